@@ -1,0 +1,61 @@
+# The vocabulary of the project. `make demo` and `make test` need nothing but Python and a network.
+.DEFAULT_GOAL := help
+.PHONY: help setup rendering demo test lint types pytest bench build format docs constraints clean
+
+PYTHON ?=
+BIN := .venv/bin
+STAMP := .venv/installed
+CODE := src tests benchmarks scripts
+POLICY ?=
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+$(STAMP): pyproject.toml constraints.txt scripts/setup.sh
+	@PYTHON="$(PYTHON)" scripts/setup.sh
+	@touch $@
+
+setup: $(STAMP) ## make .venv and install sayso into it (PYTHON=... chooses the interpreter)
+
+# What renders here: egl or osmesa. Asked each time, as it takes a second and machines change under a clone.
+rendering: $(STAMP)
+	@$(BIN)/python scripts/check_rendering.py > .venv/rendering
+
+demo: rendering ## drive the robot through three instructions, then take yours
+	@MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/sayso demo
+
+test: lint types pytest ## everything that must hold: style, types and tests
+
+lint: $(STAMP) ## ruff: rules and format
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+
+types: $(STAMP) ## mypy --strict on src/
+	$(BIN)/mypy
+
+pytest: rendering
+	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest
+
+bench: rendering ## measure speed on this machine (POLICY=folder of a checkpoint adds the policy's latency)
+	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python benchmarks/sim_speed.py
+	$(if $(POLICY),$(BIN)/python benchmarks/policy_latency.py $(POLICY))
+
+build: rendering ## build the wheel and run one episode from a clean environment
+	MUJOCO_GL=$$(cat .venv/rendering) scripts/wheel_check.sh
+
+format: $(STAMP) ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+docs: $(STAMP) ## rewrite the README's file list and every table that comes from benchmarks/results
+	$(BIN)/python scripts/file_list.py --write
+	$(BIN)/python benchmarks/tables.py --write
+
+constraints: $(STAMP) ## write what is installed in .venv into constraints.txt
+	@{ grep '^#' constraints.txt; \
+	   $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//'; \
+	} > .venv/constraints && mv .venv/constraints constraints.txt
+
+clean: ## remove .venv and everything built or cached
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

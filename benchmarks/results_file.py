@@ -1,0 +1,98 @@
+"""Write a benchmark's numbers as one self-describing file, ``benchmarks/results/<name>.json``."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sayso.provenance import provenance
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+KEYS = ("benchmark", "command", "commit", "date", "machine", "seeds", "n", "config", "metrics")
+"""What every result file holds; ``episodes`` comes behind where there are any."""
+
+
+def write_result(
+    name: str,
+    metrics: Mapping[str, float],
+    *,
+    seeds: Sequence[int],
+    n: int,
+    config: Mapping[str, Any],
+    episodes: Sequence[Mapping[str, Any]] | None = None,
+    folder: Path = RESULTS,
+) -> Path:
+    """Write ``<name>.json`` whole or not at all and return its path.
+
+    Args:
+        name: name of the benchmark and of the file.
+        metrics: flat map from name to number. A success rate is a fraction 0..1 with ``<name>/low`` and
+            ``<name>/high``, the ends of its interval, beside it.
+        seeds: every seed an episode ran on; empty where nothing was random.
+        n: how many episodes or samples stand behind each metric.
+        config: what else one must know to run it again; plain JSON.
+        episodes: one plain mapping per episode, where there are any.
+        folder: where the file goes.
+
+    Raises:
+        ValueError: if a number is not finite, or an interval does not hold its number.
+    """
+    check_metrics(metrics)
+    result: dict[str, Any] = {
+        "benchmark": name,
+        **provenance(ROOT),
+        "command": command(),
+        "seeds": list(seeds),
+        "n": n,
+        "config": dict(config),
+        "metrics": dict(metrics),
+    }
+    if episodes is not None:
+        result["episodes"] = [dict(episode) for episode in episodes]
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{name}.json"
+    partial = target.with_suffix(".tmp")
+    partial.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(partial, target)
+    return target
+
+
+def command() -> str:
+    """Return the command line of this process as one would type it at the top of the repository."""
+    return shlex.join(["python", *map(portable, [str(Path(sys.argv[0]).resolve()), *sys.argv[1:]])])
+
+
+def portable(argument: str) -> str:
+    """Return an absolute path as one from the top of the repository, or its last part; the rest as it is."""
+    path = Path(argument)
+    if not path.is_absolute():
+        return argument
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+
+
+def check_metrics(metrics: Mapping[str, float]) -> None:
+    """Refuse numbers that are not finite and intervals that do not hold their number.
+
+    Raises:
+        ValueError: naming the metric.
+    """
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise ValueError(f"metric {name!r} is {value}; leave out what could not be measured")
+        end = next((end for end in ("/low", "/high") if name.endswith(end)), "")
+        if not end:
+            continue
+        about = metrics.get(name.removesuffix(end))
+        if about is None:
+            raise ValueError(f"{name!r} is the end of an interval around a number that is not there")
+        if not 0 <= min(value, about) <= max(value, about) <= 1:
+            raise ValueError(f"{name!r} = {value} around {about}: a success rate is a fraction from 0 to 1")
+        if (value > about) if end == "/low" else (value < about):
+            raise ValueError(f"{name!r} = {value} lies on the wrong side of {about}")

@@ -1,0 +1,113 @@
+"""Render benchmark results into the tables of README and docs, so that no number is typed by hand.
+
+A table stands between two comments, and everything between them is written by this script::
+
+    <!-- table: benchmarks/results/thin_path.json put_tabletop put_home -->
+    ...
+    <!-- end table -->
+
+As long as there is no such file the page says that nothing was measured yet.
+
+Names behind the path choose the metrics and their order; without any, all are shown. A metric whose name
+begins with ``textbook_`` is the baseline's and stands in a column beside the metric it is the baseline of.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+BASELINE = "textbook_"
+TABLE = re.compile(
+    r"(?P<head><!-- table: (?P<path>\S+)(?P<metrics>(?: \S+)*?) -->\n).*?(?P<tail><!-- end table -->)",
+    re.DOTALL,
+)
+
+
+def pages(root: Path = ROOT) -> list[Path]:
+    """Return the Markdown files that may hold tables."""
+    return [
+        *sorted(root.glob("*.md")),
+        *sorted(root.glob("docs/**/*.md")),
+        *sorted(root.glob("benchmarks/*.md")),
+    ]
+
+
+def rendered(page: Path, root: Path = ROOT) -> str:
+    """Return a page's text with every table in it written anew from its result file."""
+
+    def table(match: re.Match[str]) -> str:
+        file = root / match["path"]
+        if not file.exists():
+            return f"{match['head']}*Not measured yet.*\n{match['tail']}"
+        result = json.loads(file.read_text(encoding="utf-8"))
+        link = Path(os.path.relpath(file, page.parent)).as_posix()
+        return f"{match['head']}{markdown(result, link, match['metrics'].split())}\n{match['tail']}"
+
+    return TABLE.sub(table, page.read_text(encoding="utf-8"))
+
+
+def markdown(result: Mapping[str, Any], link: str, chosen: Iterable[str] = ()) -> str:
+    """Return a result as a Markdown table with a line under it that says where the numbers come from."""
+    metrics: Mapping[str, float] = result["metrics"]
+    names = list(chosen) or [name for name in metrics if "/" not in name and not is_baseline(name, metrics)]
+    if unknown := [name for name in names if name not in metrics]:
+        raise ValueError(f"{link} has no metric {', '.join(unknown)}; it has {', '.join(metrics)}")
+    compared = any(BASELINE + name in metrics for name in names)
+    rows = [["", "sayso", "textbook"] if compared else ["", "measured"]]
+    for name in names:
+        row = [name.replace("_", " "), shown(metrics, name)]
+        rows.append([*row, shown(metrics, BASELINE + name)] if compared else row)
+    rows.insert(1, ["---", *["---:"] * (len(rows[0]) - 1)])
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([*lines, "", source(result, link)])
+
+
+def is_baseline(name: str, metrics: Mapping[str, float]) -> bool:
+    """Tell whether a metric is shown beside another one rather than in a row of its own."""
+    return name.startswith(BASELINE) and name.removeprefix(BASELINE) in metrics
+
+
+def shown(metrics: Mapping[str, float], name: str) -> str:
+    """Return a metric for a reader: with an interval as per cent, else three digits; "" if absent."""
+    if name not in metrics:
+        return ""
+    value = metrics[name]
+    if f"{name}/low" not in metrics:
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    low, high = metrics[f"{name}/low"], metrics[f"{name}/high"]
+    return f"{value:.0%} ({low:.0%} to {high:.0%})"
+
+
+def source(result: Mapping[str, Any], link: str) -> str:
+    """Return the line under a table: n, machine, date, commit and the file itself."""
+    machine = result["machine"]
+    where = f"{machine['cores']} cores of {machine['cpu']}"
+    when = f"{result['date'][:10]}, commit {result['commit'][:12]}"
+    return f"*n = {result['n']}; {where}; {when}; [all of it]({link}).*"
+
+
+def main() -> int:
+    """Write the tables with ``--write``; without, return 1 if a page differs from its result files."""
+    stale = []
+    for page in pages():
+        fresh = rendered(page)
+        if fresh == page.read_text(encoding="utf-8"):
+            continue
+        stale.append(page.relative_to(ROOT))
+        if "--write" in sys.argv[1:]:
+            page.write_text(fresh, encoding="utf-8")
+    verb = "wrote" if "--write" in sys.argv[1:] else "out of date:"
+    for name in stale:
+        print(verb, name)
+    return int(bool(stale) and "--write" not in sys.argv[1:])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

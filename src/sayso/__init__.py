@@ -1,0 +1,37 @@
+"""Sayso: robots that do as you say, trained and run on the computer you have.
+
+Importing it registers the worlds with Gymnasium (``sayso/Tabletop-v0``, ``sayso/Home-v0``). What needs torch
+is loaded when it is first asked for, so that a robot's computer or a simulator gets by without.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import gymnasium
+
+__version__ = "0.1.0"
+
+_LATER = {
+    "load": "sayso.models.policy",
+    "VisionEncoder": "sayso.models.textbook",
+    "LanguageEncoder": "sayso.models.textbook",
+    "ActionDecoder": "sayso.models.textbook",
+    "VisionLanguageActionModel": "sayso.models.textbook",
+    "MobileManipulator": "sayso.models.textbook",
+    "evaluate_model": "sayso.models.textbook",
+    "make_world": "sayso.tasks.world",
+}
+__all__ = ["__version__", *_LATER]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"module 'sayso' has no attribute {name!r}; it offers {', '.join(_LATER)}")
+
+
+for _id, _world in (("sayso/Tabletop-v0", "tabletop"), ("sayso/Home-v0", "home")):
+    gymnasium.register(id=_id, entry_point="sayso.tasks.world:World", kwargs={"world": _world})

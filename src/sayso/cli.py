@@ -1,0 +1,243 @@
+"""Turn words on a command line into calls: one verb, one room.
+
+Each verb's flags are the fields of the config dataclass of its room, and a room is imported only when its
+verb is spoken, so that help comes at once and recording needs no torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from sayso.spec import SaysoError, known
+
+if TYPE_CHECKING:
+    from sayso.rollout import World
+    from sayso.spec import Policy
+
+C = TypeVar("C")
+EXPERT = "expert"
+EXIT_REFUSED = 2
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalConfig:
+    """Say what to measure a policy on."""
+
+    world: str
+    """Where it happens: tabletop or home."""
+    families: tuple[str, ...] = ()
+    """Families of tasks; none named means all of the world's."""
+    episodes: int = 100
+    """Episodes of each family, each on a seed of its own."""
+    split: Literal["test", "validation"] = "test"
+    """Block of seeds to draw from; both are disjoint from training."""
+    start: int = 0
+    """Number of seeds of the split to skip."""
+    execute: int = 8
+    """How many actions of a chunk to apply before looking again."""
+    swap: bool = False
+    """Name another object of the same scene, and count which one the policy goes for."""
+    workers: int = 0
+    """Processes that evaluate side by side; 0 is one per core."""
+    out: Path | None = None
+    """File for the report, as JSON."""
+    films: Path | None = None
+    """Folder for films of the first failures."""
+    max_films: int = 5
+    """How many failures to film."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        if self.episodes < 1 or self.start < 0 or self.execute < 1 or self.workers < 0 or self.max_films < 0:
+            raise ValueError(
+                f"episodes and execute >= 1, start, workers and max_films >= 0 are needed: {self}"
+            )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command and return its exit code: 0, 2 for what was refused, 130 for Ctrl-C."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    if given[0] == "--version":
+        print(f"sayso {version()}")
+        return 0
+    try:
+        return VERBS[known("verb", given[0], VERBS)].run(given[1:])
+    except (SaysoError, FileNotFoundError) as error:
+        print(f"sayso: {error}", file=sys.stderr)
+        return EXIT_REFUSED
+    except KeyboardInterrupt:
+        print("sayso: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def overview() -> str:
+    """Return what ``sayso --help`` prints."""
+    verbs = [f"  {name:8} {verb.summary}" for name, verb in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: sayso VERB ...",
+            "",
+            "Robots that do as you say, trained and run on the computer you have.",
+            "",
+            *verbs,
+            "",
+            "sayso VERB --help explains a verb; sayso --version says which one this is.",
+        ]
+    )
+
+
+def version() -> str:
+    """Return the version of the installed package, or ``unknown`` when it runs without being installed."""
+    try:
+        return importlib.metadata.version("sayso")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+@dataclass(frozen=True)
+class Verb:
+    """Hold what a verb does and its line in the overview."""
+
+    summary: str
+    run: Callable[[list[str]], int]
+
+
+def _record(given: list[str]) -> int:
+    from sayso.learn.record import RecordConfig, record
+
+    print(record(_config(RecordConfig, "record", given)))
+    return 0
+
+
+def _show(given: list[str]) -> int:
+    from sayso.data.show import ShowConfig, show
+
+    dataset, config = _subject_and_config(ShowConfig, "show", given, "DATASET", "folder of a LeRobotDataset")
+    print(show(Path(dataset), config))
+    return 0
+
+
+def _train(given: list[str]) -> int:
+    from sayso.learn.train import TrainConfig, train
+
+    print(f"policy: {train(_config(TrainConfig, 'train', given))}")
+    return 0
+
+
+def _eval(given: list[str]) -> int:
+    subject, config = _subject_and_config(
+        EvalConfig,
+        "eval",
+        given,
+        "CHECKPOINT",
+        f"folder of a policy, or {EXPERT!r} for the world's own expert",
+    )
+    return evaluate_policy(subject, config)
+
+
+def _demo(given: list[str]) -> int:
+    from sayso.demo import DemoConfig, demo
+
+    return demo(_config(DemoConfig, "demo", given))
+
+
+def evaluate_policy(subject: str, config: EvalConfig) -> int:
+    """Measure a checkpoint, or the expert of a world, print the report and write it where asked."""
+    from sayso import pool
+    from sayso.evaluate import evaluate, training_of
+    from sayso.rollout import chosen_families, offer_of, packaged_world
+    from sayso.spec import seeds
+
+    training = None if subject == EXPERT else training_of(Path(subject))
+    make_world = partial(packaged_world, config.world)
+    report = evaluate(
+        make_world,
+        _expert_of if subject == EXPERT else partial(_policy_in, Path(subject)),
+        families=chosen_families(offer_of(make_world), config.families),
+        seeds=seeds(config.split, config.episodes, config.start),
+        workers=config.workers or pool.cores(),
+        execute=config.execute,
+        options={"swap": True} if config.swap else None,
+        films=config.films,
+        max_films=config.max_films,
+        training=training,
+        config={"policy": subject, **json.loads(json.dumps(asdict(config), default=str))},
+    )
+    print(report)
+    if config.out:
+        print(f"report: {report.write(config.out)}")
+    for film in report.films:
+        print(f"film: {film}")
+    return 0
+
+
+def _expert_of(world: World) -> Policy:
+    return world.expert()
+
+
+def _policy_in(checkpoint: Path, world: World) -> Policy:
+    """Load a policy for one process of several: on one thread, and only if it fits the world."""
+    import torch
+
+    from sayso.models.policy import check_fits, load
+
+    torch.set_num_threads(1)
+    policy = load(checkpoint)
+    check_fits(policy.features, world.features)
+    return policy
+
+
+def _config(config: type[C], verb: str, given: list[str]) -> C:
+    """Read a config dataclass from the command line."""
+    import tyro
+
+    with _refusing_values():
+        return tyro.cli(config, args=given, prog=f"sayso {verb}", description=VERBS[verb].summary)
+
+
+def _subject_and_config(
+    config: type[C], verb: str, given: list[str], subject: str, help: str
+) -> tuple[str, C]:
+    """Read what a verb is about, the one word without a flag, and its config dataclass."""
+    import tyro
+
+    word = Annotated[
+        str, tyro.conf.Positional, tyro.conf.arg(name=subject.lower(), metavar=subject, help=help)
+    ]
+    flags = Annotated[config, tyro.conf.arg(name="")]  # type: ignore[valid-type]
+    wanted: Any = tuple[word, flags]
+    with _refusing_values():
+        found: tuple[str, C] = tyro.cli(
+            wanted, args=given, prog=f"sayso {verb}", description=VERBS[verb].summary
+        )
+    return found
+
+
+@contextlib.contextmanager
+def _refusing_values() -> Iterator[None]:
+    """Turn the ValueError of a config into a refusal; from elsewhere it is a bug and keeps its traceback."""
+    try:
+        yield
+    except ValueError as error:
+        raise SaysoError(str(error)) from error
+
+
+VERBS: Mapping[str, Verb] = {
+    "record": Verb("let experts demonstrate, into a LeRobotDataset v3.0", _record),
+    "show": Verb("say what is in a dataset; write a contact sheet and a film", _show),
+    "train": Verb("learn a policy from demonstrations", _train),
+    "eval": Verb("measure a policy's success on seeds it has never seen", _eval),
+    "demo": Verb("watch a policy follow instructions, then type your own", _demo),
+}

@@ -1,0 +1,94 @@
+"""Show what a dataset holds: in words and numbers, on one sheet of pictures, and as a film."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Picture
+from rich.console import Group
+from rich.table import Table
+
+from sayso.data import film as pictures
+from sayso.data.reader import Dataset, RecordedEpisode
+from sayso.spec import ACTION, Observation
+
+
+def summary(dataset: Dataset, instructions: int = 8) -> Group:
+    """Return tables for `rich.print`: families, sampled instructions, and the range of every action."""
+    title = (
+        f"[bold]{dataset.root.name}[/bold]  robot {dataset.features.robot_type or 'unknown'}, "
+        f"{dataset.fps} frames/s, cameras "
+        + ", ".join(f"{name} {h}x{w}" for name, (h, w) in dataset.features.cameras.items())
+        + f", hash {dataset.hash[:12]}"
+    )
+    return Group(title, _families(dataset), _instructions(dataset, instructions), _actions(dataset))
+
+
+def contact_sheet(dataset: Dataset, path: Path, *, episodes: int = 8, moments: int = 5) -> Path:
+    """Write a PNG with an episode per row, from its first frame to its last, and return `path`."""
+    chosen = _spread(dataset, episodes)
+    frames = [frame for episode in chosen for frame in _moments(dataset, episode, moments)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Picture.fromarray(pictures.contact_sheet(frames, columns=moments)).save(path)
+    return path
+
+
+def film(dataset: Dataset, path: Path, episodes: int = 4) -> Path:
+    """Write whole episodes, spread over the dataset, one after another as a film, and return `path`."""
+    frames = (frame for episode in _spread(dataset, episodes) for frame in dataset.frames(episode))
+    return pictures.write_film(path, frames, dataset.fps)
+
+
+def _families(dataset: Dataset) -> Table:
+    table = Table("family", "episodes", "frames", "hours", "mean length (s)")
+    for family in sorted({episode.family for episode in dataset.episodes}):
+        members = [episode for episode in dataset.episodes if episode.family == family]
+        _add_counts(table, family or "(not recorded)", members, dataset.fps)
+    table.add_section()
+    _add_counts(table, "all", dataset.episodes, dataset.fps)
+    return table
+
+
+def _add_counts(table: Table, name: str, episodes: Sequence[RecordedEpisode], fps: int) -> None:
+    frames = sum(len(episode) for episode in episodes)
+    table.add_row(
+        name,
+        str(len(episodes)),
+        str(frames),
+        f"{frames / fps / 3600:.2f}",
+        f"{frames / fps / len(episodes):.1f}",
+    )
+
+
+def _instructions(dataset: Dataset, count: int) -> Table:
+    table = Table(f"instructions ({len(dataset.tasks)} different)", "episodes")
+    uses = [task for episode in dataset.episodes for task in episode.tasks]
+    for place in np.linspace(0, len(dataset.tasks) - 1, min(count, len(dataset.tasks))).round():
+        task = dataset.tasks[int(place)]
+        table.add_row(task, str(uses.count(task)))
+    return table
+
+
+def _actions(dataset: Dataset) -> Table:
+    table = Table("action", "unit", "min", "1 %", "mean", "99 %", "max", "spread")
+    stats = dataset.stats[ACTION]
+    columns = (stats.min, stats.q01, stats.mean, stats.q99, stats.max, stats.std)
+    for dimension, *values in zip(dataset.features.action, *columns, strict=True):
+        table.add_row(dimension.name, dimension.unit, *(f"{value:.2f}" for value in values))
+    return table
+
+
+def _spread(dataset: Dataset, count: int) -> list[RecordedEpisode]:
+    """Return episodes at even distances; they are ordered by family, so every large one is seen."""
+    places = np.linspace(0, len(dataset.episodes) - 1, min(count, len(dataset.episodes))).round()
+    return [dataset.episodes[int(place)] for place in places]
+
+
+def _moments(dataset: Dataset, episode: RecordedEpisode, count: int) -> Iterator[Observation]:
+    """Yield frames at even distances; a short episode shows some of them twice."""
+    steps = np.linspace(0, len(episode) - 1, count).round().astype(int)
+    shown = np.unique(steps).tolist()
+    frames = dict(zip(shown, dataset.frames(episode, shown), strict=True))
+    return (frames[step] for step in steps)

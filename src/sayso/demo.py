@@ -1,0 +1,316 @@
+"""Show what the robot can do: three instructions in one room, then whatever a person types.
+
+Everything goes through the same three lines: the world takes the sentence or refuses it, `rollout` runs the
+policy from where the robot stands, and an onlooker in between shows progress and keeps the film.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
+
+from sayso.data.film import write_film
+from sayso.rollout import World, rollout
+from sayso.spec import (
+    Array,
+    Episode,
+    Image,
+    Observation,
+    Outcome,
+    Policy,
+    image_key,
+    seeds,
+)
+from sayso.tasks.language import KINDS, Intent, NotUnderstoodError, Place, abilities, phrase, things
+from sayso.tasks.vocabulary import TEMPLATES
+
+if TYPE_CHECKING:
+    from sayso.models.policy import TrainablePolicy
+
+FILM_EVERY = 2
+"""Steps per frame of the film: half of them look as smooth and cost half the rendering."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig:
+    """Say which policy to show in which room, and where the films go."""
+
+    checkpoint: Path = Path("checkpoints/home")
+    """Folder of the policy."""
+    world: str = "home"
+    """Name of the world."""
+    seed: int = 0
+    """Which room: the seed-th of the test split, which no demonstration was recorded in."""
+    instructions: int = 3
+    """How many instructions to run before it is your turn."""
+    films: Path = Path("demo")
+    """Folder for the films."""
+    interactive: bool | None = None
+    """Offer the prompt; by default if somebody sits at the terminal."""
+    threads: int | None = None
+    """Torch threads; by default as many as torch likes."""
+
+
+class Room(World, Protocol):
+    """Be a world that can be told what to do next without starting over."""
+
+    def describe(self) -> list[str]:
+        """Return the names of what is there."""
+        ...
+
+    def instruct(self, sentence: str) -> Observation:
+        """Ask for something in the scene as it is now, or raise `NotUnderstoodError`."""
+        ...
+
+    def render(self) -> Image | None:
+        """Return a view of the whole room, uint8 ``[H, W, 3]``, if there is a camera for it."""
+        ...
+
+
+def demo(config: DemoConfig) -> int:
+    """Run the demonstration and return the exit code: 1 if something crashed, whatever the robot achieved.
+
+    Raises:
+        CheckpointError: if the checkpoint is not there, or not whole.
+        FeatureMismatchError: if its policy belongs to another robot.
+    """
+    started = time.perf_counter()
+    # As late as this, because the command line reads this file at every start.
+    from sayso.models.policy import check_fits
+    from sayso.tasks.world import make_world
+
+    console = Console(highlight=False)
+    with console.status(f"waking the robot of {config.checkpoint} ..."):
+        policy, world = load_policy(config), make_world(config.world)
+    try:
+        check_fits(policy.features, world.features)
+        show = Demonstration(world, policy, console, config.films, config.seed, started)
+        show.run(config.instructions)
+        if sys.stdin.isatty() if config.interactive is None else config.interactive:
+            show.prompt()
+        else:
+            console.print("\nRun `sayso demo` in a terminal to type instructions of your own.")
+    finally:
+        world.close()
+    return 1 if show.crashed else 0
+
+
+def load_policy(config: DemoConfig) -> TrainablePolicy:
+    """Load the checkpoint, or say how to make one.
+
+    Raises:
+        CheckpointError: if it is not there, or not whole.
+    """
+    import torch
+
+    from sayso.models.policy import CheckpointError, load
+
+    if not config.checkpoint.is_dir():
+        raise CheckpointError(
+            f"there is no checkpoint in {str(config.checkpoint)!r}. Run this from the folder of the "
+            "repository, or name another one with --checkpoint, or train one with `sayso record` and "
+            "`sayso train`, as the README shows."
+        )
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    return load(config.checkpoint)
+
+
+class Demonstration:
+    """Hold one room, one policy and the person they work for."""
+
+    def __init__(
+        self,
+        world: Room,
+        policy: Policy,
+        console: Console,
+        films: Path,
+        seed: int = 0,
+        started: float | None = None,
+    ) -> None:
+        """Enter the room of a test seed.
+
+        Args:
+            world: where it happens.
+            policy: who acts.
+            console: where to tell about it.
+            films: folder for the films; made when there is one.
+            seed: which room of the test split.
+            started: ``time.perf_counter()`` when the person began to wait; None for now.
+        """
+        self.world, self.policy, self.console, self.films = world, policy, console, films
+        self.crashed = False
+        self._started = time.perf_counter() if started is None else started
+        self._seed, self._told = seed, 0
+        self._enter()
+
+    def run(self, count: int) -> list[Episode]:
+        """Carry out instructions of our own, one after the other in the same room."""
+        drawn = errands(self.world.describe(), self.world.families, count, np.random.default_rng(self._seed))
+        return [self.tell(sentence) for sentence in drawn]
+
+    def prompt(self) -> None:
+        """Carry out what a person types, until they leave."""
+        self.console.print("\n[bold]Your turn.[/] Type an instruction, or: scene, new (another room), quit.")
+        with contextlib.suppress(ImportError):  # Windows has none
+            import readline  # noqa: F401 - makes input() remember lines and obey the arrow keys
+        while True:
+            try:
+                line = input("> ").strip()
+                if line in ("quit", "exit", "q"):
+                    return
+                self._answer(line)
+            except EOFError:
+                self.console.print()
+                return
+            except KeyboardInterrupt:
+                self.console.print("\nStopped. `quit` leaves.")
+
+    def _answer(self, line: str) -> None:
+        if line == "new":
+            self._seed += 1
+            self._enter()
+        elif line == "scene":
+            self._describe()
+        elif line:
+            try:
+                self.tell(line)
+            except NotUnderstoodError as error:
+                self.console.print(f"{escape(str(error))} The robot stays where it is.")
+
+    def tell(self, sentence: str) -> Episode:
+        """Carry out one instruction in the room as it is, show how it goes and film it.
+
+        Raises:
+            NotUnderstoodError: if the world cannot make sense of it; nothing has moved then.
+        """
+        observation = self.world.instruct(sentence)
+        self._told += 1
+        self.console.print(f'\n[bold]{self._told}. "{escape(sentence)}"[/]')
+        with _progress_bar(self.console, self.world.task.horizon) as progress:
+            onlooker = Onlooker(self.world, observation, progress)
+            episode = rollout(cast(World, onlooker), self.policy, seeds("test", 1, self._seed)[0])
+        self._report(episode)
+        self._tell_first_motion(onlooker)
+        self._keep_film(onlooker, episode)
+        return episode
+
+    def _enter(self) -> None:
+        self.world.reset(seed=seeds("test", 1, self._seed)[0])
+        self._describe()
+
+    def _describe(self) -> None:
+        names = self.world.describe()
+        self.console.print(f"In this room (test seed {self._seed}): {', '.join(names)}.")
+        self.console.print(abilities(things(names)))
+
+    def _tell_first_motion(self, onlooker: Onlooker) -> None:
+        if self._told == 1 and onlooker.moved_at is not None:
+            self.console.print(f"   first motion {onlooker.moved_at - self._started:.1f} s after the start")
+
+    def _report(self, episode: Episode) -> None:
+        if episode.outcome is Outcome.INVALID:
+            self.crashed = True
+            self.console.print(f"   [red]crashed[/] after {episode.steps} steps:\n{escape(episode.error)}")
+            return
+        colour = "green" if episode.success else "yellow"
+        conditions = ", ".join(
+            f"{name} {'yes' if held else 'NO'}" for name, held in episode.conditions.items()
+        )
+        robot_s = episode.steps / self.world.features.fps
+        per_call_ms = 1000 * episode.policy_seconds / max(episode.policy_calls, 1)
+        self.console.print(f"   [{colour}]{episode.outcome}[/] ({conditions})")
+        self.console.print(
+            f"   {episode.steps} steps = {robot_s:.1f} s of robot time, computed in {episode.seconds:.1f} s; "
+            f"{per_call_ms:.0f} ms per policy call, {episode.policy_calls} calls"
+        )
+
+    def _keep_film(self, onlooker: Onlooker, episode: Episode) -> None:
+        if not onlooker.film:
+            return
+        slug = re.sub(r"\W+", "-", episode.instruction.lower())[:60].strip("-")
+        fps = self.world.features.fps // FILM_EVERY
+        path = self.films / f"{self._told}-{slug}.mp4"
+        write_film(path, onlooker.film, fps, remark=str(episode.outcome))
+        self.console.print(f"   film: {path}", soft_wrap=True)
+
+
+def errands(names: Sequence[str], families: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
+    """Think of things to ask for: families, objects and places take turns, and the wording is drawn."""
+    scene = things(names)
+    objects = [thing for thing in scene if not KINDS[thing.kind].holds]
+    places = {
+        f: [p for p in scene if isinstance(p, Place) and p.kind in TEMPLATES[f].places] for f in families
+    }
+    offered = [family for family in families if places[family]]
+    if not objects or not offered:
+        raise NotUnderstoodError(f"There is nothing to ask for among: {', '.join(names)}.")
+    sentences = []
+    for i in range(count):
+        there = places[family := offered[i % len(offered)]]
+        intent = Intent(family, objects[i % len(objects)], there[i // len(offered) % len(there)])
+        sentences.append(phrase(intent, rng))
+    return sentences
+
+
+class Onlooker:
+    """Stand between the loop and a room: begin where the room is, and watch every step."""
+
+    def __init__(self, world: Room, begin: Observation, progress: Progress) -> None:
+        """Watch a room, whose present observation is `begin`."""
+        self._room, self._begin, self._progress = world, begin, progress
+        self._steps = 0
+        self.film: list[Observation] = []
+        self.moved_at: float | None = None
+        """``time.perf_counter()`` at the first step."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the room itself in everything but `reset` and `step`."""
+        return getattr(self._room, name)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Return what is seen now; the room stays as it is."""
+        return self._begin, {}
+
+    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Apply one action, show what is still missing and film what came of it."""
+        self.moved_at = self.moved_at or time.perf_counter()
+        observation, reward, terminated, truncated, info = self._room.step(action)
+        self._steps += 1
+        missing = ", ".join(name for name, held in info["conditions"].items() if not held)
+        status = (
+            f"{self._steps / self._room.features.fps:.1f} s  {'not yet: ' + missing if missing else 'done'}"
+        )
+        self._progress.update(self._progress.task_ids[0], completed=self._steps, status=status)
+        if self._steps % FILM_EVERY == 0 or terminated or truncated:
+            self.film.append(self._frame(observation))
+        return observation, reward, terminated, truncated, info
+
+    def _frame(self, observation: Observation) -> Observation:
+        """Return what the policy sees, and beside it the whole room if a camera shows it."""
+        overview = self._room.render()
+        return observation if overview is None else {**observation, image_key("overview"): overview}
+
+
+def _progress_bar(console: Console, horizon: int) -> Progress:
+    columns = (
+        TextColumn("  "),
+        BarColumn(24),
+        TextColumn("{task.completed}/{task.total} steps {task.fields[status]}"),
+    )
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    progress.add_task("", total=horizon, status="")
+    return progress

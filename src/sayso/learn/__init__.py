@@ -1,0 +1,1 @@
+"""How it gets better: demonstrations, training, experience, human video, language, adaptation."""

@@ -1,0 +1,282 @@
+"""Record demonstrations: let a world's expert show every family of tasks, and keep what succeeded.
+
+Seeds are dealt to the families in turn, and each family keeps the first ones that succeed::
+
+    seeds   0 1 2 3 4 5 6 7 ...
+    put     0   2   4   6          2 fails: put keeps 0, 4, 6
+    fetch     1   3   5            fetch keeps 1, 3, 5
+
+Which episodes a dataset holds therefore depends on its configuration alone, not on the number of workers
+nor on how often recording was killed and begun again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sayso import pool
+from sayso.data.writer import EpisodeKey, assemble, recorded, stage_episode
+from sayso.provenance import provenance
+from sayso.rollout import ActionNoise, World, chosen_families, offer_of, packaged_world, rollout
+from sayso.spec import SPLITS, Episode, Outcome, SaysoError
+
+FAILED = "failed.jsonl"
+RECORDING = "recording.json"
+_HOPELESS_FAILURES = 20
+_HOPELESS_RATIO = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordConfig:
+    """Say which demonstrations to record, and where to."""
+
+    world: str
+    """Where it happens: tabletop or home."""
+    out: Path
+    """Folder of the dataset. Recording that was interrupted there is continued."""
+    families: tuple[str, ...] = ()
+    """Families of tasks, in equal numbers; none named means all of the world's."""
+    episodes: int = 100
+    """How many successful episodes to keep, over all families."""
+    split: Literal["train", "validation", "test"] = "train"
+    """Block of seeds to draw from."""
+    start: int = 0
+    """Number of seeds of the split to skip, for instance those another dataset has used."""
+    workers: int = 0
+    """Processes that record side by side; 0 is one per core."""
+    noise: ActionNoise = field(default_factory=ActionNoise)
+    """What disturbs the expert's actions, so that it must show how to recover."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        if self.episodes < 1 or self.start < 0 or self.workers < 0:
+            raise ValueError(f"episodes >= 1, start >= 0 and workers >= 0 are needed, but got {self}")
+
+    @property
+    def decides(self) -> dict[str, Any]:
+        """Return, as JSON, the fields that decide which episodes there are."""
+        raw = dataclasses.asdict(self)
+        del raw["out"], raw["workers"]
+        plain: dict[str, Any] = json.loads(json.dumps(raw))
+        return plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """Say what a recording came to."""
+
+    out: Path
+    episodes: int
+    failed: int
+    invalid: int
+    next_start: int
+    """Number of seeds of the split that are used up: the `start` of a dataset that shall share none."""
+
+    def __str__(self) -> str:
+        """Return one line for a person."""
+        return (
+            f"{self.out}: {self.episodes} demonstrations; {self.failed} failed and {self.invalid} invalid "
+            f"attempts were not kept; --start {self.next_start} would continue with fresh seeds"
+        )
+
+
+def record(config: RecordConfig, make_world: Callable[[str], World] | None = None) -> Recorded:
+    """Record what `config` asks for into a LeRobotDataset v3.0.
+
+    Args:
+        config: which demonstrations.
+        make_world: builds a world by name in each process (picklable); None for the worlds of this package.
+
+    Raises:
+        UnknownNameError: if the world does not offer one of the families.
+        SaysoError: if the folder holds a recording with another configuration, or an expert hardly ever
+            succeeds, or a process died. What was recorded until then is kept and need not be done again.
+    """
+    build_world = partial(make_world or packaged_world, config.world)
+    offer = offer_of(build_world)
+    families = chosen_families(offer, config.families)
+    if config.episodes % len(families):
+        raise SaysoError(
+            f"{config.episodes} episodes cannot be shared equally by {len(families)} families "
+            f"({', '.join(families)}); ask for a multiple of {len(families)}"
+        )
+    config = dataclasses.replace(config, families=families)
+    _claim(config)
+    ledger = _Ledger(config)
+    if ledger.missing:
+        _fill(ledger, _Demonstrate(build_world, config.out, config.noise))
+    assemble(config.out, offer.features)
+    return ledger.recorded()
+
+
+class _Ledger:
+    """Keep which seeds were tried and how that went, and deal the next ones."""
+
+    def __init__(self, config: RecordConfig) -> None:
+        self.config = config
+        self.share = config.episodes // len(config.families)
+        self.kept: dict[str, set[int]] = {family: set() for family in config.families}
+        self.missed: dict[EpisodeKey, str] = dict(_read_failed(config.out / FAILED))
+        self.running: set[EpisodeKey] = set()
+        for key in recorded(config.out):
+            self.kept[key.family].add(key.seed)
+        self._deals = {family: self._deal(family) for family in config.families}
+
+    @property
+    def missing(self) -> int:
+        return self.config.episodes - sum(len(kept) for kept in self.kept.values())
+
+    def next(self) -> EpisodeKey | None:
+        """Return an episode to try.
+
+        A seed is dealt only while what is kept and what is running could still fall short, so the seeds kept
+        are always the first that succeed.
+        """
+        short = {family: self._short_by(family) for family in self.config.families}
+        family = max(short, key=short.__getitem__)
+        if short[family] <= 0:
+            return None
+        key = next(self._deals[family], None)
+        if key is None:
+            raise SaysoError(f"the split {self.config.split!r} has no seeds left for {family!r}")
+        self.running.add(key)
+        return key
+
+    def enter(self, key: EpisodeKey, episode: Episode) -> None:
+        """Take note of how an episode ended."""
+        self.running.discard(key)
+        if episode.success:
+            self.kept[key.family].add(key.seed)
+            return
+        self.missed[key] = episode.outcome
+        line = {
+            "family": key.family,
+            "seed": key.seed,
+            "outcome": episode.outcome,
+            "failed_conditions": episode.failed_conditions,
+            "error": episode.error,
+        }
+        with (self.config.out / FAILED).open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        self._give_up_if_hopeless(key.family, line)
+
+    def recorded(self) -> Recorded:
+        outcomes = list(self.missed.values())
+        tried = [key.seed for key in self.missed] + [seed for kept in self.kept.values() for seed in kept]
+        return Recorded(
+            out=self.config.out,
+            episodes=sum(len(kept) for kept in self.kept.values()),
+            failed=outcomes.count(Outcome.FAILURE),
+            invalid=outcomes.count(Outcome.INVALID),
+            next_start=max(tried) + 1 - SPLITS[self.config.split].start,
+        )
+
+    def _short_by(self, family: str) -> int:
+        running = sum(key.family == family for key in self.running)
+        return self.share - len(self.kept[family]) - running
+
+    def _deal(self, family: str) -> Iterator[EpisodeKey]:
+        first = self.config.start + self.config.families.index(family)
+        for seed in SPLITS[self.config.split][first :: len(self.config.families)]:
+            key = EpisodeKey(family=family, seed=seed)
+            if seed not in self.kept[family] and key not in self.missed:
+                yield key
+
+    def _give_up_if_hopeless(self, family: str, last: dict[str, Any]) -> None:
+        missed = sum(key.family == family for key in self.missed)
+        if missed > _HOPELESS_FAILURES and missed > _HOPELESS_RATIO * len(self.kept[family]):
+            raise SaysoError(
+                f"the expert of {family!r} succeeded {len(self.kept[family])} times and missed {missed} "
+                f"times, the last time so: {last}. See {self.config.out / FAILED}"
+            )
+
+
+@dataclass(frozen=True)
+class _Demonstrate:
+    """Build, in each process, what stages the demonstration of one seed."""
+
+    build_world: Callable[[], World]
+    root: Path
+    noise: ActionNoise
+
+    def __call__(self) -> Callable[[EpisodeKey], Episode]:
+        world = self.build_world()
+        expert = world.expert()
+
+        def demonstrate(key: EpisodeKey) -> Episode:
+            episode = rollout(
+                world, expert, key.seed, family=key.family, execute=1, keep_frames=True, noise=self.noise
+            )
+            if episode.success:
+                stage_episode(self.root, world.features, episode.frames, seed=key.seed, family=key.family)
+            return dataclasses.replace(episode, frames=[])
+
+        return demonstrate
+
+
+def _fill(ledger: _Ledger, demonstrate: _Demonstrate) -> None:
+    """Run demonstrations until none is missing."""
+    workers = ledger.config.workers or pool.cores()
+    ended = pool.run(demonstrate, ledger.next, workers=workers)
+    total = ledger.config.episodes
+    with _progress() as bar, contextlib.closing(ended):
+        steps = 0
+        task = bar.add_task("recording", total=total, completed=total - ledger.missing, steps="")
+        for key, episode in ended:
+            if isinstance(episode, pool.Lost):
+                raise SaysoError(f"{episode.reason} at {key}. Give the same command again to continue")
+            ledger.enter(key, episode)
+            steps += episode.steps
+            elapsed = bar.tasks[task].elapsed or 0.0
+            rate = f"{steps / max(elapsed, 1e-6):.0f} steps/s"
+            bar.update(task, completed=total - ledger.missing, steps=rate)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[steps]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def _claim(config: RecordConfig) -> None:
+    """Write down in its folder what is recorded there, or check that it is the same."""
+    path = config.out / RECORDING
+    decides = config.decides
+    if path.exists():
+        there = json.loads(path.read_text())["config"]
+        differing = [f"{k} {there.get(k)} there, {v} here" for k, v in decides.items() if there.get(k) != v]
+        if differing:
+            raise SaysoError(
+                f"{config.out} holds a recording with another configuration: {'; '.join(differing)}. "
+                "Continue it with its own, or record into another folder"
+            )
+        return
+    if recorded(config.out):
+        raise SaysoError(f"{config.out} holds a dataset from elsewhere; record into another folder")
+    config.out.mkdir(parents=True, exist_ok=True)
+    partial_file = path.with_suffix(".partial")
+    partial_file.write_text(json.dumps({"config": decides, **provenance()}, indent=2))
+    partial_file.replace(path)
+
+
+def _read_failed(path: Path) -> Iterator[tuple[EpisodeKey, str]]:
+    """Yield the attempts that are known to fail; a line cut short by a kill is tried again."""
+    for line in path.read_text().splitlines() if path.exists() else ():
+        with contextlib.suppress(json.JSONDecodeError):
+            raw = json.loads(line)
+            yield EpisodeKey(family=raw["family"], seed=raw["seed"]), raw["outcome"]

@@ -1,0 +1,192 @@
+"""Decide what to do: a transformer turns what was seen, felt and said into K actions at once.
+
+::
+
+    context tokens                                   query tokens, one per action of the chunk
+    [slots N | state T | views x (referents, free)]  [1 ... K]
+          '---------------- every token attends to every token ----------------'
+                                                          |
+                                          one linear head: actions [B, K, A]
+
+Two ways to read the answer off, with the same transformer and the same two methods `loss` and `sample`:
+
+- `RegressionDecoder`: the queries are learned, the answer is the action (L1; Zhao et al. 2023,
+  arXiv:2304.13705, found L1 more precise than L2). One pass.
+- `FlowDecoder`: the queries are a noisy chunk, the answer is the velocity towards the clean one
+  (Lipman et al. 2023, arXiv:2210.02747). n passes, and several good answers may coexist.
+
+Shapes: B batch, T history, V views, Q queries per view, F features per patch, N slots, M context tokens
+(N + T + V * Q), K chunk, A action, S state, D width.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from sayso.models.vision import Glance
+
+OCTAVES = 5
+"""Frequencies by which a number in 0..1 is told to the network: half a wave, one, two, four, eight."""
+
+
+def waves(x: Tensor) -> Tensor:
+    """Return each number of ``[..., n]`` with its sines and cosines, ``[..., n * (1 + 2 * OCTAVES)]``."""
+    angles = x[..., None] * math.pi * 2.0 ** torch.arange(OCTAVES, device=x.device)
+    return torch.cat([x[..., None], angles.sin(), angles.cos()], -1).flatten(-2)
+
+
+class Context(nn.Module):
+    """Write what is known as tokens of one width: the slots, the state and every glance."""
+
+    def __init__(
+        self, *, views: int, history: int, queries: int, features: int, state_dim: int, slots: int, width: int
+    ) -> None:
+        """Build the embeddings for V views, T past states, Q queries per view, F features, N slots."""
+        super().__init__()
+        self.embed_glance = nn.Linear(features + 2 * (1 + 2 * OCTAVES) + 1, width)
+        self.embed_state = nn.Sequential(nn.Linear(state_dim, width), nn.GELU(), nn.Linear(width, width))
+        self.glance_is = nn.Parameter(0.02 * torch.randn(views, queries, width))
+        self.state_is = nn.Parameter(0.02 * torch.randn(history, width))
+        self.slot_is = nn.Parameter(0.02 * torch.randn(slots, width))
+        self.no_state = nn.Parameter(torch.zeros(width))
+
+    def forward(self, glance: Glance, state: Tensor, slots: Tensor, hide_state: Tensor | None) -> Tensor:
+        """Return tokens ``[B, M, D]``.
+
+        Args:
+            glance: what each query found in each view.
+            state: ``[B, T, S]``, normalised.
+            slots: ``[B, N, D]``.
+            hide_state: bool ``[B]``, samples whose state is to stay unknown, or None. A policy that always
+                knows its state tends to continue its own motion instead of looking.
+        """
+        where = torch.cat([glance.seen, waves(glance.where), glance.presence[..., None]], -1)
+        glances = self.embed_glance(where) + self.glance_is
+        states = self.embed_state(state)
+        if hide_state is not None:
+            states = torch.where(hide_state[:, None, None], self.no_state.to(states.dtype), states)
+        return torch.cat([slots + self.slot_is, states + self.state_is, glances.flatten(1, 2)], 1)
+
+
+class Layer(nn.Module):
+    """Let all tokens attend to all tokens, then think about each one: one pre-norm transformer layer."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        """Build a layer of D = `width` with a hidden layer of twice that."""
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"{heads} heads do not divide a width of {width}")
+        self.heads = heads
+        self.attend_norm, self.think_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.ask, self.bring = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.think = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``[B, M, D]``."""
+        x = x + self.bring(self._attend(self.attend_norm(x)))
+        y: Tensor = x + self.think(self.think_norm(x))
+        return y
+
+    def _attend(self, x: Tensor) -> Tensor:
+        # Written out on purpose: over a few dozen tokens torch's fused attention for CPUs takes ten times as
+        # long in the backward pass (48 against 5 ms for 64 x 36 tokens).
+        q, k, v = self.ask(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        weights = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
+        brought: Tensor = weights.to(v.dtype) @ v
+        return brought.transpose(1, 2).flatten(2)
+
+
+class ChunkTransformer(nn.Module):
+    """Let context and queries attend to one another, and read one answer off every query."""
+
+    def __init__(self, *, width: int, layers: int, heads: int, action_dim: int) -> None:
+        """Build `layers` layers of D = `width`."""
+        super().__init__()
+        self.layers = nn.Sequential(*(Layer(width, heads) for _ in range(layers)), nn.LayerNorm(width))
+        self.head = nn.Linear(width, action_dim)
+
+    def forward(self, context: Tensor, queries: Tensor) -> Tensor:
+        """Return float32 ``[B, K, A]`` for context ``[B, M, D]`` and queries ``[B, K, D]``."""
+        answered = self.layers(torch.cat([context, queries], 1))[:, context.shape[1] :]
+        answer: Tensor = self.head(answered)
+        return answer.float()
+
+
+class RegressionDecoder(nn.Module):
+    """Answer with the chunk itself, in one parallel pass."""
+
+    def __init__(self, *, width: int, layers: int, heads: int, chunk: int, action_dim: int) -> None:
+        """Build the decoder of K = `chunk` actions."""
+        super().__init__()
+        self.transformer = ChunkTransformer(width=width, layers=layers, heads=heads, action_dim=action_dim)
+        self.queries = nn.Parameter(0.02 * torch.randn(chunk, width))
+
+    def loss(
+        self, context: Tensor, actions: Tensor, is_pad: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        """Return the mean absolute error over actions ``[B, K, A]`` that are not padding ``[B, K]``."""
+        return unpadded_mean((self.sample(context, generator) - actions).abs(), is_pad)
+
+    def sample(self, context: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Return actions ``[B, K, A]`` for context ``[B, M, D]``; nothing is random here."""
+        answer: Tensor = self.transformer(context, self.queries.expand(len(context), -1, -1))
+        return answer
+
+
+class FlowDecoder(nn.Module):
+    """Carry noise to a chunk along a learned velocity field; time runs from 0 (noise) to 1 (action).
+
+    Training draws a straight line from noise to the action and asks for its direction (Lipman et al. 2023,
+    eq. 23 with sigma_min = 0); sampling follows the field with Euler steps.
+    """
+
+    def __init__(
+        self, *, width: int, layers: int, heads: int, chunk: int, action_dim: int, steps: int
+    ) -> None:
+        """Build the decoder of K = `chunk` actions that samples in `steps` Euler steps."""
+        super().__init__()
+        self.steps, self.chunk, self.action_dim = steps, chunk, action_dim
+        self.transformer = ChunkTransformer(width=width, layers=layers, heads=heads, action_dim=action_dim)
+        self.queries = nn.Parameter(0.02 * torch.randn(chunk, width))
+        self.embed_noisy = nn.Linear(action_dim, width)
+        self.embed_time = nn.Sequential(nn.Linear(1 + 2 * OCTAVES, width), nn.GELU(), nn.Linear(width, width))
+
+    def velocity(self, context: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
+        """Return d noisy / d time ``[B, K, A]`` for noisy chunks ``[B, K, A]`` at times ``[B]``."""
+        queries = self.queries + self.embed_noisy(noisy) + self.embed_time(waves(time[:, None]))[:, None]
+        answer: Tensor = self.transformer(context, queries)
+        return answer
+
+    def loss(
+        self, context: Tensor, actions: Tensor, is_pad: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        """Return the mean squared error of the velocity at one random time per sample."""
+        noise = _normal(actions, generator)
+        time = torch.rand(len(actions), generator=generator).to(actions.device)
+        along = time[:, None, None]
+        noisy = (1 - along) * noise + along * actions
+        error = self.velocity(context, noisy, time) - (actions - noise)
+        return unpadded_mean(error.square(), is_pad)
+
+    def sample(self, context: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Return actions ``[B, K, A]`` for context ``[B, M, D]``, a different draw each time."""
+        batch = len(context)
+        chunk = _normal(context.new_empty(batch, self.chunk, self.action_dim, dtype=torch.float32), generator)
+        for step in range(self.steps):
+            time = context.new_full((batch,), step / self.steps, dtype=torch.float32)
+            chunk = chunk + self.velocity(context, chunk, time) / self.steps
+        return chunk
+
+
+def _normal(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Draw normal numbers on the generator's own device, so that a seed means the same on every other."""
+    return torch.randn(like.shape, generator=generator).to(like.device)
+
+
+def unpadded_mean(error: Tensor, is_pad: Tensor) -> Tensor:
+    """Return the mean of ``[B, K, A]`` over all actions that are not padding, bool ``[B, K]``."""
+    keep = (~is_pad)[..., None]
+    return (error * keep).sum() / (keep.sum() * error.shape[-1]).clamp(min=1)

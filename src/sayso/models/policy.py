@@ -1,0 +1,333 @@
+"""Turn a model into a policy: normalisation, features and weights in one folder that describes itself.
+
+::
+
+    windows ---.                                          .--> losses     (training)
+               |--> one chain forwards --> model units ---|
+    one look --'                                          '--> actions --> the chain backwards --> robot units
+
+    checkpoint/
+        config.json         model (type and sizes), features (names, order, units), facts of the training
+        model.safetensors   weights; float32, or bfloat16 to ship
+        stats.json          what the chain subtracts and divides by
+        README.md           model card with measured numbers
+
+No pickle anywhere. The number of torch's threads is the caller's business.
+
+Shapes: B batch, T history, C camera, R referents, K chunk, A action, S state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from sayso.data.normalize import Stats, two_way
+from sayso.models import vla
+from sayso.models.language import FrozenTextEncoder
+from sayso.spec import (
+    ACTION,
+    POINTS,
+    STATE,
+    TASK,
+    Chunk,
+    FeatureMismatchError,
+    Features,
+    Observation,
+    Policy,
+    SaysoError,
+    image_key,
+    known,
+)
+
+CONFIG, WEIGHTS, STATS, CARD = "config.json", "model.safetensors", "stats.json", "README.md"
+TYPES = ("vla", "textbook")
+PRESETS: Mapping[str, Callable[..., vla.VLAConfig]] = {"small": vla.small, "tiny": vla.tiny}
+IS_PAD = "action_is_pad"
+
+
+class CheckpointError(SaysoError):
+    """Report a folder that is not a checkpoint, or not a whole one."""
+
+
+class TrainablePolicy(Policy, Protocol):
+    """Say what training and checkpoints need of a policy; they never know which model it wraps."""
+
+    features: Features
+    stats: Mapping[str, Stats]
+
+    @property
+    def model(self) -> nn.Module:
+        """Return what is trained."""
+        ...
+
+    def config(self) -> dict[str, Any]:
+        """Return ``type`` and the model's sizes as plain JSON, enough for `rebuild`."""
+        ...
+
+    def losses(self, windows: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the loss to minimise, ``total``, and its terms, for windows in robot units."""
+        ...
+
+
+class VLAPolicy:
+    """Act with a `VisionLanguageAction` model."""
+
+    def __init__(
+        self, model: vla.VisionLanguageAction, features: Features, stats: Mapping[str, Stats]
+    ) -> None:
+        """Join a model with the features and statistics of the demonstrations it learns from.
+
+        Raises:
+            FeatureMismatchError: if the model's sizes, the features and the statistics disagree.
+        """
+        _check_sizes(model.config, features, stats)
+        self.model, self.features, self.stats = model, features, stats
+        self.generator: torch.Generator | None = None
+        """Source of the flow decoder's noise when acting; None is torch's own."""
+        self._chain = two_way(stats, features)
+        self._encoder = FrozenTextEncoder()
+        self._past: deque[Observation] = deque(maxlen=model.config.history)
+
+    @classmethod
+    def build(cls, config: Mapping[str, Any], features: Features, stats: Mapping[str, Stats]) -> Self:
+        """Return a policy with fresh weights, drawn from torch's own generator, of the sizes in `config`."""
+        sizes = {name: value for name, value in config.items() if name != "type"}
+        return cls(vla.VisionLanguageAction(vla.VLAConfig.from_json(sizes)), features, stats)
+
+    def config(self) -> dict[str, Any]:
+        """Return ``type`` and the model's sizes as plain JSON."""
+        return {"type": "vla", **dataclasses.asdict(self.model.config)}
+
+    def reset(self) -> None:
+        """Forget the episode that just ended."""
+        self._past.clear()
+
+    def act(self, observation: Observation) -> Chunk:
+        """Return the next actions, ``[K, A]`` in robot units.
+
+        With a history of more than one frame, call it at every step of an episode: what it remembers are
+        its own calls. Before the first one it supposes that nothing had moved.
+
+        Raises:
+            FeatureMismatchError: if the observation is not what the policy was trained on.
+        """
+        self._past.append(observation)
+        missing = self.model.config.history - len(self._past)
+        frames = [self._past[0]] * missing + list(self._past)
+        keys = [STATE, *map(image_key, self.features.cameras)]
+        windows = {key: np.stack([_look_up(frame, key) for frame in frames])[None] for key in keys}
+        self.model.eval()
+        batch = self._batch({**windows, TASK: [observation[TASK]]})
+        actions = self.model.sample(batch, self.generator)
+        answer = {ACTION: actions.cpu().numpy(), STATE: batch.state.cpu().numpy()}
+        return Chunk(self._chain.inverse(answer)[ACTION][0])
+
+    def losses(
+        self, windows: Mapping[str, Any], generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """Return the loss to minimise, ``total``, and the terms of it: ``action``, ``point``, ``where``.
+
+        Args:
+            windows: numpy, robot units. ``observation.images.<camera>`` uint8 ``[B, T, H, W, 3]``,
+                ``observation.state`` ``[B, T, S]``, ``action`` ``[B, K, A]``, ``action_is_pad`` ``[B, K]``,
+                ``task`` a list of B instructions; ``label.points`` ``[B, C * R * 3]`` if there are any.
+            generator: source of everything random; None is torch's own.
+
+        Raises:
+            FeatureMismatchError: if the windows are not what the policy was built for.
+        """
+        return self.model.losses(self._batch(windows), generator)
+
+    def save(
+        self,
+        folder: Path | str,
+        card: str = "",
+        *,
+        dtype: torch.dtype = torch.float32,
+        training: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a checkpoint; see `sayso.models.policy.save`."""
+        save(self, folder, card, dtype=dtype, training=training)
+
+    def _batch(self, windows: Mapping[str, Any]) -> vla.Batch:
+        """Go from windows in robot units to tensors in model units, on the model's device."""
+        units = self._chain.forward(windows)
+        words, mask = self._encoder.encode(windows[TASK])
+        tensors = {
+            "images": self._images(windows),
+            "state": _look_up(units, STATE),
+            "words": words,
+            "words_mask": mask,
+        }
+        if ACTION in windows:
+            tensors |= {"actions": units[ACTION], "is_pad": _look_up(windows, IS_PAD)}
+        if POINTS in windows:
+            c = self.model.config
+            tensors |= {"points": windows[POINTS].reshape(-1, c.cameras, c.referents, 3)}
+        batch = vla.Batch(**{name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in tensors.items()})
+        return batch.to(next(self.model.parameters()).device)
+
+    def _images(self, windows: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """Return uint8 ``[B, T, C, H, W, 3]``, cameras in the order of the features."""
+        images = []
+        for camera, size in self.features.cameras.items():
+            image = np.asarray(_look_up(windows, image_key(camera)))
+            if image.shape[2:] != (*size, 3) or image.dtype != np.uint8:
+                raise FeatureMismatchError(
+                    f"{image_key(camera)!r} is {image.dtype} {image.shape[2:]}, but the policy was trained "
+                    f"on uint8 {(*size, 3)}; resize it before"
+                )
+            images.append(image)
+        return np.stack(images, 2)
+
+
+def _look_up(values: Mapping[str, Any], key: str) -> Any:
+    """Return ``values[key]``, or raise `FeatureMismatchError` naming the key and what is there instead."""
+    if key not in values:
+        raise FeatureMismatchError(
+            f"the policy needs {key!r}, but it was given only {', '.join(sorted(values))}"
+        )
+    return values[key]
+
+
+def _check_sizes(config: vla.VLAConfig, features: Features, stats: Mapping[str, Stats]) -> None:
+    expected = {
+        "cameras": (config.cameras, len(features.cameras)),
+        "dimensions of the state": (config.state_dim, len(features.state)),
+        "dimensions of the action": (config.action_dim, len(features.action)),
+        "dimensions of the state's statistics": (config.state_dim, len(_look_up(stats, STATE).mean)),
+        "dimensions of the action's statistics": (config.action_dim, len(_look_up(stats, ACTION).mean)),
+    }
+    if features.points:
+        expected["numbers in label.points"] = (config.cameras * config.referents * 3, len(features.points))
+    wrong = [f"{name}: {given}, model has {own}" for name, (own, given) in expected.items() if own != given]
+    if wrong:
+        raise FeatureMismatchError("the model does not belong to these features: " + "; ".join(wrong))
+
+
+def check_fits(policy: Features, world: Features) -> None:
+    """Raise `FeatureMismatchError`, unless a policy can act where `world` comes from.
+
+    The message lists all that differs. Labels are left out: only training sees them.
+    """
+    own, given = policy.to_json(), world.to_json()
+    wrong = [
+        f"{name}: the policy was trained for {own[name]}, the world has {given[name]}"
+        for name in own
+        if name != "points" and own[name] != given[name]
+    ]
+    if wrong:
+        raise FeatureMismatchError("policy and world do not fit.\n  " + "\n  ".join(wrong))
+
+
+def build(
+    type: str,
+    *,
+    preset: str,
+    features: Features,
+    stats: Mapping[str, Stats],
+    history: int = 1,
+    chunk: int = 16,
+) -> TrainablePolicy:
+    """Return a policy with fresh weights, drawn from torch's own generator.
+
+    Args:
+        type: ``vla`` or ``textbook``.
+        preset: ``small`` or ``tiny``.
+        features: what the robot shows and accepts.
+        stats: of ``observation.state`` and ``action``, in robot units.
+        history: T, frames the policy sees.
+        chunk: K, actions it predicts.
+    """
+    known("policy type", type, TYPES)
+    known("preset", preset, PRESETS)
+    if type == "textbook":
+        sizes: dict[str, Any] = {} if preset == "small" else {"pretrained": False, "image_px": 64}
+    else:
+        sizes = dataclasses.asdict(PRESETS[preset](features, history=history, chunk=chunk))
+    return rebuild({"type": type, **sizes}, features, stats)
+
+
+def rebuild(config: Mapping[str, Any], features: Features, stats: Mapping[str, Stats]) -> TrainablePolicy:
+    """Return a policy with fresh weights of the type and sizes that some policy's ``config()`` named."""
+    if known("policy type", config["type"], TYPES) == "textbook":
+        # Only here: whoever acts with our model needs none of the textbook's parts.
+        from sayso.models.textbook import TextbookPolicy
+
+        return TextbookPolicy.build(config, features, stats)
+    return VLAPolicy.build(config, features, stats)
+
+
+def save(
+    policy: TrainablePolicy, folder: Path | str, card: str = "", *, dtype: torch.dtype = torch.float32,
+    training: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """Write a checkpoint into a folder, which is made if need be.
+
+    Args:
+        policy: any of ours.
+        folder: where to.
+        card: text of the model card; a heading alone if empty.
+        dtype: what weights are stored as; ``torch.bfloat16`` halves the file.
+        training: facts worth keeping (commit, dataset, steps, seed), plain JSON.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {
+        name: (t.to(dtype) if t.is_floating_point() else t).detach().cpu().contiguous()
+        for name, t in policy.model.state_dict().items()
+    }
+    config = {
+        "model": policy.config(),
+        "features": policy.features.to_json(),
+        "training": dict(training or {}),
+    }
+    save_file(weights, folder / WEIGHTS)
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+    stats = {key: s.to_json() for key, s in policy.stats.items()}
+    (folder / STATS).write_text(json.dumps(stats, indent=2) + "\n")
+    (folder / CARD).write_text(
+        card or f"# {config['model']['type']} for {policy.features.robot_type}\n\nNot measured yet.\n"
+    )
+
+
+def load(folder: Path | str, device: str = "cpu") -> TrainablePolicy:
+    """Read a checkpoint and return its policy, ready to act, weights in float32 on `device`.
+
+    Raises:
+        CheckpointError: if the folder or one of its files is missing, or the weights are of another model.
+        UnknownNameError: if its type is not one of ours.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CheckpointError(f"there is no checkpoint folder {str(folder)!r}")
+    missing = [name for name in (CONFIG, WEIGHTS, STATS) if not (folder / name).is_file()]
+    if missing:
+        raise CheckpointError(
+            f"{str(folder)!r} is not a whole checkpoint: {', '.join(missing)} missing. "
+            f"One holds {CONFIG}, {WEIGHTS} and {STATS}."
+        )
+    config = json.loads((folder / CONFIG).read_text())
+    stats = {key: Stats.from_json(raw) for key, raw in json.loads((folder / STATS).read_text()).items()}
+    policy = rebuild(config["model"], Features.from_json(config["features"]), stats)
+    weights = {
+        name: t.float() if t.is_floating_point() else t for name, t in load_file(folder / WEIGHTS).items()
+    }
+    try:
+        policy.model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{WEIGHTS} and {CONFIG} in {str(folder)!r} describe different models: {error}"
+        ) from error
+    policy.model.to(device).eval()
+    return policy

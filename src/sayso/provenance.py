@@ -1,0 +1,93 @@
+"""Say where a number comes from: which code, which machine, which command, when.
+
+A result that carries these can be repeated, and doubted, by somebody else.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sayso.pool import cores
+
+PACKAGES = ("sayso", "numpy", "mujoco", "gymnasium", "torch", "av", "pyarrow")
+
+
+def provenance(repository: Path | None = None) -> dict[str, Any]:
+    """Return ``command``, ``commit``, ``date`` and ``machine``, ready for JSON."""
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": commit(repository),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+    }
+
+
+def commit(repository: Path | None = None) -> str:
+    """Return the commit of the code, with ``+dirty`` behind it if files differ; ``unknown`` without git.
+
+    Args:
+        repository: a folder inside the repository; None for the one this package lies in.
+    """
+    here = Path(__file__)
+    if repository is None and not _git(here.parent, "ls-files", here.name):
+        return "unknown"  # an installed copy, whatever repository it may happen to lie in
+    folder = repository or here.parent
+    head = _git(folder, "rev-parse", "HEAD")
+    if not head:
+        return "unknown"
+    return head + ("+dirty" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
+
+
+def machine() -> dict[str, Any]:
+    """Return cores, memory in GB, CPU model, system, and the versions of Python and of what matters here."""
+    return {
+        "cores": cores(),
+        "memory_gb": _memory_gb(),
+        "cpu": _cpu_model(),
+        "system": platform.platform(),
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _memory_gb() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, OSError, AttributeError):  # not a POSIX system
+        return None
+
+
+def _cpu_model() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"

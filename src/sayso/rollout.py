@@ -1,0 +1,336 @@
+"""Run the closed loop: a policy in a world, from reset to the end.
+
+Evaluation, recording, DAgger and reinforcement learning all use this one loop::
+
+    observation ──> policy.act ──> chunk [K, A] ──> its first `execute` actions ──> world.step ──┐
+         └───────────────────────── the last of their observations <──────────────────────────────┘
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from sayso import pool
+from sayso.spec import (
+    ACTION,
+    POINTS,
+    STATE,
+    Array,
+    Chunk,
+    Episode,
+    FeatureMismatchError,
+    Features,
+    NotFiniteError,
+    Observation,
+    Outcome,
+    Policy,
+    known,
+)
+
+WENT_FOR = "went_for"
+_TRACEBACK_LINES = 6
+_NOISE_STREAM = 0x0157  # keeps the noise of a seed independent of the scene drawn from the same seed
+
+
+class Task(Protocol):
+    """Be what is asked for in one episode."""
+
+    @property
+    def family(self) -> str:
+        """Return the name of the task's family, such as ``put``."""
+        ...
+
+    @property
+    def instruction(self) -> str:
+        """Return the sentence that asks for it."""
+        ...
+
+    @property
+    def horizon(self) -> int:
+        """Return the number of steps after which an episode is over."""
+        ...
+
+
+class World(Protocol):
+    """Be what the loop needs of a world: a ``gymnasium.Env`` that knows its name, features and task."""
+
+    @property
+    def name(self) -> str:
+        """Return the name it is made by."""
+        ...
+
+    @property
+    def features(self) -> Features:
+        """Return what it shows and accepts."""
+        ...
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Return the names of the task families it offers."""
+        ...
+
+    @property
+    def task(self) -> Task:
+        """Return the task of the present episode."""
+        ...
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin the episode of a seed."""
+        ...
+
+    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Apply one action, float32 ``[A]`` in robot units."""
+        ...
+
+    def labels(self) -> Array:
+        """Return ``label.points``, float32 ``[len(features.points)]``."""
+        ...
+
+    def expert(self) -> Policy:
+        """Return a policy with privileged access to this world."""
+        ...
+
+    def close(self) -> None:
+        """Release the renderer."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """Say what a world offers: its families of tasks, and its features."""
+
+    families: tuple[str, ...]
+    features: Features
+
+
+def offer_of(make_world: Callable[[], World]) -> Offer:
+    """Ask a world what it offers, in a process of its own so that this one loads no physics and no renderer.
+
+    Raises:
+        WorkerError: if the world cannot be made, in its own words.
+    """
+    jobs = iter(["look"])
+    with contextlib.closing(
+        pool.run(partial(_look, make_world), lambda: next(jobs, None), workers=1)
+    ) as ended:
+        _, offer = next(ended)
+    if isinstance(offer, pool.Lost):
+        raise pool.WorkerError(f"the world could not be asked what it offers: {offer.reason}")
+    return offer
+
+
+def chosen_families(offer: Offer, named: Sequence[str]) -> tuple[str, ...]:
+    """Return the families that were named, or all of them, sorted so that their order decides nothing.
+
+    Raises:
+        UnknownNameError: if the world does not offer one of them.
+        ValueError: if one is named twice.
+    """
+    chosen = [known("family", family, offer.families) for family in named or offer.families]
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(f"name each family once, not {', '.join(chosen)}")
+    return tuple(sorted(chosen))
+
+
+def packaged_world(name: str) -> World:
+    """Build a world of this package by its name."""
+    # Imported here because a worker must have its environment before the renderer is loaded.
+    from sayso.tasks.world import make_world
+
+    return make_world(name)
+
+
+def _look(make_world: Callable[[], World]) -> Callable[[str], Offer]:
+    world = make_world()
+    offer = Offer(families=world.families, features=world.features)
+    world.close()
+    return lambda _: offer
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionNoise:
+    r"""Disturb what is executed, not what is recorded, so that demonstrations show how to recover.
+
+    The label stays the expert's clean action, which answers the state the noise led to (DART, Laskey et al.
+    2017). The noise is an Ornstein-Uhlenbeck process that runs in bursts with quiet spells between them,
+    so that most of an episode, and its end, still looks like the expert's own::
+
+        noise   ____/\_/\____________/\/\/\_______
+                    burst    pause   burst
+    """
+
+    deg: float = 2.5
+    """Standard deviation on joints, degrees."""
+    percent: float = 0.0
+    """Standard deviation on the gripper, per cent of its opening."""
+    m_per_s: float = 0.03
+    """Standard deviation on the speed of the base, m/s."""
+    deg_per_s: float = 6.0
+    """Standard deviation on the turning rate of the base, deg/s."""
+    correlation_steps: float = 6.0
+    """Steps after which the noise has forgotten all but 1/e of itself."""
+    burst_s: tuple[float, float] = (0.3, 1.0)
+    """Shortest and longest burst, seconds."""
+    pause_s: tuple[float, float] = (0.5, 2.0)
+    """Shortest and longest quiet spell between bursts, seconds."""
+
+    def __post_init__(self) -> None:
+        """Refuse scales below zero and spans that are empty or run backwards."""
+        if min(self.deg, self.percent, self.m_per_s, self.deg_per_s) < 0 or self.correlation_steps <= 0:
+            raise ValueError(f"noise has scales >= 0 and a correlation > 0 steps, but got {self}")
+        for low, high in (self.burst_s, self.pause_s):
+            if not 0 < low <= high:
+                raise ValueError(f"a span of seconds is 0 < shortest <= longest, but got ({low}, {high})")
+
+    def begin(self, features: Features, seed: int) -> Disturbance:
+        """Return the noise of one episode; the same seed gives the same noise."""
+        by_unit = {"deg": self.deg, "%": self.percent, "m/s": self.m_per_s, "deg/s": self.deg_per_s}
+        scale = [by_unit[known("unit of an action", d.unit, by_unit)] for d in features.action]
+        rng = np.random.default_rng([_NOISE_STREAM, seed])
+        return Disturbance(self, np.array(scale), features.fps, rng)
+
+
+class Disturbance:
+    """Perturb the actions of one episode, one after the other."""
+
+    def __init__(self, noise: ActionNoise, scale: np.ndarray, fps: int, rng: np.random.Generator) -> None:
+        """Start with a quiet spell."""
+        self._noise = noise
+        self._scale = scale
+        self._fps = fps
+        self._rng = rng
+        self._keep = float(np.exp(-1.0 / noise.correlation_steps))
+        self._offset = np.zeros_like(scale)
+        self._in_burst = False
+        self._steps_left = self._draw_steps(noise.pause_s)
+
+    def __call__(self, action: Array) -> Array:
+        """Return the action to execute instead, float32 ``[A]``."""
+        if self._steps_left == 0:
+            self._in_burst = not self._in_burst
+            span_s = self._noise.burst_s if self._in_burst else self._noise.pause_s
+            self._steps_left = self._draw_steps(span_s)
+            self._offset = np.zeros_like(self._scale)
+        self._steps_left -= 1
+        if not self._in_burst:
+            return action
+        # Uhlenbeck & Ornstein 1930, sampled exactly: the stationary deviation is `scale` at any correlation.
+        kick = np.sqrt(1.0 - self._keep**2) * self._rng.standard_normal(len(self._scale))
+        self._offset = self._keep * self._offset + kick * self._scale
+        disturbed: Array = (action + self._offset).astype(np.float32)
+        return disturbed
+
+    def _draw_steps(self, span_s: tuple[float, float]) -> int:
+        return max(1, round(self._rng.uniform(*span_s) * self._fps))
+
+
+def rollout(
+    world: World,
+    policy: Policy,
+    seed: int,
+    *,
+    family: str | None = None,
+    instruction: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    execute: int = 8,
+    keep_frames: bool = False,
+    noise: ActionNoise | None = None,
+) -> Episode:
+    """Run one episode and say how it ended.
+
+    Args:
+        world: where it happens.
+        policy: who acts.
+        seed: decides the scene, and the noise if there is any.
+        family: which kind of task; None lets the world draw one from the seed.
+        instruction: what to ask for instead of what the world would have asked.
+        options: more of what ``world.reset`` understands, such as ``{"swap": True}``.
+        execute: how many actions of a chunk to apply before looking again; fewer if the chunk is shorter.
+        keep_frames: keep what the policy saw, what it asked for and the labels of every step.
+        noise: what to add to the actions that are executed, but not to those that are kept.
+
+    Returns:
+        The episode. Whatever the policy or the world raises, and any number that is not finite, makes it
+        ``Outcome.INVALID`` with the end of the traceback in ``error``: never a failure.
+    """
+    if execute < 1:
+        raise ValueError(f"at least one action of a chunk must be executed, but got execute={execute}")
+    named = {"family": family, "instruction": instruction}
+    asked = {name: value for name, value in named.items() if value is not None} | dict(options or {})
+    episode = Episode(
+        world=world.name, family=family or "", instruction=instruction or "", seed=seed, horizon=0
+    )
+    started = time.perf_counter()
+    try:
+        _run(world, policy, episode, asked, execute, keep_frames, noise)
+    except Exception:  # the border between "could not do it" and "could not be tried"
+        episode.outcome = Outcome.INVALID
+        episode.error = "\n".join(traceback.format_exc().strip().splitlines()[-_TRACEBACK_LINES:])
+    episode.seconds = time.perf_counter() - started
+    return episode
+
+
+def _run(
+    world: World,
+    policy: Policy,
+    episode: Episode,
+    options: dict[str, Any],
+    execute: int,
+    keep_frames: bool,
+    noise: ActionNoise | None,
+) -> None:
+    """Fill in the episode, step by step."""
+    observation, info = world.reset(seed=episode.seed, options=options)
+    policy.reset()
+    episode.family, episode.instruction = world.task.family, world.task.instruction
+    episode.horizon = world.task.horizon
+    disturb: Callable[[Array], Array] = noise.begin(world.features, episode.seed) if noise else _unchanged
+    done = False
+    while not done:
+        for action in _act(policy, observation, world.features, episode).actions[:execute]:
+            if keep_frames:
+                episode.frames.append({**observation, ACTION: action.copy(), POINTS: world.labels()})
+            observation, _, terminated, truncated, info = world.step(disturb(action))
+            _refuse_not_finite(observation)
+            episode.steps += 1
+            done = terminated or truncated or episode.steps >= episode.horizon
+            if done:
+                break
+    episode.conditions = {name: bool(held) for name, held in info["conditions"].items()}
+    episode.outcome = Outcome.SUCCESS if info["is_success"] else Outcome.FAILURE
+    if WENT_FOR in info:
+        episode.notes[WENT_FOR] = str(info[WENT_FOR] or "neither")
+
+
+def _act(policy: Policy, observation: Observation, features: Features, episode: Episode) -> Chunk:
+    """Ask the policy once and keep the time it took."""
+    started = time.perf_counter()
+    chunk = policy.act(observation)
+    episode.policy_seconds += time.perf_counter() - started
+    episode.policy_calls += 1
+    width, names = chunk.actions.shape[1], features.action_names
+    if width != len(names):
+        raise FeatureMismatchError(
+            f"the policy returned {width} numbers per action; {features.robot_type} takes {len(names)}: "
+            + ", ".join(names)
+        )
+    return chunk
+
+
+def _unchanged(action: Array) -> Array:
+    return action
+
+
+def _refuse_not_finite(observation: Observation) -> None:
+    if not np.isfinite(observation[STATE]).all():
+        raise NotFiniteError(f"the world returned a state that is not finite: {observation[STATE]}")

@@ -1,0 +1,1 @@
+"""Where it happens: robots, scenes and cameras in MuJoCo."""

@@ -1,0 +1,107 @@
+"""Solve the arm's inverse kinematics by damped least squares (Wampler 1986; Nakamura and Hanafusa 1986).
+
+The SO-101 has five joints before the gripper, so a full pose is out of reach: position comes first, then the
+direction in which the hand approaches, then the heading along which the jaws close.
+"""
+
+from __future__ import annotations
+
+import math
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from sayso.sim.robots import JOINT_RANGE_RAD, arm_spec
+
+Vector = NDArray[np.float64]
+APPROACH_WEIGHT_M, CLOSING_WEIGHT_M = 0.08, 0.03
+"""What a radian of wrong direction costs, in metres of wrong position."""
+DAMPING, ITERATIONS, MAX_STEP_RAD = 1e-5, 12, 0.25
+
+
+class ArmKinematics:
+    """Know where the hand is for given joints, and which joints bring it somewhere. Frame: the arm's base."""
+
+    def __init__(self) -> None:
+        """Compile the arm alone."""
+        self._model = arm_spec().compile()
+        self._data = mujoco.MjData(self._model)
+        self._site = self._model.site("tcp").id
+        self._body = self._model.body("gripper").id
+        self._low, self._high = np.array(JOINT_RANGE_RAD)[:5].T
+        self._jacobian = np.zeros((3, self._model.nv)), np.zeros((3, self._model.nv))
+
+    def forward(self, joints_rad: Vector) -> tuple[Vector, NDArray[np.float64]]:
+        """Return the tool centre point [3] and the hand's rotation [3, 3] for joint angles [5] or [6]."""
+        self._data.qpos[:5] = joints_rad[:5]
+        mujoco.mj_kinematics(self._model, self._data)
+        return self._data.site_xpos[self._site].copy(), self._data.xmat[self._body].reshape(3, 3).copy()
+
+    def solve(self, start_rad: Vector, target_m: Vector, tilt_rad: float, closing_rad: float) -> Vector:
+        """Return joints [5] that bring the tool centre point to a target, from a nearby start.
+
+        Args:
+            start_rad: joints to start from, [5] or [6].
+            target_m: where the tool centre point should be, [3].
+            tilt_rad: how far the approach leans outward from straight down.
+            closing_rad: heading of the axis along which the jaws close, seen from above.
+        """
+        joints = np.array(start_rad[:5], dtype=float)
+        bearing = math.atan2(target_m[1], target_m[0] - PAN_AXIS_X_M)
+        approach = np.array(
+            [
+                math.sin(tilt_rad) * math.cos(bearing),
+                math.sin(tilt_rad) * math.sin(bearing),
+                -math.cos(tilt_rad),
+            ]
+        )
+        closing = np.array([math.cos(closing_rad), math.sin(closing_rad), 0.0])
+        closing -= approach * (closing @ approach)
+        closing /= np.linalg.norm(closing)
+        for _ in range(ITERATIONS):
+            error, jacobian = self._error(joints, target_m, approach, closing)
+            step = self._step(joints, error, jacobian)
+            joints = np.clip(joints + np.clip(step, -MAX_STEP_RAD, MAX_STEP_RAD), self._low, self._high)
+            if np.abs(step).max() < 1e-4:
+                break
+        return joints
+
+    def _step(self, joints: Vector, error: Vector, jacobian: Vector) -> Vector:
+        """Return the damped least-squares step of the joints that are free to take it.
+
+        A joint that would run into its limit is held there and the others solve again: clipping alone
+        stalls far from the best pose, since the limited joint keeps claiming its share of the error.
+        """
+        free = np.ones(len(joints), dtype=bool)
+        step = np.zeros(len(joints))
+        for _ in range(len(joints)):
+            part = jacobian[:, free]
+            step[free] = np.linalg.solve(part.T @ part + DAMPING * np.eye(int(free.sum())), part.T @ error)
+            blocked = free & (((joints >= self._high) & (step > 0)) | ((joints <= self._low) & (step < 0)))
+            if not blocked.any():
+                break
+            step[blocked], free = 0.0, free & ~blocked
+        return step
+
+    def _error(
+        self, joints: Vector, target_m: Vector, approach: Vector, closing: Vector
+    ) -> tuple[Vector, Vector]:
+        """Return the stacked error [9] and its Jacobian [9, 5]."""
+        position, hand = self.forward(joints)
+        mujoco.mj_comPos(self._model, self._data)
+        linear, angular = self._jacobian
+        mujoco.mj_jacSite(self._model, self._data, linear, angular, self._site)
+        turn_approach = APPROACH_WEIGHT_M * np.cross(-hand[:, 2], approach)
+        turn_closing = CLOSING_WEIGHT_M * np.cross(hand[:, 0], closing)
+        along = np.outer(approach, approach)  # turning about the approach is the only way to turn the jaws
+        error = np.concatenate([target_m - position, turn_approach, along @ turn_closing])
+        turning = angular[:, :5]
+        jacobian = np.concatenate(
+            [linear[:, :5], APPROACH_WEIGHT_M * turning, CLOSING_WEIGHT_M * along @ turning]
+        )
+        return error, jacobian
+
+
+PAN_AXIS_X_M = 0.0388
+"""How far in front of the arm's base its first joint stands."""

@@ -1,0 +1,166 @@
+"""Run the physics of one episode: apply actions in robot units; read robot, things, contacts, cameras."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from sayso.geometry import project, rotate_z, yaw_of
+from sayso.sim.render import Cameras
+from sayso.sim.robots import (
+    ARM,
+    BASE_JOINTS,
+    BASE_SPEED_LIMIT,
+    CAMERAS,
+    FPS,
+    JOINT_RANGE_RAD,
+    JOINTS,
+    MOUNT_M,
+    REST_RAD,
+    from_robot_units,
+    to_robot_units,
+)
+from sayso.sim.scene import SHAPES, SPECS, TIMESTEP_S, Layout
+from sayso.spec import Array, Image, known
+
+Vector = NDArray[np.float64]
+SUBSTEPS = round(1 / (FPS * TIMESTEP_S))
+PADS = (f"{ARM}fixed_jaw_pad", f"{ARM}moving_jaw_pad")
+
+
+class Simulation:
+    """Hold a compiled scene with its robot. The same layout and actions give the same states, bit for bit."""
+
+    def __init__(self, world: str, layout: Layout) -> None:
+        """Compile the scene, put the robot at its start and let things settle.
+
+        Raises:
+            UnknownNameError: if there is no such world.
+        """
+        self.kind, build = SPECS[known("world", world, SPECS)]
+        self.layout = layout
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Attaching a spec")
+            self.model = build(layout).compile()
+        self.data = mujoco.MjData(self.model)
+        self._joint_qpos = np.array([self.model.joint(ARM + j).qposadr[0] for j in JOINTS])
+        self._joint_ctrl = np.array([self.model.actuator(ARM + j).id for j in JOINTS])
+        if self.kind.mobile:
+            self._base_qpos = np.array([self.model.joint(j).qposadr[0] for j in BASE_JOINTS])
+            self._base_qvel = np.array([self.model.joint(j).dofadr[0] for j in BASE_JOINTS])
+            self._base_ctrl = np.array([self.model.actuator(j).id for j in BASE_JOINTS])
+        self._pads = tuple(self.model.geom(name).id for name in PADS)
+        self._robot_geoms = self._geoms_of_robot()
+        self.place_robot(layout.robot_pose)
+
+    def place_robot(self, pose: tuple[float, float, float]) -> None:
+        """Put the robot at rest at a pose (x, y in metres, heading in radians), the arm folded."""
+        self.data.qvel[:] = 0
+        self.data.qpos[self._joint_qpos] = REST_RAD
+        self.data.ctrl[self._joint_ctrl] = REST_RAD
+        if self.kind.mobile:
+            self.data.qpos[self._base_qpos] = pose
+            self.data.ctrl[self._base_ctrl] = 0
+        mujoco.mj_forward(self.model, self.data)
+        for _ in range(SUBSTEPS):
+            mujoco.mj_step(self.model, self.data)
+        mujoco.mj_forward(self.model, self.data)
+
+    def apply(self, action: Array) -> Array:
+        """Advance one control step (1/20 s) and return the action really applied after clipping."""
+        joints, velocity = from_robot_units(action)
+        joints = np.clip(joints, *np.array(JOINT_RANGE_RAD).T)
+        velocity = np.clip(velocity, -BASE_SPEED_LIMIT, BASE_SPEED_LIMIT)
+        self.data.ctrl[self._joint_ctrl] = joints
+        for _ in range(SUBSTEPS):
+            if self.kind.mobile:  # the servos push along the room's axes, the command is in the body's
+                self.data.ctrl[self._base_ctrl] = rotate_z(velocity, self.data.qpos[self._base_qpos[2]])
+            mujoco.mj_step(self.model, self.data)
+        mujoco.mj_forward(self.model, self.data)
+        return to_robot_units(joints, velocity if self.kind.mobile else None)
+
+    @property
+    def joints_rad(self) -> Vector:
+        """Return the six joint angles."""
+        return np.array(self.data.qpos[self._joint_qpos])
+
+    @property
+    def base_pose(self) -> Vector:
+        """Return x, y [m] and heading [rad] of the chassis; zeros for the arm on the table."""
+        return self.data.qpos[self._base_qpos].copy() if self.kind.mobile else np.zeros(3)
+
+    def state(self) -> Array:
+        """Return what the robot feels, in robot units."""
+        if not self.kind.mobile:
+            return to_robot_units(self.joints_rad)
+        velocity = rotate_z(self.data.qvel[self._base_qvel], -self.base_pose[2])
+        return to_robot_units(self.joints_rad, velocity)
+
+    def arm_from_world(self, point_m: Vector) -> Vector:
+        """Return a point in the frame of the arm's base."""
+        x, y, yaw = self.base_pose
+        mount = MOUNT_M if self.kind.mobile else np.zeros(3)
+        return rotate_z(np.asarray(point_m) - [x, y, 0.0], -yaw) - mount
+
+    def position(self, name: str) -> Vector:
+        """Return where the middle of a thing is, [3], in the world."""
+        body = self.model.body(name)
+        return np.array(self.data.xipos[body.id] if body.dofnum[0] else self.data.xpos[body.id])
+
+    def yaw(self, name: str) -> float:
+        """Return a thing's heading in radians."""
+        return yaw_of(self.data.body(name).xmat.reshape(3, 3))
+
+    def speed(self, name: str) -> float:
+        """Return how fast a thing moves, m/s."""
+        start = self.model.body(name).dofadr[0]
+        return float(np.linalg.norm(self.data.qvel[start : start + 3]))
+
+    def tcp(self) -> tuple[Vector, NDArray[np.float64]]:
+        """Return the tool centre point in the world: position [3] and the hand's rotation [3, 3]."""
+        site = self.data.site(f"{ARM}tcp")
+        body = self.data.body(f"{ARM}gripper")
+        return site.xpos.copy(), body.xmat.reshape(3, 3).copy()
+
+    def touching(self, name: str) -> set[int]:
+        """Return which of the robot's geoms touch a thing, by geom id."""
+        geoms = set(np.flatnonzero(self.model.geom_bodyid == self.model.body(name).id).tolist())
+        touched = set()
+        for first, second in self.data.contact.geom:
+            for one, other in ((first, second), (second, first)):
+                if one in geoms and other in self._robot_geoms:
+                    touched.add(int(other))
+        return touched
+
+    def held(self, name: str) -> bool:
+        """Tell whether both finger pads press on a thing."""
+        return self.touching(name).issuperset(self._pads)
+
+    def inside(self, thing: str, place: str) -> bool:
+        """Tell whether a thing's middle lies inside a place: between its walls and not far above its rim."""
+        shape = SHAPES[next(item.kind for item in self.layout.items if item.name == place)]
+        across, along, up = self.position(thing) - self.position(place)
+        return bool(np.hypot(across, along) < shape.radius_m - 0.004 and up < shape.height_m + 0.02)
+
+    def in_image(self, camera: str, point_m: Vector) -> tuple[float, float, bool]:
+        """Return u, v in 0..1 and whether a point of the world lies inside a camera's picture."""
+        view = self.data.camera(camera_name(camera))
+        fovy = math.radians(self.model.camera(camera_name(camera)).fovy[0])
+        return project(point_m, view.xpos, view.xmat.reshape(3, 3), fovy)
+
+    def pictures(self, cameras: Cameras) -> dict[str, Image]:
+        """Return what every camera sees, by name. The `cameras` must have loaded this model."""
+        return {name: cameras.picture(self.data, camera_name(name)) for name in CAMERAS}
+
+    def _geoms_of_robot(self) -> set[int]:
+        things = {self.model.body(item.name).id for item in self.layout.items}
+        return {g for g, body in enumerate(self.model.geom_bodyid) if body > 0 and body not in things}
+
+
+def camera_name(camera: str) -> str:
+    """Return a camera's name in the model: the wrist's belongs to the arm."""
+    return ARM + camera if camera == "wrist" else camera

@@ -1,0 +1,39 @@
+"""Say what about a scene may vary from episode to episode, apart from where things lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+RGB = tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Hold how a scene is lit and painted. Colours are RGB in 0..1; light is a factor on the lamps."""
+
+    light: float = 1.0
+    surface: RGB = (0.72, 0.66, 0.58)
+    floor: RGB = (0.55, 0.53, 0.50)
+    wall: RGB = (0.80, 0.80, 0.78)
+    light_from: tuple[float, float] = (0.0, 0.0)
+    """Where the lamp hangs, x and y in metres from the middle of the scene."""
+
+
+def sample_look(rng: np.random.Generator) -> Look:
+    """Draw a look from the training ranges."""
+
+    def near(colour: RGB, spread: float) -> RGB:
+        shade = rng.uniform(-spread, spread)
+        r, g, b = np.clip(np.array(colour) + shade + rng.uniform(-0.02, 0.02, 3), 0, 1)
+        return float(r), float(g), float(b)
+
+    nominal = Look()
+    return Look(
+        light=float(rng.uniform(0.85, 1.15)),
+        surface=near(nominal.surface, 0.08),
+        floor=near(nominal.floor, 0.08),
+        wall=near(nominal.wall, 0.06),
+        light_from=(float(rng.uniform(-0.5, 0.5)), float(rng.uniform(-0.5, 0.5))),
+    )

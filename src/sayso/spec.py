@@ -1,0 +1,272 @@
+"""State the words every room shares: features, episodes, outcomes, seeds, protocols and errors.
+
+Conventions, written here once and nowhere contradicted:
+
+- quaternions are ``wxyz``; metres, radians, seconds and hertz inside, with the unit in the name
+  (``_m``, ``_rad``, ``_s``, ``_hz``);
+- states and actions that cross the border of a world or a robot are in *robot units*, which are
+  LeRobot's: degrees for joints, 0 (closed) to 100 (open) for the gripper, m/s and deg/s for the base;
+- images are ``uint8`` HWC outside models and ``float`` BCHW inside;
+- poses are named ``a_from_b``, so that ``a_from_b @ b_from_c`` reads;
+- flow time runs from 0 (noise) to 1 (action).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Image = NDArray[np.uint8]
+Observation = dict[str, Any]
+"""One look at the world, with LeRobot's names.
+
+- ``observation.images.<camera>``: uint8 ``[H, W, 3]``
+- ``observation.state``: float32 ``[S]`` in robot units
+- ``task``: the instruction, a plain sentence
+"""
+
+STATE = "observation.state"
+IMAGES = "observation.images."
+ACTION = "action"
+TASK = "task"
+POINTS = "label.points"
+
+
+def image_key(camera: str) -> str:
+    """Return the observation key of a camera: ``front`` -> ``observation.images.front``."""
+    return IMAGES + camera
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dimension:
+    """Name one number of a state or action vector and give its unit (``deg``, ``%``, ``m/s``, ``deg/s``)."""
+
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """Describe what a robot shows and accepts: names, order, units, image sizes and rate.
+
+    Two things fit together (a policy and a world, a dataset and a model) when their features are equal.
+    """
+
+    robot_type: str
+    fps: int
+    state: tuple[Dimension, ...]
+    action: tuple[Dimension, ...]
+    cameras: Mapping[str, tuple[int, int]]
+    """Camera name -> (height, width) in pixels."""
+    points: tuple[str, ...] = ()
+    """Names of the numbers in ``label.points``, privileged labels that only training may see."""
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Return the names of the state's dimensions, in order."""
+        return tuple(d.name for d in self.state)
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Return the names of the action's dimensions, in order."""
+        return tuple(d.name for d in self.action)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain lists and dicts, for ``config.json``."""
+        return {
+            "robot_type": self.robot_type,
+            "fps": self.fps,
+            "state": [[d.name, d.unit] for d in self.state],
+            "action": [[d.name, d.unit] for d in self.action],
+            "cameras": {name: list(size) for name, size in self.cameras.items()},
+            "points": list(self.points),
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Features:
+        """Read what `to_json` wrote."""
+        return cls(
+            robot_type=raw["robot_type"],
+            fps=int(raw["fps"]),
+            state=tuple(Dimension(name=n, unit=u) for n, u in raw["state"]),
+            action=tuple(Dimension(name=n, unit=u) for n, u in raw["action"]),
+            cameras={name: (int(h), int(w)) for name, (h, w) in raw["cameras"].items()},
+            points=tuple(raw.get("points", ())),
+        )
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Hold the next K actions, float32 ``[K, A]`` in robot units; row 0 applies now."""
+
+    actions: Array
+
+    def __post_init__(self) -> None:
+        """Refuse anything but a finite, non-empty matrix."""
+        if self.actions.ndim != 2 or len(self.actions) == 0:
+            raise ValueError(f"a chunk is [K, A] with K >= 1, but got shape {self.actions.shape}")
+        if not np.isfinite(self.actions).all():
+            raise NotFiniteError("a policy returned an action that is not finite")
+
+    def __len__(self) -> int:
+        """Return K, the number of steps this chunk covers."""
+        return len(self.actions)
+
+
+class Outcome(StrEnum):
+    """Say how an episode ended. ``INVALID`` (crash, lost connection, NaN) is never counted as failure."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    INVALID = "invalid"
+
+
+@dataclass(kw_only=True)
+class Episode:
+    """Record one closed loop of a policy in a world, from reset to the end.
+
+    ``frames`` holds, for each step t, the observation the policy saw, with ``action`` (what was asked for,
+    float32 ``[A]``) and any labels beside it; it stays empty unless the rollout was asked to keep them.
+    """
+
+    world: str
+    family: str
+    instruction: str
+    seed: int
+    horizon: int
+    outcome: Outcome = Outcome.INVALID
+    conditions: dict[str, bool] = field(default_factory=dict)
+    steps: int = 0
+    seconds: float = 0.0
+    policy_seconds: float = 0.0
+    policy_calls: int = 0
+    error: str = ""
+    notes: dict[str, str] = field(default_factory=dict)
+    """What the world says beside success and failure, such as which object a policy ``went_for``."""
+    frames: list[Observation] = field(default_factory=list)
+
+    @property
+    def success(self) -> bool:
+        """Tell whether every named condition held."""
+        return self.outcome is Outcome.SUCCESS
+
+    @property
+    def failed_conditions(self) -> tuple[str, ...]:
+        """Return the names of the conditions that did not hold at the end."""
+        return tuple(name for name, held in self.conditions.items() if not held)
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Act: map what is seen and asked to the next chunk of actions. Nothing else is required."""
+
+    def act(self, observation: Observation) -> Chunk:
+        """Return the next actions, ``[K, A]`` in robot units."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the episode that just ended."""
+        ...
+
+
+class Robot(Protocol):
+    """Follow LeRobot's shape, so that its drivers pass through an adapter of a few lines."""
+
+    @property
+    def observation_features(self) -> Mapping[str, Any]:
+        """Return name -> type (``float``) or image shape ``(H, W, 3)``."""
+        ...
+
+    @property
+    def action_features(self) -> Mapping[str, Any]:
+        """Return name -> type of everything `send_action` takes."""
+        ...
+
+    def connect(self) -> None:
+        """Open motors and cameras."""
+        ...
+
+    def get_observation(self) -> dict[str, Any]:
+        """Return one reading of every observation feature."""
+        ...
+
+    def send_action(self, action: Mapping[str, float]) -> dict[str, float]:
+        """Send an action and return what was really sent after clipping."""
+        ...
+
+    def disconnect(self) -> None:
+        """Release motors and cameras."""
+        ...
+
+
+SPLITS: Mapping[str, range] = {
+    "train": range(0, 1_000_000),
+    "validation": range(1_000_000, 2_000_000),
+    "test": range(2_000_000, 2**31),
+}
+"""Which episode seeds serve which purpose. Disjoint by construction: success is counted only on ``test``."""
+
+
+def seeds(split: str, n: int, start: int = 0) -> list[int]:
+    """Return n seeds of a split, from its `start`-th on.
+
+    Raises:
+        UnknownNameError: if there is no such split.
+        ValueError: if the split has fewer seeds than asked for.
+    """
+    block = SPLITS[known("split", split, SPLITS)]
+    chosen = block[start : start + n]
+    if len(chosen) < n or start < 0:
+        raise ValueError(f"split {split!r} holds {len(block)} seeds; {n} from {start} on do not fit")
+    return list(chosen)
+
+
+def split_of(seed: int) -> str:
+    """Return the split a seed belongs to."""
+    for name, block in SPLITS.items():
+        if seed in block:
+            return name
+    raise ValueError(f"seed {seed} is outside every split; seeds run from 0 to {2**31 - 1}")
+
+
+class SaysoError(Exception):
+    """Be the ancestor of every error this package raises on purpose."""
+
+
+class NotFiniteError(SaysoError):
+    """Report a NaN or an infinity, and where it appeared."""
+
+
+class FeatureMismatchError(SaysoError):
+    """Report that two things with different features were put together."""
+
+
+class UnknownNameError(SaysoError, KeyError):
+    """Report a name that is not in a table, with the nearest one that is."""
+
+    def __init__(self, kind: str, given: str, allowed: Iterable[str]) -> None:
+        """Compose the message from what was given and what is allowed."""
+        names = sorted(allowed)
+        near = difflib.get_close_matches(given, names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        self.message = f"there is no {kind} {given!r}.{hint} Known: {', '.join(names)}."
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        """Return the message without KeyError's quotes."""
+        return self.message
+
+
+def known(kind: str, given: str, allowed: Iterable[str]) -> str:
+    """Return `given` if it is allowed, else raise `UnknownNameError` naming the nearest match."""
+    names = list(allowed)
+    if given not in names:
+        raise UnknownNameError(kind, given, names)
+    return given

@@ -1,0 +1,1 @@
+"""What is asked: tasks, their instructions, their experts, and the worlds they happen in."""

@@ -1,0 +1,10 @@
+"""Settings that must stand before anything renders or computes: a back end without a screen, few threads."""
+
+from __future__ import annotations
+
+import os
+
+# Two cores are shared by the tests, the processes they start and whatever else runs on the machine.
+os.environ.setdefault("MUJOCO_GL", "egl")
+os.environ.setdefault("LP_NUM_THREADS", "0")
+os.environ.setdefault("OMP_NUM_THREADS", "1")

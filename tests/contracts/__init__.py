@@ -1,0 +1,1 @@
+"""Suites that anyone can run on their own task, robot or policy."""

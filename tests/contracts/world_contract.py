@@ -1,0 +1,90 @@
+"""What every world owes: subclass `WorldContract`, say how it is made, and pytest does the rest.
+
+class TestMyWorld(WorldContract):
+    def make(self): return MyWorld()
+"""
+
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from sayso.spec import POINTS, STATE, TASK, image_key
+
+
+class WorldContract:
+    """Check a world against the contract of `sayso.tasks.world.World`."""
+
+    def make(self):
+        raise NotImplementedError
+
+    @pytest.fixture
+    def world(self):
+        world = self.make()
+        yield world
+        world.close()
+
+    def test_gymnasium_accepts_it(self, world):
+        check_env(world, skip_render_check=True)
+
+    def test_observations_have_the_names_sizes_and_types_of_its_features(self, world):
+        observation, _ = world.reset(seed=3)
+        assert set(observation) == {STATE, TASK, *(image_key(c) for c in world.features.cameras)}
+        assert observation[STATE].shape == (len(world.features.state),)
+        assert observation[STATE].dtype == np.float32
+        for camera, size in world.features.cameras.items():
+            assert observation[image_key(camera)].shape == (*size, 3)
+            assert observation[image_key(camera)].dtype == np.uint8
+            assert observation[image_key(camera)].std() > 3  # a picture, not a blank
+
+    def test_same_seed_gives_the_same_episode_bit_for_bit(self, world):
+        other = self.make()
+        for family in world.families:
+            first, second = [self.play(w, seed=11, family=family, steps=12) for w in (world, other)]
+            for a, b in zip(first, second, strict=True):
+                assert a.keys() == b.keys()
+                assert all(np.array_equal(a[key], b[key]) for key in a)
+        other.close()
+
+    def test_different_seeds_give_different_scenes(self, world):
+        pictures = [
+            world.reset(seed=seed)[0][image_key(next(iter(world.features.cameras)))] for seed in (1, 2)
+        ]
+        assert not np.array_equal(*pictures)
+
+    def test_success_is_all_conditions_and_no_episode_begins_with_it(self, world):
+        for family in world.families:
+            _, info = world.reset(seed=5, options={"family": family})
+            assert info["is_success"] == all(info["conditions"].values())
+            assert not info["is_success"]
+
+    def test_labels_match_their_names_and_lie_in_the_picture(self, world):
+        world.reset(seed=4)
+        labels = world.labels()
+        assert labels.shape == (len(world.features.points),), POINTS
+        assert np.all((labels >= 0) & (labels <= 1))
+
+    def test_an_action_of_the_wrong_size_is_refused(self, world):
+        world.reset(seed=0)
+        with pytest.raises(ValueError, match="action"):
+            world.step(np.zeros(3, np.float32))
+
+    def test_its_expert_carries_out_every_family(self, world):
+        for family in world.families:
+            outcomes = []
+            for seed in (100, 101, 102):
+                world.reset(seed=seed, options={"family": family})
+                expert, done = world.expert(), False
+                while not done:
+                    *_, terminated, truncated, info = world.step(expert.act({}).actions[0])
+                    done = terminated or truncated
+                outcomes.append(info["is_success"])
+            assert sum(outcomes) >= 2, f"the expert of {family} failed"
+
+    @staticmethod
+    def play(world, *, seed, family, steps):
+        observation, _ = world.reset(seed=seed, options={"family": family})
+        expert, seen = world.expert(), [observation]
+        for _ in range(steps):
+            observation, *_ = world.step(expert.act(observation).actions[0])
+            seen.append(observation)
+        return seen

@@ -1,0 +1,157 @@
+"""The command line: its vocabulary, its help, its refusals and its promises of speed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sayso import cli, rollout
+from sayso.learn.record import RecordConfig, record
+from small_worlds import named_world
+
+SRC = Path(__file__).parents[1] / "src"
+
+FLAGS = {
+    "record": ["--world", "--out", "--families", "--episodes", "--split", "--start", "--workers"]
+    + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s")]
+    + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s")],
+    "show": ["--out", "--episodes"],
+    "eval": ["--world", "--families", "--episodes", "--split", "--start", "--execute", "--swap"]
+    + ["--workers", "--out", "--films", "--max-films"],
+}
+"""The flags of the verbs that belong to this side; a new one is a change that should be seen in a review."""
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Let the command line find the small worlds under their names."""
+    monkeypatch.setattr(rollout, "packaged_world", named_world)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(SRC)}
+    return subprocess.run(
+        [sys.executable, "-m", "sayso", *arguments], capture_output=True, text=True, env=environment
+    )
+
+
+def cpu_seconds_of_children() -> float:
+    """Return a time that does not depend on what else the machine is doing."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def test_help_names_every_verb_and_comes_at_once_without_torch():
+    code = (
+        "import sys; from sayso.cli import main; main(['--help']); "
+        "print(sorted({'torch', 'mujoco'} & {*sys.modules}))"
+    )
+    before = cpu_seconds_of_children()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(SRC)},
+    )
+    assert cpu_seconds_of_children() - before < 1
+    assert done.stdout.startswith("usage: sayso VERB")
+    for verb in ("record", "show", "train", "eval", "demo"):
+        assert f"  {verb} " in done.stdout
+    assert done.stdout.endswith("[]\n")
+
+
+@pytest.mark.parametrize("verb", FLAGS)
+def test_each_verb_has_these_flags_and_no_others(verb, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as ended:
+        cli.main([verb, "--help"])
+    assert ended.value.code == 0
+    shown = re.findall(r"^[│ ]*(--[a-z][a-z.-]*)", capsys.readouterr().out, flags=re.MULTILINE)
+    assert shown == FLAGS[verb]
+
+
+def test_python_dash_m_sayso_is_the_command():
+    assert run("--version").stdout.startswith("sayso ")
+    assert run().stdout == run("-h").stdout
+
+
+def test_an_unknown_verb_is_refused_in_one_line_with_the_nearest_one():
+    done = run("recrod")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "sayso: there is no verb 'recrod'. Did you mean 'record'? Known: demo, eval, record, show, train."
+    ]
+
+
+def test_an_unknown_flag_is_refused_with_the_nearest_one(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["eval", "expert", "--wolrd", "home"])
+    assert ended.value.code == 2
+    assert "--world" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["show", "nowhere"], "nowhere holds no finished dataset"),
+        (["eval", "nowhere", "--world", "home"], "there is no checkpoint in 'nowhere'"),
+        (["eval", "expert", "--world", "home", "--episodes", "0"], "episodes and execute >= 1"),
+    ],
+)
+def test_a_refusal_is_one_line_on_stderr_and_exit_code_2(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("sayso: ") and words in captured.err
+    assert len(captured.err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_impossible_noise_is_refused_before_anything_is_recorded(capsys, tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["record", "--world", "home", "--out", str(tmp_path / "x"), "--noise.deg", "-1"])
+    assert ended.value.code == 2
+    assert "scales >= 0" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_expert_is_evaluated_and_the_report_written(small, tmp_path, capsys):
+    out = tmp_path / "report.json"
+    given = ["eval", "expert", "--world", "spots", "--families", "go", "--episodes", "4", "--out", str(out)]
+    assert cli.main(given) == 0
+    assert f"report: {out}" in capsys.readouterr().out
+    raw = json.loads(out.read_text())
+    assert raw["n"] == 4 and raw["seeds"] == [2_000_000, 2_000_001, 2_000_002, 2_000_003]
+    assert raw["config"]["policy"] == "expert" and raw["config"]["world"] == "spots"
+    assert raw["training"] is None
+
+
+def test_an_unknown_family_is_refused(small, capsys):
+    assert cli.main(["eval", "expert", "--world", "spots", "--families", "gogo"]) == 2
+    assert "Did you mean 'go'?" in capsys.readouterr().err
+
+
+def test_a_dataset_is_shown_as_text_sheet_and_film(tmp_path, capsys):
+    root = tmp_path / "spots"
+    record(RecordConfig(world="spots", out=root, episodes=4, workers=1), named_world)
+    assert cli.main(["show", str(root), "--episodes", "2"]) == 0
+    text = capsys.readouterr().out
+    assert "4: 2 go, 2 visit" in text and "x.vel [m/s]" in text and "point at 10 Hz" in text
+    shown = tmp_path / "spots-shown"
+    assert sorted(p.name for p in shown.iterdir()) == ["contact_sheet.png", "film.mp4"]
+    assert sorted(p.name for p in root.iterdir()) == [
+        "data",
+        "failed.jsonl",
+        "meta",
+        "recording.json",
+        "videos",
+    ]

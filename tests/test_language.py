@@ -1,0 +1,132 @@
+"""Hold the text encoder and the word reader to what the policy relies on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sayso.models.language import MAX_WORDS, WORD_WIDTH, FrozenTextEncoder, WordReader
+
+RED_IN_BLUE = "red block in the blue tray"
+BLUE_IN_RED = "blue block in the red tray"
+SHORT = "stop"
+
+
+@pytest.fixture(scope="module")
+def encoder() -> FrozenTextEncoder:
+    return FrozenTextEncoder()
+
+
+@pytest.fixture(scope="module")
+def reader() -> WordReader:
+    torch.manual_seed(0)
+    return WordReader(width=32)
+
+
+def read(encoder: FrozenTextEncoder, reader: WordReader, instructions: list[str]) -> torch.Tensor:
+    words, mask = encoder.encode(instructions)
+    return reader(torch.from_numpy(words), torch.from_numpy(mask))
+
+
+def test_words_come_padded_to_one_length_with_a_mask(encoder: FrozenTextEncoder) -> None:
+    words, mask = encoder.encode([RED_IN_BLUE, SHORT])
+    assert words.shape == (2, MAX_WORDS, WORD_WIDTH)
+    assert words.dtype == np.float32
+    assert mask.shape == (2, MAX_WORDS)
+    assert mask.dtype == np.bool_
+    assert mask.sum(axis=1).tolist() == [8, 3]  # the words, [CLS] and [SEP]
+    assert (words[~mask] == 0).all()
+    assert (words[mask] != 0).any(axis=-1).all()
+
+
+def test_token_states_tell_what_goes_where_although_their_mean_does_not(encoder: FrozenTextEncoder) -> None:
+    words, mask = encoder.encode([RED_IN_BLUE, BLUE_IN_RED])
+    a, b = words[0][mask[0]], words[1][mask[1]]
+    cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    mean_a, mean_b = a.mean(0), b.mean(0)
+    pooled = mean_a @ mean_b / np.linalg.norm(mean_a) / np.linalg.norm(mean_b)
+    assert pooled > 0.95
+    assert cosine[1] < 0.8
+    assert cosine[5] < 0.8
+
+
+def test_words_carry_the_meaning_the_network_was_trained_for(encoder: FrozenTextEncoder) -> None:
+    """Weights and vocabulary belong together: with wrong ids nothing would be near anything."""
+    words, mask = encoder.encode(["red block", "red cube", "stock market"])
+    pooled = words.sum(1) / mask.sum(1, keepdims=True)
+    block, cube, market = pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+    assert block @ cube > 0.45 > 0.25 > block @ market
+
+
+def test_same_instruction_gives_same_numbers_in_any_batch_and_any_encoder(encoder: FrozenTextEncoder) -> None:
+    alone, _ = FrozenTextEncoder().encode([RED_IN_BLUE])
+    among, _ = encoder.encode([SHORT, RED_IN_BLUE, BLUE_IN_RED])
+    assert np.array_equal(alone[0], among[1])
+
+
+def test_a_long_instruction_loses_its_end(encoder: FrozenTextEncoder) -> None:
+    _, mask = encoder.encode(["put the red block in the blue tray " * 10])
+    assert mask.all()
+
+
+def test_case_does_not_matter(encoder: FrozenTextEncoder) -> None:
+    words, _ = encoder.encode([RED_IN_BLUE, RED_IN_BLUE.upper()])
+    assert np.array_equal(words[0], words[1])
+
+
+def test_memory_is_bounded_and_forgetting_changes_nothing() -> None:
+    small = FrozenTextEncoder(remember=1)
+    first, _ = small.encode([RED_IN_BLUE])
+    again, _ = small.encode([BLUE_IN_RED, RED_IN_BLUE])
+    assert np.array_equal(first[0], again[1])
+    assert small._recall.cache_info().currsize == 1
+
+
+def test_what_a_caller_does_to_the_words_is_not_remembered(encoder: FrozenTextEncoder) -> None:
+    words, _ = encoder.encode([RED_IN_BLUE])
+    words += 1.0
+    again, _ = encoder.encode([RED_IN_BLUE])
+    assert not np.array_equal(words, again)
+
+
+def test_a_bare_string_is_refused_with_the_cure(encoder: FrozenTextEncoder) -> None:
+    with pytest.raises(TypeError, match=r"encode\(\['stop'\]\)"):
+        encoder.encode(SHORT)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_batch_of_one_equals_a_batch_of_many(
+    encoder: FrozenTextEncoder, reader: WordReader, training: bool
+) -> None:
+    reader.train(training)
+    with torch.no_grad():
+        many = read(encoder, reader, [RED_IN_BLUE, SHORT, BLUE_IN_RED])
+        one = read(encoder, reader, [SHORT])
+    assert many.shape == (3, 3, 32)
+    torch.testing.assert_close(many[1:2], one, atol=1e-5, rtol=1e-5)
+
+
+def test_padding_does_not_change_a_slot(encoder: FrozenTextEncoder, reader: WordReader) -> None:
+    words, mask = (torch.from_numpy(x) for x in encoder.encode([SHORT]))
+    garbage = torch.where(mask[..., None], words, torch.full_like(words, 9.0))
+    with torch.no_grad():
+        padded, cut, spoiled = (
+            reader(words, mask),
+            reader(words[:, :3], mask[:, :3]),
+            reader(garbage, mask),
+        )
+    torch.testing.assert_close(padded, cut, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(padded, spoiled, atol=1e-5, rtol=1e-5)
+
+
+def test_slots_depend_on_which_colour_belongs_to_what(encoder: FrozenTextEncoder, reader: WordReader) -> None:
+    slots = read(encoder, reader, [RED_IN_BLUE, BLUE_IN_RED])
+    assert (slots[0] - slots[1]).abs().max() > 0.05
+
+
+def test_every_parameter_of_the_reader_learns(encoder: FrozenTextEncoder) -> None:
+    fresh = WordReader(width=32).train()
+    read(encoder, fresh, [RED_IN_BLUE, SHORT]).pow(3).sum().backward()
+    still = [n for n, p in fresh.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert still == []

@@ -1,0 +1,158 @@
+"""Recording demonstrations: which episodes are kept, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sayso.data.reader import Dataset
+from sayso.data.writer import staged
+from sayso.learn.record import FAILED, RecordConfig, record
+from sayso.pool import WorkerError
+from sayso.rollout import ActionNoise, rollout
+from sayso.spec import SaysoError, UnknownNameError
+from small_worlds import FEATURES, SpotWorld, named_world
+
+NOISE = ActionNoise(m_per_s=0.2)
+
+
+def config(out: Path, **changes) -> RecordConfig:
+    return RecordConfig(
+        **({"world": "spots", "out": out, "episodes": 12, "workers": 2, "noise": NOISE} | changes)
+    )
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    out = tmp_path_factory.mktemp("recorded") / "spots"
+    return record(config(out), named_world)
+
+
+def kept(root: Path) -> set[tuple[str, int | None]]:
+    return {(e.family, e.seed) for e in Dataset(root).episodes}
+
+
+def first_successes(family: str, first: int, n: int, start: int = 0) -> list[int]:
+    """Say, with one plain loop, which seeds should have been kept."""
+    world, found, seed = SpotWorld(), [], start + first
+    while len(found) < n:
+        if rollout(world, world.expert(), seed, family=family, execute=1, noise=NOISE).success:
+            found.append(seed)
+        seed += 2
+    return found
+
+
+def test_each_family_keeps_the_first_seeds_that_succeed_in_equal_numbers(recording):
+    expected = {("go", s) for s in first_successes("go", 0, 6)} | {
+        ("visit", s) for s in first_successes("visit", 1, 6)
+    }
+    assert kept(recording.out) == expected
+
+
+def test_failed_demonstrations_are_counted_and_not_kept(recording):
+    lines = [json.loads(line) for line in (recording.out / FAILED).read_text().splitlines()]
+    assert recording.failed == len(lines) > 0
+    assert recording.invalid == 0
+    assert all(line["failed_conditions"] for line in lines)
+    assert not {(line["family"], line["seed"]) for line in lines} & kept(recording.out)
+    assert f"{recording.failed} failed" in str(recording)
+
+
+def test_the_dataset_holds_the_clean_actions_of_the_expert(recording):
+    dataset = Dataset(recording.out)
+    assert dataset.features == FEATURES
+    episode = dataset.episodes[0]
+    world = SpotWorld()
+    again = rollout(
+        world, world.expert(), episode.seed, family=episode.family, execute=1, keep_frames=True, noise=NOISE
+    )
+    rows = slice(episode.start, episode.stop)
+    np.testing.assert_array_equal(dataset.action[rows], np.stack([f["action"] for f in again.frames]))
+    np.testing.assert_array_equal(dataset.points[rows], np.stack([f["label.points"] for f in again.frames]))
+
+
+def test_the_seeds_that_come_next_are_fresh(recording):
+    used = {seed for _, seed in kept(recording.out)}
+    assert recording.next_start > max(used)
+
+
+def test_recording_what_is_there_already_changes_nothing(recording):
+    before = Dataset(recording.out).hash
+    assert record(config(recording.out), named_world) == recording
+    assert Dataset(recording.out).hash == before
+
+
+def test_one_worker_records_the_same_dataset_as_two(recording, tmp_path):
+    alone = record(config(tmp_path / "alone", workers=1, families=("visit", "go")), named_world)
+    assert Dataset(alone.out).hash == Dataset(recording.out).hash
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from small_worlds import named_world
+from sayso.learn.record import RecordConfig, record
+from sayso.rollout import ActionNoise
+noise = ActionNoise(m_per_s=0.2)
+record(RecordConfig(world="slow", out=Path(sys.argv[1]), episodes=12, workers=2, noise=noise), named_world)
+"""
+
+
+def test_a_recording_that_is_killed_and_resumed_holds_the_same_episodes(recording, tmp_path):
+    out = tmp_path / "killed"
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1] / "src")])
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(out)],
+        env=os.environ | {"PYTHONPATH": path},
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 20
+    while len(staged(out)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=20)
+    assert 3 <= len(staged(out)) < 12, "it must be interrupted in the middle for this test to say anything"
+    record(config(out, world="slow"), named_world)
+    assert Dataset(out).hash == Dataset(recording.out).hash
+
+
+def test_another_configuration_in_the_same_folder_is_refused_and_the_difference_named(recording):
+    with pytest.raises(SaysoError, match="start 0 there, 100 here"):
+        record(config(recording.out, start=100), named_world)
+
+
+def test_unequal_shares_and_unknown_families_are_refused(tmp_path):
+    with pytest.raises(SaysoError, match="multiple of 2"):
+        record(config(tmp_path, episodes=7), named_world)
+    with pytest.raises(UnknownNameError, match="Did you mean 'visit'"):
+        record(config(tmp_path, families=("visits",)), named_world)
+    with pytest.raises(ValueError, match="episodes >= 1"):
+        config(tmp_path, episodes=0)
+
+
+def test_a_world_that_cannot_be_built_is_an_error(tmp_path):
+    with pytest.raises(WorkerError, match="KeyError: 'nowhere'"):
+        record(config(tmp_path, world="nowhere"), named_world)
+
+
+def without_time(name: str) -> SpotWorld:
+    return SpotWorld(horizon=1)
+
+
+def test_an_expert_that_hardly_ever_succeeds_stops_the_recording(tmp_path):
+    with pytest.raises(SaysoError, match="expert of 'go' succeeded 0 times"):
+        record(config(tmp_path, families=("go",)), without_time)
+
+
+def test_a_split_other_than_train_draws_other_seeds(tmp_path):
+    made = record(config(tmp_path / "v", split="validation", episodes=2), named_world)
+    assert all(seed >= 1_000_000 for _, seed in kept(made.out))

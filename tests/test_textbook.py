@@ -1,0 +1,255 @@
+"""Type the chapter's snippets as a reader would, and hold the baseline to the policies' contract."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+from sayso.data.normalize import Stats
+from sayso.models import textbook
+from sayso.models.policy import build, load
+from sayso.models.pretrained import BertSentences
+from sayso.models.textbook import (
+    ActionDecoder,
+    LanguageEncoder,
+    MobileManipulator,
+    TextbookPolicy,
+    VisionEncoder,
+    VisionLanguageActionModel,
+    evaluate_model,
+    prepare_images,
+)
+from sayso.spec import Dimension, Features, Policy, SaysoError, UnknownNameError
+
+INSTRUCTIONS = ["put the red block in the blue tray", "put the blue block in the red tray"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def model() -> VisionLanguageActionModel:
+    torch.manual_seed(0)
+    return VisionLanguageActionModel(action_dim=7, pretrained=False)
+
+
+@pytest.fixture(scope="module")
+def features() -> Features:
+    return Features(
+        robot_type="so101",
+        fps=20,
+        state=(Dimension(name="a.pos", unit="deg"),),
+        action=(Dimension(name="a.pos", unit="deg"), Dimension(name="b.pos", unit="deg")),
+        cameras={"front": (48, 64), "wrist": (48, 64)},
+    )
+
+
+@pytest.fixture(scope="module")
+def policy(features: Features) -> TextbookPolicy:
+    torch.manual_seed(0)
+    stats = {"action": Stats.of([[90.0, -4.0], [110.0, 4.0]])}
+    return TextbookPolicy.build({"pretrained": False, "image_px": 64, "camera": "wrist"}, features, stats)
+
+
+def camera_images(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def test_vision_encoder_gives_2048_numbers_per_image() -> None:
+    vision_encoder = VisionEncoder(pretrained=False)
+    assert vision_encoder(torch.randn(2, 3, 224, 224)).shape == (2, 2048)
+    assert (
+        sum(p.numel() for p in vision_encoder.parameters()) == 23_508_032
+    )  # ResNet-50 without its classifier
+
+
+def test_language_encoder_gives_768_numbers_per_sentence() -> None:
+    language_encoder = LanguageEncoder("minilm")
+    vectors = language_encoder(INSTRUCTIONS)
+    assert vectors.shape == (2, 768)
+    assert not torch.equal(vectors[0], vectors[1])
+
+
+def test_action_decoder_takes_both_vectors() -> None:
+    action_decoder = ActionDecoder(latent_dim=2048 + 768, action_dim=7)
+    assert action_decoder(torch.randn(3, 2048 + 768)).shape == (3, 7)
+
+
+def test_the_chapter_trains_acts_and_evaluates_as_typed() -> None:
+    torch.manual_seed(0)
+    images, instructions, target_actions = torch.randn(2, 3, 224, 224), INSTRUCTIONS, torch.randn(2, 7)
+
+    model = VisionLanguageActionModel(action_dim=7, pretrained=False)
+    actions = model(images, instructions)
+    assert actions.shape == (2, 7)
+
+    losses = [model.train_step(images, instructions, target_actions) for _ in range(3)]
+    assert all(isinstance(loss, float) for loss in losses)
+    assert losses[0] > losses[1] > losses[2]
+
+    robot = MobileManipulator(model)
+    action = robot.execute_instruction(images[0], "put the red block in the blue tray")
+    assert action.shape == (7,)
+
+    success_rate = evaluate_model(
+        model, [(images[0], instructions[0], action), (images[1], instructions[1], action + 9)]
+    )
+    assert success_rate == 0.5
+
+
+def test_train_step_is_adam_at_1e_minus_4_and_keeps_its_moments(model: VisionLanguageActionModel) -> None:
+    model.train_step(torch.randn(2, 3, 64, 64), INSTRUCTIONS, torch.zeros(2, 7))
+    optimizer = model._optimizer
+    model.train_step(torch.randn(2, 3, 64, 64), INSTRUCTIONS, torch.zeros(2, 7))
+    assert isinstance(optimizer, torch.optim.Adam)
+    assert model._optimizer is optimizer
+    assert optimizer.param_groups[0]["lr"] == 1e-4
+    assert optimizer.state[model.decoder.layers[0].weight]["step"] == 2
+
+
+def test_the_text_encoder_is_frozen_and_not_in_the_weights(model: VisionLanguageActionModel) -> None:
+    assert {name for name in model.state_dict() if name.startswith("language")} == {
+        "language.project.weight",
+        "language.project.bias",
+    }
+
+
+def test_an_action_is_sent_where_it_is_asked_to_go(model: VisionLanguageActionModel) -> None:
+    sent: list[np.ndarray] = []
+    action = MobileManipulator(model, send=sent.append).execute_instruction(
+        camera_images(48, 64, 3), INSTRUCTIONS[0]
+    )
+    assert len(sent) == 1
+    assert np.array_equal(sent[0], action)
+
+
+def test_a_camera_image_and_its_prepared_tensor_give_the_same_action(
+    model: VisionLanguageActionModel,
+) -> None:
+    image, robot = camera_images(100, 120, 3), MobileManipulator(model)
+    raw = robot.execute_instruction(image, INSTRUCTIONS[0])
+    prepared = robot.execute_instruction(prepare_images(image[None])[0], INSTRUCTIONS[0])
+    np.testing.assert_allclose(raw, prepared, atol=1e-5)
+
+
+def test_prepared_images_are_standardised_as_imagenet_was() -> None:
+    grey = prepare_images(np.full((1, 40, 60, 3), 255, np.uint8))
+    assert grey.shape == (1, 3, 224, 224)
+    torch.testing.assert_close(grey[0, :, 5, 5], torch.tensor([2.2489, 2.4286, 2.6400]), atol=1e-3, rtol=0)
+
+
+def test_evaluation_takes_mappings_and_keeps_to_the_tolerance(model: VisionLanguageActionModel) -> None:
+    image = camera_images(64, 64, 3)
+    action = MobileManipulator(model).execute_instruction(image, INSTRUCTIONS[0])
+    near = {"image": image, "instruction": INSTRUCTIONS[0], "action": action + 0.09}
+    far = {**near, "action": action + np.eye(7, dtype=np.float32)[3] * 0.11}
+    assert evaluate_model(model, [near, far]) == 0.5
+    assert evaluate_model(model, [near, far], tolerance=0.2) == 1.0
+    with pytest.raises(ValueError, match="no demonstrations"):
+        evaluate_model(model, [])
+
+
+def test_out_of_reach_weights_are_said_in_one_line_and_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(textbook, "RESNET_50", "sayso/no-such-resnet")
+    monkeypatch.setattr(textbook, "BERT_BASE", "sayso/no-such-bert")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.warns(UserWarning, match="out of reach") as said:
+        model = VisionLanguageActionModel(action_dim=2)
+    lines = [str(warning.message) for warning in said]
+    assert len(lines) == 2
+    assert not any("\n" in line for line in lines)
+    assert "random weights" in lines[0]
+    assert "shipped MiniLM" in lines[1]
+    assert not model.vision.pretrained
+    assert model.language.source == "minilm"
+    with pytest.raises(SaysoError, match="minilm"):
+        LanguageEncoder("bert")
+
+
+def test_asking_for_nothing_pretrained_says_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        VisionLanguageActionModel(action_dim=2, pretrained=False)
+
+
+def test_torchvision_is_never_imported(model: VisionLanguageActionModel) -> None:
+    assert "torchvision" not in sys.modules
+
+
+def test_policy_answers_with_one_action_in_robot_units(policy: TextbookPolicy) -> None:
+    assert isinstance(policy, Policy)
+    look = {"observation.images.wrist": camera_images(48, 64, 3), "task": INSTRUCTIONS[0]}
+    policy.reset()
+    chunk = policy.act(look)
+    pixels = prepare_images(look["observation.images.wrist"][None], 64)
+    with torch.no_grad():
+        plain = policy.model(pixels, [INSTRUCTIONS[0]]).numpy()
+    assert chunk.actions.shape == (1, 2)
+    assert chunk.actions.dtype == np.float32
+    np.testing.assert_allclose(chunk.actions, plain * [10, 4] + [100, 0], rtol=1e-5)
+
+
+def test_loss_compares_the_last_frame_with_the_first_action_in_model_units(policy: TextbookPolicy) -> None:
+    policy.model.eval()
+    frames = camera_images(2, 3, 48, 64, 3)
+    action = np.zeros((2, 4, 2), np.float32)
+    for row, instruction in enumerate(INSTRUCTIONS):
+        look = {"observation.images.wrist": frames[row, -1], "task": instruction}
+        action[row, 0] = policy.act(look).actions[0] + [20, 0]
+    windows = {"observation.images.wrist": frames, "action": action, "task": INSTRUCTIONS}
+    loss = policy.losses(windows)["total"]
+    assert loss.requires_grad
+    assert loss.item() == pytest.approx((2.0**2 + 0) / 2, rel=1e-3)
+
+
+def test_a_policy_comes_back_from_its_folder(policy: TextbookPolicy, tmp_path: Path) -> None:
+    policy.save(tmp_path, card="# measured")
+    again = load(tmp_path)
+    look = {"observation.images.wrist": camera_images(48, 64, 3), "task": INSTRUCTIONS[1]}
+    assert isinstance(again, TextbookPolicy)
+    np.testing.assert_array_equal(again.act(look).actions, policy.act(look).actions)
+
+
+def test_a_tiny_preset_builds_without_asking_the_network(features: Features, policy: TextbookPolicy) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tiny = build("textbook", preset="tiny", features=features, stats=policy.stats, history=2, chunk=16)
+    assert tiny.config()["started_from"] == "random"
+
+
+def test_bert_gives_one_vector_per_sentence_and_stays_as_it_is() -> None:
+    torch.manual_seed(0)
+    shape = BertConfig(num_hidden_layers=1, intermediate_size=64)
+    sentences = BertSentences(BertModel(shape))
+    alone, both = sentences.encode(INSTRUCTIONS[1:]), sentences.encode(INSTRUCTIONS)
+    assert both.shape == (2, 768)
+    np.testing.assert_array_equal(alone[0], both[1])
+    assert not np.array_equal(both[0], both[1])
+
+
+def test_a_policy_is_rebuilt_from_its_config_and_weights(policy: TextbookPolicy, features: Features) -> None:
+    config = policy.config()
+    assert config["language"] == "minilm"
+    assert config["started_from"] == "random"
+    again = TextbookPolicy.build({**config, "pretrained": True}, features, policy.stats)
+    again.model.load_state_dict(policy.model.state_dict())
+    look = {"observation.images.wrist": camera_images(48, 64, 3), "task": INSTRUCTIONS[1]}
+    np.testing.assert_array_equal(again.act(look).actions, policy.act(look).actions)
+
+
+def test_a_camera_the_robot_lacks_is_refused_with_the_nearest(
+    policy: TextbookPolicy, features: Features
+) -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'wrist'"):
+        TextbookPolicy.build({"pretrained": False, "camera": "wirst"}, features, policy.stats)

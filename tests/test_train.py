@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from sayso.data.writer import assemble, stage_episode
+from sayso.evaluate import SeenSeedsError, training_of
+from sayso.learn import checkpoint
+from sayso.learn.optimise import Average, adamw, learning_rate, optimizer_tensors, restore_optimizer
+from sayso.learn.train import Run, TrainConfig, open_windows, train
+from sayso.models import policy as policies
+from sayso.rollout import rollout
+from sayso.spec import STATE, NotFiniteError, Outcome, SaysoError
+from small_worlds import FEATURES, SpotWorld
+
+STEPS = 24
+TIMES = {"seconds", "samples_per_s"}
+"""What may differ between two runs that are the same."""
+
+
+def record(root: Path, seeds: range) -> Path:
+    world = SpotWorld()
+    for seed in seeds:
+        episode = rollout(world, world.expert(), seed, keep_frames=True)
+        stage_episode(root, FEATURES, episode.frames, seed=seed, family=episode.family)
+    return assemble(root, FEATURES)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record(tmp_path_factory.mktemp("data") / "spots", range(8))
+
+
+@pytest.fixture
+def config(dataset: Path, tmp_path: Path) -> TrainConfig:
+    return TrainConfig(
+        datasets=(dataset,),
+        out=tmp_path / "run",
+        preset="tiny",
+        steps=STEPS,
+        batch_size=8,
+        chunk=4,
+        threads=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def straight(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run that nothing ever happened to."""
+    out = tmp_path_factory.mktemp("straight")
+    train(
+        TrainConfig(
+            datasets=(dataset,), out=out, preset="tiny", steps=STEPS, batch_size=8, chunk=4, threads=1
+        )
+    )
+    return out
+
+
+def log(out: Path) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name not in TIMES} for line in lines]
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    newest = checkpoint.newest(out)
+    assert newest is not None
+    return checkpoint.load(newest)[0] | load_file(out / "policy" / "model.safetensors")
+
+
+def assert_the_same(out: Path, straight: Path) -> None:
+    assert log(out) == log(straight)
+    mine, theirs = weights(out), weights(straight)
+    assert mine.keys() == theirs.keys()
+    assert [name for name in mine if not torch.equal(mine[name], theirs[name])] == []
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from sayso.learn.train import TrainConfig, train
+train(TrainConfig(datasets=(Path(sys.argv[1]),), out=Path(sys.argv[2]), preset="tiny", steps=int(sys.argv[3]),
+                  batch_size=8, chunk=4, threads=1, save_minutes=0))
+"""
+
+
+def test_a_run_killed_at_any_moment_ends_as_if_nothing_had_happened(config, dataset, straight):
+    arguments = [sys.executable, "-c", CHILD, str(dataset), str(config.out), str(STEPS)]
+    child = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=os.environ)
+    lines, wanted = 0, random.randint(2, STEPS - 6)
+    while lines < wanted and child.poll() is None:
+        path = config.out / "log.jsonl"
+        lines = path.read_bytes().count(b"\n") if path.exists() else 0
+        time.sleep(0.005)
+    time.sleep(random.uniform(0, 0.05))
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    assert 0 < len(log(config.out)) < STEPS
+    train(config)
+    assert_the_same(config.out, straight)
+
+
+class PulledThePlugError(Exception):
+    pass
+
+
+def stop_in_step(run: Run, step: int) -> None:
+    """Let a run's loss raise in a step, after whatever it kept before."""
+    losses = run.policy.losses
+
+    def stop(windows):
+        if run.step == step:
+            raise PulledThePlugError
+        return losses(windows)
+
+    run.policy.losses = stop
+
+
+def go(run: Run, *, save_at: tuple[int, ...] = ()) -> None:
+    for indices, windows in run.batches():
+        run.advance(indices, windows)
+        if run.step in save_at:
+            run.save()
+
+
+def test_what_was_logged_after_the_checkpoint_is_replaced_and_not_repeated(config, straight):
+    run = Run(config, open_windows(config))
+    stop_in_step(run, 12)
+    with pytest.raises(PulledThePlugError):
+        go(run, save_at=(3, 6, 9))
+    run.log.close()
+    with (config.out / "log.jsonl").open("a") as file:
+        file.write('{"step": 12, "tot')
+    assert [line["step"] for line in log_so_far(config.out)] == list(range(1, 12))
+    half_written = config.out / "checkpoints" / ".step_00000012.new"
+    half_written.mkdir()
+    (half_written / "state.safetensors").write_bytes(b"half")
+    assert sorted(p.name for p in config.out.glob("checkpoints/step_*")) == ["step_00000006", "step_00000009"]
+    train(config)
+    assert_the_same(config.out, straight)
+    assert not half_written.exists()
+
+
+def log_so_far(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines() if line.endswith("}")]
+
+
+def test_a_finished_run_is_not_trained_any_further(config, straight):
+    finished = dataclasses.replace(config, out=straight)
+    before = log(straight)
+    assert train(finished) == straight / "policy"
+    assert log(straight) == before
+
+
+def test_training_lowers_the_loss(straight):
+    losses = [line["total"] for line in log(straight)]
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+
+
+def test_a_run_with_another_config_is_refused_saying_what_differs(straight, config):
+    other = dataclasses.replace(config, out=straight, lr=0.5, batch_size=4)
+    with pytest.raises(SaysoError, match=r"batch_size: 8 there, 4 now\n  lr: 0.001 there, 0.5 now"):
+        train(other)
+
+
+def test_a_run_on_other_data_is_refused(straight, config, tmp_path):
+    other = record(tmp_path / "others", range(50, 52))
+    with pytest.raises(SaysoError, match="dataset_hashes"):
+        train(dataclasses.replace(config, out=straight, datasets=(other,)))
+
+
+def test_what_cannot_change_the_weights_may_change_when_a_run_goes_on(straight, config):
+    train(dataclasses.replace(config, out=straight, save_minutes=1.0, eval_episodes=3))
+
+
+def test_evaluation_in_closed_loop_is_logged_and_does_not_disturb_training(config, straight):
+    train(dataclasses.replace(config, eval_every=12, eval_episodes=4), world=SpotWorld(horizon=6))
+    lines = log(config.out)
+    evaluations = [line for line in lines if "eval/go" in line]
+    assert [line["step"] for line in evaluations] == [12, 24]
+    assert all(line["eval/go/n"] == line["eval/visit/n"] == 2 for line in evaluations)
+    assert [line for line in lines if "total" in line] == log(straight)
+
+
+def test_a_policy_is_never_evaluated_on_seeds_it_was_shown(config, tmp_path):
+    seen = record(tmp_path / "seen", range(1_000_000, 1_000_002))
+    with pytest.raises(SeenSeedsError):
+        train(dataclasses.replace(config, datasets=(seen,), eval_every=12), world=SpotWorld())
+
+
+def test_the_policy_folder_holds_the_averaged_weights_and_acts(straight):
+    tensors, _ = checkpoint.load(checkpoint.newest(straight))
+    policy = policies.load(straight / "policy")
+    for name, parameter in policy.model.named_parameters():
+        assert torch.equal(parameter, tensors[f"average/{name}"])
+        assert parameter.ndim < 2 or not torch.equal(parameter, tensors[f"model/{name}"])
+    assert rollout(SpotWorld(horizon=4), policy, 2_000_000).outcome is not Outcome.INVALID
+
+
+def test_the_policy_knows_what_it_was_trained_on(straight, dataset):
+    assert training_of(straight / "policy").seeds == ((0, 7),)
+    facts = json.loads((straight / "policy" / "config.json").read_text())["training"]
+    assert (facts["steps"], facts["samples"]) == (STEPS, STEPS * 8)
+    assert list(facts["datasets"]) == ["0-spots"]
+    assert str(dataset.parent) not in json.dumps(facts)
+    assert len(facts["commit"]) >= 7
+    assert facts["seconds"] > 0
+    assert facts["demonstrations"] == 8
+
+
+def test_time_adds_up_over_the_times_a_run_is_taken_up(config):
+    run = Run(config, open_windows(config))
+    run._seconds_before = 1000.0
+    run.save()
+    run.log.close()
+    assert Run(config, open_windows(config)).seconds > 1000.0
+
+
+def test_a_loss_that_is_not_finite_stops_training_and_names_the_window(config):
+    run = Run(config, open_windows(config))
+    run.save()
+    before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+    indices, windows = next(run.batches())
+    windows[STATE][3] = np.nan
+    with pytest.raises(
+        NotFiniteError, match=rf"step 1: loss .*total.*observation.state of windows \[{indices[3]}\]"
+    ):
+        run.advance(indices, windows)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in run.model.state_dict().items())
+    assert checkpoint.newest(config.out).name == "step_00000000"
+
+
+def test_a_gradient_that_is_not_finite_stops_training_and_names_the_parameter(config):
+    run = Run(config, open_windows(config))
+    name, parameter = list(run.average.live.items())[3]
+    parameter.register_hook(lambda gradient: gradient * torch.inf)
+    with pytest.raises(NotFiniteError, match=f"the gradient is not finite in {name}; windows"):
+        run.advance(*next(run.batches()))
+    assert torch.isfinite(parameter).all()
+
+
+def test_the_learning_rate_warms_up_and_falls_to_one_per_cent():
+    rates = [learning_rate(step, steps=1000, warmup=50, peak=2.0) for step in range(1, 1001)]
+    assert rates[0] == pytest.approx(2.0 / 50)
+    assert rates[49] == max(rates) == 2.0
+    assert rates[-1] == pytest.approx(0.02)
+    assert all(a < b for a, b in pairwise(rates[:50]))
+    assert all(a > b for a, b in pairwise(rates[49:]))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9, 11])
+def test_the_shortest_runs_have_a_learning_rate(steps):
+    assert all(0 < learning_rate(s, steps=steps, warmup=500, peak=1.0) <= 1 for s in range(1, steps + 1))
+
+
+def test_the_average_forgets_the_first_weights_and_follows_slowly_later():
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, 1000.0)
+    average = Average(model, decay=0.99)
+    nn.init.constant_(model.weight, 1.0)
+    for step in range(1, 51):
+        average.update(step)
+    assert average.tensors["weight"].item() == pytest.approx(1.0, abs=0.01)
+    nn.init.constant_(model.weight, 2.0)
+    average.update(100_000)
+    assert average.tensors["weight"].item() == pytest.approx(1.01, abs=0.01)
+
+
+def test_a_model_has_its_own_weights_back_after_acting_with_the_average():
+    model = nn.Linear(2, 2)
+    own = model.weight.detach().clone()
+    average = Average(model, decay=0.9)
+    average.tensors["weight"].zero_()
+    with average.applied():
+        assert not model.weight.any()
+    assert torch.equal(model.weight, own)
+
+
+def test_an_optimiser_restored_from_flat_tensors_moves_channels_last_kernels_as_before():
+    """A file keeps no strides; fused AdamW with moments of other strides mixes up a kernel's elements."""
+
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 8, 8)
+    model = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    optimizer = adamw(dict(model.named_parameters()), weight_decay=0.1)
+
+    def move(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad()
+        model(images).square().sum().backward()
+        optimizer.step()
+
+    move(model, optimizer)
+    other = copy.deepcopy(model)
+    named = dict(other.named_parameters())
+    as_in_a_file = {
+        name: tensor.contiguous().clone()
+        for name, tensor in optimizer_tensors(optimizer, dict(model.named_parameters())).items()
+    }
+    restored = adamw(named, weight_decay=0.1)
+    restore_optimizer(restored, named, as_in_a_file)
+    move(model, optimizer)
+    move(other, restored)
+    assert torch.equal(model.weight, other.weight)
+
+
+def test_config_that_cannot_work_is_refused(dataset, tmp_path):
+    with pytest.raises(ValueError, match="steps is 0"):
+        TrainConfig(datasets=(dataset,), out=tmp_path, steps=0)
+    with pytest.raises(ValueError, match="no datasets"):
+        TrainConfig(datasets=(), out=tmp_path)

@@ -1,0 +1,202 @@
+"""The whole model, tiny and real: it learns, it listens, and neither padding nor company changes its mind."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from sayso.models.language import FrozenTextEncoder
+from sayso.models.vision import Augmentation
+from sayso.models.vla import Batch, VisionLanguageAction, VLAConfig, small, tiny
+from sayso.spec import Features
+from small_worlds import FEATURES
+
+SIZE = 32
+COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 80, 230)}
+
+
+def model(**changes) -> VisionLanguageAction:
+    torch.manual_seed(0)
+    return VisionLanguageAction(dataclasses.replace(tiny(FEATURES), **changes))
+
+
+def batch(n: int = 8, *, history: int = 1, chunk: int = 4, points: bool = True) -> Batch:
+    drawn = torch.Generator().manual_seed(1)
+    return Batch(
+        images=torch.randint(0, 256, (n, history, 2, SIZE, SIZE, 3), dtype=torch.uint8, generator=drawn),
+        state=torch.randn(n, history, 2, generator=drawn),
+        words=torch.randn(n, 24, 384, generator=drawn),
+        words_mask=torch.arange(24).expand(n, 24) < 9,
+        actions=torch.randn(n, chunk, 2, generator=drawn),
+        is_pad=torch.arange(chunk).expand(n, chunk) >= 3,
+        points=torch.rand(n, 2, 2, 3, generator=drawn).round(decimals=2) if points else None,
+    )
+
+
+def row(of: Batch, i: int) -> Batch:
+    return Batch(**{name: None if t is None else t[i : i + 1] for name, t in vars(of).items()})
+
+
+def fit(net: VisionLanguageAction, given: Batch, steps: int, lr: float = 3e-3) -> None:
+    optimiser = torch.optim.Adam(net.parameters(), lr=lr)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        net.losses(given)["total"].backward()
+        optimiser.step()
+
+
+@pytest.mark.parametrize("decoder", ["regression", "flow"])
+@pytest.mark.parametrize("history", [1, 2])
+def test_a_sample_is_a_chunk_of_actions(decoder, history):
+    net = model(decoder=decoder, history=history)
+    actions = net.sample(batch(3, history=history))
+    assert actions.shape == (3, 4, 2)
+    assert actions.dtype == torch.float32
+
+
+@pytest.mark.parametrize("decoder", ["regression", "flow"])
+def test_padded_actions_do_not_touch_the_loss_even_if_they_are_nan(decoder):
+    net, given = model(decoder=decoder), batch()
+    spoiled = dataclasses.replace(
+        given, actions=given.actions.masked_fill(given.is_pad[..., None], torch.nan)
+    )
+    losses = [net.losses(b, torch.Generator().manual_seed(0))["action"] for b in (given, spoiled)]
+    assert losses[1].isfinite()
+    if decoder == "regression":
+        assert losses[0] == losses[1]
+
+
+def test_the_total_is_the_weighted_sum_of_its_terms():
+    terms = model(point_weight=0.5, where_weight=2.0).losses(batch())
+    assert set(terms) == {"total", "action", "point", "where"}
+    assert torch.isclose(terms["total"], terms["action"] + 0.5 * terms["point"] + 2 * terms["where"])
+
+
+def test_without_labels_the_action_is_the_total():
+    terms = model().losses(batch(points=False))
+    assert set(terms) == {"total", "action"}
+    assert terms["total"] == terms["action"]
+
+
+def test_every_parameter_that_training_sees_learns():
+    net = model(augmentation=Augmentation(), state_dropout=0.5)
+    fit(net, batch(), 2)
+    net.losses(batch())["total"].backward()
+    silent = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert silent == []
+
+
+def test_a_batch_of_one_answers_as_a_batch_of_many():
+    net, given = model().eval(), batch()
+    together = net.sample(given)
+    alone = torch.cat([net.sample(row(given, i)) for i in range(8)])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+def test_randomness_comes_from_the_generator():
+    net = model(decoder="flow", augmentation=Augmentation(), state_dropout=0.5)
+
+    def total(seed: int) -> torch.Tensor:
+        return net.losses(batch(), torch.Generator().manual_seed(seed))["total"]
+
+    assert total(0) == total(0)
+    assert total(0) != total(1)
+
+
+def test_nothing_is_random_when_acting_by_regression():
+    net = model(augmentation=Augmentation(), state_dropout=0.5).eval()
+    assert torch.equal(net.sample(batch()), net.sample(batch()))
+
+
+def test_eight_random_samples_are_learned_by_heart():
+    net, given = model(), batch(points=False)
+    before = net.losses(given)["action"].item()
+    fit(net, given, 120)
+    after = net.losses(given)["action"].item()
+    assert after < before / 10, f"{before:.3f} -> {after:.3f}"
+
+
+def test_bfloat16_answers_as_float32_does():
+    exact, rough = model().eval(), model(bf16=True).eval()
+    assert torch.allclose(exact.sample(batch()), rough.sample(batch()), atol=0.05)
+
+
+def squares(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
+    """Draw images of one square per colour, the point of the named one, and a sentence naming it."""
+    drawn = torch.Generator().manual_seed(seed)
+    images = torch.full((n, 1, 2, SIZE, SIZE, 3), 120, dtype=torch.uint8)
+    points, sentences = torch.ones(n, 2, 2, 3), []
+    for i in range(n):
+        cells = torch.randperm(16, generator=drawn)[:3].tolist()
+        named = int(torch.randint(3, (), generator=drawn))
+        for which, ((colour, rgb), cell) in enumerate(zip(COLOURS.items(), cells, strict=True)):
+            y, x = 8 * (cell // 4), 8 * (cell % 4)
+            images[i, :, :, y + 1 : y + 7, x + 1 : x + 7] = torch.tensor(rgb, dtype=torch.uint8)
+            if which == named:
+                points[i, ..., 0], points[i, ..., 1] = (x + 4) / SIZE, (y + 4) / SIZE
+                sentences.append(f"go to the {colour} square")
+    return images, points, sentences
+
+
+def test_words_decide_which_of_three_squares_is_pointed_at():
+    """Grounding, for real but small: unseen arrangements, and the action follows the words as well."""
+    encoder = FrozenTextEncoder()
+
+    def make(n: int, seed: int) -> Batch:
+        images, points, sentences = squares(n, seed)
+        words, mask = encoder.encode(sentences)
+        return Batch(
+            images=images,
+            state=torch.zeros(n, 1, 2),
+            words=torch.from_numpy(words),
+            words_mask=torch.from_numpy(mask),
+            actions=4 * points[:, :1, 0, :2].expand(n, 4, 2) - 2,
+            is_pad=torch.zeros(n, 4, dtype=torch.bool),
+            points=points,
+        )
+
+    net, unseen = model(), make(64, 1000)
+    optimiser = torch.optim.Adam(net.parameters(), lr=3e-3)
+    for step in range(150):
+        optimiser.zero_grad()
+        net.losses(make(32, step))["total"].backward()
+        optimiser.step()
+    net.eval()
+    with torch.no_grad():
+        terms = net.losses(unseen)
+    actions = net.sample(unseen)
+    assert terms["where"] < 0.1, "a patch is 0.25 wide; wrong squares are 0.6 away on average"
+    hit = ((actions - unseen.actions).abs().amax((1, 2)) < 0.5).float().mean()
+    assert hit > 0.8
+    # The same images under words that name another square: the robot must go elsewhere.
+    words, mask = encoder.encode(["go to the red square"] * 64)
+    moved = net.sample(
+        dataclasses.replace(unseen, words=torch.from_numpy(words), words_mask=torch.from_numpy(mask))
+    )
+    elsewhere = torch.tensor(["red" not in sentence for sentence in squares(64, 1000)[2]])
+    change = (moved - actions).abs().amax((1, 2))
+    assert (change[elsewhere] > 0.5).float().mean() > 0.8
+    assert change[~elsewhere].max() < 1e-5
+
+
+def test_the_small_preset_stays_within_thirty_million_parameters():
+    net = VisionLanguageAction(small(FEATURES))
+    assert sum(p.numel() for p in net.parameters()) < 5e6
+
+
+def test_a_config_survives_json():
+    for config in (small(FEATURES), tiny(FEATURES)):
+        assert VLAConfig.from_json(json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+def test_impossible_sizes_are_refused():
+    with pytest.raises(ValueError, match="referents"):
+        dataclasses.replace(tiny(FEATURES), referents=4)
+    with pytest.raises(ValueError, match="decoder"):
+        dataclasses.replace(tiny(FEATURES), decoder="magic")
+    cameras = {"front": (32, 32), "wrist": (64, 64)}
+    with pytest.raises(ValueError, match="one image size"):
+        small(Features(robot_type="r", fps=10, state=(), action=(), cameras=cameras))
