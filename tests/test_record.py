@@ -19,7 +19,7 @@ from sayso.learn.record import FAILED, RecordConfig, record
 from sayso.pool import WorkerError
 from sayso.rollout import ActionNoise, rollout
 from sayso.spec import SaysoError, UnknownNameError
-from small_worlds import FEATURES, SpotWorld, named_world
+from small_worlds import FEATURES, SpotWorld, Still, named_world
 
 NOISE = ActionNoise(m_per_s=0.2)
 
@@ -135,7 +135,7 @@ def test_unequal_shares_and_unknown_families_are_refused(tmp_path):
         record(config(tmp_path, episodes=7), named_world)
     with pytest.raises(UnknownNameError, match="Did you mean 'visit'"):
         record(config(tmp_path, families=("visits",)), named_world)
-    with pytest.raises(ValueError, match="episodes >= 1"):
+    with pytest.raises(ValueError, match=">= 1"):
         config(tmp_path, episodes=0)
 
 
@@ -156,3 +156,21 @@ def test_an_expert_that_hardly_ever_succeeds_stops_the_recording(tmp_path):
 def test_a_split_other_than_train_draws_other_seeds(tmp_path):
     made = record(config(tmp_path / "v", split="validation", episodes=2), named_world)
     assert all(seed >= 1_000_000 for _, seed in kept(made.out))
+
+
+def still(world):
+    return Still()
+
+
+def test_a_policy_that_acts_is_corrected_by_the_expert_and_its_failures_are_kept(tmp_path):
+    wanted = config(tmp_path / "d", episodes=2, policy=tmp_path / "policy", noise=ActionNoise(m_per_s=0.0))
+    recorded = record(wanted, named_world, still)
+    dataset = Dataset(recorded.out)
+    assert recorded.episodes == 2 and recorded.failed == 0
+    acted = Still().act({}).actions[0]
+    assert not np.array_equal(dataset.action, np.broadcast_to(acted, dataset.action.shape))
+
+
+def test_a_policy_needs_both_a_folder_and_a_way_to_load_it(tmp_path):
+    with pytest.raises(ValueError, match="folder"):
+        record(config(tmp_path / "d", policy=tmp_path), named_world)

@@ -191,3 +191,15 @@ def test_a_world_is_asked_what_it_offers_in_another_process():
 
 def test_the_small_world_is_a_proper_gymnasium_world():
     check_env(SpotWorld(), skip_render_check=True)
+
+
+def test_a_teacher_says_what_it_would_do_but_does_not_act():
+    """DAgger keeps the expert's answer to the states that the policy leads to."""
+    wrong = np.tile(np.float32([[0.0, 0.0]]), (4, 1))
+    policy, world = Scripted(wrong), SpotWorld()
+    episode = rollout(world, policy, EASY, keep_frames=True, teacher=world.expert())
+    untaught = rollout(SpotWorld(), Scripted(wrong), EASY, keep_frames=True)
+    for frame, plain in zip(episode.frames, untaught.frames, strict=True):
+        np.testing.assert_array_equal(frame[STATE], plain[STATE])
+        np.testing.assert_array_equal(plain[ACTION], wrong[0])
+    assert any(not np.array_equal(frame[ACTION], wrong[0]) for frame in episode.frames)

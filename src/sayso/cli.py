@@ -117,15 +117,17 @@ class Verb:
 def _record(given: list[str]) -> int:
     from sayso.learn.record import RecordConfig, record
 
-    print(record(_config(RecordConfig, "record", given)))
+    config = _config(RecordConfig, "record", given)
+    print(record(config, make_policy=partial(_policy_in, config.policy) if config.policy else None))
     return 0
 
 
 def _show(given: list[str]) -> int:
-    from sayso.data.show import ShowConfig, show
+    from sayso.data.preview import ShowConfig, show
 
     dataset, config = _subject_and_config(ShowConfig, "show", given, "DATASET", "folder of a LeRobotDataset")
-    print(show(Path(dataset), config))
+    sheet, film = show(Path(dataset), config)
+    print(f"contact sheet: {sheet}\nfilm: {film}")
     return 0
 
 

@@ -32,7 +32,8 @@ from sayso.spec import (
     image_key,
     seeds,
 )
-from sayso.tasks.language import KINDS, Intent, NotUnderstoodError, Place, abilities, phrase, things
+from sayso.tasks.language import KINDS, Intent, NotUnderstoodError, Place, abilities, things
+from sayso.tasks.task import say
 from sayso.tasks.vocabulary import TEMPLATES
 
 if TYPE_CHECKING:
@@ -260,7 +261,7 @@ def errands(names: Sequence[str], families: Sequence[str], count: int, rng: np.r
     for i in range(count):
         there = places[family := offered[i % len(offered)]]
         intent = Intent(family, objects[i % len(objects)], there[i // len(offered) % len(there)])
-        sentences.append(phrase(intent, rng))
+        sentences.append(say(intent, rng))
     return sentences
 
 

@@ -245,6 +245,7 @@ def rollout(
     execute: int = 8,
     keep_frames: bool = False,
     noise: ActionNoise | None = None,
+    teacher: Policy | None = None,
 ) -> Episode:
     """Run one episode and say how it ended.
 
@@ -258,6 +259,8 @@ def rollout(
         execute: how many actions of a chunk to apply before looking again; fewer if the chunk is shorter.
         keep_frames: keep what the policy saw, what it asked for and the labels of every step.
         noise: what to add to the actions that are executed, but not to those that are kept.
+        teacher: whose action to keep for each step instead of the policy's own; it never acts (DAgger, Ross,
+            Gordon and Bagnell 2011).
 
     Returns:
         The episode. Whatever the policy or the world raises, and any number that is not finite, makes it
@@ -272,7 +275,7 @@ def rollout(
     )
     started = time.perf_counter()
     try:
-        _run(world, policy, episode, asked, execute, keep_frames, noise)
+        _run(world, policy, episode, asked, execute, teacher or policy, keep_frames, noise)
     except Exception:  # the border between "could not do it" and "could not be tried"
         episode.outcome = Outcome.INVALID
         episode.error = "\n".join(traceback.format_exc().strip().splitlines()[-_TRACEBACK_LINES:])
@@ -286,6 +289,7 @@ def _run(
     episode: Episode,
     options: dict[str, Any],
     execute: int,
+    teacher: Policy,
     keep_frames: bool,
     noise: ActionNoise | None,
 ) -> None:
@@ -299,7 +303,8 @@ def _run(
     while not done:
         for action in _act(policy, observation, world.features, episode).actions[:execute]:
             if keep_frames:
-                episode.frames.append({**observation, ACTION: action.copy(), POINTS: world.labels()})
+                shown = action.copy() if teacher is policy else teacher.act(observation).actions[0]
+                episode.frames.append({**observation, ACTION: shown, POINTS: world.labels()})
             observation, _, terminated, truncated, info = world.step(disturb(action))
             _refuse_not_finite(observation)
             episode.steps += 1

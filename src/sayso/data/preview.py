@@ -3,16 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as Picture
+from rich import print as rich_print
 from rich.console import Group
 from rich.table import Table
 
 from sayso.data import film as pictures
 from sayso.data.reader import Dataset, RecordedEpisode
 from sayso.spec import ACTION, Observation
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowConfig:
+    """Say how closely to look at a dataset."""
+
+    out: Path | None = None
+    """Folder for contact_sheet.png and film.mp4; the dataset's name with -shown behind it if left out."""
+    episodes: int = 4
+    """How many episodes to show, spread evenly over the dataset."""
+
+    def __post_init__(self) -> None:
+        """Refuse to show nothing."""
+        if self.episodes < 1:
+            raise ValueError(f"episodes is {self.episodes}, but must be at least 1")
+
+
+def show(root: Path, config: ShowConfig) -> tuple[Path, Path]:
+    """Print what is in a dataset, write a contact sheet and a film, and return where they are.
+
+    Raises:
+        FormatError: if `root` is not a LeRobotDataset v3.0.
+    """
+    dataset = Dataset(root)
+    rich_print(summary(dataset))
+    out = config.out or root.resolve().with_name(f"{root.resolve().name}-shown")
+    return (
+        contact_sheet(dataset, out / "contact_sheet.png", episodes=config.episodes),
+        film(dataset, out / "film.mp4", config.episodes),
+    )
 
 
 def summary(dataset: Dataset, instructions: int = 8) -> Group:

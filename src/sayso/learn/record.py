@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,7 +29,7 @@ from sayso import pool
 from sayso.data.writer import EpisodeKey, assemble, recorded, stage_episode
 from sayso.provenance import provenance
 from sayso.rollout import ActionNoise, World, chosen_families, offer_of, packaged_world, rollout
-from sayso.spec import SPLITS, Episode, Outcome, SaysoError
+from sayso.spec import SPLITS, Episode, Outcome, Policy, SaysoError
 
 FAILED = "failed.jsonl"
 RECORDING = "recording.json"
@@ -55,19 +56,24 @@ class RecordConfig:
     workers: int = 0
     """Processes that record side by side; 0 is one per core."""
     noise: ActionNoise = field(default_factory=ActionNoise)
-    """What disturbs the expert's actions, so that it must show how to recover."""
+    """What disturbs the actions, so that the expert must show how to recover."""
+    policy: Path | None = None
+    """Folder of a policy that acts while the expert says what it would do instead (DAgger): demonstrations of
+    the way out of a policy's own mistakes. Its failures are kept too."""
+    execute: int = 8
+    """How many actions of that policy's chunk to apply before it looks again."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
-        if self.episodes < 1 or self.start < 0 or self.workers < 0:
-            raise ValueError(f"episodes >= 1, start >= 0 and workers >= 0 are needed, but got {self}")
+        if self.episodes < 1 or self.start < 0 or self.workers < 0 or self.execute < 1:
+            raise ValueError(f"episodes and execute >= 1, start and workers >= 0 are needed, but got {self}")
 
     @property
     def decides(self) -> dict[str, Any]:
         """Return, as JSON, the fields that decide which episodes there are."""
         raw = dataclasses.asdict(self)
         del raw["out"], raw["workers"]
-        plain: dict[str, Any] = json.loads(json.dumps(raw))
+        plain: dict[str, Any] = json.loads(json.dumps(raw, default=str))
         return plain
 
 
@@ -81,30 +87,41 @@ class Recorded:
     invalid: int
     next_start: int
     """Number of seeds of the split that are used up: the `start` of a dataset that shall share none."""
+    seconds: float = field(compare=False)
+    """Wall-clock time this call took."""
 
     def __str__(self) -> str:
         """Return one line for a person."""
         return (
             f"{self.out}: {self.episodes} demonstrations; {self.failed} failed and {self.invalid} invalid "
-            f"attempts were not kept; --start {self.next_start} would continue with fresh seeds"
+            f"attempts were not kept; --start {self.next_start} would continue with fresh seeds; "
+            f"{self.seconds / 60:.1f} minutes"
         )
 
 
-def record(config: RecordConfig, make_world: Callable[[str], World] | None = None) -> Recorded:
+def record(
+    config: RecordConfig,
+    make_world: Callable[[str], World] | None = None,
+    make_policy: Callable[[World], Policy] | None = None,
+) -> Recorded:
     """Record what `config` asks for into a LeRobotDataset v3.0.
 
     Args:
         config: which demonstrations.
         make_world: builds a world by name in each process (picklable); None for the worlds of this package.
+        make_policy: loads ``config.policy`` in each process (picklable); None where the expert acts.
 
     Raises:
         UnknownNameError: if the world does not offer one of the families.
         SaysoError: if the folder holds a recording with another configuration, or an expert hardly ever
             succeeds, or a process died. What was recorded until then is kept and need not be done again.
     """
+    began = time.monotonic()
     build_world = partial(make_world or packaged_world, config.world)
     offer = offer_of(build_world)
     families = chosen_families(offer, config.families)
+    if (config.policy is None) != (make_policy is None):
+        raise ValueError("a policy that acts needs a folder in the config and a function that loads it")
     if config.episodes % len(families):
         raise SaysoError(
             f"{config.episodes} episodes cannot be shared equally by {len(families)} families "
@@ -114,9 +131,9 @@ def record(config: RecordConfig, make_world: Callable[[str], World] | None = Non
     _claim(config)
     ledger = _Ledger(config)
     if ledger.missing:
-        _fill(ledger, _Demonstrate(build_world, config.out, config.noise))
+        _fill(ledger, _Demonstrate(build_world, make_policy, config))
     assemble(config.out, offer.features)
-    return ledger.recorded()
+    return ledger.recorded(time.monotonic() - began)
 
 
 class _Ledger:
@@ -155,7 +172,7 @@ class _Ledger:
     def enter(self, key: EpisodeKey, episode: Episode) -> None:
         """Take note of how an episode ended."""
         self.running.discard(key)
-        if episode.success:
+        if _is_kept(episode, self.config):
             self.kept[key.family].add(key.seed)
             return
         self.missed[key] = episode.outcome
@@ -170,7 +187,7 @@ class _Ledger:
             file.write(json.dumps(line) + "\n")
         self._give_up_if_hopeless(key.family, line)
 
-    def recorded(self) -> Recorded:
+    def recorded(self, seconds: float) -> Recorded:
         outcomes = list(self.missed.values())
         tried = [key.seed for key in self.missed] + [seed for kept in self.kept.values() for seed in kept]
         return Recorded(
@@ -179,6 +196,7 @@ class _Ledger:
             failed=outcomes.count(Outcome.FAILURE),
             invalid=outcomes.count(Outcome.INVALID),
             next_start=max(tried) + 1 - SPLITS[self.config.split].start,
+            seconds=seconds,
         )
 
     def _short_by(self, family: str) -> int:
@@ -206,22 +224,36 @@ class _Demonstrate:
     """Build, in each process, what stages the demonstration of one seed."""
 
     build_world: Callable[[], World]
-    root: Path
-    noise: ActionNoise
+    make_policy: Callable[[World], Policy] | None
+    config: RecordConfig
 
     def __call__(self) -> Callable[[EpisodeKey], Episode]:
-        world = self.build_world()
+        world, config = self.build_world(), self.config
         expert = world.expert()
+        policy = self.make_policy(world) if self.make_policy else expert
+        execute = config.execute if self.make_policy else 1
 
         def demonstrate(key: EpisodeKey) -> Episode:
             episode = rollout(
-                world, expert, key.seed, family=key.family, execute=1, keep_frames=True, noise=self.noise
+                world,
+                policy,
+                key.seed,
+                family=key.family,
+                execute=execute,
+                keep_frames=True,
+                noise=config.noise,
+                teacher=expert,
             )
-            if episode.success:
-                stage_episode(self.root, world.features, episode.frames, seed=key.seed, family=key.family)
+            if _is_kept(episode, config):
+                stage_episode(config.out, world.features, episode.frames, seed=key.seed, family=key.family)
             return dataclasses.replace(episode, frames=[])
 
         return demonstrate
+
+
+def _is_kept(episode: Episode, config: RecordConfig) -> bool:
+    """Tell whether an episode is worth learning from: the labels are the expert's, whoever failed."""
+    return episode.success or (config.policy is not None and episode.outcome is Outcome.FAILURE)
 
 
 def _fill(ledger: _Ledger, demonstrate: _Demonstrate) -> None:

@@ -46,6 +46,9 @@ class TrainConfig:
     """Which model: sayso's own, or the textbook's three boxes."""
     preset: Literal["small", "tiny"] = "small"
     """Its size: small is for use, tiny for tests."""
+    init: Path | None = None
+    """Folder of a policy whose weights to begin with, such as one to improve with more demonstrations; its
+    sizes, features and statistics are kept."""
     steps: int = 20_000
     """Optimiser steps of the whole run; the schedule of the learning rate ends there."""
     batch_size: int = 64
@@ -142,15 +145,7 @@ class Run:
         if config.eval_every:
             refuse_seen_seeds(seeds("validation", config.eval_episodes), self.training)
         checkpoint.claim(config.out, _decides(config, windows))
-        with _seeded(config.seed):
-            self.policy = policies.build(
-                config.model,
-                preset=config.preset,
-                features=windows.features,
-                stats=windows.stats,
-                history=config.history,
-                chunk=config.chunk,
-            )
+        self.policy = _begin_with(config, windows)
         self.model = self.policy.model.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.train()
         self.average = Average(self.model, config.ema)
@@ -296,6 +291,23 @@ class Run:
             self.average.tensors[name].copy_(tensor)
         restore_optimizer(self.optimizer, self.average.live, part("optimizer"))
         self.step, self._seconds_before = int(facts["step"]), float(facts["seconds"])
+
+
+def _begin_with(config: TrainConfig, windows: Windows) -> policies.TrainablePolicy:
+    """Return the policy a run begins with: fresh weights, or those of ``config.init``."""
+    if config.init is not None:
+        policy = policies.load(config.init)
+        policies.check_fits(policy.features, windows.features)
+        return policy
+    with _seeded(config.seed):
+        return policies.build(
+            config.model,
+            preset=config.preset,
+            features=windows.features,
+            stats=windows.stats,
+            history=config.history,
+            chunk=config.chunk,
+        )
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ def arm_model_file() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return where thinned meshes are kept: ``$SAYSO_CACHE``, ``$XDG_CACHE_HOME/sayso`` or ``~/.cache/sayso``."""
+    """Return where meshes are kept: ``$SAYSO_CACHE``, ``$XDG_CACHE_HOME/sayso`` or ``~/.cache/sayso``."""
     if "SAYSO_CACHE" in os.environ:
         return Path(os.environ["SAYSO_CACHE"])
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "sayso"

@@ -7,7 +7,10 @@ second world silently draws the first one's meshes.
 
 from __future__ import annotations
 
+import os
+import sys
 import weakref
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -23,7 +26,7 @@ class Cameras:
     def __init__(self, height_px: int, width_px: int) -> None:
         """Open a GL context of that size; `load` a model before the first picture."""
         self.height_px, self.width_px = height_px, width_px
-        self._gl = mujoco.GLContext(width_px, height_px)
+        self._gl = _open_context(height_px, width_px)
         # Freed at exit at the latest: the context's own destructor comes after EGL is gone, and complains.
         self._free_gl = weakref.finalize(self, self._gl.free)
         self._context: mujoco.MjrContext | None = None
@@ -74,3 +77,12 @@ class Cameras:
             self._context.free()
             self._context = None
         self._free_gl()
+
+
+def _open_context(height_px: int, width_px: int) -> Any:
+    """Open what ``MUJOCO_GL`` asks for; by default EGL on Linux, which needs no screen."""
+    if os.environ.get("MUJOCO_GL") or sys.platform != "linux":
+        return mujoco.GLContext(width_px, height_px)
+    from mujoco.egl import GLContext
+
+    return GLContext(width_px, height_px)

@@ -105,7 +105,7 @@ def to_robot_units(
 
 
 def from_robot_units(action: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Convert an action back: joint targets [6] in rad, body velocity [3] in m/s and rad/s (zeros if fixed)."""
+    """Convert an action back: joint targets [6] in rad, body velocity [3] in m/s, rad/s (zeros if fixed)."""
     units = np.asarray(action, dtype=np.float64)
     joints = np.radians(units[:6])
     joints[5] = GRIPPER_CLOSED_RAD + units[5] / 100 * (GRIPPER_OPEN_RAD - GRIPPER_CLOSED_RAD)

@@ -1,0 +1,130 @@
+"""Measure the whole path: how often the shipped and the textbook policies succeed, and what they cost.
+
+    python benchmarks/thin_path.py [--episodes 100] [--reports FOLDER] [--data-minutes 30]
+
+Every evaluation leaves its report in a folder and is not repeated when it is there, so that a run that was
+stopped goes on. Speeds come from `sim_speed.json`, `train_throughput.json` and `policy_latency.json`, which
+their own scripts write; run those first, on a quiet machine.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from results_file import RESULTS, ROOT, write_result
+from sayso.cli import EvalConfig, evaluate_policy
+from sayso.evaluate import wilson
+from sayso.spec import seeds
+from sayso.tasks.task import TASKS
+
+SPEEDS = {
+    "sim_speed": ("control_steps_per_s_tabletop", "control_steps_per_s_home"),
+    "train_throughput": ("loader_samples_per_s", "train_samples_per_s"),
+    "policy_latency": ("policy_ms_1_thread", "policy_ms_2_threads"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThinPath:
+    """Say what to measure, and where the parts are kept."""
+
+    episodes: int = 100
+    """Episodes of each family."""
+    reports: Path = ROOT / "runs" / "thin_path"
+    """Folder of the evaluations' own reports, with films of failures."""
+    policies: Path = ROOT / "checkpoints"
+    """Folder with a policy per world."""
+    textbook: Path = ROOT / "runs" / "textbook"
+    """Folder of textbook runs, one per world; worlds without one are left out."""
+    data_minutes: float = 0.0
+    """What recording took, as `sayso record` says at its end; it counts into train_hours."""
+
+
+def report(config: ThinPath, name: str, policy: Path, world: str, *, swap: bool) -> dict[str, Any]:
+    """Return the report of an evaluation, which is run unless it is there."""
+    path = config.reports / f"{name}.json"
+    if not path.exists():
+        films = None if swap else config.reports / f"films_{name}"
+        wanted = EvalConfig(world=world, episodes=config.episodes, swap=swap, out=path, films=films)
+        evaluate_policy(str(policy), wanted)
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def success(found: dict[str, Any], world: str, prefix: str = "") -> dict[str, float]:
+    """Return the success of each family with its interval, named as the table wants it."""
+    ends = ("", "/low", "/high")
+    names = [f"{family}_{world}{end}" for family in found["families"] for end in ends]
+    return {prefix + name: found["metrics"][name] for name in names}
+
+
+def trained_hours(policy: Path) -> float:
+    """Return how long a policy was trained, by its own account."""
+    facts = json.loads((policy / "config.json").read_text())["training"]
+    return float(facts["seconds"]) / 3600
+
+
+def main(config: ThinPath) -> None:
+    """Run what is missing, print the numbers and write ``thin_path.json``."""
+    metrics: dict[str, float] = {}
+    reports: dict[str, dict[str, Any]] = {}
+    named = counted = 0
+    hours = config.data_minutes / 60
+    for world in TASKS:
+        ours = config.policies / world
+        reports[f"ours_{world}"] = report(config, world, ours, world, swap=False)
+        metrics |= success(reports[f"ours_{world}"], world)
+        reports[f"swap_{world}"] = swapped = report(config, f"{world}_swap", ours, world, swap=True)
+        named += sum(family["went_for"].get("named", 0) for family in swapped["families"].values())
+        counted += sum(family["n"] for family in swapped["families"].values())
+        hours += trained_hours(ours)
+        textbook = config.textbook / world / "policy"
+        if textbook.is_dir():
+            reports[f"textbook_{world}"] = report(config, f"textbook_{world}", textbook, world, swap=False)
+            metrics |= success(reports[f"textbook_{world}"], world, "textbook_")
+            metrics[f"textbook_train_hours_{world}"] = trained_hours(textbook)
+        metrics[f"train_hours_{world}"] = trained_hours(ours)
+    follows = wilson(named, counted)
+    metrics |= {
+        "wrong_instruction_follows_words": follows.share,
+        "wrong_instruction_follows_words/low": follows.low,
+        "wrong_instruction_follows_words/high": follows.high,
+        "train_hours": hours,
+    }
+    for name, wanted in SPEEDS.items():
+        stored = json.loads((RESULTS / f"{name}.json").read_text())["metrics"]
+        metrics |= {metric: stored[metric] for metric in wanted}
+    for name, value in sorted(metrics.items()):
+        print(f"{name:45} {value:9.3f}")
+    episodes = [
+        {
+            "policy": policy,
+            "world": e["world"],
+            "family": e["family"],
+            "seed": e["seed"],
+            "outcome": e["outcome"],
+        }
+        for policy, found in reports.items()
+        for e in found["episodes"]
+    ]
+    settings = {
+        "episodes": config.episodes,
+        "data_minutes": config.data_minutes,
+        "training": {name: found["training"] for name, found in reports.items()},
+        "horizon": {name: found["horizon"] for name, found in reports.items()},
+        "evaluation_seconds": sum(e["seconds"] for found in reports.values() for e in found["episodes"]),
+    }
+    used = seeds("test", config.episodes)
+    written = write_result(
+        "thin_path", metrics, seeds=used, n=config.episodes, config=settings, episodes=episodes
+    )
+    print("wrote", written)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(ThinPath, description=__doc__))
