@@ -36,6 +36,7 @@ def pages(root: Path = ROOT) -> list[Path]:
         *sorted(root.glob("*.md")),
         *sorted(root.glob("docs/**/*.md")),
         *sorted(root.glob("benchmarks/*.md")),
+        *sorted(root.glob("checkpoints/*/README.md")),
     ]
 
 

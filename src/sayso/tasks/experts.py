@@ -15,7 +15,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,62 +24,34 @@ from sayso.geometry import limit_norm, rotate_z, wrap_angle
 from sayso.sim.kinematics import PAN_AXIS_X_M, ArmKinematics
 from sayso.sim.robots import GRIPPER_CLOSED_RAD, GRIPPER_OPEN_RAD, to_robot_units
 from sayso.sim.scene import SHAPES, TABLE_EDGE_X_M, TABLE_WIDTH_M
-from sayso.sim.simulation import Simulation
 from sayso.spec import Chunk, Observation
-from sayso.tasks.language import Intent
+
+if TYPE_CHECKING:
+    from sayso.tasks.world import World
 
 Vector = NDArray[np.float64]
 
-OPEN, SHUT = 52.0, 0.0  # per cent of the gripper's travel; 52 leaves 7 cm between the pads
-HAND_STEP_M = (
-    0.020  # how far ahead of the hand its next target lies; the arm covers about 70 % of it in a step
-)
-SLOW_STEP_M = 0.012
-JOINT_STEP_RAD = 0.16
-HOVER_M = 0.065  # above the grasp point, before descending
+OPEN, SHUT = 52.0, 0.0
+"""Per cent of the gripper's travel; 52 leaves 7 cm between the pads."""
+HAND_STEP_M, SLOW_STEP_M, JOINT_STEP_RAD = 0.020, 0.012, 0.16
+"""How far ahead of the arm its next target may lie; the arm covers about 70 % of that in a step."""
+HOVER_M = 0.065
+"""Height above the grasp point from which the hand descends."""
 TILT_RAD = 0.25
+"""How far the hand leans outward; straight down runs into the wrist's limit close to the arm."""
 READY_M = np.array([PAN_AXIS_X_M + 0.165, 0.0, 0.11])
 CARRY_M = np.array([PAN_AXIS_X_M + 0.165, 0.0, 0.14])
+"""Where the hand waits while the base drives, without and with a thing in it, in the frame of the arm."""
 CLOSING_AT_REST_RAD = -math.pi / 2
+"""Heading along which the jaws close then: sideways, with the wrist camera on the inner side, looking out."""
 
-STATION_M = 0.31  # object to chassis, along the heading
+STATION_M = 0.31
+"""Distance from the chassis to what the arm shall reach, straight ahead."""
 DRIVE_SPEED_M_S, TURN_SPEED_RAD_S = 0.26, 1.0
 DRIVE_GAIN, TURN_GAIN = 1.6, 2.0
 CLEAR_OF_TABLE_X_M = TABLE_EDGE_X_M - 0.30
 CLEAR_OF_TABLE_Y_M = TABLE_WIDTH_M / 2 + 0.16
-
-
-class HasEpisode(Protocol):
-    """Be what an expert needs of a world: the running task and its physics."""
-
-    @property
-    def simulation(self) -> Simulation:
-        """Return the running episode's physics."""
-        ...
-
-    @property
-    def task(self) -> HasIntent:
-        """Return the running task."""
-        ...
-
-
-class HasIntent(Protocol):
-    """Be what an expert needs of a task."""
-
-    @property
-    def intent(self) -> Intent:
-        """Return what is asked."""
-        ...
-
-    @property
-    def object_name(self) -> str:
-        """Return the thing to move."""
-        ...
-
-    @property
-    def place_name(self) -> str:
-        """Return where it goes."""
-        ...
+"""Where the base may pass the table: farther back than x, or farther out than y."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +130,7 @@ class Phase:
 class Expert:
     """Carry out the running task of a world with privileged sight. Acts one step at a time."""
 
-    def __init__(self, world: HasEpisode) -> None:
+    def __init__(self, world: World) -> None:
         """Watch a world; which task it is may change between episodes."""
         self._world = world
         self.phase = ""
@@ -174,7 +146,7 @@ class Expert:
         return Chunk(_action(situation, phase.do(situation))[None])
 
 
-def observe(world: HasEpisode) -> Situation:
+def observe(world: World) -> Situation:
     """Read the state that decides the phase."""
     sim, task = world.simulation, world.task
     kind, vessel = task.intent.object.kind, task.intent.place.kind

@@ -12,8 +12,8 @@ from sayso.sim.variation import sample_look
 from sayso.tasks.language import Thing
 from sayso.tasks.layout import Spot, draw_things, scatter
 
-PAN_AXIS_X_M = 0.039
-"""Where the arm's first joint stands; reach is measured from there."""
+REACH_FROM_X_M = 0.039
+"""Where the arm's first joint stands, from which reach is measured."""
 
 
 def layout(rng: np.random.Generator) -> tuple[Layout, Mapping[str, Thing]]:
@@ -28,4 +28,4 @@ def _spot(rng: np.random.Generator, thing: Thing) -> Spot:
     near, far, side = (0.15, 0.25, 50) if SHAPES[thing.kind].movable else (0.19, 0.27, 60)
     radius, angle = rng.uniform(near, far), math.radians(rng.uniform(-side, side))
     yaw = rng.uniform(-math.pi, math.pi) if SHAPES[thing.kind].movable else angle
-    return PAN_AXIS_X_M + radius * math.cos(angle), radius * math.sin(angle), yaw
+    return REACH_FROM_X_M + radius * math.cos(angle), radius * math.sin(angle), yaw

@@ -31,19 +31,19 @@ class Family:
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
-    """Describe one world: how its scenes are laid out, and what is asked there."""
+class Setting:
+    """Say how the scenes of one world are laid out, and what is asked there."""
 
     layout: Callable[[np.random.Generator], tuple[Layout, Mapping[str, Thing]]]
     families: Mapping[str, Family]
 
 
-TASKS: Mapping[str, World] = {
-    "tabletop": World(
+TASKS: Mapping[str, Setting] = {
+    "tabletop": Setting(
         layout=tabletop.layout,
         families={"put": Family(horizon=240, places=("tray", "bowl"))},
     ),
-    "home": World(
+    "home": Setting(
         layout=home.layout,
         families={
             "put": Family(horizon=360, places=("tray", "bowl")),

@@ -1,0 +1,73 @@
+"""Write a trained policy into checkpoints/ as the repository ships it: in bfloat16, with a model card.
+
+    python scripts/ship.py runs/home/policy --world home
+
+The card's numbers come from benchmarks/results/thin_path.json through `make docs`, once it was measured.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import tyro
+
+from sayso.models.policy import CONFIG, load, save
+from sayso.tasks.task import TASKS
+
+ROOT = Path(__file__).resolve().parent.parent
+CARD = """# The policy of the world `{world}`
+
+It drives {robot} by an instruction in plain words, from the pictures of {cameras} and its own joints. It was
+trained on two CPU cores: {parameters:.1f} M trained parameters on top of a frozen text encoder. The families
+of tasks it was shown are {families}; it knows blocks, cans, trays, bowls and bins in eight colours, and
+nothing else.
+
+<!-- table: benchmarks/results/thin_path.json {metrics} -->
+<!-- end table -->
+
+Demonstrations: {demonstrations}, simulated, from scripted experts; {samples:,} training samples in
+{hours:.2f} h. Weights are stored in bfloat16. `sayso.load("checkpoints/{world}")` needs nothing but this
+folder. How it was made stands in the README of the repository; what it was trained on, with hashes and seeds,
+in `config.json`.
+
+Not for: real robots (nothing here has moved one yet), other cameras or rooms than those of the simulated world.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ship:
+    """Say which policy to ship."""
+
+    policy: tyro.conf.Positional[Path]
+    """Folder of the trained policy."""
+    world: str
+    """World it acts in, and its name in checkpoints/."""
+
+
+def main(config: Ship) -> None:
+    """Write the checkpoint and say how large it is."""
+    policy = load(config.policy)
+    facts = json.loads((config.policy / CONFIG).read_text())["training"]
+    families = list(TASKS[config.world].families)
+    card = CARD.format(
+        world=config.world,
+        robot=policy.features.robot_type,
+        cameras=" and ".join(policy.features.cameras),
+        parameters=sum(p.numel() for p in policy.model.parameters()) / 1e6,
+        families=" and ".join(f"`{family}`" for family in families),
+        metrics=" ".join(f"{family}_{config.world}" for family in families),
+        demonstrations=facts["demonstrations"],
+        samples=facts["samples"],
+        hours=facts["seconds"] / 3600,
+    )
+    folder = ROOT / "checkpoints" / config.world
+    save(policy, folder, card, dtype=torch.bfloat16, training=facts)
+    size_mb = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+    print(f"{folder.relative_to(ROOT)}: {size_mb:.1f} MB. Measure it, then `make docs` fills in its card.")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Ship, description=__doc__))
