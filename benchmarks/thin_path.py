@@ -35,6 +35,8 @@ class ThinPath:
 
     episodes: int = 100
     """Episodes of each family."""
+    wrong: int = 50
+    """Episodes of each family in which another object is named."""
     reports: Path = ROOT / "runs" / "thin_path"
     """Folder of the evaluations' own reports, with films of failures."""
     policies: Path = ROOT / "checkpoints"
@@ -50,7 +52,8 @@ def report(config: ThinPath, name: str, policy: Path, world: str, *, swap: bool)
     path = config.reports / f"{name}.json"
     if not path.exists():
         films = None if swap else config.reports / f"films_{name}"
-        wanted = EvalConfig(world=world, episodes=config.episodes, swap=swap, out=path, films=films)
+        count = config.wrong if swap else config.episodes
+        wanted = EvalConfig(world=world, episodes=count, swap=swap, out=path, films=films)
         evaluate_policy(str(policy), wanted)
     found: dict[str, Any] = json.loads(path.read_text())
     return found
@@ -114,6 +117,7 @@ def main(config: ThinPath) -> None:
     ]
     settings = {
         "episodes": config.episodes,
+        "wrong": config.wrong,
         "data_minutes": config.data_minutes,
         "training": {name: found["training"] for name, found in reports.items()},
         "horizon": {name: found["horizon"] for name, found in reports.items()},

@@ -33,7 +33,7 @@ Demonstrations: {demonstrations}, simulated, from scripted experts; {samples:,} 
 folder. How it was made stands in the README of the repository; what it was trained on, with hashes and seeds,
 in `config.json`.
 
-Not for: real robots (nothing here has moved one yet), other cameras or rooms than those of the simulated world.
+Not for: real robots (nothing here has moved one yet), or cameras and rooms other than the simulated ones.
 """
 
 

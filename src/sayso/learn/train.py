@@ -49,9 +49,9 @@ class TrainConfig:
     init: Path | None = None
     """Folder of a policy whose weights to begin with, such as one to improve with more demonstrations; its
     sizes, features and statistics are kept."""
-    steps: int = 20_000
+    steps: int = 10_000
     """Optimiser steps of the whole run; the schedule of the learning rate ends there."""
-    batch_size: int = 64
+    batch_size: int = 32
     """Windows per step."""
     history: int = 1
     """Frames the policy sees, the present one included."""
@@ -59,16 +59,16 @@ class TrainConfig:
     """Actions the policy predicts at once."""
     stride: int = 1
     """Frames between the present frames of neighbouring windows; a larger one needs less disk."""
-    lr: float = 1e-3
+    lr: float = 7e-4
     """Peak of the learning rate, reached after the warm-up; a cosine then takes it down to 1 % of this. The
     textbook's own is 1e-4."""
-    warmup: int = 500
+    warmup: int = 300
     """Steps over which the learning rate rises from zero; a tenth of all steps if that is less."""
     weight_decay: float = 0.01
     """Decoupled weight decay of matrices and kernels; biases, gains and other vectors have none."""
     clip: float = 1.0
     """Longest gradient, over all parameters together; a longer one is shortened to this."""
-    ema: float = 0.999
+    ema: float = 0.998
     """Decay per step of the moving average of the weights, which is what gets evaluated and deployed."""
     seed: int = 0
     """Seed of the first weights, the order of windows and the variation of images."""

@@ -84,6 +84,11 @@ def plain(intent: Intent) -> str:
     return _fill(TEMPLATES[intent.family].train[0], words)
 
 
+def as_called(place: Place) -> Place:
+    """Return a place as worlds call it: a bin by its landmark alone, for its colour may be out of sight."""
+    return Place("", place.kind, place.landmark) if place.landmark else place
+
+
 def _fill(template: str, words: Mapping[str, str]) -> str:
     return " ".join(template.format(**words).split())
 
@@ -129,7 +134,7 @@ def abilities(known: Iterable[Thing] | None = None) -> str:
     for family, row in TEMPLATES.items():
         places = [_as_place(thing) for thing in scene if thing.kind in row.places]
         if objects and places:
-            example = plain(Intent(family, objects[len(offers) % len(objects)], places[0]))
+            example = plain(Intent(family, objects[len(offers) % len(objects)], as_called(places[0])))
             offers.append(f'{row.ability} ("{example}")')
     return f"I can {' or '.join(offers)}." if offers else "There is nothing here that I could move."
 

@@ -15,7 +15,7 @@ from sayso.sim.scene import Layout
 from sayso.sim.simulation import Simulation
 from sayso.spec import known
 from sayso.tasks import home, tabletop
-from sayso.tasks.language import KINDS, Intent, Place, Thing, phrase
+from sayso.tasks.language import KINDS, Intent, Place, Thing, as_called, phrase
 
 AT_REST_M_S = 0.03
 
@@ -100,9 +100,8 @@ def draw_task(world: str, family: str, rng: np.random.Generator, wording: str = 
 
 
 def say(intent: Intent, rng: np.random.Generator, wording: str = "train") -> str:
-    """Word an intent. A bin is called by its landmark, not its colour: from the table it is out of sight."""
-    place = replace(intent.place, colour="") if intent.place.landmark else intent.place
-    return phrase(replace(intent, place=place), rng, wording)
+    """Word an intent the way worlds do."""
+    return phrase(replace(intent, place=as_called(intent.place)), rng, wording)
 
 
 def make_task(
