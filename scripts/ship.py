@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import tyro
@@ -47,10 +48,21 @@ class Ship:
     """World it acts in, and its name in checkpoints/."""
 
 
+def without_folders(value: Any) -> Any:
+    """Return facts with absolute paths cut to their last part: folders of one machine tell nobody anything."""
+    if isinstance(value, dict):
+        return {key: without_folders(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [without_folders(part) for part in value]
+    if isinstance(value, str) and "/" in value:
+        return " ".join(Path(word).name if word.startswith("/") else word for word in value.split(" "))
+    return value
+
+
 def main(config: Ship) -> None:
     """Write the checkpoint and say how large it is."""
     policy = load(config.policy)
-    facts = json.loads((config.policy / CONFIG).read_text())["training"]
+    facts = without_folders(json.loads((config.policy / CONFIG).read_text())["training"])
     families = list(TASKS[config.world].families)
     card = CARD.format(
         world=config.world,

@@ -253,3 +253,13 @@ def test_a_camera_the_robot_lacks_is_refused_with_the_nearest(
 ) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'wrist'"):
         TextbookPolicy.build({"pretrained": False, "camera": "wirst"}, features, policy.stats)
+
+
+def test_the_chapter_s_names_can_be_imported_from_the_package() -> None:
+    import sayso
+
+    assert sayso.VisionEncoder is VisionEncoder
+    assert sayso.VisionLanguageActionModel is VisionLanguageActionModel
+    assert sayso.evaluate_model is textbook.evaluate_model
+    with pytest.raises(AttributeError, match="VisionEncoder"):
+        _ = sayso.VisionEncodr
