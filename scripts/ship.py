@@ -49,7 +49,7 @@ class Ship:
 
 
 def without_folders(value: Any) -> Any:
-    """Return facts with absolute paths cut to their last part: folders of one machine tell nobody anything."""
+    """Return facts with absolute paths cut to their last part: folders of one machine tell nothing."""
     if isinstance(value, dict):
         return {key: without_folders(part) for key, part in value.items()}
     if isinstance(value, list):

@@ -52,7 +52,7 @@ def machine() -> dict[str, Any]:
         "cores": cores(),
         "memory_gb": _memory_gb(),
         "cpu": _cpu_model(),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "versions": {"python": platform.python_version(), **_versions()},
     }
 

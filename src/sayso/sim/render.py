@@ -80,9 +80,15 @@ class Cameras:
 
 
 def _open_context(height_px: int, width_px: int) -> Any:
-    """Open what ``MUJOCO_GL`` asks for; by default EGL on Linux, which needs no screen."""
-    if os.environ.get("MUJOCO_GL") or sys.platform != "linux":
-        return mujoco.GLContext(width_px, height_px)
-    from mujoco.egl import GLContext
+    """Open what ``MUJOCO_GL`` asks for now; by default EGL on Linux, which needs no screen.
 
+    MuJoCo itself reads that variable when it is imported, which may be before a worker was told what to use.
+    """
+    backend = os.environ.get("MUJOCO_GL") or ("egl" if sys.platform == "linux" else "")
+    if backend == "egl":
+        from mujoco.egl import GLContext
+    elif backend == "osmesa":
+        from mujoco.osmesa import GLContext
+    else:
+        from mujoco import GLContext
     return GLContext(width_px, height_px)
