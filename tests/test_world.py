@@ -96,10 +96,11 @@ def test_what_was_taken_is_told_apart_from_what_was_named():
 def test_a_new_instruction_leaves_things_where_they_are(home):
     home.reset(seed=6, options={"family": "put"})
     objects = [item.name for item in home.task.layout.items if SHAPES[item.kind].movable]
-    before = [home.simulation.position(name) for name in objects]
+    before = np.stack([home.simulation.position(name) for name in objects])
     home.instruct(f"take the {objects[0]} to the bin by the sofa")
     assert home.task.family == "fetch" and home.task.object_name == objects[0]
-    assert [home.simulation.position(name) for name in objects] == pytest.approx(before, abs=1e-3)
+    after = np.stack([home.simulation.position(name) for name in objects])
+    assert after == pytest.approx(before, abs=1e-3)
 
 
 def test_what_is_not_understood_changes_nothing(home):
