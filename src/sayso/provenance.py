@@ -43,7 +43,9 @@ def commit(repository: Path | None = None) -> str:
     head = _git(folder, "rev-parse", "HEAD")
     if not head:
         return "unknown"
-    return head + ("+dirty" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
+    # Results are written one after the other, and one of them does not change the code behind the next.
+    code = ("--", ":/", ":(exclude,top)benchmarks/results")
+    return head + ("+dirty" if _git(folder, "status", "--porcelain", "--untracked-files=no", *code) else "")
 
 
 def machine() -> dict[str, Any]:
