@@ -173,7 +173,7 @@ def test_training_lowers_the_loss(straight):
 
 def test_a_run_with_another_config_is_refused_saying_what_differs(straight, config):
     other = dataclasses.replace(config, out=straight, lr=0.5, batch_size=4)
-    with pytest.raises(SaysoError, match=r"batch_size: 8 there, 4 now\n  lr: 0.001 there, 0.5 now"):
+    with pytest.raises(SaysoError, match=r"batch_size: 8 there, 4 now\n  lr: 0.0007 there, 0.5 now"):
         train(other)
 
 
