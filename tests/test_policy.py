@@ -164,3 +164,10 @@ def test_observations_that_do_not_fit_are_named():
 def test_statistics_of_another_robot_are_refused():
     with pytest.raises(FeatureMismatchError, match="statistics"):
         build("vla", preset="tiny", features=FEATURES, stats={**STATS, ACTION: Stats.of(np.eye(3))})
+
+
+def test_a_policy_can_be_built_with_the_flow_decoder() -> None:
+    plain = policy()
+    flow = build("vla", preset="tiny", features=plain.features, stats=plain.stats, decoder="flow")
+    assert flow.config()["decoder"] == "flow"
+    assert plain.config()["decoder"] == "regression"

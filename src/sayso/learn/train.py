@@ -57,6 +57,8 @@ class TrainConfig:
     """Frames the policy sees, the present one included."""
     chunk: int = 16
     """Actions the policy predicts at once."""
+    decoder: Literal["regression", "flow"] = "regression"
+    """How sayso's model reads actions off: in one pass with L1, or by flow matching in several."""
     stride: int = 1
     """Frames between the present frames of neighbouring windows; a larger one needs less disk."""
     lr: float = 7e-4
@@ -307,6 +309,7 @@ def _begin_with(config: TrainConfig, windows: Windows) -> policies.TrainablePoli
             stats=windows.stats,
             history=config.history,
             chunk=config.chunk,
+            decoder=config.decoder,
         )
 
 

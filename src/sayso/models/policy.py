@@ -24,7 +24,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import torch
@@ -238,6 +238,7 @@ def build(
     stats: Mapping[str, Stats],
     history: int = 1,
     chunk: int = 16,
+    decoder: Literal["regression", "flow"] = "regression",
 ) -> TrainablePolicy:
     """Return a policy with fresh weights, drawn from torch's own generator.
 
@@ -248,13 +249,15 @@ def build(
         stats: of ``observation.state`` and ``action``, in robot units.
         history: T, frames the policy sees.
         chunk: K, actions it predicts.
+        decoder: how a ``vla`` reads actions off; the textbook model has only its own way.
     """
     known("policy type", type, TYPES)
     known("preset", preset, PRESETS)
     if type == "textbook":
         sizes: dict[str, Any] = {} if preset == "small" else {"pretrained": False, "image_px": 64}
     else:
-        sizes = dataclasses.asdict(PRESETS[preset](features, history=history, chunk=chunk))
+        config = PRESETS[preset](features, history=history, chunk=chunk)
+        sizes = dataclasses.asdict(dataclasses.replace(config, decoder=decoder))
     return rebuild({"type": type, **sizes}, features, stats)
 
 
