@@ -50,11 +50,17 @@ class ThinPath:
 def report(config: ThinPath, name: str, policy: Path, world: str, *, swap: bool) -> dict[str, Any]:
     """Return the report of an evaluation, which is run unless it is there."""
     path = config.reports / f"{name}.json"
+    films = None if swap else config.reports / f"films_{name}"
+    count = config.wrong if swap else config.episodes
+    return cached(
+        str(policy), EvalConfig(world=world, episodes=count, swap=swap, out=path, films=films), path
+    )
+
+
+def cached(policy: str, wanted: EvalConfig, path: Path) -> dict[str, Any]:
+    """Return an evaluation's report from where it writes it, and evaluate first if it is not there."""
     if not path.exists():
-        films = None if swap else config.reports / f"films_{name}"
-        count = config.wrong if swap else config.episodes
-        wanted = EvalConfig(world=world, episodes=count, swap=swap, out=path, films=films)
-        evaluate_policy(str(policy), wanted)
+        evaluate_policy(policy, wanted)
     found: dict[str, Any] = json.loads(path.read_text())
     return found
 
