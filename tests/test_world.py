@@ -103,6 +103,17 @@ def test_a_new_instruction_leaves_things_where_they_are(home):
     assert after == pytest.approx(before, abs=1e-3)
 
 
+def test_what_a_sentence_leaves_open_is_said_in_full_to_the_policy(home):
+    home.reset(seed=6)
+    named = next(name for name in home.describe() if "bin by the sofa" in name)
+    colour = named.split()[0]
+    thing = home.task.object_name
+    observation = home.instruct(f"please take the {thing} to the {colour} bin")
+    assert observation[TASK] == f"take the {thing} to the bin by the sofa"
+    whole = f"Please take the {thing} to the bin by the sofa!"
+    assert home.instruct(whole)[TASK] == whole
+
+
 def test_what_is_not_understood_changes_nothing(home):
     home.reset(seed=6)
     task = home.task

@@ -199,6 +199,8 @@ class Demonstration:
         observation = self.world.instruct(sentence)
         self._told += 1
         self.console.print(f'\n[bold]{self._told}. "{escape(sentence)}"[/]')
+        if self.world.task.instruction != sentence:
+            self.console.print(f'   understood as "{self.world.task.instruction}"')
         with _progress_bar(self.console, self.world.task.horizon) as progress:
             onlooker = Onlooker(self.world, observation, progress)
             episode = rollout(cast(World, onlooker), self.policy, seeds("test", 1, self._seed)[0])

@@ -7,6 +7,7 @@ The seed decides everything: the scene, the thing that is asked for, and the wor
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -21,7 +22,7 @@ from sayso.sim.simulation import Simulation
 from sayso.spec import STATE, TASK, Array, Features, Image, Observation, Policy, SaysoError, image_key, known
 from sayso.tasks.experts import Expert
 from sayso.tasks.home import start_pose
-from sayso.tasks.language import parse
+from sayso.tasks.language import as_called, parse, plain
 from sayso.tasks.task import TASKS, Task, draw_task, intents, make_task, say
 
 LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"-_()")
@@ -193,9 +194,15 @@ class World(gymnasium.Env[Observation, Array]):
         return view
 
     def _understood(self, sentence: str, task: Task) -> Task:
-        """Return the task that a sentence asks for in a task's scene."""
-        intent = parse(sentence, task.things.values())
-        return make_task(self.name, intent, sentence, task.layout, task.things)
+        """Return the task that a sentence asks for in a task's scene.
+
+        What a sentence leaves to the scene ("the can", where there is one; "the blue bin", which may be out
+        of sight later) is said in full to the policy; a sentence that says it all is handed on as it is.
+        """
+        intent, said = parse(sentence, task.things.values()), parse(sentence)
+        in_full = said.object == intent.object and as_called(said.place) == as_called(intent.place)
+        words = sentence if in_full else plain(replace(intent, place=as_called(intent.place)))
+        return make_task(self.name, intent, words, task.layout, task.things)
 
     def _ask_for_another(self, task: Task) -> Task:
         row = TASKS[self.name].families[task.family]
