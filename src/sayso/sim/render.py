@@ -17,7 +17,7 @@ import numpy as np
 
 from sayso.spec import Image
 
-FREE_CAMERA_GEOMS = 2000
+MAX_GEOMS = 2000
 
 
 class Cameras:
@@ -44,7 +44,7 @@ class Cameras:
         model.vis.global_.offheight, model.vis.global_.offwidth = self.height_px, self.width_px
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
-        self._scene = mujoco.MjvScene(model, maxgeom=FREE_CAMERA_GEOMS)
+        self._scene = mujoco.MjvScene(model, maxgeom=MAX_GEOMS)
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0  # 43 ms a picture, the default shadow map alone
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
         self._model = model

@@ -62,7 +62,6 @@ class Situation:
     hand: Vector
     closing_rad: float
     gripper: float
-    object: Vector
     object_yaw: float
     symmetry: int
     grasp: Vector
@@ -169,7 +168,6 @@ def observe(world: World) -> Situation:
         hand=hand,
         closing_rad=wrap_angle(math.atan2(rotation[1, 0], rotation[0, 0]) - base[2]),
         gripper=100 * (joints[5] - GRIPPER_CLOSED_RAD) / (GRIPPER_OPEN_RAD - GRIPPER_CLOSED_RAD),
-        object=thing_arm,
         object_yaw=wrap_angle(sim.yaw(task.object_name) - base[2]),
         symmetry=shape.symmetry,
         grasp=thing_arm + [0, 0, grasp_lift],

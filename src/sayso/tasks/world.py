@@ -28,6 +28,7 @@ from sayso.tasks.task import TASKS, Task, draw_task, intents, make_task, say
 LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"-_()")
 MAX_INSTRUCTION = 300
 FILM_PX = 240
+OPTIONS = ("family", "instruction", "wording", "swap")
 NO_EPISODE = "this world has no episode yet: call reset(seed=...) first"
 
 
@@ -101,17 +102,15 @@ class World(gymnasium.Env[Observation, Array]):
         """Draw a scene and an instruction from the seed, and return the first look and its info."""
         super().reset(seed=seed)
         options = options or {}
-        unknown = set(options) - {"family", "instruction", "wording", "swap"}
-        if unknown:
-            known("reset option", sorted(unknown)[0], ("family", "instruction", "wording", "swap"))
+        for name in options:
+            known("reset option", name, OPTIONS)
         family = options.get("family") or self._family or str(self.np_random.choice(self.families))
         task = draw_task(self.name, family, self.np_random, options.get("wording", "train"))
         self.original_object = task.object_name
         if options.get("swap"):
             task = self._ask_for_another(task)
         if options.get("instruction"):
-            sentence = str(options["instruction"])
-            task = self._understood(sentence, task)
+            task = self._understood(str(options["instruction"]), task)
         self._task = task
         self._simulation = Simulation(self.name, task.layout)
         self._cameras.load(self._simulation.model)
@@ -125,10 +124,8 @@ class World(gymnasium.Env[Observation, Array]):
             NotUnderstoodError: if the sentence is not understood. Nothing has moved then.
         """
         self._task = self._understood(sentence, self.task)
-        if self.simulation.kind.mobile:
-            self.simulation.place_robot(start_pose(self.np_random))
-        else:
-            self.simulation.place_robot((0.0, 0.0, 0.0))
+        mobile = self.simulation.kind.mobile
+        self.simulation.place_robot(start_pose(self.np_random) if mobile else (0.0, 0.0, 0.0))
         self.original_object = self.task.object_name
         self._start_episode()
         return self._observe()
@@ -139,7 +136,7 @@ class World(gymnasium.Env[Observation, Array]):
         if action.shape != self.action_space.shape:
             names = ", ".join(self.features.action_names)
             raise ValueError(f"an action here is [{names}], but got shape {action.shape}")
-        self.sent_action = self.simulation.apply(action)
+        self.simulation.apply(action)
         self._steps += 1
         self._note_grasp()
         info = self._info()
@@ -213,7 +210,6 @@ class World(gymnasium.Env[Observation, Array]):
 
     def _start_episode(self) -> None:
         self._steps, self._taken = 0, ""
-        self.sent_action = self.simulation.state()
 
     def _note_grasp(self) -> None:
         """Remember the first thing that was grasped."""
