@@ -21,13 +21,13 @@ def fresh(kind, features):
 
 class TestFreshVLA(PolicyContract):
     def make(self):
-        features = LEKIWI.features(128)
+        features = LEKIWI.features()
         return fresh("vla", features), features
 
 
 class TestFreshTextbook(PolicyContract):
     def make(self):
-        features = SO101.features(128)
+        features = SO101.features()
         return fresh("textbook", features), features
 
 
@@ -42,7 +42,7 @@ class ShippedContract(PolicyContract):
 
     def test_it_fits_its_world(self, made):
         robot = {"tabletop": SO101, "home": LEKIWI}[self.world]
-        check_fits(made[0].features, robot.features(128))
+        check_fits(made[0].features, robot.features())
 
     def test_the_words_decide_what_it_does(self, made, look):
         policy, _ = made

@@ -35,8 +35,8 @@ def test_gripper_runs_from_0_closed_to_100_open():
 
 def test_names_and_units_are_those_of_lerobot():
     joints = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
-    assert SO101.features(128).action_names == tuple(f"{j}.pos" for j in joints)
-    lekiwi = LEKIWI.features(128)
+    assert SO101.features().action_names == tuple(f"{j}.pos" for j in joints)
+    lekiwi = LEKIWI.features()
     assert lekiwi.state_names == (*(f"arm_{j}.pos" for j in joints), "x.vel", "y.vel", "theta.vel")
     assert [d.unit for d in lekiwi.state] == ["deg"] * 5 + ["%", "m/s", "m/s", "deg/s"]
 

@@ -197,7 +197,9 @@ def test_policy_answers_with_one_action_in_robot_units(policy: TextbookPolicy) -
         plain = policy.model(pixels, [INSTRUCTIONS[0]]).numpy()
     assert chunk.actions.shape == (1, 2)
     assert chunk.actions.dtype == np.float32
-    np.testing.assert_allclose(chunk.actions, plain * [10, 4] + [100, 0], rtol=1e-5)
+    # Acting is in bfloat16; what that changes is small beside the spread of the actions, 10 and 4.
+    off = (chunk.actions - (plain * [10, 4] + [100, 0])) / [10, 4]
+    assert 0 < np.abs(off).max() < 0.01
 
 
 def test_loss_compares_the_last_frame_with_the_first_action_in_model_units(policy: TextbookPolicy) -> None:
@@ -210,7 +212,7 @@ def test_loss_compares_the_last_frame_with_the_first_action_in_model_units(polic
     windows = {"observation.images.wrist": frames, "action": action, "task": INSTRUCTIONS}
     loss = policy.losses(windows)["total"]
     assert loss.requires_grad
-    assert loss.item() == pytest.approx((2.0**2 + 0) / 2, rel=1e-3)
+    assert loss.item() == pytest.approx((2.0**2 + 0) / 2, rel=2e-2), "acting rounds to bfloat16"
 
 
 def test_a_policy_comes_back_from_its_folder(policy: TextbookPolicy, tmp_path: Path) -> None:

@@ -11,33 +11,37 @@ B, T, C, SIZE, N, D, WIDTH = 3, 2, 2, 32, 3, 16, 24
 STILL = Augmentation(shift_px=0, brightness=0.0, contrast=0.0, colour_gain=0.0)
 
 
-def images(batch: int = B) -> torch.Tensor:
+SIZES = [(SIZE, SIZE), (SIZE, SIZE + 16)]
+
+
+def images(batch: int = B, size: tuple[int, int] = (SIZE, SIZE)) -> torch.Tensor:
     drawn = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (batch, T, C, SIZE, SIZE, 3), dtype=torch.uint8, generator=drawn)
+    return torch.randint(0, 256, (batch, T, *size, 3), dtype=torch.uint8, generator=drawn)
 
 
-def network(views: int = T * C) -> FiLMResNet:
+def network() -> FiLMResNet:
     torch.manual_seed(0)
     return FiLMResNet(
-        views=views, condition=N * D, image_size=(SIZE, SIZE), stem=8, width=WIDTH, stem_blocks=1, blocks=1
+        image_sizes=SIZES, history=T, condition=N * D, stem=8, width=WIDTH, stem_blocks=1, blocks=1
     )
 
 
-def pointer(views: int = T * C) -> Pointer:
+def pointer(history: int = T, cameras: int = C) -> Pointer:
     torch.manual_seed(0)
-    return Pointer(views=views, slots=N, slot_width=D, width=WIDTH, referents=2, free=1, grid=(4, 4))
+    return Pointer(
+        grids=[(4, 4), (4, 6)][:cameras], history=history, slots=N, slot_width=D, width=WIDTH, referents=2, free=1
+    )
+
+
+def patches() -> list[torch.Tensor]:
+    return [torch.randn(B, T, 16, WIDTH), torch.randn(B, T, 24, WIDTH)]
 
 
 def test_black_becomes_minus_one_and_white_one():
-    pixels = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 1, 2, 1).expand(1, 1, 1, 2, 2, 3)
+    pixels = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2, 1).expand(1, 1, 2, 2, 3)
     views = prepare(pixels)
     assert views.shape == (1, 1, 3, 2, 2)
     assert views[0, 0, 0, 0].tolist() == pytest.approx([-1, 1])
-
-
-def test_the_present_views_come_last_in_camera_order():
-    shown = images()
-    assert torch.equal(prepare(shown)[:, -1], prepare(shown[:, -1:, -1:])[:, 0])
 
 
 def test_augmentation_of_nothing_is_preparation():
@@ -54,21 +58,21 @@ def test_augmentation_repeats_with_the_same_seed_and_differs_with_another():
 
 
 def test_labels_move_with_the_pixels_they_mark():
-    shown = torch.zeros(8, 1, 1, SIZE, SIZE, 3, dtype=torch.uint8)
-    shown[:, :, :, 10, 20] = 255
-    points = torch.tensor([20.5 / SIZE, 10.5 / SIZE, 1.0]).expand(8, 1, 1, 3)
+    shown = torch.zeros(8, 1, SIZE, SIZE, 3, dtype=torch.uint8)
+    shown[:, :, 10, 20] = 255
+    points = torch.tensor([20.5 / SIZE, 10.5 / SIZE, 1.0]).expand(8, 1, 3)
     shifting = Augmentation(shift_px=4, brightness=0.0, contrast=0.0, colour_gain=0.0)
     views, moved = prepare_augmented(shown, points, shifting, torch.Generator().manual_seed(0))
     assert moved is not None
     assert len(moved[..., :2].unique(dim=0)) > 1
-    for view, (u, v, visible) in zip(views[:, 0, 0], moved[:, 0, 0].tolist(), strict=True):
+    for view, (u, v, visible) in zip(views[:, 0, 0], moved[:, 0].tolist(), strict=True):
         assert divmod(int(view.argmax()), SIZE) == (int(v * SIZE), int(u * SIZE))
         assert visible == 1
 
 
 def test_a_label_shifted_out_of_the_image_is_no_longer_visible():
-    points = torch.tensor([0.0, 0.5, 1.0]).expand(64, 1, 1, 3)
-    shown = torch.zeros(64, 1, 1, SIZE, SIZE, 3, dtype=torch.uint8)
+    points = torch.tensor([0.0, 0.5, 1.0]).expand(64, 1, 3)
+    shown = torch.zeros(64, 1, SIZE, SIZE, 3, dtype=torch.uint8)
     _, moved = prepare_augmented(shown, points, Augmentation(shift_px=4), torch.Generator().manual_seed(0))
     assert moved is not None
     assert torch.equal(moved[..., 2] == 1, moved[..., 0] >= 0)
@@ -77,62 +81,70 @@ def test_a_label_shifted_out_of_the_image_is_no_longer_visible():
 
 def test_patches_lie_on_a_grid_of_one_eighth():
     net = network()
-    assert net.grid == (4, 4)
-    assert net(prepare(images()), torch.randn(B, N, D)).shape == (B, T * C, 16, WIDTH)
+    assert net.grids == [(4, 4), (4, 6)]
+    seen = net([prepare(images(size=size)) for size in SIZES], torch.randn(B, N, D))
+    assert [tuple(patches.shape) for patches in seen] == [(B, T, 16, WIDTH), (B, T, 24, WIDTH)]
 
 
 def test_words_change_what_is_seen_once_film_is_trained():
-    net, views = network(), prepare(images(1))
+    net, views = network(), [prepare(images(1, size)) for size in SIZES]
     one, other = torch.randn(1, N, D), torch.randn(1, N, D)
-    assert torch.equal(net(views, one), net(views, other)), "FiLM starts as the identity"
+    for seen, same in zip(net(views, one), net(views, other), strict=True):
+        assert torch.equal(seen, same), "FiLM starts as the identity"
     torch.nn.init.normal_(net.film.weight, std=0.1)
-    assert not torch.allclose(net(views, one), net(views, other), atol=1e-3)
+    for seen, different in zip(net(views, one), net(views, other), strict=True):
+        assert not torch.allclose(seen, different, atol=1e-3)
 
 
 def test_an_image_size_that_patches_do_not_fill_is_refused():
     with pytest.raises(ValueError, match="multiples of 8"):
-        FiLMResNet(views=1, condition=1, image_size=(30, 32), stem=8, width=8, stem_blocks=0, blocks=0)
+        FiLMResNet(image_sizes=[(30, 32)], history=1, condition=1, stem=8, width=8, stem_blocks=0, blocks=0)
 
 
 def test_a_heat_map_sums_to_one_and_points_inside_the_image():
-    glance = pointer()(torch.randn(B, T * C, 16, WIDTH), torch.randn(B, N, D))
+    glance = pointer()(patches(), torch.randn(B, N, D))
     assert glance.seen.shape == (B, T * C, 3, WIDTH)
-    assert torch.allclose(glance.log_heat.exp().sum(-1), torch.ones(B, T * C, 3), atol=1e-5)
+    for log_heat in glance.log_heats:
+        assert torch.allclose(log_heat.exp().sum(-1), torch.ones(B, T, 3), atol=1e-5)
     assert ((glance.where > 0) & (glance.where < 1)).all()
-    assert torch.allclose(glance.presence, glance.log_heat[..., :-1].exp().sum(-1), atol=1e-5)
+    found = torch.cat([log_heat[..., :-1].exp().sum(-1) for log_heat in glance.log_heats], 1)
+    assert torch.allclose(glance.presence, found, atol=1e-5)
 
 
 def test_a_heat_map_on_one_patch_points_at_its_centre():
-    point = pointer(views=1)
+    point = pointer(history=1, cameras=1)
     with torch.no_grad():
         point.ask_in_view[:] = 0
         point.ask_referent.weight.zero_()
         point.ask_referent.bias.fill_(1.0)
-    patches = torch.zeros(1, 1, 16, WIDTH)
-    patches[0, 0, 6] = 100.0
+    seen = torch.zeros(1, 1, 16, WIDTH)
+    seen[0, 0, 6] = 100.0
     with torch.no_grad():
-        glance = point(patches, torch.randn(1, N, D))
+        glance = point([seen], torch.randn(1, N, D))
     assert glance.where[0, 0, 0].tolist() == pytest.approx([2.5 / 4, 1.5 / 4], abs=1e-4)
     assert glance.presence[0, 0, 0] > 0.99
 
 
 def test_only_the_present_referents_are_held_against_labels():
     point = pointer()
-    glance = point(torch.randn(B, T * C, 16, WIDTH), torch.randn(B, N, D))
-    glance.log_heat.retain_grad()
+    glance = point(patches(), torch.randn(B, N, D))
+    for log_heat in glance.log_heats:
+        log_heat.retain_grad()
     heat, where = point.loss(glance, torch.rand(B, C, 2, 3).round())
     assert heat > 0 and where >= 0
     heat.backward()
-    touched = glance.log_heat.grad.abs().sum(dim=(0, 3)) > 0
-    assert touched.tolist() == [[False] * 3] * C + [[True, True, False]] * C
+    for log_heat in glance.log_heats:
+        touched = log_heat.grad.abs().sum(dim=(0, 3)) > 0
+        assert touched.tolist() == [[False] * 3, [True, True, False]]
 
 
 def test_what_is_not_visible_is_sought_nowhere_wherever_its_label_lies():
     point = pointer()
-    glance = point(torch.randn(B, T * C, 16, WIDTH), torch.randn(B, N, D))
+    glance = point(patches(), torch.randn(B, N, D))
     hidden, nonsense = torch.zeros(B, C, 2, 3), torch.full((B, C, 2, 3), torch.nan)
     nonsense[..., 2] = 0
     heat, where = point.loss(glance, nonsense)
     assert (heat, where) == point.loss(glance, hidden)
-    assert torch.isclose(heat, -glance.log_heat[:, -C:, :2, -1].mean())
+    nowhere = [-log_heat[:, -1, :2, -1].mean() for log_heat in glance.log_heats]
+    assert torch.isclose(heat, torch.stack(nowhere).mean())
     assert where == 0

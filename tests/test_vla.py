@@ -26,7 +26,10 @@ def model(**changes) -> VisionLanguageAction:
 def batch(n: int = 8, *, history: int = 1, chunk: int = 4, points: bool = True) -> Batch:
     drawn = torch.Generator().manual_seed(1)
     return Batch(
-        images=torch.randint(0, 256, (n, history, 2, SIZE, SIZE, 3), dtype=torch.uint8, generator=drawn),
+        images=tuple(
+            torch.randint(0, 256, (n, history, SIZE, SIZE, 3), dtype=torch.uint8, generator=drawn)
+            for _ in range(2)
+        ),
         state=torch.randn(n, history, 2, generator=drawn),
         words=torch.randn(n, 24, 384, generator=drawn),
         words_mask=torch.arange(24).expand(n, 24) < 9,
@@ -37,7 +40,11 @@ def batch(n: int = 8, *, history: int = 1, chunk: int = 4, points: bool = True) 
 
 
 def row(of: Batch, i: int) -> Batch:
-    return Batch(**{name: None if t is None else t[i : i + 1] for name, t in vars(of).items()})
+    def only(given):
+        return given if given is None else given[i : i + 1]
+
+    rest = {name: only(tensor) for name, tensor in vars(of).items() if name != "images"}
+    return Batch(images=tuple(only(images) for images in of.images), **rest)
 
 
 def fit(net: VisionLanguageAction, given: Batch, steps: int, lr: float = 3e-3) -> None:
@@ -149,7 +156,7 @@ def test_words_decide_which_of_three_squares_is_pointed_at():
         images, points, sentences = squares(n, seed)
         words, mask = encoder.encode(sentences)
         return Batch(
-            images=images,
+            images=images.unbind(2),
             state=torch.zeros(n, 1, 2),
             words=torch.from_numpy(words),
             words_mask=torch.from_numpy(mask),
@@ -197,6 +204,15 @@ def test_impossible_sizes_are_refused():
         dataclasses.replace(tiny(FEATURES), referents=4)
     with pytest.raises(ValueError, match="decoder"):
         dataclasses.replace(tiny(FEATURES), decoder="magic")
-    cameras = {"front": (32, 32), "wrist": (64, 64)}
-    with pytest.raises(ValueError, match="one image size"):
-        small(Features(robot_type="r", fps=10, state=(), action=(), cameras=cameras))
+    cameras = {"front": (32, 30), "wrist": (64, 64)}
+    with pytest.raises(ValueError, match="multiples of 8"):
+        VisionLanguageAction(small(Features(robot_type="r", fps=10, state=(), action=(), cameras=cameras)))
+
+
+def test_cameras_may_have_pictures_of_different_sizes():
+    cameras = {"front": (32, 48), "wrist": (24, 24)}
+    net = VisionLanguageAction(tiny(dataclasses.replace(FEATURES, cameras=cameras)))
+    shown = tuple(torch.zeros(8, 1, *size, 3, dtype=torch.uint8) for size in cameras.values())
+    given = dataclasses.replace(batch(), images=shown)
+    assert net.sample(given).shape == (8, 4, 2)
+    assert net.losses(given)["point"] > 0

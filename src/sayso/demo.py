@@ -1,6 +1,6 @@
 """Show what the robot can do: three instructions in one room, then whatever a person types.
 
-Everything goes through the same three lines: the world takes the sentence or refuses it, `rollout` runs the
+Everything goes the same way: the planner divides what was said into steps or refuses it, `rollout` runs the
 policy from where the robot stands, and an onlooker in between shows progress and keeps the film.
 """
 
@@ -10,7 +10,6 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -21,6 +20,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from sayso.data.film import write_film
+from sayso.planner import Here, Report, Room, carry_out, errands
 from sayso.rollout import World, rollout
 from sayso.spec import (
     Array,
@@ -32,9 +32,8 @@ from sayso.spec import (
     image_key,
     seeds,
 )
-from sayso.tasks.language import KINDS, Intent, NotUnderstoodError, Place, abilities, things
+from sayso.tasks.language import Intent, NotUnderstoodError, abilities, things
 from sayso.tasks.task import say
-from sayso.tasks.vocabulary import TEMPLATES
 
 if TYPE_CHECKING:
     from sayso.models.policy import TrainablePolicy
@@ -63,15 +62,11 @@ class DemoConfig:
     """Torch threads; by default as many as torch likes."""
 
 
-class Room(World, Protocol):
-    """Be a world that can be told what to do next without starting over."""
+class FilmedRoom(Room, Protocol):
+    """Be a room that a person can look into."""
 
     def describe(self) -> list[str]:
         """Return the names of what is there."""
-        ...
-
-    def instruct(self, sentence: str) -> Observation:
-        """Ask for something in the scene as it is now, or raise `NotUnderstoodError`."""
         ...
 
     def render(self) -> Image | None:
@@ -133,7 +128,7 @@ class Demonstration:
 
     def __init__(
         self,
-        world: Room,
+        world: FilmedRoom,
         policy: Policy,
         console: Console,
         films: Path,
@@ -154,12 +149,13 @@ class Demonstration:
         self.crashed = False
         self._started = time.perf_counter() if started is None else started
         self._seed, self._told = seed, 0
+        self._last: Intent | None = None
         self._enter()
 
-    def run(self, count: int) -> list[Episode]:
+    def run(self, count: int) -> list[Report]:
         """Carry out instructions of our own, one after the other in the same room."""
-        drawn = errands(self.world.describe(), self.world.families, count, np.random.default_rng(self._seed))
-        return [self.tell(sentence) for sentence in drawn]
+        rng = np.random.default_rng(self._seed)
+        return [self.tell(say(intent, rng)) for intent in errands(self.world, count, rng)]
 
     def prompt(self) -> None:
         """Carry out what a person types, until they leave."""
@@ -190,33 +186,45 @@ class Demonstration:
             except NotUnderstoodError as error:
                 self.console.print(f"{escape(str(error))} The robot stays where it is.")
 
-    def tell(self, sentence: str) -> Episode:
-        """Carry out one instruction in the room as it is, show how it goes and film it.
+    def tell(self, text: str) -> Report:
+        """Carry out what was said, step by step in the room as it is.
 
         Raises:
-            NotUnderstoodError: if the world cannot make sense of it; nothing has moved then.
+            NotUnderstoodError: if the room cannot make sense of it; nothing has moved then.
         """
+        self.console.print(f'\n[bold]"{escape(text)}"[/]')
+        report = carry_out(self.world, self.policy, text, self._room_seed, act=self._watch, last=self._last)
+        self._last = report.steps[-1].intent
+        if len(report.asked) > 1:
+            self.console.print(f"   {report.done} of {len(report.asked)} steps done")
+        return report
+
+    @property
+    def _room_seed(self) -> int:
+        return seeds("test", 1, self._seed)[0]
+
+    def _watch(self, sentence: str) -> Episode:
+        """Carry out one step, show how it goes and film it."""
         observation = self.world.instruct(sentence)
         self._told += 1
-        self.console.print(f'\n[bold]{self._told}. "{escape(sentence)}"[/]')
-        if self.world.task.instruction != sentence:
-            self.console.print(f'   understood as "{self.world.task.instruction}"')
+        self.console.print(f'{self._told:3}. "{escape(sentence)}"')
         with _progress_bar(self.console, self.world.task.horizon) as progress:
             onlooker = Onlooker(self.world, observation, progress)
-            episode = rollout(cast(World, onlooker), self.policy, seeds("test", 1, self._seed)[0])
+            episode = rollout(cast(World, onlooker), self.policy, self._room_seed)
         self._report(episode)
         self._tell_first_motion(onlooker)
         self._keep_film(onlooker, episode)
         return episode
 
     def _enter(self) -> None:
-        self.world.reset(seed=seeds("test", 1, self._seed)[0])
+        self.world.reset(seed=self._room_seed, options={"family": self.world.families[0]})
+        self._last = None
         self._describe()
 
     def _describe(self) -> None:
         names = self.world.describe()
         self.console.print(f"In this room (test seed {self._seed}): {', '.join(names)}.")
-        self.console.print(abilities(things(names)))
+        self.console.print(abilities(things(names), self.world.families))
 
     def _tell_first_motion(self, onlooker: Onlooker) -> None:
         if self._told == 1 and onlooker.moved_at is not None:
@@ -249,44 +257,17 @@ class Demonstration:
         self.console.print(f"   film: {path}", soft_wrap=True)
 
 
-def errands(names: Sequence[str], families: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
-    """Think of things to ask for: families, objects and places take turns, and the wording is drawn."""
-    scene = things(names)
-    objects = [thing for thing in scene if not KINDS[thing.kind].holds]
-    places = {
-        f: [p for p in scene if isinstance(p, Place) and p.kind in TEMPLATES[f].places] for f in families
-    }
-    offered = [family for family in families if places[family]]
-    if not objects or not offered:
-        raise NotUnderstoodError(f"There is nothing to ask for among: {', '.join(names)}.")
-    sentences = []
-    for i in range(count):
-        there = places[family := offered[i % len(offered)]]
-        intent = Intent(family, objects[i % len(objects)], there[i // len(offered) % len(there)])
-        sentences.append(say(intent, rng))
-    return sentences
-
-
-class Onlooker:
+class Onlooker(Here):
     """Stand between the loop and a room: begin where the room is, and watch every step."""
 
-    def __init__(self, world: Room, begin: Observation, progress: Progress) -> None:
+    def __init__(self, world: FilmedRoom, begin: Observation, progress: Progress) -> None:
         """Watch a room, whose present observation is `begin`."""
-        self._room, self._begin, self._progress = world, begin, progress
+        super().__init__(world, begin)
+        self._progress = progress
         self._steps = 0
         self.film: list[Observation] = []
         self.moved_at: float | None = None
         """``time.perf_counter()`` at the first step."""
-
-    def __getattr__(self, name: str) -> Any:
-        """Be the room itself in everything but `reset` and `step`."""
-        return getattr(self._room, name)
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Return what is seen now; the room stays as it is."""
-        return self._begin, {}
 
     def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Apply one action, show what is still missing and film what came of it."""

@@ -42,8 +42,8 @@ class TrainConfig:
     """Folders of LeRobotDataset v3.0 demonstrations of one robot; every window is drawn equally often."""
     out: Path
     """Folder of the run: checkpoints/, policy/, log.jsonl. A run found there is continued."""
-    model: Literal["vla", "textbook"] = "vla"
-    """Which model: sayso's own, or the textbook's three boxes."""
+    model: Literal["vla", "textbook", "act", "diffusion"] = "vla"
+    """Which model: sayso's own, the textbook's three boxes, ACT, or Diffusion Policy."""
     preset: Literal["small", "tiny"] = "small"
     """Its size: small is for use, tiny for tests."""
     init: Path | None = None
@@ -59,11 +59,14 @@ class TrainConfig:
     """Actions the policy predicts at once."""
     decoder: Literal["regression", "flow"] = "regression"
     """How sayso's model reads actions off: in one pass with L1, or by flow matching in several."""
+    model_config: tuple[str, ...] = ()
+    """Changes to sayso's model, such as ``fusion=late point_weight=0 augmentation=none``: fields of
+    `sayso.models.vla.VLAConfig` that have no flag of their own."""
     stride: int = 1
     """Frames between the present frames of neighbouring windows; a larger one needs less disk."""
     lr: float = 7e-4
     """Peak of the learning rate, reached after the warm-up; a cosine then takes it down to 1 % of this. The
-    textbook's own is 1e-4."""
+    textbook's and Diffusion Policy's own is 1e-4, ACT's 1e-5."""
     warmup: int = 300
     """Steps over which the learning rate rises from zero; a tenth of all steps if that is less."""
     weight_decay: float = 0.01
@@ -96,6 +99,9 @@ class TrainConfig:
             raise ValueError(f"ema is {self.ema}, but a decay lies in 0..1, 1 excluded")
         if not self.datasets:
             raise ValueError("no datasets are given; name at least one folder of demonstrations")
+        if self.model_config and self.init is not None:
+            raise ValueError("model_config changes a fresh model, but init brings one that is built already")
+        policies.changed_fields(self.model, self.model_config)
 
 
 FREE_TO_CHANGE = frozenset({"out", "datasets", "save_minutes", "eval_every", "eval_episodes", "world"})
@@ -310,6 +316,7 @@ def _begin_with(config: TrainConfig, windows: Windows) -> policies.TrainablePoli
             history=config.history,
             chunk=config.chunk,
             decoder=config.decoder,
+            changes=config.model_config,
         )
 
 
@@ -365,4 +372,7 @@ def _plain(config: TrainConfig) -> dict[str, Any]:
 def _decides(config: TrainConfig, windows: Windows) -> dict[str, Any]:
     """Return, as JSON, everything that decides what the weights become."""
     fields = {name: value for name, value in _plain(config).items() if name not in FREE_TO_CHANGE}
+    if not config.model_config:
+        # Runs that were begun before there was this flag go on as well.
+        del fields["model_config"]
     return {**fields, "dataset_hashes": [dataset.hash for dataset in windows.datasets]}

@@ -22,18 +22,20 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sayso.data.normalize import Stats, two_way
 from sayso.models import vla
 from sayso.models.language import FrozenTextEncoder
+from sayso.models.overrides import overrides
 from sayso.spec import (
     ACTION,
     POINTS,
@@ -50,8 +52,20 @@ from sayso.spec import (
 )
 
 CONFIG, WEIGHTS, STATS, CARD = "config.json", "model.safetensors", "stats.json", "README.md"
-TYPES = ("vla", "textbook")
+TYPES = ("vla", "textbook", "act", "diffusion")
 PRESETS: Mapping[str, Callable[..., vla.VLAConfig]] = {"small": vla.small, "tiny": vla.tiny}
+TINY: Mapping[str, Mapping[str, Any]] = {
+    "textbook": {"pretrained": False, "image_px": 64},
+    "act": {
+        "width": 32, "heads": 4, "feedforward": 64, "encoder_layers": 1, "latent": 4, "dropout": 0.0,
+        "stages": (16, 16, 32, 32), "weights_from": "random", "bf16": False,
+    },
+    "diffusion": {
+        "widths": (16, 32), "keypoints": 8, "time_width": 16, "text_width": 16, "stages": (16, 16, 32, 32),
+        "bf16": False,
+    },
+}  # fmt: skip
+"""What the preset ``tiny`` changes in the others' sizes; ``small`` leaves them as they were published."""
 IS_PAD = "action_is_pad"
 
 
@@ -125,7 +139,7 @@ class VLAPolicy:
         missing = self.model.config.history - len(self._past)
         frames = [self._past[0]] * missing + list(self._past)
         keys = [STATE, *map(image_key, self.features.cameras)]
-        windows = {key: np.stack([_look_up(frame, key) for frame in frames])[None] for key in keys}
+        windows = {key: np.stack([look_up(frame, key) for frame in frames])[None] for key in keys}
         self.model.eval()
         batch = self._batch({**windows, TASK: [observation[TASK]]})
         actions = self.model.sample(batch, self.generator)
@@ -164,34 +178,41 @@ class VLAPolicy:
         units = self._chain.forward(windows)
         words, mask = self._encoder.encode(windows[TASK])
         tensors = {
-            "images": self._images(windows),
-            "state": _look_up(units, STATE),
+            "state": look_up(units, STATE),
             "words": words,
             "words_mask": mask,
         }
         if ACTION in windows:
-            tensors |= {"actions": units[ACTION], "is_pad": _look_up(windows, IS_PAD)}
+            tensors |= {"actions": units[ACTION], "is_pad": look_up(windows, IS_PAD)}
         if POINTS in windows:
             c = self.model.config
-            tensors |= {"points": windows[POINTS].reshape(-1, c.cameras, c.referents, 3)}
-        batch = vla.Batch(**{name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in tensors.items()})
+            tensors |= {"points": windows[POINTS].reshape(-1, len(c.image_sizes), c.referents, 3)}
+        batch = vla.Batch(
+            images=tuple(torch.from_numpy(image) for image in camera_images(windows, self.features)),
+            **{name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in tensors.items()},
+        )
         return batch.to(next(self.model.parameters()).device)
 
-    def _images(self, windows: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Return uint8 ``[B, T, C, H, W, 3]``, cameras in the order of the features."""
-        images = []
-        for camera, size in self.features.cameras.items():
-            image = np.asarray(_look_up(windows, image_key(camera)))
-            if image.shape[2:] != (*size, 3) or image.dtype != np.uint8:
-                raise FeatureMismatchError(
-                    f"{image_key(camera)!r} is {image.dtype} {image.shape[2:]}, but the policy was trained "
-                    f"on uint8 {(*size, 3)}; resize it before"
-                )
-            images.append(image)
-        return np.stack(images, 2)
+
+def camera_images(windows: Mapping[str, Any], features: Features) -> list[NDArray[np.uint8]]:
+    """Return uint8 ``[B, T, H, W, 3]`` of each camera, in the order of the features.
+
+    Raises:
+        FeatureMismatchError: if a camera's images are missing or of another kind.
+    """
+    images = []
+    for camera, size in features.cameras.items():
+        image = np.asarray(look_up(windows, image_key(camera)))
+        if image.shape[2:] != (*size, 3) or image.dtype != np.uint8:
+            raise FeatureMismatchError(
+                f"{image_key(camera)!r} is {image.dtype} {image.shape[2:]}, but the policy was trained "
+                f"on uint8 {(*size, 3)}; resize it before"
+            )
+        images.append(np.ascontiguousarray(image))
+    return images
 
 
-def _look_up(values: Mapping[str, Any], key: str) -> Any:
+def look_up(values: Mapping[str, Any], key: str) -> Any:
     """Return ``values[key]``, or raise `FeatureMismatchError` naming the key and what is there instead."""
     if key not in values:
         raise FeatureMismatchError(
@@ -202,14 +223,17 @@ def _look_up(values: Mapping[str, Any], key: str) -> Any:
 
 def _check_sizes(config: vla.VLAConfig, features: Features, stats: Mapping[str, Stats]) -> None:
     expected = {
-        "cameras": (config.cameras, len(features.cameras)),
+        "cameras": (len(config.image_sizes), len(features.cameras)),
         "dimensions of the state": (config.state_dim, len(features.state)),
         "dimensions of the action": (config.action_dim, len(features.action)),
-        "dimensions of the state's statistics": (config.state_dim, len(_look_up(stats, STATE).mean)),
-        "dimensions of the action's statistics": (config.action_dim, len(_look_up(stats, ACTION).mean)),
+        "dimensions of the state's statistics": (config.state_dim, len(look_up(stats, STATE).mean)),
+        "dimensions of the action's statistics": (config.action_dim, len(look_up(stats, ACTION).mean)),
     }
     if features.points:
-        expected["numbers in label.points"] = (config.cameras * config.referents * 3, len(features.points))
+        expected["numbers in label.points"] = (
+            len(config.image_sizes) * config.referents * 3,
+            len(features.points),
+        )
     wrong = [f"{name}: {given}, model has {own}" for name, (own, given) in expected.items() if own != given]
     if wrong:
         raise FeatureMismatchError("the model does not belong to these features: " + "; ".join(wrong))
@@ -239,35 +263,62 @@ def build(
     history: int = 1,
     chunk: int = 16,
     decoder: Literal["regression", "flow"] = "regression",
+    changes: Sequence[str] = (),
 ) -> TrainablePolicy:
     """Return a policy with fresh weights, drawn from torch's own generator.
 
     Args:
-        type: ``vla`` or ``textbook``.
+        type: ``vla``, or a model to measure it against: ``textbook``, ``act`` or ``diffusion``.
         preset: ``small`` or ``tiny``.
         features: what the robot shows and accepts.
         stats: of ``observation.state`` and ``action``, in robot units.
-        history: T, frames the policy sees.
-        chunk: K, actions it predicts.
-        decoder: how a ``vla`` reads actions off; the textbook model has only its own way.
+        history: T, frames a ``vla`` sees; the others see the newest one.
+        chunk: K, actions it predicts; the textbook model predicts one.
+        decoder: how a ``vla`` reads actions off; the others have only their own way.
+        changes: to further fields of a ``vla``'s config, each ``name=value``; see `changed_fields`.
     """
     known("policy type", type, TYPES)
     known("preset", preset, PRESETS)
-    if type == "textbook":
-        sizes: dict[str, Any] = {} if preset == "small" else {"pretrained": False, "image_px": 64}
-    else:
+    sizes: dict[str, Any] = {}
+    if type == "vla":
         config = PRESETS[preset](features, history=history, chunk=chunk)
-        sizes = dataclasses.asdict(dataclasses.replace(config, decoder=decoder))
+        config = dataclasses.replace(config, decoder=decoder, **changed_fields(type, changes))
+        sizes = dataclasses.asdict(config)
+    elif preset == "tiny":
+        sizes |= TINY[type]
+    if type in ("act", "diffusion"):
+        sizes["chunk"] = chunk
     return rebuild({"type": type, **sizes}, features, stats)
+
+
+def changed_fields(type: str, changes: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of a ``vla``'s config that words such as ``point_weight=0`` set, and their values.
+
+    Raises:
+        UnknownNameError: if there is no such field, or one that data or an argument of `build` decides.
+        ValueError: if a value is of another type, or the policy is of another type than ``vla``.
+    """
+    if changes and type != "vla":
+        raise ValueError(f"only a vla's config can be changed, but the policy is of the type {type!r}")
+    return overrides(vla.VLAConfig, changes, without=("history", "chunk", "decoder"))
 
 
 def rebuild(config: Mapping[str, Any], features: Features, stats: Mapping[str, Stats]) -> TrainablePolicy:
     """Return a policy with fresh weights of the type and sizes that some policy's ``config()`` named."""
-    if known("policy type", config["type"], TYPES) == "textbook":
-        # Only here: whoever acts with our model needs none of the textbook's parts.
-        from sayso.models.textbook import TextbookPolicy
+    # Only here: whoever acts with our model needs none of the others' parts.
+    match known("policy type", config["type"], TYPES):
+        case "textbook":
+            from sayso.models.textbook import TextbookPolicy
 
-        return TextbookPolicy.build(config, features, stats)
+            return TextbookPolicy.build(config, features, stats)
+        case "act":
+            from sayso.models.act import ActPolicy
+
+            return ActPolicy.build(config, features, stats)
+        case "diffusion":
+            from sayso.models.diffusion import DiffusionPolicy
+
+            return DiffusionPolicy.build(config, features, stats)
     return VLAPolicy.build(config, features, stats)
 
 

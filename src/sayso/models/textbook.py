@@ -276,7 +276,8 @@ class TextbookPolicy:
         Raises:
             UnknownNameError: if the robot has no such camera.
         """
-        self.model = model
+        # Convolutions are about twice as fast on CPUs when channels lie together.
+        self.model: VisionLanguageActionModel = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.features = features
         self.stats = stats
         self.settings = config or TextbookConfig()
@@ -306,9 +307,10 @@ class TextbookPolicy:
 
     @torch.no_grad()
     def act(self, observation: Observation) -> Chunk:
-        """Return the next action, ``[1, A]`` in robot units."""
+        """Return the next action, ``[1, A]`` in robot units, computed in bfloat16 where that is safe."""
         self.model.eval()
-        action = self._predict(observation[self._image_key][None], [observation[TASK]])
+        with torch.autocast(_device(self.model).type, torch.bfloat16):
+            action = self._predict(observation[self._image_key][None], [observation[TASK]])
         return Chunk(self._chain.inverse({ACTION: action.cpu().numpy()})[ACTION])
 
     def losses(self, windows: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -2,23 +2,25 @@
 
 ::
 
-    images uint8 [B, T, C, H, W, 3] --prepare--> float [B, V, 3, H, W], V = T * C views
+    images uint8 [B, T, H, W, 3] of each camera --prepare--> float [B, T, 3, H, W]
         |
     FiLMResNet     /4 stem -> blocks -> /8 -> blocks       every block is told the words and the camera
         v
-    patches [B, V, P, F]
+    patches [B, T, P, F] of each camera
         |                      slot "object" ---.   slot "place" ---.   learned ----.
     Pointer                                     v                   v               v
         |         heat-map over the P patches and one more place: "not in this view"
         v
     Glance         per view and query: what is there, where it is, whether it is there at all
 
-Shapes: B batch, T history, C camera, V views (T * C, the present ones last), H x W pixels, P patches,
-F features per patch, N slots, D slot width, R referents, G free queries, Q = R + G queries.
+Shapes: B batch, T history (the present last), C camera, V views (C * T, camera after camera), H x W pixels
+and P patches, which may differ from camera to camera, F features per patch, N slots, D slot width,
+R referents, G free queries, Q = R + G queries.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,57 +50,51 @@ class Augmentation:
 
 
 def prepare(images: Tensor) -> Tensor:
-    """Turn uint8 ``[B, T, C, H, W, 3]`` into float ``[B, V, 3, H, W]`` in -1..1: the only place that does."""
-    return _as_views(images.float().mul_(2 / 255).sub_(1))
+    """Turn uint8 ``[B, T, H, W, 3]`` into float ``[B, T, 3, H, W]`` in -1..1: the only place that does."""
+    return images.float().mul_(2 / 255).sub_(1).permute(0, 1, 4, 2, 3)
 
 
 def prepare_augmented(
     images: Tensor, points: Tensor | None, how: Augmentation, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor | None]:
-    """Do what `prepare` does to randomly shifted and tinted images.
+    """Do what `prepare` does to randomly shifted and tinted images of one camera.
 
-    One draw per sample and camera, the same for all of its history.
+    One draw per sample, the same for all of its history.
 
     Args:
-        images: uint8 ``[B, T, C, H, W, 3]``.
-        points: ``[B, C, R, 3]`` (u, v, visible), moved along with the pixels; what leaves the image becomes
+        images: uint8 ``[B, T, H, W, 3]``.
+        points: ``[B, R, 3]`` (u, v, visible), moved along with the pixels; what leaves the image becomes
             invisible.
         how: how far to go.
         generator: source of the randomness; None is torch's own.
 
     Returns:
-        Views ``[B, V, 3, H, W]`` in about -1..1, and the points.
+        Views ``[B, T, 3, H, W]`` in about -1..1, and the points.
     """
-    batch, _, cameras, height, width, _ = images.shape
-    shift = torch.randint(-how.shift_px, how.shift_px + 1, (batch, cameras, 2), generator=generator)
+    batch, _, height, width, _ = images.shape
     if how.shift_px:
+        shift = torch.randint(-how.shift_px, how.shift_px + 1, (batch, 2), generator=generator)
         images = _shifted(images, shift)
         points = None if points is None else _shifted_points(points, shift, height, width)
 
     def draw(limit: float, *shape: int) -> Tensor:
-        return limit * (2 * torch.rand(batch, 1, cameras, 1, 1, *shape, generator=generator) - 1)
+        return limit * (2 * torch.rand(batch, 1, 1, 1, *shape, generator=generator) - 1)
 
     contrast = 1 + draw(how.contrast, 1)
     gain = 2 / 255 * contrast * (1 + draw(how.colour_gain, 3))
     offset = 2 * draw(how.brightness, 1) - contrast
     tinted = images.float().mul_(gain.to(images.device)).add_(offset.to(images.device))
-    return _as_views(tinted), points
-
-
-def _as_views(images: Tensor) -> Tensor:
-    """Fold history and cameras into views and put channels first, without moving memory."""
-    return images.flatten(1, 2).permute(0, 1, 4, 2, 3)
+    return tinted.permute(0, 1, 4, 2, 3), points
 
 
 def _shifted(images: Tensor, shift: Tensor) -> Tensor:
-    """Move each sample's and camera's pixels by (right, down); uncovered borders keep what they showed."""
+    """Move each sample's pixels by (right, down); uncovered borders keep what they showed."""
     moved = images.clone()
-    height, width = images.shape[3:5]
-    for b, row in enumerate(shift.tolist()):
-        for c, (right, down) in enumerate(row):
-            to_y, to_x = _overlap(down, height), _overlap(right, width)
-            from_y, from_x = _overlap(-down, height), _overlap(-right, width)
-            moved[b, :, c, to_y, to_x] = images[b, :, c, from_y, from_x]
+    height, width = images.shape[2:4]
+    for b, (right, down) in enumerate(shift.tolist()):
+        to_y, to_x = _overlap(down, height), _overlap(right, width)
+        from_y, from_x = _overlap(-down, height), _overlap(-right, width)
+        moved[b, :, to_y, to_x] = images[b, :, from_y, from_x]
     return moved
 
 
@@ -108,9 +104,9 @@ def _overlap(shift: int, size: int) -> slice:
 
 
 def _shifted_points(points: Tensor, shift: Tensor, height: int, width: int) -> Tensor:
-    """Move labels ``[B, C, R, 3]`` by a shift in pixels ``[B, C, 2]`` (right, down)."""
+    """Move labels ``[B, R, 3]`` by a shift in pixels ``[B, 2]`` (right, down)."""
     size = torch.tensor([width, height], device=points.device)
-    uv = points[..., :2] + (shift.to(points.device) / size)[:, :, None]
+    uv = points[..., :2] + (shift.to(points.device) / size)[:, None]
     inside = ((uv >= 0) & (uv <= 1)).all(-1, keepdim=True)
     return torch.cat([uv, points[..., 2:] * inside], -1)
 
@@ -152,49 +148,53 @@ class FiLMResNet(nn.Module):
     """
 
     def __init__(
-        self, *, views: int, condition: int, image_size: tuple[int, int], stem: int, width: int,
+        self, *, image_sizes: Sequence[tuple[int, int]], history: int, condition: int, stem: int, width: int,
         stem_blocks: int, blocks: int,
     ) -> None:  # fmt: skip
         """Build the network.
 
         Args:
-            views: V, cameras times history.
+            image_sizes: (height, width) of each of the C cameras in pixels, multiples of 8.
+            history: T.
             condition: N * D, size of the concatenated slots.
-            image_size: (height, width) in pixels, multiples of 8.
             stem: channels at a quarter of the resolution.
             width: F, channels at an eighth of the resolution.
             stem_blocks: residual blocks at a quarter.
             blocks: residual blocks at an eighth.
         """
         super().__init__()
-        if image_size[0] % STRIDE or image_size[1] % STRIDE:
-            raise ValueError(f"image_size is {image_size}, but both must be multiples of {STRIDE}")
-        self.grid = (image_size[0] // STRIDE, image_size[1] // STRIDE)
+        for size in image_sizes:
+            if size[0] % STRIDE or size[1] % STRIDE:
+                raise ValueError(f"an image size is {size}, but both must be multiples of {STRIDE}")
+        self.grids = [(height // STRIDE, width // STRIDE) for height, width in image_sizes]
         self.stem = nn.Conv2d(3, stem, 4, 4)
         self.stem_blocks = nn.ModuleList(FiLMBlock(stem) for _ in range(stem_blocks))
         self.down = nn.Conv2d(stem, width, 2, 2)
-        self.positions = nn.Parameter(0.02 * torch.randn(1, width, *self.grid))
+        self.positions = nn.ParameterList(0.02 * torch.randn(1, width, *grid) for grid in self.grids)
         self.blocks = nn.ModuleList(FiLMBlock(width) for _ in range(blocks))
         self.norm = ChannelNorm(width)
         self.film_sizes = [2 * stem] * stem_blocks + [2 * width] * blocks
         self.film = nn.Linear(condition, sum(self.film_sizes))
-        self.film_of_view = nn.Parameter(torch.zeros(views, sum(self.film_sizes)))
+        self.film_of_view = nn.Parameter(torch.zeros(len(image_sizes), history, sum(self.film_sizes)))
         nn.init.zeros_(self.film.weight)
         nn.init.zeros_(self.film.bias)
 
-    def forward(self, views: Tensor, slots: Tensor) -> Tensor:
-        """Return patches ``[B, V, P, F]`` of views ``[B, V, 3, H, W]`` under slots ``[B, N, D]``."""
-        batch = len(views)
-        film = self.film(slots.flatten(1))[:, None] + self.film_of_view
+    def forward(self, views: Sequence[Tensor], slots: Tensor) -> list[Tensor]:
+        """Return patches ``[B, T, P, F]`` of each camera's views ``[B, T, 3, H, W]``, slots ``[B, N, D]``."""
+        film = self.film(slots.flatten(1))[:, None]
+        cameras = zip(views, self.film_of_view, self.positions, strict=True)
+        return [self._camera(view, film + offset, positions) for view, offset, positions in cameras]
+
+    def _camera(self, views: Tensor, film: Tensor, positions: Tensor) -> Tensor:
         films = iter(film.flatten(0, 1).split(self.film_sizes, 1))
         x = self.stem(views.flatten(0, 1).contiguous(memory_format=torch.channels_last))
         for block in self.stem_blocks:
             x = block(x, next(films))
         x = self.down(x)
-        x = x + self.positions.to(x.dtype)
+        x = x + positions.to(x.dtype)
         for block in self.blocks:
             x = block(x, next(films))
-        patches: Tensor = self.norm(x).flatten(2).transpose(1, 2).unflatten(0, (batch, -1))
+        patches: Tensor = self.norm(x).flatten(2).transpose(1, 2).unflatten(0, views.shape[:2])
         return patches
 
 
@@ -207,8 +207,8 @@ class Glance(NamedTuple):
     """``[B, V, Q, 2]`` expected u (image right) and v (image down), 0..1."""
     presence: Tensor
     """``[B, V, Q]`` probability that it is in the view at all."""
-    log_heat: Tensor
-    """``[B, V, Q, P + 1]`` log of the heat-map; the last entry is "not in this view"."""
+    log_heats: list[Tensor]
+    """``[B, T, Q, P + 1]`` of each camera: log of the heat-map; the last entry is "not in this view"."""
 
 
 class Pointer(nn.Module):
@@ -219,53 +219,54 @@ class Pointer(nn.Module):
     """
 
     def __init__(
-        self, *, views: int, slots: int, slot_width: int, width: int, referents: int, free: int,
-        grid: tuple[int, int],
+        self, *, grids: Sequence[tuple[int, int]], history: int, slots: int, slot_width: int, width: int,
+        referents: int, free: int,
     ) -> None:  # fmt: skip
         """Build the queries.
 
         Args:
-            views: V.
+            grids: patches (down, right) of each of the C cameras.
+            history: T.
             slots: N, at least R.
             slot_width: D.
             width: F, features per patch.
             referents: R, queries that labels train.
             free: G, queries that only the actions train.
-            grid: patches (down, right).
         """
         super().__init__()
-        self.referents, self.free, self.grid, self.width = referents, free, grid, width
+        self.referents, self.free, self.grids, self.width = referents, free, list(grids), width
         self.ask_referent = nn.Linear(slot_width, width)
         self.ask_free = nn.Linear(slots * slot_width, free * width)
-        self.ask_in_view = nn.Parameter(0.5 * torch.randn(views, referents + free, width))
+        self.ask_in_view = nn.Parameter(0.5 * torch.randn(len(grids), history, referents + free, width))
         self.absent = nn.Parameter(torch.randn(width))
-        down, right = torch.meshgrid(*(torch.arange(n) for n in grid), indexing="ij")
-        centres = torch.stack([(right + 0.5) / grid[1], (down + 0.5) / grid[0]], -1).flatten(0, 1)
-        self.centres: Tensor
-        self.register_buffer("centres", centres, persistent=False)
+        for camera, grid in enumerate(grids):
+            self.register_buffer(f"centres_{camera}", _centres(grid), persistent=False)
 
-    def forward(self, patches: Tensor, slots: Tensor) -> Glance:
-        """Return a `Glance` for patches ``[B, V, P, F]`` and slots ``[B, N, D]``, in float32 throughout."""
-        with torch.autocast(patches.device.type, enabled=False):
-            patches, slots = patches.float(), slots.float()
-            queries = self._queries(slots) * self.width**-0.5
-            here = queries @ patches.transpose(2, 3)
-            nowhere = (queries @ self.absent)[..., None]
-            log_heat = F.log_softmax(torch.cat([here, nowhere], -1), -1)
-            heat = log_heat.exp()
-            among_patches = here.softmax(-1)
-            return Glance(
-                seen=heat[..., :-1] @ patches,
-                where=among_patches @ self.centres,
-                presence=1 - heat[..., -1],
-                log_heat=log_heat,
-            )
+    def forward(self, patches: Sequence[Tensor], slots: Tensor) -> Glance:
+        """Return a `Glance` for each camera's patches ``[B, T, P, F]``, slots ``[B, N, D]``; in float32."""
+        with torch.autocast(slots.device.type, enabled=False):
+            asked = self._queries(slots.float())
+            looks = [
+                self._look(c, seen.float(), asked + self.ask_in_view[c]) for c, seen in enumerate(patches)
+            ]
+        seen, where, presence, log_heats = zip(*looks, strict=True)
+        return Glance(torch.cat(seen, 1), torch.cat(where, 1), torch.cat(presence, 1), list(log_heats))
+
+    def _look(self, camera: int, patches: Tensor, queries: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return what the queries ``[B, T, Q, F]`` find in one camera's patches: a `Glance` of T views."""
+        queries = queries * self.width**-0.5
+        here = queries @ patches.transpose(2, 3)
+        nowhere = (queries @ self.absent)[..., None]
+        log_heat = F.log_softmax(torch.cat([here, nowhere], -1), -1)
+        heat = log_heat.exp()
+        where = here.softmax(-1) @ self.get_buffer(f"centres_{camera}")
+        return heat[..., :-1] @ patches, where, 1 - heat[..., -1], log_heat
 
     def _queries(self, slots: Tensor) -> Tensor:
-        """Return ``[B, V, Q, F]``."""
+        """Return ``[B, 1, Q, F]``: what is asked in every view."""
         named = self.ask_referent(slots[:, : self.referents])
         free = self.ask_free(slots.flatten(1)).unflatten(1, (self.free, self.width))
-        return torch.cat([named, free], 1)[:, None] + self.ask_in_view
+        return torch.cat([named, free], 1)[:, None]
 
     def loss(self, glance: Glance, points: Tensor) -> tuple[Tensor, Tensor]:
         """Compare the referents' heat-maps in the present views with labelled points.
@@ -278,18 +279,28 @@ class Pointer(nn.Module):
             Cross-entropy to a small Gaussian around each visible point, or to "not in this view"; and the
             mean distance in u plus v over visible points, in image widths.
         """
-        cameras = points.shape[1]
-        log_heat = glance.log_heat[:, -cameras:, : self.referents]
-        where = glance.where[:, -cameras:, : self.referents]
         visible = points[..., 2] > 0.5
         uv = torch.where(visible[..., None], points[..., :2], 0.5)
-        target = torch.cat([self._gaussian(uv) * visible[..., None], (~visible)[..., None].float()], -1)
-        cross_entropy = -(target * log_heat).sum(-1).mean()
+        cross_entropy = torch.stack(
+            [
+                self._cross_entropy(c, log_heat[:, -1, : self.referents], uv[:, c], visible[:, c])
+                for c, log_heat in enumerate(glance.log_heats)
+            ]
+        ).mean()
+        where = glance.where.unflatten(1, (points.shape[1], -1))[:, :, -1, : self.referents]
         distance = (where - uv).abs().sum(-1) * visible
         return cross_entropy, distance.sum() / visible.sum().clamp(min=1)
 
-    def _gaussian(self, uv: Tensor) -> Tensor:
-        """Return a heat-map ``[..., P]`` that sums to one, around points ``[..., 2]``."""
-        patches = torch.tensor([self.grid[1], self.grid[0]], device=uv.device)
-        offset = (uv[..., None, :] - self.centres) * patches
-        return (-offset.square().sum(-1) / (2 * HEAT_SIGMA**2)).softmax(-1)
+    def _cross_entropy(self, camera: int, log_heat: Tensor, uv: Tensor, visible: Tensor) -> Tensor:
+        """Hold heat-maps ``[B, R, P + 1]`` against points ``[B, R, 2]``, visible ``[B, R]`` or not."""
+        down, right = self.grids[camera]
+        offset = (uv[..., None, :] - self.get_buffer(f"centres_{camera}")) * uv.new_tensor([right, down])
+        gaussian = (-offset.square().sum(-1) / (2 * HEAT_SIGMA**2)).softmax(-1)
+        target = torch.cat([gaussian * visible[..., None], (~visible)[..., None].float()], -1)
+        return -(target * log_heat).sum(-1).mean()
+
+
+def _centres(grid: tuple[int, int]) -> Tensor:
+    """Return u and v of the middle of every patch, ``[P, 2]``."""
+    down, right = torch.meshgrid(*(torch.arange(n) for n in grid), indexing="ij")
+    return torch.stack([(right + 0.5) / grid[1], (down + 0.5) / grid[0]], -1).flatten(0, 1)

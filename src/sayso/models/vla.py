@@ -18,14 +18,14 @@
 Training asks two things: the expert's actions, and, where the data has labels, that the first two queries
 point at the object and the place that the instruction names. The second is what makes the words matter.
 
-Shapes: B batch, T history, C camera, V views (T * C), H x W pixels, L words, N slots, R referents, D width,
+Shapes: B batch, T history, C camera, V views (C * T), H x W pixels, L words, N slots, R referents, D width,
 P patches, K chunk, A action, S state.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -34,18 +34,23 @@ from torch import Tensor, nn
 
 from sayso.models.action import Context, FlowDecoder, RegressionDecoder
 from sayso.models.language import WordReader
+from sayso.models.lite0 import FrozenVision
 from sayso.models.vision import Augmentation, FiLMResNet, Glance, Pointer, prepare, prepare_augmented
 from sayso.spec import Features
+
+CHOICES = {
+    "fusion": ("early", "late"),
+    "vision": ("trained", "frozen"),
+    "decoder": ("regression", "flow"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class VLAConfig:
     """Fix every size of the model and every weight of its loss."""
 
-    cameras: int
-    """C."""
-    image_size: tuple[int, int]
-    """(height, width) of every camera in pixels, multiples of 8."""
+    image_sizes: tuple[tuple[int, int], ...]
+    """(height, width) of each of the C cameras in pixels, multiples of 8."""
     state_dim: int
     """S."""
     action_dim: int
@@ -74,6 +79,13 @@ class VLAConfig:
     """Transformer layers of the decoder."""
     heads: int = 6
     """Attention heads of the decoder; must divide the width."""
+    fusion: Literal["early", "late"] = "early"
+    """Where words come in: ``early`` they change what is seen and pointed at, ``late`` they are only told to
+    the decoder. What looks without words cannot know what is named, so ``late`` leaves out both pointing
+    losses."""
+    vision: Literal["trained", "frozen"] = "trained"
+    """What sees: ``trained`` from nothing with the rest, or ``frozen``, pretrained on photographs (`lite0`);
+    the latter is not told the words and has no use for `stem`, `stem_blocks` and `blocks`."""
     decoder: Literal["regression", "flow"] = "regression"
     """How actions are read off."""
     flow_steps: int = 8
@@ -91,8 +103,9 @@ class VLAConfig:
 
     def __post_init__(self) -> None:
         """Refuse sizes that cannot work."""
-        if self.decoder not in ("regression", "flow"):
-            raise ValueError(f"decoder is {self.decoder!r}, but must be 'regression' or 'flow'")
+        for name, allowed in CHOICES.items():
+            if (given := getattr(self, name)) not in allowed:
+                raise ValueError(f"{name} is {given!r}, but must be {' or '.join(map(repr, allowed))}")
         if self.referents > self.slots:
             raise ValueError(f"{self.referents} referents need as many slots, but there are {self.slots}")
 
@@ -103,7 +116,7 @@ class VLAConfig:
         return cls(
             **{
                 **raw,
-                "image_size": tuple(raw["image_size"]),
+                "image_sizes": tuple((height, width) for height, width in raw["image_sizes"]),
                 "augmentation": None if augmentation is None else Augmentation(**augmentation),
             }
         )
@@ -112,8 +125,7 @@ class VLAConfig:
 def small(features: Features, *, history: int = 1, chunk: int = 16) -> VLAConfig:
     """Return the preset for use: about 2.4 M parameters, 200 samples a second in training on two cores."""
     return VLAConfig(
-        cameras=len(features.cameras),
-        image_size=_one_size(features),
+        image_sizes=tuple(features.cameras.values()),
         state_dim=len(features.state),
         action_dim=len(features.action),
         history=history,
@@ -130,20 +142,12 @@ def tiny(features: Features, *, history: int = 1, chunk: int = 4) -> VLAConfig:
     )  # fmt: skip
 
 
-def _one_size(features: Features) -> tuple[int, int]:
-    """Return the image size all cameras share."""
-    sizes = set(features.cameras.values())
-    if len(sizes) != 1:
-        raise ValueError(f"all cameras must have one image size, but they have {dict(features.cameras)}")
-    return sizes.pop()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """Hold what one step of training or acting reads; labels are absent when acting."""
 
-    images: Tensor
-    """uint8 ``[B, T, C, H, W, 3]``."""
+    images: tuple[Tensor, ...]
+    """uint8 ``[B, T, H, W, 3]`` of each of the C cameras."""
     state: Tensor
     """``[B, T, S]``, normalised."""
     words: Tensor
@@ -159,8 +163,10 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the same batch on a device."""
-        moved: dict[str, Any] = {name: None if t is None else t.to(device) for name, t in vars(self).items()}
-        return Batch(**moved)
+        moved: dict[str, Any] = {
+            name: None if t is None else t.to(device) for name, t in vars(self).items() if name != "images"
+        }
+        return Batch(images=tuple(images.to(device) for images in self.images), **moved)
 
 
 class VisionLanguageAction(nn.Module):
@@ -170,15 +176,12 @@ class VisionLanguageAction(nn.Module):
         """Build the model with fresh weights, drawn from torch's own generator."""
         super().__init__()
         c = self.config = config
-        views = c.history * c.cameras
+        views = c.history * len(c.image_sizes)
         self.reader = WordReader(width=c.width, slots=c.slots)
-        self.vision = FiLMResNet(
-            views=views, condition=c.slots * c.width, image_size=c.image_size, stem=c.stem, width=c.features,
-            stem_blocks=c.stem_blocks, blocks=c.blocks,
-        )  # fmt: skip
+        self.vision = _vision(c)
         self.pointer = Pointer(
-            views=views, slots=c.slots, slot_width=c.width, width=c.features, referents=c.referents,
-            free=c.free, grid=self.vision.grid,
+            grids=self.vision.grids, history=c.history, slots=c.slots, slot_width=c.width, width=c.features,
+            referents=c.referents, free=c.free,
         )  # fmt: skip
         self.context = Context(
             views=views, history=c.history, queries=c.referents + c.free, features=c.features,
@@ -189,12 +192,14 @@ class VisionLanguageAction(nn.Module):
         self.decoder: RegressionDecoder | FlowDecoder = (
             FlowDecoder(**sizes, steps=c.flow_steps) if c.decoder == "flow" else RegressionDecoder(**sizes)
         )
+        if c.fusion == "late":
+            self.unheard = nn.Parameter(torch.randn(c.slots, c.width))
         # Convolutions are two to three times as fast on CPUs when channels lie together.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(
         self,
-        views: Tensor,
+        views: Sequence[Tensor],
         state: Tensor,
         words: Tensor,
         words_mask: Tensor,
@@ -203,38 +208,40 @@ class VisionLanguageAction(nn.Module):
         """Return all the decoder needs to know, ``[B, M, D]``, and where the model looked.
 
         Args:
-            views: float ``[B, V, 3, H, W]`` in -1..1, from `prepare`.
+            views: float ``[B, T, 3, H, W]`` in -1..1 of each camera, from `prepare`.
             state: ``[B, T, S]``, normalised.
             words: ``[B, L, 384]``.
             words_mask: bool ``[B, L]``, True where a word is.
             hide_state: bool ``[B]``, samples that must do without their state.
         """
         slots = self.reader(words, words_mask)
-        patches = self.vision(views, slots)
-        glance = self.pointer(patches, slots)
+        heard = slots if self.config.fusion == "early" else self.unheard.expand_as(slots)
+        patches = self.vision(views, heard)
+        glance = self.pointer(patches, heard)
         return self.context(glance, state, slots, hide_state), glance
 
     def losses(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Return the loss to minimise, ``total``, and the terms it is the weighted sum of.
 
         Args:
-            batch: with actions and padding; without points there are no terms ``point`` and ``where``.
+            batch: with actions and padding; without points there are no terms ``point`` and ``where``, and
+                neither with late fusion.
             generator: source of augmentation, hidden states and flow noise; None is torch's own.
         """
         if batch.actions is None or batch.is_pad is None:
             raise ValueError("losses need actions and is_pad in the batch")
         c, points = self.config, batch.points
         if self.training and c.augmentation:
-            views, points = prepare_augmented(batch.images, points, c.augmentation, generator)
+            views, points = _augmented(batch.images, points, c.augmentation, generator)
         else:
-            views = prepare(batch.images)
+            views = [prepare(images) for images in batch.images]
         # What stands beyond the end of an episode may be anything, even NaN.
         actions = batch.actions.masked_fill(batch.is_pad[..., None], 0)
         hidden = self._hidden(batch, generator)
-        with self._autocast(views):
+        with self._autocast(batch.state):
             context, glance = self(views, batch.state, batch.words, batch.words_mask, hidden)
             action = self.decoder.loss(context, actions, batch.is_pad, generator)
-        if points is None:
+        if points is None or c.fusion == "late":
             return {"total": action, "action": action}
         point, where = self.pointer.loss(glance, points)
         total = action + c.point_weight * point + c.where_weight * where
@@ -243,8 +250,8 @@ class VisionLanguageAction(nn.Module):
     @torch.no_grad()
     def sample(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
         """Return the next actions, float32 ``[B, K, A]``, normalised."""
-        views = prepare(batch.images)
-        with self._autocast(views):
+        views = [prepare(images) for images in batch.images]
+        with self._autocast(batch.state):
             context, _ = self(views, batch.state, batch.words, batch.words_mask)
             return self.decoder.sample(context, generator)
 
@@ -255,5 +262,28 @@ class VisionLanguageAction(nn.Module):
         draw = torch.rand(len(batch.state), generator=generator)
         return (draw < self.config.state_dropout).to(batch.state.device)
 
-    def _autocast(self, views: Tensor) -> torch.autocast:
-        return torch.autocast(views.device.type, torch.bfloat16, enabled=self.config.bf16)
+    def _autocast(self, like: Tensor) -> torch.autocast:
+        return torch.autocast(like.device.type, torch.bfloat16, enabled=self.config.bf16)
+
+
+def _vision(config: VLAConfig) -> FiLMResNet | FrozenVision:
+    c = config
+    if c.vision == "frozen":
+        return FrozenVision(image_sizes=c.image_sizes, width=c.features)
+    return FiLMResNet(
+        image_sizes=c.image_sizes, history=c.history, condition=c.slots * c.width, stem=c.stem,
+        width=c.features, stem_blocks=c.stem_blocks, blocks=c.blocks,
+    )  # fmt: skip
+
+
+def _augmented(
+    images: Sequence[Tensor], points: Tensor | None, how: Augmentation, generator: torch.Generator | None
+) -> tuple[list[Tensor], Tensor | None]:
+    """Vary every camera's images, and the points ``[B, C, R, 3]`` with them."""
+    of_camera = [None] * len(images) if points is None else points.unbind(1)
+    pairs = [
+        prepare_augmented(pixels, marked, how, generator)
+        for pixels, marked in zip(images, of_camera, strict=True)
+    ]
+    moved = [marked for _, marked in pairs if marked is not None]
+    return [views for views, _ in pairs], torch.stack(moved, 1) if moved else None

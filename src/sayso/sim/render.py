@@ -24,7 +24,7 @@ class Cameras:
     """Render named cameras of one model at a time to uint8 [H, W, 3]."""
 
     def __init__(self, height_px: int, width_px: int) -> None:
-        """Open a GL context of that size; `load` a model before the first picture."""
+        """Open a GL context for pictures of up to that size; `load` a model before the first picture."""
         self.height_px, self.width_px = height_px, width_px
         self._gl = _open_context(height_px, width_px)
         # Freed at exit at the latest: the context's own destructor comes after EGL is gone, and complains.
@@ -34,7 +34,6 @@ class Cameras:
         self._option = mujoco.MjvOption()
         self._option.geomgroup[3] = 0  # collision shapes
         self._option.sitegroup[4] = 0
-        self._viewport = mujoco.MjrRect(0, 0, width_px, height_px)
 
     def load(self, model: mujoco.MjModel) -> None:
         """Take a new model; the previous one's textures and meshes are freed."""
@@ -49,8 +48,10 @@ class Cameras:
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
         self._model = model
 
-    def picture(self, data: mujoco.MjData, camera: str | mujoco.MjvCamera) -> Image:
-        """Return what a camera sees now, uint8 [H, W, 3].
+    def picture(
+        self, data: mujoco.MjData, camera: str | mujoco.MjvCamera, size_px: tuple[int, int] | None = None
+    ) -> Image:
+        """Return what a camera sees now, uint8 [H, W, 3], of a size or as large as it goes.
 
         Raises:
             RuntimeError: if no model was loaded, or the cameras were closed.
@@ -65,9 +66,11 @@ class Cameras:
         self._gl.make_current()
         everything = mujoco.mjtCatBit.mjCAT_ALL.value
         mujoco.mjv_updateScene(self._model, data, self._option, None, view, everything, self._scene)
-        mujoco.mjr_render(self._viewport, self._scene, self._context)
-        image = np.empty((self.height_px, self.width_px, 3), np.uint8)
-        mujoco.mjr_readPixels(image, None, self._viewport, self._context)
+        height, width = size_px or (self.height_px, self.width_px)
+        viewport = mujoco.MjrRect(0, 0, width, height)
+        mujoco.mjr_render(viewport, self._scene, self._context)
+        image = np.empty((height, width, 3), np.uint8)
+        mujoco.mjr_readPixels(image, None, viewport, self._context)
         return np.ascontiguousarray(image[::-1])
 
     def close(self) -> None:

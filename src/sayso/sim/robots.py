@@ -14,6 +14,7 @@ units, converted here and nowhere else: degrees, gripper 0 (closed) to 100 (open
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import mujoco
@@ -58,8 +59,10 @@ class RobotKind:
     name: str
     mobile: bool
     prefix: str
+    cameras: Mapping[str, tuple[int, int]]
+    """Camera -> height and width of its picture in pixels."""
 
-    def features(self, size_px: int) -> Features:
+    def features(self) -> Features:
         """Return the names, units, order and image sizes that cross this robot's border."""
         joints = tuple(
             Dimension(name=f"{self.prefix}{joint}.pos", unit="%" if joint == "gripper" else "deg")
@@ -77,7 +80,7 @@ class RobotKind:
             fps=FPS,
             state=dimensions,
             action=dimensions,
-            cameras=dict.fromkeys(CAMERAS, (size_px, size_px)),
+            cameras=self.cameras,
             points=points,
         )
 
@@ -88,8 +91,23 @@ class RobotKind:
         return to_robot_units(low, base[0]), to_robot_units(high, base[1])
 
 
-SO101 = RobotKind(name="so101", mobile=False, prefix="")
-LEKIWI = RobotKind(name="lekiwi", mobile=True, prefix="arm_")
+SO101 = RobotKind(
+    name="so101", mobile=False, prefix="", cameras={"front": (128, 128), "wrist": (128, 128)}
+)
+# The mast's camera sees a room, in which a block is a few pixels wide; the wrist's sees things close by.
+LEKIWI = RobotKind(
+    name="lekiwi", mobile=True, prefix="arm_", cameras={"front": (128, 192), "wrist": (96, 96)}
+)
+
+
+def gripper_percent(angle_rad: float) -> float:
+    """Return how far the gripper is open: 0 closed, 100 open."""
+    return float(100 * (angle_rad - GRIPPER_CLOSED_RAD) / (GRIPPER_OPEN_RAD - GRIPPER_CLOSED_RAD))
+
+
+def gripper_rad(percent: float) -> float:
+    """Return the gripper's angle for an opening in per cent."""
+    return float(GRIPPER_CLOSED_RAD + percent / 100 * (GRIPPER_OPEN_RAD - GRIPPER_CLOSED_RAD))
 
 
 def to_robot_units(
@@ -97,7 +115,7 @@ def to_robot_units(
 ) -> Array:
     """Convert six joint angles [rad] and, if there is one, the base's body velocity [m/s, m/s, rad/s]."""
     units = np.degrees(joints_rad)
-    units[5] = 100 * (joints_rad[5] - GRIPPER_CLOSED_RAD) / (GRIPPER_OPEN_RAD - GRIPPER_CLOSED_RAD)
+    units[5] = gripper_percent(joints_rad[5])
     if base_velocity is not None:
         vx, vy, vyaw = base_velocity
         units = np.concatenate([units, [vx, vy, math.degrees(vyaw)]])
@@ -108,7 +126,7 @@ def from_robot_units(action: Array) -> tuple[NDArray[np.float64], NDArray[np.flo
     """Convert an action back: joint targets [6] in rad, body velocity [3] in m/s, rad/s (zeros if fixed)."""
     units = np.asarray(action, dtype=np.float64)
     joints = np.radians(units[:6])
-    joints[5] = GRIPPER_CLOSED_RAD + units[5] / 100 * (GRIPPER_OPEN_RAD - GRIPPER_CLOSED_RAD)
+    joints[5] = gripper_rad(units[5])
     velocity = np.zeros(3)
     if len(units) == 9:
         velocity = np.array([units[6], units[7], math.radians(units[8])])

@@ -1,14 +1,18 @@
 """Compose rooms, furniture and objects around a robot, as one MjSpec per episode.
 
-the home from above, in metres            y left
-                                          ^
-  sofa            bin .          . table  |        front edge of the table at x = 0.57
- =======              [o]        +-----+  +--> x
-                                 | . . |
-  robot (o>        - - - - - ->  | . . |  objects lie in a strip along the edge,
-                                 | . . |  where an arm on the floor can reach them
- =======              [o]        +-----+
-  cabinet         bin .
+the home from above, in metres               y left
+                                             ^
+     basket o  person                        |
+  - - - - -     ======= sofa at x = 1.05     +--> x
+  lane of               .
+  the robot       [o] bin by the sofa
+               +-----+
+  robot (o>    | . . |  objects lie in a strip along the front edge of the table at x = 0.57,
+               | . . |  where an arm on the floor can reach them
+               +-----+
+                  [o] bin by the cabinet
+
+               -+======= cabinet, its front at x = 1.00, with a drawer that opens towards the robot
 """
 
 from __future__ import annotations
@@ -21,37 +25,18 @@ import mujoco
 import numpy as np
 
 from sayso.geometry import quat_about_z
+from sayso.sim.drawer import add_cabinet
+from sayso.sim.objects import BOX, CAPSULE, CYLINDER, SHAPES, SPHERE, STRAW, Item
 from sayso.sim.robots import ARM, BASE_JOINTS, LEKIWI, MOUNT_M, SO101, RobotKind, add_camera, arm_spec
 from sayso.sim.variation import RGB, Look
 
-BOX, CYLINDER = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CYLINDER
 TABLE_EDGE_X_M, TABLE_DEPTH_M, TABLE_WIDTH_M, TABLE_HEIGHT_M = 0.57, 0.40, 0.90, 0.10
+BASKET_M, FIGURE_M = (0.38, 1.30, 0.08), (0.56, 1.64, 0.0)
+"""Where the hand-over basket stands on its stool, and the person behind it."""
+SOFA_M = (1.05, 1.20, 0.36)
+FRICTION = 0.6
+"""Of everything but the finger pads: what is pushed low down slides rather than topples."""
 TIMESTEP_S = 0.005
-
-
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """Place one thing: its name in the scene ("red block"), kind, colour, position and heading."""
-
-    name: str
-    kind: str
-    rgb: RGB
-    position_m: tuple[float, float, float]
-    """Middle of its footprint: x, y and the height of what it stands on."""
-    yaw_rad: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """Describe a kind of thing: how to build it and the few sizes that experts and success need."""
-
-    build: Callable[[mujoco.MjsBody, Item], None]
-    radius_m: float
-    """Of the circle it needs to itself on a surface."""
-    height_m: float
-    movable: bool
-    symmetry: int = 0
-    """How many headings look the same: 4 for a cube, 0 for anything round."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,67 +47,14 @@ class Layout:
     look: Look = Look()
     robot_pose: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Where LeKiwi starts: x, y in metres and heading in radians. The arm on the table does not move."""
+    arm_rad: tuple[float, ...] | None = None
+    """Six joint angles to start with; None folds the arm."""
+    drawer_m: float = 0.0
+    """How far the drawer stands open at the start."""
 
 
 def _rgba(rgb: RGB) -> list[float]:
     return [*rgb, 1.0]
-
-
-def _block(body: mujoco.MjsBody, item: Item) -> None:
-    half = 0.015
-    body.add_geom(
-        name=item.name, type=BOX, size=[half] * 3, pos=[0, 0, half], rgba=_rgba(item.rgb), mass=0.025
-    )
-
-
-def _can(body: mujoco.MjsBody, item: Item) -> None:
-    radius, half = 0.015, 0.022
-    body.add_geom(
-        name=item.name, type=CYLINDER, size=[radius, half, 0], pos=[0, 0, half], rgba=_rgba(item.rgb),
-        mass=0.025, friction=[1.0, 0.005, 0.003],
-    )  # fmt: skip
-
-
-def _walls(
-    body: mujoco.MjsBody, item: Item, sides: int, radius_m: float, height_m: float, lean_rad: float
-) -> None:
-    """Build an open vessel: a floor and `sides` walls at distance `radius_m` from the middle."""
-    thick = 0.002
-    shape = BOX if sides == 4 else CYLINDER
-    size = [radius_m, radius_m, thick] if sides == 4 else [radius_m, thick, 0]
-    darker = tuple(0.8 * c for c in item.rgb)
-    body.add_geom(type=shape, size=size, pos=[0, 0, thick], rgba=_rgba(darker))  # type: ignore[arg-type]
-    width = radius_m * math.tan(math.pi / sides)
-    for side in range(sides):
-        angle = 2 * math.pi * side / sides
-        out = radius_m + 0.5 * height_m * math.sin(lean_rad)
-        turn, lean = np.zeros(4), np.array([math.cos(lean_rad / 2), 0, math.sin(lean_rad / 2), 0])
-        mujoco.mju_mulQuat(turn, quat_about_z(angle), lean)
-        body.add_geom(
-            type=BOX, size=[thick, width * 1.06, height_m / 2], quat=turn, rgba=_rgba(item.rgb),
-            pos=[out * math.cos(angle), out * math.sin(angle), height_m / 2],
-        )  # fmt: skip
-
-
-def _tray(body: mujoco.MjsBody, item: Item) -> None:
-    _walls(body, item, 4, 0.055, 0.016, 0.0)
-
-
-def _bowl(body: mujoco.MjsBody, item: Item) -> None:
-    _walls(body, item, 10, 0.046, 0.032, 0.45)
-
-
-def _bin(body: mujoco.MjsBody, item: Item) -> None:
-    _walls(body, item, 4, 0.085, 0.13, 0.08)
-
-
-SHAPES: Mapping[str, Shape] = {
-    "block": Shape(build=_block, radius_m=0.022, height_m=0.030, movable=True, symmetry=4),
-    "can": Shape(build=_can, radius_m=0.016, height_m=0.044, movable=True),
-    "tray": Shape(build=_tray, radius_m=0.070, height_m=0.016, movable=False),
-    "bowl": Shape(build=_bowl, radius_m=0.062, height_m=0.032, movable=False),
-    "bin": Shape(build=_bin, radius_m=0.12, height_m=0.13, movable=False),
-}
 
 
 def tabletop_spec(layout: Layout) -> mujoco.MjSpec:
@@ -141,7 +73,7 @@ def tabletop_spec(layout: Layout) -> mujoco.MjSpec:
 def home_spec(layout: Layout) -> mujoco.MjSpec:
     """Return LeKiwi in a furnished room, with the layout's items on the low table and on the floor."""
     spec = _empty_spec(layout.look)
-    _furnish(spec, layout.look)
+    _furnish(spec, layout)
     _attach_arm(spec, _add_chassis(spec, layout.robot_pose), tuple(MOUNT_M))
     _add_items(spec, layout.items)
     return spec
@@ -158,7 +90,10 @@ def _empty_spec(look: Look, floor_z_m: float = 0.0) -> mujoco.MjSpec:
     spec = mujoco.MjSpec()
     spec.compiler.degree = False  # else the ranges of radian joints attached below shrink 57 times
     spec.option.timestep = TIMESTEP_S
+    spec.default.geom.friction = [FRICTION, 0.005, 0.0001]
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    # A stiffer friction than the default: with that, round things creep out of the jaws within ten seconds.
+    spec.option.cone, spec.option.impratio = mujoco.mjtCone.mjCONE_ELLIPTIC, 10
     spec.stat.extent, spec.stat.center = 1.0, [0.3, 0, 0.1]
     spec.visual.map.znear, spec.visual.map.zfar = 0.01, 20
     spec.visual.quality.offsamples = 0  # anti-aliasing doubles the cost of a frame in the software renderer
@@ -226,37 +161,56 @@ def _add_chassis(spec: mujoco.MjSpec, pose: tuple[float, float, float]) -> mujoc
         )
     mast = {"contype": 0, "conaffinity": 0, "mass": 0.1}
     chassis.add_geom(type=CYLINDER, size=[0.008, 0.28, 0], pos=[-0.09, 0.11, 0.38], rgba=dark, **mast)
-    add_camera(spec, chassis, (-0.07, 0.11, 0.72), (0.46, 0.0, 0.10), 68)
+    add_camera(spec, chassis, (-0.07, 0.11, 0.72), (0.66, 0.0, 0.10), 50)
     return chassis
 
 
-def _furnish(spec: mujoco.MjSpec, look: Look) -> None:
-    """Put up walls, the low table, a sofa, a rug and a cabinet with a drawer."""
-    solid = spec.worldbody
+def _furnish(spec: mujoco.MjSpec, layout: Layout) -> None:
+    """Put up walls, a rug, the low table, a sofa, a cabinet with a drawer, and a person who waits for things.
 
-    def box(size: Sequence[float], pos: Sequence[float], rgb: RGB, *, touch: bool = True) -> None:
-        bit = int(touch)
-        solid.add_geom(
-            type=BOX, size=list(size), pos=list(pos), rgba=_rgba(rgb), contype=bit, conaffinity=bit
-        )
-
-    half_depth, half_width = TABLE_DEPTH_M / 2, TABLE_WIDTH_M / 2
-    box(
-        [half_depth, half_width, TABLE_HEIGHT_M / 2],
-        [TABLE_EDGE_X_M + half_depth, 0, TABLE_HEIGHT_M / 2],
+    Every piece is a body at the point that stands for it: the middle of its front edge, or of the basket.
+    """
+    look, room = layout.look, spec.worldbody
+    _box(room, [0.03, 2.6, 0.6], [2.2, 0, 0.6], look.wall)
+    for side in (-1, 1):
+        _box(room, [2.2, 0.03, 0.6], [0.2, 2.3 * side, 0.6], look.wall)
+    _box(room, [0.9, 0.7, 0.002], [-0.1, 0, 0.002], (0.45, 0.40, 0.42), contype=0, conaffinity=0)
+    table = room.add_body(name="table", pos=[TABLE_EDGE_X_M, 0, TABLE_HEIGHT_M])
+    _box(
+        table,
+        [TABLE_DEPTH_M / 2, TABLE_WIDTH_M / 2, TABLE_HEIGHT_M / 2],
+        [TABLE_DEPTH_M / 2, 0, -TABLE_HEIGHT_M / 2],
         look.surface,
     )
-    box([0.03, 2.6, 0.6], [2.2, 0, 0.6], look.wall)
-    box([2.2, 0.03, 0.6], [0.2, 2.3, 0.6], look.wall)
-    box([2.2, 0.03, 0.6], [0.2, -2.3, 0.6], look.wall)
-    box([0.9, 0.7, 0.002], [-0.1, 0, 0.002], (0.45, 0.40, 0.42), touch=False)
-    sofa, cushion = (0.33, 0.36, 0.45), (0.40, 0.43, 0.53)
-    box([0.30, 0.62, 0.16], [1.35, 1.25, 0.16], sofa)
-    box([0.10, 0.62, 0.34], [1.60, 1.25, 0.34], sofa)
-    for y in (0.97, 1.53):
-        box([0.24, 0.26, 0.04], [1.31, y, 0.35], cushion)
-    wood, front = (0.45, 0.30, 0.18), (0.58, 0.42, 0.27)
-    box([0.24, 0.45, 0.30], [1.40, -1.25, 0.30], wood)
-    for height in (0.14, 0.44):
-        box([0.01, 0.40, 0.12], [1.155, -1.25, height], front)
-        box([0.012, 0.08, 0.012], [1.14, -1.25, height], (0.2, 0.2, 0.2))
+    _add_sofa(room.add_body(name="sofa", pos=list(SOFA_M)))
+    add_cabinet(spec, layout.drawer_m)
+    _add_person(room.add_body(name="figure", pos=list(FIGURE_M)))
+    _add_items(spec, [Item(name="person", kind="person", rgb=STRAW, position_m=BASKET_M)])
+
+
+def _box(body: mujoco.MjsBody, size: Sequence[float], pos: Sequence[float], rgb: RGB, **more: int) -> None:
+    body.add_geom(type=BOX, size=list(size), pos=list(pos), rgba=_rgba(rgb), **more)
+
+
+def _add_sofa(body: mujoco.MjsBody) -> None:
+    cover, cushion = (0.33, 0.36, 0.45), (0.40, 0.43, 0.53)
+    _box(body, [0.30, 0.56, 0.16], [0.30, 0, -0.20], cover)
+    _box(body, [0.10, 0.56, 0.34], [0.55, 0, -0.02], cover)
+    for side in (-1, 1):
+        _box(body, [0.24, 0.25, 0.04], [0.26, 0.26 * side, -0.01], cushion)
+
+
+def _add_person(body: mujoco.MjsBody) -> None:
+    """Add a standing figure that faces the basket on its right."""
+    trousers, shirt, skin = (0.24, 0.26, 0.33), (0.52, 0.37, 0.33), (0.80, 0.61, 0.50)
+
+    def limb(start: Sequence[float], end: Sequence[float], radius: float, rgb: RGB) -> None:
+        body.add_geom(type=CAPSULE, fromto=[*start, *end], size=[radius, 0, 0], rgba=_rgba(rgb))
+
+    for side in (-1, 1):
+        limb([0.09 * side, 0, 0.06], [0.08 * side, 0, 0.78], 0.065, trousers)
+        limb([0.20 * side, 0, 1.28], [0.23 * side, -0.04, 1.00], 0.045, shirt)
+        limb([0.23 * side, -0.04, 1.00], [0.15 * side, -0.24, 0.92], 0.035, skin)
+    limb([0, 0, 0.90], [0, 0, 1.24], 0.15, shirt)
+    body.add_geom(type=SPHERE, size=[0.11, 0, 0], pos=[0, -0.01, 1.52], rgba=_rgba(skin))
+    body.add_geom(type=SPHERE, size=[0.112, 0, 0], pos=[0, 0.02, 1.55], rgba=_rgba((0.20, 0.14, 0.10)))

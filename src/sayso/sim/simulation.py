@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.geometry import project, rotate_z, yaw_of
+from sayso.sim.drawer import DRAWER, INSIDE_M
+from sayso.sim.objects import SHAPES, Shape, shape_of
 from sayso.sim.render import Cameras
 from sayso.sim.robots import (
     ARM,
@@ -24,12 +26,16 @@ from sayso.sim.robots import (
     from_robot_units,
     to_robot_units,
 )
-from sayso.sim.scene import SHAPES, SPECS, TIMESTEP_S, Layout
+from sayso.sim.scene import SPECS, TIMESTEP_S, Layout
 from sayso.spec import Array, Image, known
 
 Vector = NDArray[np.float64]
 SUBSTEPS = round(1 / (FPS * TIMESTEP_S))
 PADS = (f"{ARM}fixed_jaw_pad", f"{ARM}moving_jaw_pad")
+
+
+IN_THE_ROOM = (DRAWER, "person")
+"""Places that belong to the home, and to no layout."""
 
 
 class Simulation:
@@ -54,14 +60,20 @@ class Simulation:
             self._base_qvel = np.array([self.model.joint(j).dofadr[0] for j in BASE_JOINTS])
             self._base_ctrl = np.array([self.model.actuator(j).id for j in BASE_JOINTS])
         self._pads = tuple(self.model.geom(name).id for name in PADS)
+        self._shapes = {name: SHAPES[name] for name in IN_THE_ROOM if self.kind.mobile}
+        self._shapes |= {item.name: shape_of(item) for item in layout.items}
         self._robot_geoms = self._geoms_of_robot()
-        self.place_robot(layout.robot_pose)
+        self.place_robot(layout.robot_pose, layout.arm_rad)
 
-    def place_robot(self, pose: tuple[float, float, float]) -> None:
-        """Put the robot at rest at a pose (x, y in metres, heading in radians), the arm folded."""
+    def place_robot(self, pose: tuple[float, float, float], arm_rad: tuple[float, ...] | None = None) -> None:
+        """Put the robot at rest at a pose (x, y in metres, heading in radians) and let things settle.
+
+        The arm is folded unless its six joint angles are given. What `highest` remembers starts anew.
+        """
+        joints = REST_RAD if arm_rad is None else np.array(arm_rad)
         self.data.qvel[:] = 0
-        self.data.qpos[self._joint_qpos] = REST_RAD
-        self.data.ctrl[self._joint_ctrl] = REST_RAD
+        self.data.qpos[self._joint_qpos] = joints
+        self.data.ctrl[self._joint_ctrl] = joints
         if self.kind.mobile:
             self.data.qpos[self._base_qpos] = pose
             self.data.ctrl[self._base_ctrl] = 0
@@ -69,6 +81,8 @@ class Simulation:
         for _ in range(SUBSTEPS):
             mujoco.mj_step(self.model, self.data)
         mujoco.mj_forward(self.model, self.data)
+        self._start_heights = {name: self.position(name)[2] for name, s in self._shapes.items() if s.movable}
+        self._highest = dict.fromkeys(self._start_heights, 0.0)
 
     def apply(self, action: Array) -> Array:
         """Advance one control step (1/20 s) and return the action really applied after clipping."""
@@ -81,6 +95,8 @@ class Simulation:
                 self.data.ctrl[self._base_ctrl] = rotate_z(velocity, self.data.qpos[self._base_qpos[2]])
             mujoco.mj_step(self.model, self.data)
         mujoco.mj_forward(self.model, self.data)
+        for name, start in self._start_heights.items():
+            self._highest[name] = max(self._highest[name], float(self.position(name)[2] - start))
         return to_robot_units(joints, velocity if self.kind.mobile else None)
 
     @property
@@ -92,6 +108,11 @@ class Simulation:
     def base_pose(self) -> Vector:
         """Return x, y [m] and heading [rad] of the chassis; zeros for the arm on the table."""
         return self.data.qpos[self._base_qpos].copy() if self.kind.mobile else np.zeros(3)
+
+    @property
+    def base_speed(self) -> float:
+        """Return how fast the chassis moves over the floor, m/s; zero for the arm on the table."""
+        return float(np.hypot(*self.data.qvel[self._base_qvel][:2])) if self.kind.mobile else 0.0
 
     def state(self) -> Array:
         """Return what the robot feels, in robot units."""
@@ -106,19 +127,47 @@ class Simulation:
         mount = MOUNT_M if self.kind.mobile else np.zeros(3)
         return rotate_z(np.asarray(point_m) - [x, y, 0.0], -yaw) - mount
 
+    def shape(self, name: str) -> Shape:
+        """Return the sizes of a thing or of a place in this scene, at its scale.
+
+        Raises:
+            UnknownNameError: if there is none of that name.
+        """
+        return self._shapes[known("thing", name, self._shapes)]
+
     def position(self, name: str) -> Vector:
-        """Return where the middle of a thing is, [3], in the world."""
-        body = self.model.body(name)
-        return np.array(self.data.xipos[body.id] if body.dofnum[0] else self.data.xpos[body.id])
+        """Return the point of the world, [3], that stands for a thing or a piece of furniture.
+
+        It is half-way up on the axis of what can be moved, the middle of the floor of a container and of the
+        drawer (which it follows), and the middle of the front edge of furniture.
+        """
+        if name == DRAWER:
+            return np.array(self.data.site(f"{DRAWER}_floor").xpos)
+        body = self.data.body(name)
+        return np.array(body.xpos + self._half_height(name) * body.xmat.reshape(3, 3)[:, 2])
+
+    def handle(self) -> Vector:
+        """Return where the middle of the drawer's handle is, [3], in the world."""
+        return np.array(self.data.site(f"{DRAWER}_handle").xpos)
+
+    @property
+    def drawer_m(self) -> float:
+        """Return how far the drawer stands open."""
+        return float(self.data.joint(DRAWER).qpos[0])
+
+    def highest(self, name: str) -> float:
+        """Return how far a movable thing has been, at most, above where it was when the robot was placed."""
+        return self._highest[name]
 
     def yaw(self, name: str) -> float:
         """Return a thing's heading in radians."""
         return yaw_of(self.data.body(name).xmat.reshape(3, 3))
 
     def speed(self, name: str) -> float:
-        """Return how fast a thing moves, m/s."""
-        start = self.model.body(name).dofadr[0]
-        return float(np.linalg.norm(self.data.qvel[start : start + 3]))
+        """Return how fast a thing or the drawer moves, m/s."""
+        body = self.model.body(name)
+        start, axes = body.dofadr[0], min(3, body.dofnum[0])
+        return float(np.linalg.norm(self.data.qvel[start : start + axes]))
 
     def tcp(self) -> tuple[Vector, NDArray[np.float64]]:
         """Return the tool centre point in the world: position [3] and the hand's rotation [3, 3]."""
@@ -141,24 +190,39 @@ class Simulation:
         return self.touching(name).issuperset(self._pads)
 
     def inside(self, thing: str, place: str) -> bool:
-        """Tell whether a thing's middle lies inside a place: between its walls and not far above its rim."""
-        shape = SHAPES[next(item.kind for item in self.layout.items if item.name == place)]
+        """Tell whether a thing's middle lies inside a place: between its walls and not far above its rim.
+
+        On what has no walls, or lower ones than half the thing, the thing may stand.
+        """
+        shape = self.shape(place)
         across, along, up = self.position(thing) - self.position(place)
-        return bool(np.hypot(across, along) < shape.radius_m - 0.004 and up < shape.height_m + 0.02)
+        if place == DRAWER:
+            within = abs(across) < INSIDE_M[0] / 2 and abs(along) < INSIDE_M[1] / 2
+        else:
+            within = math.hypot(across, along) < shape.radius_m - 0.004
+        return within and bool(-0.02 < up < max(shape.height_m, self._half_height(thing)) + 0.02)
+
+    def _half_height(self, name: str) -> float:
+        """Return half the height of a movable thing, and 0 for what stays where it is."""
+        shape = self._shapes.get(name)
+        return shape.height_m / 2 if shape is not None and shape.movable else 0.0
 
     def in_image(self, camera: str, point_m: Vector) -> tuple[float, float, bool]:
         """Return u, v in 0..1 and whether a point of the world lies inside a camera's picture."""
         view = self.data.camera(camera_name(camera))
         fovy = math.radians(self.model.camera(camera_name(camera)).fovy[0])
-        return project(point_m, view.xpos, view.xmat.reshape(3, 3), fovy)
+        height, width = self.kind.cameras[camera]
+        return project(point_m, view.xpos, view.xmat.reshape(3, 3), fovy, width / height)
 
     def pictures(self, cameras: Cameras) -> dict[str, Image]:
         """Return what every camera sees, by name. The `cameras` must have loaded this model."""
-        return {name: cameras.picture(self.data, camera_name(name)) for name in CAMERAS}
+        sizes = self.kind.cameras
+        return {name: cameras.picture(self.data, camera_name(name), sizes[name]) for name in CAMERAS}
 
     def _geoms_of_robot(self) -> set[int]:
-        things = {self.model.body(item.name).id for item in self.layout.items}
-        return {g for g, body in enumerate(self.model.geom_bodyid) if body > 0 and body not in things}
+        """Return every geom that moves with the chassis, or with the arm where there is no chassis."""
+        root = self.model.body_rootid[self.model.body(f"{ARM}gripper").id]
+        return set(np.flatnonzero(self.model.body_rootid[self.model.geom_bodyid] == root).tolist())
 
 
 def camera_name(camera: str) -> str:

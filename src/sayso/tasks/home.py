@@ -1,4 +1,4 @@
-"""Lay out the home: a low table with three things, a tray and a bowl, and two bins on the floor."""
+"""Lay out the home: a low table with three things and two containers, two bins, a drawer and a person."""
 
 from __future__ import annotations
 
@@ -7,30 +7,72 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sayso.sim.scene import SHAPES, TABLE_EDGE_X_M, TABLE_HEIGHT_M, TABLE_WIDTH_M, Item, Layout
+from sayso.sim.objects import SHAPES, Item
+from sayso.sim.scene import TABLE_EDGE_X_M, TABLE_HEIGHT_M, TABLE_WIDTH_M, Layout
 from sayso.sim.variation import sample_look
+from sayso.tasks.driving import STATIONS
 from sayso.tasks.language import OBJECT_COLOURS, Place, Thing
-from sayso.tasks.layout import Spot, draw_things, place_item, scatter
+from sayso.tasks.layout import Draw, Spot, draw_objects, draw_places, draw_posture, place_item, scatter
 
 BINS_M: Mapping[str, tuple[float, float]] = {"sofa": (0.80, 0.74), "cabinet": (0.80, -0.74)}
 """Where the bin stands beside each landmark."""
+CONTAINERS = ("tray", "bowl", "basket", "plate")
+FIXTURES = ("sofa", "cabinet", "table", "drawer", "person")
+"""What is in every home."""
+MOVED_START_SHARE = 0.3
+"""How often the arm starts out of its folded posture, as after an earlier task."""
+AWAY_M = 0.5
+"""From how far one can be sent to a place."""
+
+Base = tuple[float, float, float]
+"""x and y in metres and a heading in radians."""
 
 
-def layout(rng: np.random.Generator) -> tuple[Layout, Mapping[str, Thing]]:
+def layout(rng: np.random.Generator, draw: Draw) -> tuple[Layout, Mapping[str, Thing]]:
     """Draw a scene; return it with the things in it, by name."""
-    on_table = draw_things(rng, containers=("tray", "bowl"))
+    kinds = [str(kind) for kind in rng.permutation(CONTAINERS)[:2]]
+    on_table = [*draw_places(rng, kinds), *draw_objects(rng, draw)]
     colours = rng.permutation(OBJECT_COLOURS)
     bins = [Place(str(colour), "bin", landmark) for colour, landmark in zip(colours, BINS_M, strict=False)]
+    fixtures = [Place("", kind) for kind in FIXTURES]
     items = scatter(rng, on_table, _spot, TABLE_HEIGHT_M) + [_bin(rng, bin_) for bin_ in bins]
+    anywhere = draw.family == "goto"
+    moved = rng.random() < (0.5 if anywhere else MOVED_START_SHARE)
+    found = Layout(
+        items=tuple(items),
+        look=sample_look(rng),
+        robot_pose=anywhere_pose(rng) if anywhere else start_pose(rng),
+        arm_rad=draw_posture(rng, (0.20, 0.32), 0.4, (0.10, 0.22)) if moved else None,
+        drawer_m=_opening(rng, draw.manner),
+    )
+    return found, {thing.name: thing for thing in (*on_table, *bins, *fixtures)}
+
+
+def start_pose(rng: np.random.Generator) -> Base:
+    """Draw where LeKiwi starts: in front of the table, a little off and a little turned."""
+    return float(rng.uniform(-0.15, 0.10)), float(rng.uniform(-0.30, 0.30)), float(rng.uniform(-0.3, 0.3))
+
+
+def anywhere_pose(rng: np.random.Generator) -> Base:
+    """Draw where LeKiwi is when it is sent somewhere: at one of the places of the room, a little off."""
+    x, y = list(STATIONS.values())[rng.integers(len(STATIONS))]
     return (
-        Layout(items=tuple(items), look=sample_look(rng), robot_pose=start_pose(rng)),
-        {thing.name: thing for thing in (*on_table, *bins)},
+        x + float(rng.uniform(-0.15, 0.0)),
+        y + float(rng.uniform(-0.12, 0.12)),
+        float(rng.uniform(-0.3, 0.3)),
     )
 
 
-def start_pose(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Draw where LeKiwi starts: in front of the table, a little off and a little turned."""
-    return float(rng.uniform(-0.15, 0.10)), float(rng.uniform(-0.30, 0.30)), float(rng.uniform(-0.3, 0.3))
+def is_away(layout: Layout, place: str) -> bool:
+    """Tell whether the robot starts far enough from a place to be sent there."""
+    return math.dist(layout.robot_pose[:2], STATIONS[place]) > AWAY_M
+
+
+def _opening(rng: np.random.Generator, manner: str) -> float:
+    """Draw how far the drawer stands open, in metres: as the task needs it, else mostly shut."""
+    ajar, wide = float(rng.uniform(0.0, 0.012)), float(rng.uniform(0.10, 0.15))
+    opened = manner in ("close", "in") or (manner != "open" and rng.random() < 0.3)
+    return wide if opened else ajar
 
 
 def _spot(rng: np.random.Generator, thing: Thing) -> Spot:

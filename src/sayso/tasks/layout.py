@@ -3,28 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from sayso.sim.scene import SHAPES, Item
+from sayso.sim.kinematics import ArmKinematics
+from sayso.sim.objects import SHAPES, Item, shape_of
+from sayso.sim.robots import REST_RAD, gripper_rad
 from sayso.spec import SaysoError
-from sayso.tasks.language import COLOURS, OBJECT_COLOURS, Place, Thing
+from sayso.tasks.kinds import (
+    COLOURS,
+    HELD_OUT_KINDS,
+    HELD_OUT_PAIRS,
+    MOVABLE,
+    OBJECT_COLOURS,
+    Place,
+    Thing,
+)
+from sayso.tasks.motion import CLOSING_AT_REST_RAD, OPEN, TILT_RAD
 
 Spot = tuple[float, float, float]
 """x and y in metres and a heading in radians."""
 
 FINGER_ROOM_M = 0.026
 """Free space around a graspable thing, so that an open jaw fits between it and its neighbour."""
+SCALES = (1.0, 1.2)
+"""Smallest and largest size of a graspable thing, relative to its kind's."""
 
 
-def draw_things(rng: np.random.Generator, containers: Sequence[str], n_objects: int = 3) -> list[Thing]:
-    """Draw objects of different colours, and one container of each given kind, again of different colours."""
-    colours = rng.permutation(OBJECT_COLOURS)[:n_objects]
-    objects = [Thing(str(colour), str(rng.choice(["block", "can"]))) for colour in colours]
-    places = [
-        Place(str(c), kind) for c, kind in zip(rng.permutation(OBJECT_COLOURS), containers, strict=False)
-    ]
-    return [*places, *objects]
+class NoRoomError(SaysoError):
+    """Report things that do not fit on a surface together."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Say what a scene must offer."""
+
+    family: str
+    manner: str
+    objects: tuple[str, ...]
+    """Kinds that may be asked for; empty if nothing is to be moved."""
+    places: tuple[str, ...]
+    """Kinds of place it may be brought to."""
+    split: str
+    """``train``, or ``heldout`` for what no training set shows."""
+
+    def shows(self, thing: Thing) -> bool:
+        """Tell whether this split may ask for a thing."""
+        return held_out(thing) is (self.split == "heldout")
+
+
+def held_out(thing: Thing) -> bool:
+    """Tell whether a thing is kept from every training set."""
+    return thing.kind in HELD_OUT_KINDS or (thing.colour, thing.kind) in HELD_OUT_PAIRS
+
+
+def draw_objects(rng: np.random.Generator, draw: Draw, count: int = 3) -> list[Thing]:
+    """Draw different things to grasp, as many of which as are needed are of kinds that may be asked for.
+
+    Now and then two share a colour, so that only the kind tells them apart.
+    """
+    wanted = [kind for kind in draw.objects if kind in MOVABLE] or list(MOVABLE)
+    movable_places = [kind for kind in draw.places if kind in MOVABLE]
+    found: list[Thing] = []
+    shared = rng.random() < SAME_COLOUR_SHARE
+    colours = [str(colour) for colour in rng.permutation(OBJECT_COLOURS)[:count]]
+    if shared:
+        colours[-1] = colours[0]
+    for i, colour in enumerate(colours):
+        pool = movable_places if movable_places and i == 1 else wanted if i < 2 else list(MOVABLE)
+        seen = "train" if i else draw.split  # beside the one that is asked for, things are everyday ones
+        allowed = [
+            thing
+            for kind in pool
+            if (thing := Thing(colour, kind)) not in found and held_out(thing) is (seen == "heldout")
+        ]
+        if not allowed:  # this colour has nothing to offer; another scene will
+            return draw_objects(rng, draw, count)
+        found.append(allowed[rng.integers(len(allowed))])
+    return found
+
+
+SAME_COLOUR_SHARE = 0.25
+
+
+def draw_places(rng: np.random.Generator, kinds: Sequence[str]) -> list[Place]:
+    """Draw one container of each kind, of different colours."""
+    return [Place(str(c), kind) for c, kind in zip(rng.permutation(OBJECT_COLOURS), kinds, strict=False)]
 
 
 def scatter(
@@ -36,33 +101,60 @@ def scatter(
     """Place things one after another at random spots that leave room, all standing at one height.
 
     Raises:
-        SaysoError: if a hundred fresh starts found no arrangement; the region is too small for the things.
+        NoRoomError: if twenty fresh starts found no arrangement; the region is too small for the things.
     """
-    for _ in range(100):
+    for _ in range(20):
         items: list[Item] = []
-        for thing in things:
+        for thing in sorted(things, key=lambda thing: -SHAPES[thing.kind].radius_m):
+            scale = float(rng.uniform(*SCALES)) if SHAPES[thing.kind].movable else 1.0
             for _ in range(50):
                 x, y, yaw = spot(rng, thing)
-                if all(_apart((x, y), thing.kind, other) for other in items):
-                    items.append(place_item(thing, (x, y, height_m), yaw))
+                item = place_item(thing, (x, y, height_m), yaw, scale)
+                if all(_apart(item, other) for other in items):
+                    items.append(item)
                     break
             else:
                 break
         if len(items) == len(things):
             return items
-    raise SaysoError(
+    raise NoRoomError(
         f"found no room for {', '.join(thing.name for thing in things)}; give them a larger region"
     )
 
 
-def place_item(thing: Thing, position_m: tuple[float, float, float], yaw_rad: float = 0.0) -> Item:
+def place_item(
+    thing: Thing, position_m: tuple[float, float, float], yaw_rad: float = 0.0, scale: float = 1.0
+) -> Item:
     """Return the item of a thing at a position."""
+    rgb = COLOURS[thing.colour]
     return Item(
-        name=thing.name, kind=thing.kind, rgb=COLOURS[thing.colour], position_m=position_m, yaw_rad=yaw_rad
+        name=thing.name, kind=thing.kind, rgb=rgb, position_m=position_m, yaw_rad=yaw_rad, scale=scale
     )
 
 
-def _apart(spot: tuple[float, float], kind: str, other: Item) -> bool:
-    room = FINGER_ROOM_M * (SHAPES[kind].movable + SHAPES[other.kind].movable)
-    need = SHAPES[kind].radius_m + SHAPES[other.kind].radius_m + max(room, 0.01)
-    return float(np.hypot(spot[0] - other.position_m[0], spot[1] - other.position_m[1])) >= need
+def draw_posture(
+    rng: np.random.Generator, reach_m: tuple[float, float], side_rad: float, height_m: tuple[float, float]
+) -> tuple[float, ...]:
+    """Draw start joints with the hand open somewhere over the workspace, as after an earlier task.
+
+    Args:
+        rng: source of the draw.
+        reach_m: nearest and farthest distance of the hand from the arm's base, seen from above.
+        side_rad: largest angle to the left and right.
+        height_m: lowest and highest height over the arm's base.
+    """
+    radius, angle = rng.uniform(*reach_m), rng.uniform(-side_rad, side_rad)
+    target = np.array([radius * np.cos(angle), radius * np.sin(angle), rng.uniform(*height_m)])
+    closing = CLOSING_AT_REST_RAD + rng.uniform(-0.8, 0.8) + angle
+    arm, joints = ArmKinematics(), np.array(REST_RAD)
+    for _ in range(5):
+        joints[:5] = arm.solve(joints, target, TILT_RAD, closing)
+    joints[5] = gripper_rad(OPEN)
+    return tuple(float(angle) for angle in joints)
+
+
+def _apart(one: Item, other: Item) -> bool:
+    first, second = shape_of(one), shape_of(other)
+    room = FINGER_ROOM_M * (first.movable + second.movable)
+    need = first.radius_m + second.radius_m + max(room, 0.01)
+    return bool(np.hypot(*np.subtract(one.position_m, other.position_m)[:2]) >= need)

@@ -1,4 +1,4 @@
-"""Lay out the fixed arm's table: three things to grasp, a tray and a bowl, within reach and in view."""
+"""Lay out the fixed arm's table: three things to grasp and two containers, within reach and in view."""
 
 from __future__ import annotations
 
@@ -7,25 +7,43 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sayso.sim.scene import SHAPES, Layout
+from sayso.sim.objects import SHAPES
+from sayso.sim.scene import Layout
 from sayso.sim.variation import sample_look
-from sayso.tasks.language import Thing
-from sayso.tasks.layout import Spot, draw_things, scatter
+from sayso.tasks import pushing
+from sayso.tasks.language import Intent, Thing
+from sayso.tasks.layout import Draw, Spot, draw_objects, draw_places, draw_posture, scatter
 
 REACH_FROM_X_M = 0.039
 """Where the arm's first joint stands, from which reach is measured."""
+CONTAINERS = ("tray", "bowl", "basket", "plate")
+MOVED_START_SHARE = 0.4
+"""How often the arm starts somewhere over the table, as after an earlier task."""
 
 
-def layout(rng: np.random.Generator) -> tuple[Layout, Mapping[str, Thing]]:
+def layout(rng: np.random.Generator, draw: Draw) -> tuple[Layout, Mapping[str, Thing]]:
     """Draw a scene; return it with the things in it, by name."""
-    things = draw_things(rng, containers=("tray", "bowl"))
+    kinds = [str(kind) for kind in rng.permutation(CONTAINERS)[:2]]
+    if "mat" in draw.places:
+        kinds = ["mat", kinds[0]]
+    things = [*draw_places(rng, kinds), *draw_objects(rng, draw)]
     items = scatter(rng, things, _spot, height_m=0.0)
-    return Layout(items=tuple(items), look=sample_look(rng)), {thing.name: thing for thing in things}
+    moved = rng.random() < MOVED_START_SHARE
+    posture = draw_posture(rng, (0.17, 0.26), 0.9, (0.10, 0.15)) if moved else None
+    found = Layout(items=tuple(items), look=sample_look(rng), arm_rad=posture)
+    return found, {thing.name: thing for thing in things}
+
+
+def feasible(layout: Layout, intent: Intent) -> bool:
+    """Tell whether an intent can be carried out: only pushes need more room than any scene has."""
+    if intent.family != "push" or intent.object is None:
+        return True
+    return pushing.feasible(layout.items, intent.object.name, intent.place.name, intent.manner)
 
 
 def _spot(rng: np.random.Generator, thing: Thing) -> Spot:
     """Draw a spot on the ring that the arm reaches: objects a little nearer than containers."""
-    near, far, side = (0.15, 0.25, 50) if SHAPES[thing.kind].movable else (0.19, 0.27, 60)
+    near, far, side = (0.15, 0.25, 52) if SHAPES[thing.kind].movable else (0.19, 0.27, 65)
     radius, angle = rng.uniform(near, far), math.radians(rng.uniform(-side, side))
     yaw = rng.uniform(-math.pi, math.pi) if SHAPES[thing.kind].movable else angle
     return REACH_FROM_X_M + radius * math.cos(angle), radius * math.sin(angle), yaw

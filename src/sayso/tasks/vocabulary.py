@@ -1,7 +1,7 @@
-"""List the words of instructions: colours, kinds of things, landmarks, verbs and whole sentences.
+"""List the words of instructions: what can be asked, verbs, prepositions and whole sentences.
 
-Everything has a part that training hears and a held-out part that it never does. A new kind of thing or a new
-wording is one row here; `sayso.tasks.language` speaks and understands it from then on.
+Everything has a part that training hears and a held-out part that it never does. A new wording is one row
+here; `sayso.tasks.language` speaks and understands it from then on.
 """
 
 from __future__ import annotations
@@ -9,151 +9,273 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sayso import spec
+from sayso.tasks.kinds import (
+    HELD_OUT_KINDS,
+    HELD_OUT_PAIRS,
+    KINDS,
+    MOVABLE,
+    Place,
+    Thing,
+    Words,
+)
 
-COLOURS: Mapping[str, tuple[float, float, float]] = {
-    "red": (0.85, 0.08, 0.08),
-    "orange": (1.00, 0.48, 0.02),
-    "yellow": (0.98, 0.88, 0.10),
-    "green": (0.10, 0.60, 0.15),
-    "cyan": (0.10, 0.85, 0.88),
-    "blue": (0.08, 0.20, 0.85),
-    "purple": (0.45, 0.10, 0.62),
-    "pink": (1.00, 0.50, 0.72),
-    "brown": (0.40, 0.22, 0.09),
-    "white": (0.95, 0.95, 0.95),
-    "black": (0.05, 0.05, 0.05),
-    "grey": (0.50, 0.50, 0.50),
-}
-"""Colour name -> red, green, blue in 0..1."""
-
-OBJECT_COLOURS: tuple[str, ...] = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
-"""Colours that neither furniture nor robot wears, so that a coloured spot in an image means a thing."""
-
-
-WORDINGS = ("train", "heldout")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Words:
-    """Hold interchangeable words, those of training and those it never hears; the first is the plain one."""
-
-    train: tuple[str, ...]
-    heldout: tuple[str, ...]
-
-    def of(self, split: str) -> tuple[str, ...]:
-        """Return the words of ``train`` or ``heldout``."""
-        return {"train": self.train, "heldout": self.heldout}[spec.known("wording", split, WORDINGS)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kind:
-    """Describe a kind of thing: what people call it, and whether other things are put into it."""
-
-    words: Words
-    holds: bool = False
-
-
-KINDS: Mapping[str, Kind] = {
-    "block": Kind(words=Words(train=("block", "cube"), heldout=("brick",))),
-    "can": Kind(words=Words(train=("can", "tin"), heldout=("cylinder",))),
-    "tray": Kind(words=Words(train=("tray",), heldout=("platter",)), holds=True),
-    "bowl": Kind(words=Words(train=("bowl",), heldout=("basin",)), holds=True),
-    "bin": Kind(words=Words(train=("bin", "basket"), heldout=("bucket",)), holds=True),
-}
-
-LANDMARKS: Mapping[str, Words] = {
-    "sofa": Words(train=("sofa", "couch"), heldout=("settee",)),
-    "cabinet": Words(train=("cabinet", "cupboard"), heldout=("dresser",)),
-}
-"""Furniture that tells two bins apart."""
-
-
-@dataclass(frozen=True)
-class Thing:
-    """Name a thing by colour and kind; an empty colour means that none was said."""
-
-    colour: str
-    kind: str
-
-    def __post_init__(self) -> None:
-        """Refuse colours and kinds that are not in the tables."""
-        spec.known("kind of thing", self.kind, KINDS)
-        spec.known("colour", self.colour, ("", *COLOURS))
-
-    @property
-    def name(self) -> str:
-        """Return the plain name: ``red block``."""
-        return f"{self.colour} {self.kind}".strip()
-
-
-@dataclass(frozen=True)
-class Place(Thing):
-    """Name a thing that other things go into; bins also go by a landmark: ``the bin by the sofa``."""
-
-    landmark: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse things that hold nothing and landmarks that are not in the table."""
-        super().__post_init__()
-        spec.known("kind of container", self.kind, (k for k in KINDS if KINDS[k].holds))
-        spec.known("landmark", self.landmark, ("", *LANDMARKS))
-
-    @property
-    def name(self) -> str:
-        """Return the plain name: ``blue tray``, ``grey bin by the sofa``."""
-        return f"{super().name} by the {self.landmark}" if self.landmark else super().name
+__all__ = [
+    "ALSO_HEARD",
+    "APPROACHES",
+    "ARTICLES",
+    "COURTESIES",
+    "FILLERS",
+    "HELD_OUT_KINDS",
+    "HELD_OUT_PAIRS",
+    "KINDS",
+    "MOVABLE",
+    "PRONOUNS",
+    "SLOTS",
+    "TEMPLATES",
+    "Intent",
+    "Place",
+    "Templates",
+    "Thing",
+    "Words",
+]
 
 
 @dataclass(frozen=True)
 class Intent:
-    """Say what an instruction asks for: bring the object into the place, in the manner of a family."""
+    """Say what an instruction asks for: a row of `TEMPLATES`, what to move (if anything) and where."""
 
     family: str
-    object: Thing
-    place: Place
+    manner: str
+    object: Thing | None
+    """None where nothing is moved."""
+    place: Thing
 
 
 @dataclass(frozen=True, kw_only=True)
 class Templates(Words):
-    """Hold the sentences of one family of tasks, and the kinds of place that tell it from the others."""
+    """Hold the sentences of one manner of one family of tasks, and the kinds of thing it is asked of."""
 
     ability: str
     places: tuple[str, ...]
+    objects: tuple[str, ...] = MOVABLE
+    """() where nothing is moved."""
+    relations: tuple[str, ...]
+    """How the place may be joined on: "in", "on", "to", "for", "beside", or "" for no preposition."""
+    heard: tuple[str, ...] = ()
+    """More verbs that `parse` takes."""
+    decisive: tuple[str, ...] = ()
+    """Verbs of which one must be said; () where any will do that does not only lead up to something."""
 
 
-TEMPLATES: Mapping[str, Templates] = {
-    "put": Templates(
-        ability="put a thing into a tray or a bowl",
-        places=("tray", "bowl"),
+PUSHABLE = ("block", "cylinder", "can", "mug")
+"""Kinds that slide over a table instead of rolling or toppling."""
+
+TEMPLATES: Mapping[tuple[str, str], Templates] = {
+    ("put", "in"): Templates(
+        ability="put a thing in a tray, a bowl or a basket or on a plate",
+        places=("tray", "bowl", "basket", "plate"),
+        relations=("in", "on", "to"),
+        heard=("drop", "dump", "carry", "bring", "go", "drive", "lift"),
+        train=(
+            "{put} {object} {into} {place}",
+            "{pick} {object} and {put} it {into} {place}",
+            "{pick} {object}, then {put} it {into} {place}",
+            "{into} {place}, {put} {object}",
+            "move {object} {into} {place}",
+            "get {object} {into} {place}",
+            "{take} {object} and {put} it {into} {place}",
+            "find {object} and {put} it {into} {place}",
+            "i want {object} {into} {place}",
+            "we need {object} {into} {place}",
+            "i would like you to {put} {object} {into} {place}",
+            "{object} goes {into} {place}",
+            "could you {put} {object} {into} {place}",
+            "can you {pick} {object} and {put} it {into} {place}",
+        ),
+        heldout=(
+            "{object} belongs {into} {place}",
+            "transfer {object} {into} {place}",
+            "would you kindly {put} {object} {into} {place}",
+            "{object} has to end up {into} {place}",
+            "{pick} {object} and let go of it {into} {place}",
+            "i wish to have {object} {into} {place}",
+        ),
+    ),
+    ("stack", "on"): Templates(
+        ability="stack a thing on a block or a cylinder",
+        places=("block", "cylinder"),
+        objects=("block", "cylinder", "can"),
+        relations=("on",),
+        heard=("bring", "transfer"),
+        train=(
+            "{stack} {object} {atop} {place}",
+            "{pick} {object} and {stack} it {atop} {place}",
+            "{pick} {object}, then {put} it {atop} {place}",
+            "{put} {object} {atop} {place}",
+            "{atop} {place}, {stack} {object}",
+            "move {object} {atop} {place}",
+            "get {object} {atop} {place}",
+            "take {object} and {stack} it {atop} {place}",
+            "build a tower with {object} {atop} {place}",
+            "i want {object} {atop} {place}",
+            "i would like you to {stack} {object} {atop} {place}",
+            "{object} goes {atop} {place}",
+            "could you {stack} {object} {atop} {place}",
+            "can you {put} {object} {atop} {place}",
+        ),
+        heldout=(
+            "{object} belongs {atop} {place}",
+            "make a pile with {object} {atop} {place}",
+            "would you kindly {stack} {object} {atop} {place}",
+            "{object} has to end up {atop} {place}",
+            "{pick} {object} and let go of it {atop} {place}",
+            "i wish to have {object} {atop} {place}",
+        ),
+    ),
+    ("push", "onto"): Templates(
+        ability="push a thing onto a mat",
+        places=("mat",),
+        objects=PUSHABLE,
+        relations=("on", "to"),
+        train=(
+            "{push} {object} onto {place}",
+            "{push} {object} over to {place}",
+            "{push} {object} to {place}",
+            "{push} {object} until it is on {place}",
+            "onto {place}, {push} {object}",
+            "go ahead and {push} {object} onto {place}",
+            "move {object} onto {place} without lifting it",
+            "i want you to {push} {object} onto {place}",
+            "i would like you to {push} {object} onto {place}",
+            "could you {push} {object} onto {place}",
+            "can you {push} {object} to {place}",
+        ),
+        heldout=(
+            "{push} {object} all the way onto {place}",
+            "{push} {object} along until it rests on {place}",
+            "would you kindly {push} {object} onto {place}",
+            "{push} {object} so that it ends up on {place}",
+            "i wish you would {push} {object} over onto {place}",
+        ),
+    ),
+    ("push", "beside"): Templates(
+        ability="push a thing next to another",
+        places=MOVABLE,
+        objects=PUSHABLE,
+        relations=("beside", "to"),
+        train=(
+            "{push} {object} {beside} {place}",
+            "{push} {object} over to {place}",
+            "{push} {object} until it is {beside} {place}",
+            "{push} {object} so it is {beside} {place}",
+            "{beside} {place}, {push} {object}",
+            "go ahead and {push} {object} {beside} {place}",
+            "move {object} {beside} {place} without lifting it",
+            "i want you to {push} {object} {beside} {place}",
+            "i would like you to {push} {object} {beside} {place}",
+            "could you {push} {object} {beside} {place}",
+            "can you {push} {object} {beside} {place}",
+        ),
+        heldout=(
+            "{push} {object} all the way over {beside} {place}",
+            "{push} {object} along until it rests {beside} {place}",
+            "would you kindly {push} {object} {beside} {place}",
+            "{push} {object} so that it ends up {beside} {place}",
+            "i wish you would {push} {object} {beside} {place}",
+        ),
+    ),
+    ("drawer", "open"): Templates(
+        ability="open the drawer",
+        decisive=("open", "pull", "pull open", "slide open"),
+        places=("drawer",),
+        objects=(),
+        relations=("", "to"),
+        train=(
+            "{open} {place}",
+            "pull {place} open",
+            "pull {place} open for me",
+            "go and {open} {place}",
+            "go to {place} and open it",
+            "drive to {place} and pull it open",
+            "i want {place} open",
+            "we need {place} open",
+            "i would like you to {open} {place}",
+            "could you {open} {place}",
+            "can you {open} {place}",
+            "{open} {place} for me",
+        ),
+        heldout=(
+            "would you kindly {open} {place}",
+            "slide {place} open",
+            "{place} should be open",
+            "get {place} open",
+            "pull the handle of {place}",
+            "roll over to {place} and slide it open",
+        ),
+    ),
+    ("drawer", "close"): Templates(
+        ability="close the drawer",
+        decisive=("close", "closed", "push", "shut", "slide shut"),
+        places=("drawer",),
+        objects=(),
+        relations=("", "to"),
+        train=(
+            "{close} {place}",
+            "push {place} shut",
+            "push {place} closed",
+            "go and {close} {place}",
+            "go to {place} and {close} it",
+            "drive to {place} and push it shut",
+            "i want {place} closed",
+            "we need {place} shut",
+            "i would like you to {close} {place}",
+            "could you {close} {place}",
+            "can you {close} {place}",
+            "{close} {place} for me",
+        ),
+        heldout=(
+            "would you kindly {close} {place}",
+            "slide {place} shut",
+            "{place} should be closed",
+            "get {place} closed",
+            "make sure {place} is shut",
+            "roll over to {place} and slide it shut",
+        ),
+    ),
+    ("drawer", "in"): Templates(
+        ability="put a thing in the open drawer",
+        places=("drawer",),
+        relations=("in", "to"),
+        heard=("carry", "bring", "transport", "lift"),
         train=(
             "{put} {object} {in} {place}",
             "{pick} {object} and {put} it {in} {place}",
-            "{pick} {object}, then {put} it {in} {place}",
+            "{pick} {object}, then {drop} it {in} {place}",
             "{in} {place}, {put} {object}",
             "move {object} {in} {place}",
             "get {object} {in} {place}",
             "{take} {object} and {put} it {in} {place}",
+            "go to {object}, grab it and {put} it {in} {place}",
             "find {object} and {put} it {in} {place}",
             "i want {object} {in} {place}",
-            "we need {object} {in} {place}",
             "i would like you to {put} {object} {in} {place}",
             "{object} goes {in} {place}",
             "could you {put} {object} {in} {place}",
-            "can you {pick} {object} and {put} it {in} {place}",
         ),
         heldout=(
             "{object} belongs {in} {place}",
-            "transfer {object} {in} {place}",
             "would you kindly {put} {object} {in} {place}",
             "{object} has to end up {in} {place}",
             "{pick} {object} and let go of it {in} {place}",
+            "roll over to {object}, {pick} it and {put} it {in} {place}",
             "i wish to have {object} {in} {place}",
         ),
     ),
-    "fetch": Templates(
+    ("fetch", "to"): Templates(
         ability="take a thing to a bin on the floor",
         places=("bin",),
+        relations=("in", "on", "to"),
+        heard=("set", "lay", "get"),
         train=(
             "{take} {object} to {place}",
             "{pick} {object} and {take} it to {place}",
@@ -180,26 +302,104 @@ TEMPLATES: Mapping[str, Templates] = {
             "{object} belongs {in} {place}",
         ),
     ),
+    ("fetch", "bring"): Templates(
+        ability="bring you a thing",
+        places=("person",),
+        relations=("", "to", "for"),
+        heard=("take", "carry", "deliver", "transport", "drive", "move"),
+        train=(
+            "{bring} {place} {object}",
+            "{bring} {object} to {place}",
+            "{pick} {object} and {bring} it to {place}",
+            "fetch {object} for {place}",
+            "fetch {place} {object}",
+            "get {place} {object}",
+            "get {object} for {place}",
+            "go and get {object} for {place}",
+            "go to {object}, grab it and bring it to {place}",
+            "find {object} and {bring} it to {place}",
+            "i want you to {bring} {place} {object}",
+            "i would like you to {bring} {place} {object}",
+            "could you {bring} {place} {object}",
+            "can you {bring} {object} to {place}",
+        ),
+        heldout=(
+            "would you kindly {bring} {place} {object}",
+            "{bring} {object} all the way over to {place}",
+            "roll over to {object}, {pick} it and {bring} it to {place}",
+            "i wish to have {object} brought to {place}",
+            "return to {place} with {object}",
+            "{pick} {object} for {place} and come back",
+        ),
+    ),
+    ("goto", "to"): Templates(
+        ability="drive to the furniture or to you",
+        heard=("walk", "run"),
+        places=("sofa", "cabinet", "table", "drawer", "person"),
+        objects=(),
+        relations=("to", "beside"),
+        train=(
+            "{go} to {place}",
+            "{go} over to {place}",
+            "{go} back to {place}",
+            "now {go} to {place}",
+            "{go} straight to {place}",
+            "i want you to {go} to {place}",
+            "i would like you to {go} to {place}",
+            "could you {go} to {place}",
+            "can you {go} over to {place}",
+            "you should {go} to {place}",
+            "{go} to {place} and stop there",
+        ),
+        heldout=(
+            "would you kindly {go} to {place}",
+            "{go} all the way to {place}",
+            "make your way to {place}",
+            "i wish you would {go} to {place}",
+            "{go} up to {place} and wait there",
+            "return to {place}",
+        ),
+    ),
 }
+"""Family and manner -> its sentences. All columns of a row decide whether a sentence belongs to it."""
 
 SLOTS: Mapping[str, Words] = {
     "put": Words(train=("put", "place", "set"), heldout=("deposit", "lay")),
     "pick": Words(train=("pick up", "grab"), heldout=("grip", "lift")),
     "take": Words(train=("take", "bring", "carry"), heldout=("deliver", "transport")),
     "drop": Words(train=("drop", "put", "place"), heldout=("dump", "deposit")),
+    "stack": Words(train=("stack", "pile"), heldout=("balance",)),
+    "push": Words(train=("push", "slide"), heldout=("shove", "nudge")),
+    "open": Words(train=("open", "pull open"), heldout=("slide open",)),
+    "close": Words(train=("close", "shut"), heldout=("slide shut",)),
+    "bring": Words(train=("bring", "hand", "give"), heldout=("pass",)),
+    "go": Words(train=("drive", "go", "move"), heldout=("head", "travel")),
+    "come": Words(train=("come", "drive"), heldout=("roll", "travel")),
     "in": Words(train=("in", "into"), heldout=("inside",)),
+    "on": Words(train=("on", "onto"), heldout=("upon",)),
+    "atop": Words(train=("on", "on top of", "onto"), heldout=("upon", "atop")),
     "by": Words(train=("by", "next to", "near"), heldout=("beside", "close to")),
+    "beside": Words(train=("next to", "near", "right next to"), heldout=("beside", "close to")),
 }
-"""Verbs and prepositions that templates leave open."""
+"""Verbs and prepositions that templates leave open. "into" stands for "in" or "on", as the place wants it;
+"come" takes the place of "go" where the person is the goal."""
 
 COURTESIES = Words(
     train=("please {}", "{}, please", "robot, {}", "ok, {}"),
     heldout=("if you don't mind, {}", "{}, thanks"),
 )
 ARTICLES = frozenset({"the", "a", "an", "that", "this", "my", "your"})
+PRONOUNS = frozenset({"me", "us"})
+"""Nouns that take no article."""
 FILLERS = frozenset(
-    {"it", "up", "over", "all", "way", "and", "then", "so", "now", "of", "hey"}
+    {"up", "over", "all", "way", "and", "then", "so", "now", "of", "hey", "back", "there"}
     | {"i", "we", "you", "would", "could", "can", "kindly"}
 )
-ALSO_HEARD: Mapping[str, str] = {"gray": "grey", "violet": "purple", "turquoise": "cyan", "magenta": "pink"}
-"""Colour words that `parse` takes and `phrase` never says."""
+APPROACHES = frozenset({"go", "drive", "roll", "travel", "head", "find", "come", "walk", "run"})
+"""Verbs that only lead up to what is asked, unless it is to go somewhere."""
+ALSO_HEARD: Mapping[str, str] = {
+    **{"gray": "grey", "violet": "purple", "turquoise": "cyan", "magenta": "pink"},
+    **{"here": "to me", "approach": "go to", "on to": "onto", "in to": "into", "on the top of": "on top of"},
+    **{"the open drawer": "the drawer", "drawer of the cabinet": "drawer"},
+}
+"""Words that `parse` takes for others and `phrase` never says."""

@@ -7,7 +7,6 @@ The seed decides everything: the scene, the thing that is asked for, and the wor
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -15,20 +14,25 @@ import mujoco
 import numpy as np
 from gymnasium import spaces
 
+from sayso.sim.objects import SHAPES
 from sayso.sim.render import Cameras
 from sayso.sim.robots import CAMERAS, FPS
-from sayso.sim.scene import SHAPES, SPECS
+from sayso.sim.scene import SPECS
 from sayso.sim.simulation import Simulation
+from sayso.sim.simulation import Vector as Point
 from sayso.spec import STATE, TASK, Array, Features, Image, Observation, Policy, SaysoError, image_key, known
 from sayso.tasks.experts import Expert
 from sayso.tasks.home import start_pose
-from sayso.tasks.language import as_called, parse, plain
-from sayso.tasks.task import TASKS, Task, draw_task, intents, make_task, say
+from sayso.tasks.language import Intent, parse, plain
+from sayso.tasks.task import TASKS, Task, alternatives, called, draw_task, make_task, say
 
 LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"-_()")
 MAX_INSTRUCTION = 300
 FILM_PX = 240
-OPTIONS = ("family", "instruction", "wording", "swap")
+OPTIONS = ("family", "instruction", "wording", "objects", "swap")
+PUSHED_M = 0.02
+"""From how far on a thing counts as the one that was chosen to be pushed."""
+NOWHERE = (0.0, 0.0, 0.0)
 NO_EPISODE = "this world has no episode yet: call reset(seed=...) first"
 
 
@@ -43,6 +47,7 @@ class World(gymnasium.Env[Observation, Array]):
     - ``family``: which family of tasks; drawn from the seed when absent;
     - ``instruction``: a sentence of one's own about the scene of that seed, instead of the drawn one;
     - ``wording``: ``"heldout"`` for templates and synonyms that training never hears;
+    - ``objects``: ``"heldout"`` to ask for kinds and pairs of colour and kind that training never shows;
     - ``swap``: keep the scene, ask for another object; ``info["went_for"]`` then tells which one was taken.
     """
 
@@ -53,7 +58,6 @@ class World(gymnasium.Env[Observation, Array]):
         world: str,
         *,
         family: str | None = None,
-        size_px: int = 128,
         render_mode: str | None = "rgb_array",
     ) -> None:
         """Open the cameras. `family` fixes the family of tasks; by default each seed draws one.
@@ -65,10 +69,11 @@ class World(gymnasium.Env[Observation, Array]):
         self.families = tuple(TASKS[world].families)
         self.render_mode = render_mode
         self._family = family if family is None else known("family of tasks", family, self.families)
-        self.features: Features = SPECS[world][0].features(size_px)
+        self.features: Features = SPECS[world][0].features()
         self.observation_space = _observation_space(self.features)
         self.action_space: spaces.Box = _action_space(world)  # type: ignore[assignment]
-        self._cameras = Cameras(size_px, size_px)
+        heights, widths = zip(*self.features.cameras.values(), strict=True)
+        self._cameras = Cameras(max(heights), max(widths))
         self._film: Cameras | None = None
         self._filmed: Simulation | None = None
         self._simulation: Simulation | None = None
@@ -105,7 +110,14 @@ class World(gymnasium.Env[Observation, Array]):
         for name in options:
             known("reset option", name, OPTIONS)
         family = options.get("family") or self._family or str(self.np_random.choice(self.families))
-        task = draw_task(self.name, family, self.np_random, options.get("wording", "train"))
+        task = draw_task(
+            self.name,
+            family,
+            self.np_random,
+            options.get("wording", "train"),
+            objects=options.get("objects", "train"),
+            swappable=bool(options.get("swap")),
+        )
         self.original_object = task.object_name
         if options.get("swap"):
             task = self._ask_for_another(task)
@@ -118,17 +130,19 @@ class World(gymnasium.Env[Observation, Array]):
         return self._observe(), self._info()
 
     def instruct(self, sentence: str) -> Observation:
-        """Ask for something else in the running scene; things stay where they are, the robot starts anew.
+        """Ask for something else in the running scene; robot and things stay where they are.
 
         Raises:
-            NotUnderstoodError: if the sentence is not understood. Nothing has moved then.
+            NotUnderstoodError: if the sentence is not understood.
         """
         self._task = self._understood(sentence, self.task)
-        mobile = self.simulation.kind.mobile
-        self.simulation.place_robot(start_pose(self.np_random) if mobile else (0.0, 0.0, 0.0))
         self.original_object = self.task.object_name
         self._start_episode()
         return self._observe()
+
+    def start_over(self) -> None:
+        """Put the robot back at a start pose, its arm folded; things stay where they are."""
+        self.simulation.place_robot(start_pose(self.np_random) if self.simulation.kind.mobile else NOWHERE)
 
     def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Apply one action (float32 [A], robot units, clipped to the robot's limits) for 1/20 s."""
@@ -138,10 +152,15 @@ class World(gymnasium.Env[Observation, Array]):
             raise ValueError(f"an action here is [{names}], but got shape {action.shape}")
         self.simulation.apply(action)
         self._steps += 1
-        self._note_grasp()
+        self._note_choice()
         info = self._info()
         success = bool(info["is_success"])
         return self._observe(), float(success), success, self._steps >= self.task.horizon, info
+
+    def holds(self, intent: Intent) -> bool:
+        """Tell whether what an intent asks for is already so."""
+        asked = make_task(self.name, intent, "", self.task.layout, self.task.things)
+        return all(asked.conditions(self.simulation).values())
 
     def conditions(self) -> dict[str, bool]:
         """Return the named conditions of success as they hold now."""
@@ -155,8 +174,10 @@ class World(gymnasium.Env[Observation, Array]):
         """
         numbers = []
         for camera in CAMERAS:
-            for name in (self.task.object_name, self.task.place_name):
-                u, v, visible = self.simulation.in_image(camera, self.simulation.position(name))
+            for point in (self._object_point(), self._place_point()):
+                u, v, visible = (
+                    (0.5, 0.5, False) if point is None else self.simulation.in_image(camera, point)
+                )
                 numbers += [u, v, 1.0] if visible else [0.5, 0.5, 0.0]
         return np.array(numbers, dtype=np.float32)
 
@@ -190,32 +211,41 @@ class World(gymnasium.Env[Observation, Array]):
         view.distance, view.azimuth, view.elevation = (2.5, 148, -42) if mobile else (0.9, 140, -30)
         return view
 
+    def _object_point(self) -> Point | None:
+        return self.simulation.position(self.task.object_name) if self.task.object_name else None
+
+    def _place_point(self) -> Point:
+        by_handle = self.task.intent.manner in ("open", "close")
+        return self.simulation.handle() if by_handle else self.simulation.position(self.task.place_name)
+
     def _understood(self, sentence: str, task: Task) -> Task:
         """Return the task that a sentence asks for in a task's scene.
 
         What a sentence leaves to the scene ("the can", where there is one; "the blue bin", which may be out
         of sight later) is said in full to the policy; a sentence that says it all is handed on as it is.
         """
-        intent, said = parse(sentence, task.things.values()), parse(sentence)
-        in_full = said.object == intent.object and as_called(said.place) == as_called(intent.place)
-        words = sentence if in_full else plain(replace(intent, place=as_called(intent.place)))
+        intent = parse(sentence, task.things.values(), self.families)
+        said = parse(sentence, families=self.families)
+        words = sentence if called(said) == called(intent) else plain(called(intent))
         return make_task(self.name, intent, words, task.layout, task.things)
 
     def _ask_for_another(self, task: Task) -> Task:
-        row = TASKS[self.name].families[task.family]
-        same_place = [i for i in intents(task.family, row, task.things) if i.place == task.intent.place]
-        others = [i for i in same_place if i.object != task.intent.object]
-        intent = others[self.np_random.integers(len(others))]
+        others = alternatives(task)
+        intent: Intent = others[self.np_random.integers(len(others))]
         return make_task(self.name, intent, say(intent, self.np_random), task.layout, task.things)
 
     def _start_episode(self) -> None:
         self._steps, self._taken = 0, ""
+        movable = [item.name for item in self.task.layout.items if SHAPES[item.kind].movable]
+        self._began = {name: self.simulation.position(name) for name in movable}
 
-    def _note_grasp(self) -> None:
-        """Remember the first thing that was grasped."""
-        for item in () if self._taken else self.task.layout.items:
-            if SHAPES[item.kind].movable and self.simulation.held(item.name):
-                self._taken = item.name
+    def _note_choice(self) -> None:
+        """Remember the first thing that was grasped or, where things are pushed, moved."""
+        pushing = self.task.family == "push"
+        for name, began in () if self._taken else self._began.items():
+            moved = float(np.linalg.norm(self.simulation.position(name) - began))
+            if moved > PUSHED_M if pushing else self.simulation.held(name):
+                self._taken = name
 
     def _observe(self) -> Observation:
         pictures = self.simulation.pictures(self._cameras)

@@ -1,0 +1,62 @@
+"""Measure what each design choice buys: the same model with one choice undone, on the same data and time.
+
+    python benchmarks/ablations.py --datasets datasets --minutes 60
+
+What each row asks stands in docs/ablations.md. Demonstrations without recovery noise are another dataset; its
+row is skipped where there is none:
+
+    sayso record --world tabletop --noise.deg 0 --noise.m-per-s 0 --noise.deg-per-s 0 --episodes ... \\
+        --out datasets/tabletop_steady
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from budget import ROOT, Row, Terms, compare
+
+
+def changed(*words: str) -> Row:
+    """Return a row whose model differs in fields of its config."""
+    return Row(train={"model_config": words})
+
+
+ROWS = {
+    "base": Row(),
+    "late_fusion": changed("fusion=late"),
+    "frozen_vision": changed("vision=frozen"),
+    "chunk_1": Row(train={"chunk": 1}, execute=1),
+    "chunk_8": Row(train={"chunk": 8}),
+    "chunk_32": Row(train={"chunk": 32}),
+    # A policy with a past must be asked at every step, so its row has a partner without one.
+    "history_2": Row(train={"history": 2}, execute=1),
+    "looks_each_step": Row(weights_of="base", execute=1),
+    "no_augmentation": changed("augmentation=none"),
+    "no_pointing_loss": changed("point_weight=0", "where_weight=0"),
+    "flow_matching": Row(train={"decoder": "flow"}),
+    "no_recovery_noise": Row(dataset="_steady"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablations(Terms):
+    """Say which rows to measure, where, and for how long."""
+
+    worlds: tuple[str, ...] = ("tabletop",)
+    """Where it happens."""
+    only: tuple[str, ...] = tuple(ROWS)
+    """Which of the rows."""
+    runs: Path = ROOT / "runs" / "ablations"
+    """Folder of all that is trained and measured: <world>/<row>/."""
+
+
+def main(config: Ablations) -> None:
+    """Train and measure what is missing and write ``ablations.json``."""
+    print("wrote", compare("ablations", config, ROWS, config.only))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Ablations, description=__doc__))

@@ -1,0 +1,173 @@
+"""Measure the shipped policies: every family, wrong instructions, and instructions of several steps.
+
+    python benchmarks/household.py [--episodes 100] [--data-minutes 30] [--earlier-minutes 60]
+
+Every evaluation leaves its report, named after the policy's weights, in a folder and is not repeated when it
+is there, so that a run that was stopped goes on and a new policy is measured anew.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("MUJOCO_GL", "egl")
+
+import hashlib
+import json
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+import long_instructions
+from budget import evaluated, training_facts
+from results_file import ROOT, write_result
+from sayso.cli import EvalConfig, load_for
+from sayso.evaluate import wilson
+from sayso.models.policy import WEIGHTS, load
+from sayso.spec import SaysoError, seeds
+from thin_path import success, trained_hours
+
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "tabletop": ("put", "stack", "push"),
+    "home": ("put", "drawer", "fetch", "goto"),
+}
+WITHOUT_OBJECT = ("goto",)
+"""Families in which no other object can be named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Household:
+    """Say what to measure, and where the parts are kept."""
+
+    episodes: int = 100
+    """Episodes of each family."""
+    wrong: int = 50
+    """Episodes of each family with an object, in which another one is named."""
+    long: int = 25
+    """Long instructions in each world."""
+    reports: Path = ROOT / "runs" / "household"
+    """Folder of the evaluations' own reports, with films of failures."""
+    policies: Path = ROOT / "checkpoints"
+    """Folder with a policy per world."""
+    data_minutes: float = 0.0
+    """What recording took, as `sayso record` says at its end; it counts into train_hours."""
+    earlier_minutes: float = 0.0
+    """What earlier trainings took whose weights these policies began with; it counts as well."""
+
+
+def main(config: Household) -> None:
+    """Run what is missing, print the numbers and write ``household.json``."""
+    metrics: dict[str, float] = {}
+    reports: dict[str, Mapping[str, Any]] = {}
+    for world, families in FAMILIES.items():
+        policy = config.policies / world
+        _refuse_unknown_past(policy, config.earlier_minutes)
+        name = f"{world}_{fingerprint(policy)}"
+        found = evaluated(policy, _wanted(config, world, families, f"{name}_{config.episodes}"))
+        swapping = tuple(family for family in families if family not in WITHOUT_OBJECT)
+        swap = evaluated(policy, _wanted(config, world, swapping, f"{name}_swap_{config.wrong}", swap=True))
+        out = config.reports / f"{name}_long_{config.long}.json"
+        long = long_instructions.measure(world, partial(load_for, policy), config.long, out)
+        reports |= {world: found, f"{world}_swap": swap, f"{world}_long": long}
+        metrics |= success(found, world)
+        metrics[f"train_hours_{world}"] = trained_hours(policy)
+        metrics[f"trained_parameters_m_{world}"] = parameters_m(policy)
+    metrics |= summary(metrics, reports)
+    metrics["train_hours"] = (config.data_minutes + config.earlier_minutes) / 60 + sum(
+        metrics[f"train_hours_{world}"] for world in FAMILIES
+    )
+    for key, value in metrics.items():
+        print(f"{key:45} {value:9.3f}")
+    settings = {
+        **{key: value for key, value in vars(config).items() if not isinstance(value, Path)},
+        "training": {world: reports[world]["training"] for world in FAMILIES},
+        "horizon": {world: reports[world]["horizon"] for world in FAMILIES},
+    }
+    episodes = [outcome(name, episode) for name, found in reports.items() for episode in found["episodes"]]
+    used = seeds("test", config.episodes)
+    print(
+        "wrote",
+        write_result(
+            "household", metrics, seeds=used, n=config.episodes, config=settings, episodes=episodes
+        ),
+    )
+
+
+def summary(metrics: Mapping[str, float], reports: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Return what is counted over both worlds.
+
+    Args:
+        metrics: success of each family, and parameters of each world's policy.
+        reports: ``<world>``, ``<world>_swap`` and ``<world>_long``.
+    """
+    rates = [metrics[f"{family}_{world}"] for world, families in FAMILIES.items() for family in families]
+    swaps = [family for world in FAMILIES for family in reports[f"{world}_swap"]["families"].values()]
+    long = [
+        episode
+        for world in FAMILIES
+        for episode in reports[f"{world}_long"]["episodes"]
+        if episode["outcome"] != "invalid"
+    ]
+    named, asked = sum(f["went_for"].get("named", 0) for f in swaps), sum(f["n"] for f in swaps)
+    whole = sum(episode["outcome"] == "success" for episode in long)
+    return {
+        "mean": statistics.fmean(rates),
+        **interval("wrong_instruction_follows_words", named, asked),
+        **interval("long_instructions", whole, len(long)),
+        "long_instructions_steps": sum(e["done"] for e in long) / sum(e["asked"] for e in long),
+        "trained_parameters_m": max(metrics[f"trained_parameters_m_{world}"] for world in FAMILIES),
+    }
+
+
+def interval(name: str, successes: int, n: int) -> dict[str, float]:
+    """Return a share with the ends of its interval."""
+    found = wilson(successes, n)
+    return {name: found.share, f"{name}/low": found.low, f"{name}/high": found.high}
+
+
+def fingerprint(policy: Path) -> str:
+    """Return eight letters that tell a policy's weights from any other's."""
+    return hashlib.sha256((policy / WEIGHTS).read_bytes()).hexdigest()[:8]
+
+
+def parameters_m(policy: Path) -> float:
+    """Return the number of a policy's trained parameters, in millions."""
+    return sum(p.numel() for p in load(policy).model.parameters() if p.requires_grad) / 1e6
+
+
+def outcome(report: str, episode: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of an episode what the result file keeps."""
+    kept = ("family", "seed", "outcome", "instruction", "asked", "done")
+    return {"report": report, **{key: episode[key] for key in kept if key in episode}}
+
+
+def _wanted(
+    config: Household, world: str, families: tuple[str, ...], name: str, *, swap: bool = False
+) -> EvalConfig:
+    return EvalConfig(
+        world=world,
+        families=families,
+        episodes=config.wrong if swap else config.episodes,
+        swap=swap,
+        out=config.reports / f"{name}.json",
+        films=None if swap else config.reports / name,
+    )
+
+
+def _refuse_unknown_past(policy: Path, earlier_minutes: float) -> None:
+    """Let nobody forget the training that came before the last one."""
+    begun_with = training_facts(policy).get("config", {}).get("init")
+    if begun_with and not earlier_minutes:
+        raise SaysoError(
+            f"{policy.name} began with the weights of {begun_with!r}; say with --earlier-minutes how long those "
+            "had been trained"
+        )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Household, description=__doc__))

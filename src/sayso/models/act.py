@@ -1,0 +1,273 @@
+"""Give ACT, the Action Chunking Transformer, an instruction, to measure ourselves against it.
+
+::
+
+    cameras --ResNet-18--> [B, C * h * w, D] patches + 2-D sines --.
+    state ------------------------------------> [B, D] ------------+--> encoder --> decoder <-- K queries
+    words (frozen MiniLM) ---------------> [B, L, D] --------------|                   |
+    z ----------------------------------------> [B, D] ------------'            actions [B, K, A]
+    ^
+    '-- training: drawn from what a second encoder makes of state and actions (CVAE); acting: zero
+
+Zhao et al. 2023, arXiv:2304.13705, in the sizes LeRobot gives it: width 512, 8 heads, 4 encoder layers, 1
+decoder layer (of the original's 7 only the first reaches the loss), a latent of 32, dropout, L1 + 10 KL,
+targets standardised. That makes 51.7 M trained parameters. Three changes are ours:
+
+- The words of the instruction are tokens beside the state's. (One vector per sentence, as others have it,
+  cannot tell "A on B" from "B on A".)
+- Chunks have 16 actions, not 100, so that it looks again as often as the others it is measured with.
+- Without ImageNet's weights the backbone has group instead of frozen batch norms (`peers.ResNet18`).
+
+Its own learning rate is 1e-5 for batches of 8 with ImageNet's weights.
+
+Shapes: B batch, C cameras, P patches per camera, L words, M memory tokens (2 + L + C * P), D width, Z latent,
+K chunk, A action, S state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sayso.data.normalize import Stats, standardise
+from sayso.models.action import unpadded_mean
+from sayso.models.language import MAX_WORDS, WORD_WIDTH
+from sayso.models.peers import STAGES, Peer, PeerPolicy, ResNet18, WeightsFrom, targets
+from sayso.models.vla import Batch
+from sayso.spec import ACTION, STATE, Features
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActConfig:
+    """Fix ACT's sizes; the defaults are LeRobot's but for the chunk."""
+
+    chunk: int = 16
+    """K."""
+    width: int = 512
+    """D, a multiple of 4 and of `heads`."""
+    heads: int = 8
+    """Attention heads."""
+    feedforward: int = 3200
+    """Hidden width of every layer."""
+    encoder_layers: int = 4
+    """Layers over the memory, and as many in the CVAE's encoder."""
+    decoder_layers: int = 1
+    """Layers over the queries."""
+    latent: int = 32
+    """Z."""
+    dropout: float = 0.1
+    """Share of numbers left out in training."""
+    kl_weight: float = 10.0
+    """How dear it is for the latent to say something about the actions."""
+    stages: tuple[int, ...] = STAGES
+    """Channels of the backbone's stages."""
+    weights_from: WeightsFrom = "auto"
+    """Where the backbone begins; a saved policy names where it began."""
+    bf16: bool = True
+    """Compute in bfloat16 where that is safe."""
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> ActConfig:
+        """Read what ``dataclasses.asdict`` wrote, or some of it, after a round through JSON."""
+        return cls(**{**raw, "stages": tuple(raw.get("stages", STAGES))})
+
+
+class ActionChunkingTransformer(Peer):
+    """See, understand, act: one transformer over patches, words, state and latent."""
+
+    def __init__(self, config: ActConfig, *, state_dim: int, action_dim: int) -> None:
+        """Build the model with fresh weights, drawn from torch's own generator.
+
+        Args:
+            config: its sizes.
+            state_dim: S.
+            action_dim: A.
+        """
+        super().__init__()
+        c = config
+        self.backbone = ResNet18(c.weights_from, c.stages)
+        self.config = dataclasses.replace(c, weights_from=self.backbone.weights_from)
+        self.bf16 = c.bf16
+        self.latents = LatentEncoder(c, state_dim=state_dim, action_dim=action_dim)
+        self.embed_patch = nn.Conv2d(self.backbone.channels, c.width, 1)
+        self.embed_state = nn.Linear(state_dim, c.width)
+        self.embed_latent = nn.Linear(c.latent, c.width)
+        self.embed_word = nn.Linear(WORD_WIDTH, c.width)
+        self.position = nn.Parameter(torch.randn(2 + MAX_WORDS, c.width))
+        self.encoder = nn.ModuleList(EncoderLayer(c) for _ in range(c.encoder_layers))
+        self.query = nn.Parameter(torch.randn(c.chunk, c.width))
+        self.decoder = nn.ModuleList(DecoderLayer(c) for _ in range(c.decoder_layers))
+        self.norm = nn.LayerNorm(c.width)
+        self.head = nn.Linear(c.width, action_dim)
+        for layers in (self.encoder, self.decoder):
+            for matrix in (p for p in layers.parameters() if p.ndim > 1):
+                nn.init.xavier_uniform_(matrix)
+
+    def forward(self, batch: Batch, latent: Tensor) -> Tensor:
+        """Return actions, float32 ``[B, K, A]`` in model units, for latents ``[B, Z]``."""
+        memory, position, padding = self._tokens(batch, latent)
+        for layer in self.encoder:
+            memory = layer(memory, position, padding)
+        decided = torch.zeros_like(self.query).expand(len(memory), -1, -1)
+        for layer in self.decoder:
+            decided = layer(decided, self.query, memory, position, padding)
+        actions: Tensor = self.head(self.norm(decided))
+        return actions.float()
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return ``total``, its terms ``action`` (L1) and ``kl``, for a latent drawn from what it encodes."""
+        actions, is_pad = targets(batch)
+        with self.autocast(batch):
+            mean, log_variance = self.latents(batch.state[:, -1], actions, is_pad)
+            latent = mean + (log_variance / 2).exp() * torch.randn(mean.shape).to(mean.device)
+            error = (self(batch, latent) - actions).abs()
+        action = unpadded_mean(error, is_pad)
+        kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1).mean()
+        return {"total": action + self.config.kl_weight * kl, "action": action, "kl": kl}
+
+    @torch.no_grad()
+    def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Return the actions for the latent's mean, zero; nothing is random here."""
+        with self.autocast(batch):
+            answer: Tensor = self(batch, batch.state.new_zeros(len(batch.state), self.config.latent))
+        return answer
+
+    def _tokens(self, batch: Batch, latent: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return memory tokens ``[B, M, D]``, their positions ``[M, D]`` and which are padding ``[B, M]``."""
+        words = self.embed_word(batch.words)
+        first = torch.stack([self.embed_latent(latent), self.embed_state(batch.state[:, -1])], 1)
+        tokens, position = [first, words], [self.position[: 2 + words.shape[1]]]
+        for images in batch.images:
+            patches = self.embed_patch(self.backbone(images[:, -1]))
+            tokens.append(patches.flatten(2).transpose(1, 2))
+            position.append(
+                sines_2d((patches.shape[-2], patches.shape[-1]), self.config.width).to(patches.device)
+            )
+        memory = torch.cat(tokens, 1)
+        padding = memory.new_zeros(memory.shape[:2], dtype=torch.bool)
+        padding[:, 2 : 2 + words.shape[1]] = ~batch.words_mask
+        return memory, torch.cat(position), padding
+
+
+class LatentEncoder(nn.Module):
+    """Say in a few numbers how these actions differ from others that would have done: the CVAE's encoder."""
+
+    def __init__(self, config: ActConfig, *, state_dim: int, action_dim: int) -> None:
+        """Build the encoder over one token for the answer, one for the state and K for the actions."""
+        super().__init__()
+        c = config
+        self.answer = nn.Parameter(torch.randn(1, c.width))
+        self.embed_state = nn.Linear(state_dim, c.width)
+        self.embed_action = nn.Linear(action_dim, c.width)
+        self.layers = nn.ModuleList(EncoderLayer(c) for _ in range(c.encoder_layers))
+        self.head = nn.Linear(c.width, 2 * c.latent)
+        self.position: Tensor
+        self.register_buffer("position", sines(torch.arange(2 + c.chunk), c.width), persistent=False)
+
+    def forward(self, state: Tensor, actions: Tensor, is_pad: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance, float32 ``[B, Z]``, of ``[B, S]``, ``[B, K, A]`` and ``[B, K]``."""
+        answer = self.answer.expand(len(state), -1, -1)
+        tokens = torch.cat([answer, self.embed_state(state)[:, None], self.embed_action(actions)], 1)
+        padding = F.pad(is_pad, (2, 0), value=False)
+        for layer in self.layers:
+            tokens = layer(tokens, self.position, padding)
+        mean, log_variance = self.head(tokens[:, 0]).float().chunk(2, -1)
+        return mean, log_variance
+
+
+class EncoderLayer(nn.Module):
+    """Let tokens attend to each other, then think: a post-norm layer told the positions anew (DETR's)."""
+
+    def __init__(self, config: ActConfig) -> None:
+        """Build the layer."""
+        super().__init__()
+        self.attend, self.think = _attention(config), _feedforward(config)
+        self.norms = nn.ModuleList(nn.LayerNorm(config.width) for _ in range(2))
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, tokens: Tensor, position: Tensor, padding: Tensor) -> Tensor:
+        """Return ``[B, M, D]`` for tokens, positions ``[M, D]`` and padding ``[B, M]``."""
+        placed = tokens + position
+        brought, _ = self.attend(placed, placed, tokens, key_padding_mask=padding, need_weights=False)
+        tokens = self.norms[0](tokens + self.dropout(brought))
+        thought: Tensor = self.norms[1](tokens + self.dropout(self.think(tokens)))
+        return thought
+
+
+class DecoderLayer(nn.Module):
+    """Let queries attend to each other, then to the memory, then think."""
+
+    def __init__(self, config: ActConfig) -> None:
+        """Build the layer."""
+        super().__init__()
+        self.attend, self.look, self.think = _attention(config), _attention(config), _feedforward(config)
+        self.norms = nn.ModuleList(nn.LayerNorm(config.width) for _ in range(3))
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, query: Tensor, memory: Tensor, position: Tensor, padding: Tensor) -> Tensor:
+        """Return ``[B, K, D]`` for queries' places ``[K, D]`` and the memory ``[B, M, D]``."""
+        placed = x + query
+        brought, _ = self.attend(placed, placed, x, need_weights=False)
+        x = self.norms[0](x + self.dropout(brought))
+        seen, _ = self.look(
+            x + query, memory + position, memory, key_padding_mask=padding, need_weights=False
+        )
+        x = self.norms[1](x + self.dropout(seen))
+        thought: Tensor = self.norms[2](x + self.dropout(self.think(x)))
+        return thought
+
+
+def _attention(config: ActConfig) -> nn.MultiheadAttention:
+    return nn.MultiheadAttention(config.width, config.heads, dropout=config.dropout, batch_first=True)
+
+
+def _feedforward(config: ActConfig) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(config.width, config.feedforward),
+        nn.ReLU(),
+        nn.Dropout(config.dropout),
+        nn.Linear(config.feedforward, config.width),
+    )
+
+
+def sines(places: Tensor, width: int) -> Tensor:
+    """Return sines and cosines ``[n, width]`` of places ``[n]`` (Vaswani et al. 2017, arXiv:1706.03762)."""
+    rate = torch.exp(-math.log(10_000) / width * torch.arange(0, width, 2, device=places.device))
+    angles = places[:, None] * rate
+    return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)
+
+
+def sines_2d(grid: tuple[int, int], channels: int) -> Tensor:
+    """Return ``[P, channels]`` for a grid (down, right) of P places: half tell the row, half the column.
+
+    Places run from 0 to 2 pi over the image whatever its size (Carion et al. 2020, arXiv:2005.12872).
+    """
+    down, right = (sines(2 * math.pi * torch.arange(1, n + 1) / n, channels // 2) for n in grid)
+    both = [down[:, None].expand(-1, grid[1], -1), right[None].expand(grid[0], -1, -1)]
+    return torch.cat(both, -1).flatten(0, 1)
+
+
+class ActPolicy(PeerPolicy):
+    """Act with an `ActionChunkingTransformer`; states and targets are standardised."""
+
+    model: ActionChunkingTransformer
+
+    @classmethod
+    def build(cls, config: Mapping[str, Any], features: Features, stats: Mapping[str, Stats]) -> Self:
+        """Return a policy with fresh weights; `config` holds what `config` returned, or some of it."""
+        sizes = ActConfig.from_json({name: value for name, value in config.items() if name != "type"})
+        model = ActionChunkingTransformer(
+            sizes, state_dim=len(features.state), action_dim=len(features.action)
+        )
+        return cls(model, features, stats, standardise({key: stats[key] for key in (STATE, ACTION)}))
+
+    def config(self) -> dict[str, Any]:
+        """Return ``type`` and the model's sizes as plain JSON."""
+        return {"type": "act", **dataclasses.asdict(self.model.config)}

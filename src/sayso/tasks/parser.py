@@ -1,0 +1,353 @@
+"""Read one instruction: words to tokens, tokens to mentions of things, mentions to a row of the grammar.
+
+    "in the blue tray, put the red block" -> i c n v c n -> (in, blue tray), (red block) -> put, in
+
+Word order is free. What is moved and where to is told by what things are (a tray is not moved) and, where
+both could be moved, by prepositions. The row is the one whose kinds, prepositions and verbs all fit.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sayso.tasks.kinds import COLOURS, KINDS, LANDMARKS, MOVABLE, SIZES, Place, Thing
+from sayso.tasks.references import NotUnderstoodError, names, resolve
+from sayso.tasks.vocabulary import (
+    ALSO_HEARD,
+    APPROACHES,
+    ARTICLES,
+    COURTESIES,
+    FILLERS,
+    SLOTS,
+    TEMPLATES,
+    Intent,
+    Templates,
+)
+
+
+@dataclass(frozen=True)
+class _Token:
+    """Hold one word or fixed phrase, its role (one letter, see `_lexicon`) and what it stands for."""
+
+    role: str
+    meaning: str
+    text: str
+
+
+@dataclass(frozen=True)
+class _Mention:
+    """Hold a thing that a sentence names, and the preposition before it, if any."""
+
+    thing: Thing
+    relation: str = ""
+    word: str = ""
+
+    @property
+    def movable(self) -> bool:
+        return self.thing.kind in MOVABLE
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Hold what a sentence says before it is clear which row of the grammar it belongs to."""
+
+    object: Thing | None
+    place: Thing
+    relations: Mapping[str, str]
+    """How the place is joined on -> the word that says so."""
+    verbs: frozenset[str]
+
+
+# One letter per token makes a noun phrase a regular expression over roles:
+#   "into the blue bin by the sofa" -> i c n b l      "to the sofa bin" -> t l n      "to the sofa" -> t l
+_NOUN_PHRASE = re.compile(
+    r"(?P<to>[iobtr]?)(?:(?P<size>s?)(?P<colour>c?)(?P<before>l?)(?P<noun>n)(?:b(?P<after>l))?|(?P<mark>l))"
+)
+_PREPOSITIONS: Mapping[str, str] = {"in": "i", "on": "o", "atop": "o", "by": "b", "beside": "b"}
+_MEANINGS: Mapping[str, str] = {"i": "in", "o": "on", "b": "beside", "t": "to", "r": "for"}
+
+
+@functools.cache
+def _lexicon() -> Mapping[str, tuple[str, str]]:
+    """Map every word of the grammar to its role and meaning, derived from the tables of the vocabulary.
+
+    Roles: c colour, s size, n noun, l landmark, i "in", o "on", b "by", t "to", r "for", v verb (and other
+    words that not every sentence may have, such as "it"), f filler, a article.
+    """
+    literal = {word for row in TEMPLATES.values() for word in _literals(row)}
+    lexicon = {word: ("f" if word in FILLERS else "v", word) for word in literal}
+    lexicon |= {word: ("v", word) for row in TEMPLATES.values() for word in row.heard}
+    # Courtesies count as wholes: "if you don't mind" is harmless, "don't" is not.
+    courteous = (c.replace("{}", "").strip(" ,") for c in COURTESIES.train + COURTESIES.heldout)
+    lexicon |= {words: ("f", words) for words in (*courteous, *FILLERS)}
+    for slot, row in SLOTS.items():
+        for words in row.train + row.heldout:
+            lexicon |= {word: ("v", word) for word in words.split() if slot not in _PREPOSITIONS}
+    for slot, row in SLOTS.items():
+        role = _PREPOSITIONS.get(slot, "v")
+        lexicon |= {word: (role, _MEANINGS.get(role, word)) for word in row.train + row.heldout}
+    lexicon |= {"to": ("t", "to"), "at": ("b", "beside"), "within": ("i", "in"), "for": ("r", "for")}
+    lexicon |= {word: ("a", word) for word in ARTICLES}
+    lexicon |= {word: ("s", word) for word in SIZES} | {word: ("c", word) for word in COLOURS}
+    for name, kind in KINDS.items():
+        role = "l" if name in LANDMARKS else "n"
+        lexicon |= dict.fromkeys(kind.words.train + kind.words.heldout, (role, name))
+    # "can" is a thing, except where somebody asks politely; "up" goes with many verbs.
+    return lexicon | {"can you": ("f", "can you"), "up": ("f", "up")}
+
+
+def _literals(row: Templates) -> list[str]:
+    return re.findall(r"[a-z']+", re.sub(r"{\w*}", " ", " ".join(row.train + row.heldout)))
+
+
+@functools.cache
+def _verbs(templates: Templates) -> frozenset[str]:
+    """Return every verb that may stand in a sentence of a row."""
+    slots = set(re.findall(r"{(\w+)}", " ".join(templates.train + templates.heldout)))
+    # Where the grammar says "go" to furniture it says "come" to the person.
+    slots |= {"come"} if "go" in slots else set()
+    phrases = {
+        w
+        for slot in slots & (set(SLOTS) - set(_PREPOSITIONS))
+        for w in SLOTS[slot].train + SLOTS[slot].heldout
+    }
+    words = {word for phrase in phrases for word in (phrase, *phrase.split())}
+    words |= {*_literals(templates), *templates.heard}
+    return frozenset(word for word in words if _lexicon()[word][0] == "v")
+
+
+@functools.cache
+def _scanner() -> re.Pattern[str]:
+    entries = sorted(_lexicon(), key=len, reverse=True)
+    return re.compile(rf"({'|'.join(map(re.escape, entries))})(?!\S)|(\S+)")
+
+
+@functools.cache
+def _rewriter() -> re.Pattern[str]:
+    entries = sorted(ALSO_HEARD, key=len, reverse=True)
+    return re.compile(rf"(?<!\S)({'|'.join(map(re.escape, entries))})(?!\S)")
+
+
+def _tokens(sentence: str) -> list[_Token]:
+    """Split a sentence into tokens without articles; words that are not in the lexicon get the role "?"."""
+    text = " ".join(re.sub(r"[^\w']+", " ", sentence.lower().replace("\u2019", "'")).split())
+    text = _rewriter().sub(lambda match: ALSO_HEARD[match.group()], text)
+    found = (match.group() for match in _scanner().finditer(text))
+    tokens = [_Token(*_lexicon().get(word, ("?", word)), word) for word in found]
+    return [token for token in tokens if token.role != "a"]
+
+
+def understand(
+    sentence: str, scene: Sequence[Thing] | None = None, families: Collection[str] | None = None
+) -> Intent:
+    """Turn a sentence into an intent; `sayso.tasks.language.parse` is its public face.
+
+    Raises:
+        NotUnderstoodError: with the reason alone, without examples of what could be asked.
+    """
+    tokens = _tokens(sentence)
+    if not tokens:
+        raise NotUnderstoodError("Nothing was said.")
+    _refuse_unknown_words(sentence, tokens, scene, families)
+    roles = "".join(token.role for token in tokens)
+    mentions = [_mention(match, tokens) for match in _NOUN_PHRASE.finditer(roles)]
+    _refuse_loose_ends(tokens, roles)
+    verbs = frozenset(token.text for token in tokens if token.role == "v")
+    reading = _reading(_without_beneficiary(mentions), verbs, scene)
+    family, manner = _row(reading, families, scene)
+    return Intent(family, manner, *resolve(reading.object, reading.place, scene))
+
+
+def named(name: str) -> Thing:
+    """Read a plain name back into its thing: the inverse of `Thing.name`."""
+    tokens = _tokens(name)
+    match = _NOUN_PHRASE.fullmatch("".join(token.role for token in tokens))
+    if match is None or match["to"]:
+        raise NotUnderstoodError(f"{name!r} is not the name of a thing, such as 'red block'.")
+    return _mention(match, tokens).thing
+
+
+def _mention(match: re.Match[str], tokens: Sequence[_Token]) -> _Mention:
+    """Turn a noun phrase found in the roles into the thing it names."""
+
+    def meaning(part: str) -> str:
+        return tokens[match.start(part)].meaning if match[part] else ""
+
+    kind, landmark = meaning("noun") or meaning("mark"), meaning("before") or meaning("after")
+    if match["size"]:
+        if f"small {kind}" not in KINDS:
+            raise NotUnderstoodError(f"I do not tell a {meaning('size')} {kind} from others.")
+        kind = f"small {kind}"
+    if (kind, landmark) == ("drawer", "cabinet"):
+        landmark = ""  # that is where the one drawer is
+    if landmark and kind != "bin":
+        raise NotUnderstoodError(f"I tell bins apart by the {landmark}, but not a {kind}.")
+    colour = meaning("colour")
+    thing = Thing(colour, kind) if kind in MOVABLE else Place(colour, kind, landmark)
+    return _Mention(thing, meaning("to"), tokens[match.start("to")].text if match["to"] else "")
+
+
+def _refuse_unknown_words(
+    sentence: str,
+    tokens: Sequence[_Token],
+    scene: Sequence[Thing] | None,
+    families: Collection[str] | None,
+) -> None:
+    """Name the words that are not in the lexicon, and the corrected sentence if there is a sensible one."""
+    unknown = [token.text for token in tokens if token.role == "?"]
+    if not unknown:
+        return
+    reason = f"I did not understand {', '.join(map(repr, unknown))} in {sentence.strip()!r}."
+    corrected = sentence.lower()
+    for word in filter(lambda word: len(word) > 2, unknown):
+        for near in difflib.get_close_matches(word, _lexicon(), n=1, cutoff=0.6):
+            corrected = re.sub(rf"\b{re.escape(word)}\b", near, corrected)
+    try:
+        if corrected != sentence.lower():
+            understand(corrected, scene, families)
+            reason += f' Did you mean "{corrected.strip()}"?'
+    except NotUnderstoodError:
+        pass  # the correction makes no sense either, so it is no help
+    raise NotUnderstoodError(reason)
+
+
+def _refuse_loose_ends(tokens: Sequence[_Token], roles: str) -> None:
+    """Refuse a colour, size or preposition that belongs to no thing: nothing said may be ignored."""
+    rest = _NOUN_PHRASE.sub(lambda match: "." * len(match.group()), roles)
+    loose = [token.text for token, role in zip(tokens, rest, strict=True) if role in "csiobr"]
+    if loose:
+        raise NotUnderstoodError(f"I cannot tell what {', '.join(map(repr, loose))} belongs to.")
+
+
+def _without_beneficiary(mentions: Sequence[_Mention]) -> list[_Mention]:
+    """Leave out "for me" where the sentence already says where to: "open the drawer for me"."""
+    rest = [m for m in mentions if (m.thing.kind, m.relation) != ("person", "for")]
+    says_where = any(not m.movable for m in rest) or len({m.thing for m in rest}) > 1
+    return rest if says_where else list(mentions)
+
+
+def _reading(mentions: Sequence[_Mention], verbs: frozenset[str], scene: Sequence[Thing] | None) -> _Reading:
+    """Tell what is moved from where it goes."""
+    _refuse_wrong_roles(mentions)
+    moved, places = _parts(mentions)
+    for several in (moved, places):
+        if len(several) > 1:
+            listing = " and ".join(f"the {thing.name}" for thing in several)
+            raise NotUnderstoodError(f"It names {listing}, and I do one thing at a time.")
+    if not places and not moved:
+        raise NotUnderstoodError(_missing("what to move", MOVABLE, scene))
+    if not verbs - {"it"}:
+        raise NotUnderstoodError("It has no verb that says what to do.")
+    if not places:
+        raise NotUnderstoodError(_nowhere(moved[0], verbs, scene))
+    if mentions[-1].thing in moved and mentions[-1].relation == "to":
+        raise NotUnderstoodError(f"I do not bring the {places[0].name} to the {moved[0].name}.")
+    relations = {mention.relation: mention.word for mention in mentions if mention.thing == places[0]}
+    return _Reading(moved[0] if moved else None, places[0], relations, verbs)
+
+
+def _refuse_wrong_roles(mentions: Sequence[_Mention]) -> None:
+    """Refuse "put the tray in the block": word order is free, but what goes into what is not."""
+    onto = [mention for mention in mentions if mention.relation in ("in", "on", "beside")]
+    bare = [mention.thing for mention in mentions if not mention.relation]
+    for mention in onto:
+        kind = mention.thing.kind
+        if mention.movable and mention.relation == "in":
+            raise NotUnderstoodError(f"Nothing goes into a {kind}.")
+        if mention.thing in bare and mention.movable and len({m.thing for m in mentions}) == 1:
+            raise NotUnderstoodError(f"It brings the {mention.thing.name} to itself.")
+        fixed = [thing for thing in bare if KINDS[thing.kind].holds and thing.kind != "person"]
+        if fixed and mention.thing not in fixed:
+            raise NotUnderstoodError(f"I do not move a {fixed[0].kind}.")
+
+
+def _parts(mentions: Sequence[_Mention]) -> tuple[list[Thing], list[Thing]]:
+    """Divide the distinct things mentioned into what is moved and where to."""
+    movable = list(dict.fromkeys(m.thing for m in mentions if m.movable))
+    fixed = list(dict.fromkeys(m.thing for m in mentions if not m.movable))
+    if fixed:
+        return movable, fixed
+    for goals in (("on", "beside"), ("to",)):
+        places = list(dict.fromkeys(m.thing for m in mentions if m.relation in goals))
+        if places and (goals != ("to",) or len(movable) > 1):
+            return [thing for thing in movable if thing not in places], places
+    return movable, []
+
+
+def _nowhere(moved: Thing, verbs: frozenset[str], scene: Sequence[Thing] | None) -> str:
+    """Say that no place was said, or that this is nothing to do with a thing that is moved."""
+    rows = [row for key, row in TEMPLATES.items() if row.objects and _verbs_fit(key, verbs)]
+    if not rows:
+        return f"I cannot do that with the {moved.name}."
+    kinds = {kind for row in rows for kind in row.places}
+    return _missing("where to put it", kinds, [thing for thing in scene or () if thing != moved])
+
+
+def _missing(part: str, kinds: Collection[str], scene: Sequence[Thing] | None) -> str:
+    """Say which part of an instruction is missing, and what in the scene could fill it."""
+    wanted = [thing for thing in scene or () if thing.kind in kinds]
+    return f"It does not say {part}." + (f" There is {names(wanted)}." if wanted else "")
+
+
+def _row(
+    reading: _Reading, families: Collection[str] | None, scene: Sequence[Thing] | None
+) -> tuple[str, str]:
+    """Find the one row of the grammar that a reading fits."""
+    allowed = [key for key in TEMPLATES if families is None or key[0] in families]
+    alike = [key for key in allowed if _kinds_fit(TEMPLATES[key], reading)]
+    joined = [key for key in alike if _relations_fit(TEMPLATES[key], reading)]
+    fitting = [key for key in joined if _verbs_fit(key, reading.verbs)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise NotUnderstoodError(f"It could mean to {_abilities(fitting)}.")
+    if reading.object is None:
+        for kind in MOVABLE:
+            supposed = replace(reading, object=Thing("", kind))
+            if any(_fits(key, supposed) for key in allowed):
+                raise NotUnderstoodError(_missing("what to move", MOVABLE, scene))
+    raise NotUnderstoodError(_mismatch(reading, alike, joined))
+
+
+def _fits(key: tuple[str, str], reading: _Reading) -> bool:
+    row = TEMPLATES[key]
+    return _kinds_fit(row, reading) and _relations_fit(row, reading) and _verbs_fit(key, reading.verbs)
+
+
+def _kinds_fit(row: Templates, reading: _Reading) -> bool:
+    moved = reading.object.kind in row.objects if reading.object else not row.objects
+    return moved and reading.place.kind in row.places
+
+
+def _relations_fit(row: Templates, reading: _Reading) -> bool:
+    said = set(reading.relations) - {""}
+    return said <= set(row.relations) if said else "" in row.relations
+
+
+def _verbs_fit(key: tuple[str, str], verbs: frozenset[str]) -> bool:
+    row = TEMPLATES[key]
+    wanted = row.decisive or (verbs if key[0] == "goto" else verbs - APPROACHES - {"it"})
+    return verbs <= _verbs(row) and not verbs.isdisjoint(wanted)
+
+
+def _mismatch(reading: _Reading, alike: Sequence[tuple[str, str]], joined: Sequence[tuple[str, str]]) -> str:
+    """Say why no row of the grammar fits: the first thing that none of them allows."""
+    place = f"the {reading.place.name}"
+    if not alike:
+        moved = f"bring the {reading.object.name} to {place}" if reading.object else f"do that with {place}"
+        return f"I cannot {moved}."
+    if not joined and not any(reading.relations):
+        return "It does not say what goes into what." if reading.object else f"I cannot do that with {place}."
+    known = frozenset().union(*(_verbs(TEMPLATES[key]) for key in joined))
+    words = sorted(reading.verbs - known) if joined else [word for word in reading.relations.values() if word]
+    words = words or sorted(reading.verbs)
+    said, go = ", ".join(map(repr, words)), "does not go" if len(words) == 1 else "do not go"
+    return f"{said} {go} with {place}: there I can {_abilities(joined or alike)}."
+
+
+def _abilities(keys: Iterable[tuple[str, str]]) -> str:
+    return " or ".join(TEMPLATES[key].ability for key in keys)

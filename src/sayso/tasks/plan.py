@@ -1,0 +1,291 @@
+"""Divide a long instruction into the single ones that worlds carry out, and string single ones together.
+
+    "put the red block in the tray, then open the drawer and come to me"
+        --split--> put red block in tray | open drawer | come to me        (three intents)
+        <--join---
+
+`split` needs nothing but the grammar. `LanguageModelSplitter` hands free-form text to a language model and
+believes only those of its lines that the grammar understands.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+
+from sayso.spec import SaysoError
+from sayso.tasks.kinds import Thing, Words
+from sayso.tasks.language import NotUnderstoodError, abilities, clause, draw, examples, parse, plain
+from sayso.tasks.parser import understand
+from sayso.tasks.vocabulary import Intent
+
+
+class Splitter(Protocol):
+    """Divide a long instruction into intents, in the order in which to carry them out."""
+
+    def __call__(
+        self, text: str, known: Iterable[Thing] | None = None, families: Collection[str] | None = None
+    ) -> tuple[Intent, ...]:
+        """Return at least one intent, or raise `NotUnderstoodError`."""
+        ...
+
+
+OPENERS = Words(train=("", "", "first, "), heldout=("", "to begin with, "))
+CONNECTIVES = Words(
+    train=(", then ", " and then ", ", and after that ", ". then ", " and "),
+    heldout=(", afterwards ", ". next, ", "; once that is done, ", ". when you are done, "),
+)
+CLOSERS = Words(train=(", and finally ", ". finally, "), heldout=(", and lastly ", ". last of all, "))
+"""What stands before the last of three clauses or more."""
+
+
+def join(intents: Sequence[Intent], rng: np.random.Generator, split: str = "train") -> str:
+    """Say several intents one after another; ``split="heldout"`` uses only wordings training never hears.
+
+    Raises:
+        UnknownNameError: if there is no such split.
+    """
+    text = ""
+    for i, intent in enumerate(intents):
+        last = 1 < i == len(intents) - 1 and rng.random() < 0.5
+        text += draw((OPENERS if i == 0 else CLOSERS if last else CONNECTIVES).of(split), rng)
+        text += clause(intent, rng, split)
+    return text
+
+
+# Between clauses, but also inside one: "pick up the red block and put it in the tray". Longer ones first.
+_CUT = re.compile(
+    r"""\s*(?: [.;!?\n]+ | ,
+      | \b(?: and\s+)? (?: then | finally | lastly | last\s+of\s+all | after\s+that | afterwards? | also
+          | next (?!\s+to\b) | to\s+begin\s+with | first(?:ly)? | second(?:ly)? | third(?:ly)?
+          | (?: once | when)\s+ (?: (?: that | this | it) (?: \s+is | 's) | you (?: \s+are | 're)) \s+done )\b
+      | \band\b
+      | (?: ^ | (?<=\s)) \d+[.)] (?=\s)
+    )\s*""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_PRONOUN = re.compile(r"\b(?:it|them|there)\b", re.IGNORECASE)
+_ENDS_OPEN = re.compile(r"\b(?:in|inside)$", re.IGNORECASE)
+_NO_VERB = re.compile(r"(?:to\s+)?(?:the|a|an|my)\b", re.IGNORECASE)
+MAX_PIECES = 24
+
+
+class _Search:
+    """Look for the cuts that leave only clauses which are understood.
+
+    Best are cuts after which every clause makes sense alone; then as few as possible may lean on an earlier
+    one ("close it"). Among those, the most clauses are best: nobody says a step twice.
+    """
+
+    def __init__(self, text: str, scene: tuple[Thing, ...] | None, families: Collection[str] | None) -> None:
+        self.scene, self.families = scene, families
+        self.text = text
+        cuts = [(0, 0), *(match.span() for match in _CUT.finditer(text)), (len(text),) * 2]
+        spans = [(end, start) for (_, end), (start, _) in pairwise(cuts)]
+        self.pieces = [(start, end) for start, end in spans if text[start:end].strip()]
+        self.reached: tuple[int, tuple[Intent, ...]] = (0, ())
+        self._alone: dict[str, Intent | None] = {}
+        self._hopeless: set[tuple[int, int, tuple[Intent, ...]]] = set()
+
+    def run(self) -> tuple[Intent, ...] | None:
+        """Return the intents of the whole text, or None if no cuts make sense."""
+        for leaning in range(len(self.pieces)):
+            if found := self._from_piece(0, (), leaning):
+                return found
+        return None
+
+    def _from_piece(self, first: int, done: tuple[Intent, ...], leaning: int) -> tuple[Intent, ...] | None:
+        """Understand the text from a piece on, with at most so many clauses that lean on earlier ones."""
+        if first == len(self.pieces):
+            return done
+        state = first, leaning, tuple(dict.fromkeys(reversed(done)))
+        if state in self._hopeless:
+            return None
+        if first > self.reached[0]:
+            self.reached = first, done
+        for last in range(first, len(self.pieces)):
+            clause = self._clause(first, last)
+            intent, left = self._understood_alone(clause), leaning
+            if intent is None and leaning:
+                intent, left = self._understood_after(clause, done), leaning - 1
+            if intent and (found := self._from_piece(last + 1, (*done, intent), left)):
+                return found
+        self._hopeless.add(state)
+        return None
+
+    def _clause(self, first: int, last: int) -> str:
+        return self.text[self.pieces[first][0] : self.pieces[last][1]]
+
+    def _understood_alone(self, clause: str) -> Intent | None:
+        if clause not in self._alone:
+            try:
+                self._alone[clause] = understand(clause, self.scene, self.families)
+            except NotUnderstoodError:
+                self._alone[clause] = None
+        return self._alone[clause]
+
+    def _understood_after(self, clause: str, done: tuple[Intent, ...]) -> Intent | None:
+        """Understand a clause that leans on an earlier one, the nearest on which it can."""
+        meanings = (self._meanings(clause, earlier) for earlier in reversed(done))
+        meant = next(filter(None, meanings), {})
+        return next(iter(meant.values())) if len(meant) == 1 else None
+
+    def _meanings(self, clause: str, earlier: Intent) -> dict[str, Intent]:
+        """Return what a clause means for each way to complete it: a thing for "it", or the verb left out."""
+        completed = {}
+        if _NO_VERB.match(clause):
+            completed["the same"] = f"{plain(earlier).partition(' the ')[0]} {clause}"
+        spoken = f"{clause} it" if _ENDS_OPEN.search(clause) else clause
+        if _PRONOUN.search(spoken):
+            for thing in filter(None, (earlier.object, earlier.place)):
+                completed[f"the {thing.name}"] = _PRONOUN.sub(f"the {thing.name}", spoken)
+        meant = {name: self._understood_alone(sentence) for name, sentence in completed.items()}
+        return {name: intent for name, intent in meant.items() if intent}
+
+    def refusal(self) -> str:
+        """Name the first clause that is not understood, and why."""
+        first, done = self.reached
+        # Name a whole clause: up to the next word or stop that never stands inside one.
+        cuts = [self.text[a:b].strip(" ,").lower() for (_, a), (b, _) in pairwise(self.pieces)]
+        last = next((i for i in range(first, len(cuts)) if cuts[i] not in ("", "and")), len(cuts))
+        clause = self._clause(first, last)
+        where = f'In "{clause}": ' if len(cuts) > last - first else ""
+        for meant in (self._meanings(clause, earlier) for earlier in reversed(done)):
+            if len(meant) > 1:
+                return f"{where}I cannot tell whether it is about {' or '.join(meant)}."
+        try:
+            understand(clause, self.scene, self.families)
+        except NotUnderstoodError as error:
+            return f"{where}{error}"
+        return f'I do not understand what comes after "{clause}".'
+
+
+def split(
+    text: str, known: Iterable[Thing] | None = None, families: Collection[str] | None = None
+) -> tuple[Intent, ...]:
+    """Divide a long instruction into intents, in order; one clause is fine.
+
+    Cuts are tried at every stop, comma and connective, and those are kept that leave clauses which `parse`
+    understands: "pick up the red block and put it in the tray" stays one. "It" may stand for a thing of an
+    earlier clause where only one makes sense ("open the drawer, then close it"), and a verb that is left out
+    for the one before ("drive to the sofa, then to the table").
+
+    Args:
+        text: what was said.
+        known: the things in the scene; see `sayso.tasks.language.parse`.
+        families: the families of tasks that can be asked for; all by default.
+
+    Raises:
+        NotUnderstoodError: if no cuts make sense; the message names the first clause that does not.
+    """
+    scene = None if known is None else tuple(known)
+    search = _Search(text, scene, families)
+    if not 0 < len(search.pieces) <= MAX_PIECES:
+        reason = "That is too much at once." if search.pieces else "Nothing was said."
+    elif found := search.run():
+        return found
+    else:
+        reason = search.refusal()
+    raise NotUnderstoodError(f"{reason} {abilities(scene, families)}")
+
+
+class EndpointError(SaysoError):
+    """Report that a language model could not be asked, or that its answer is none."""
+
+
+MAX_ANSWER_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModelSplitter:
+    """Divide free-form text with a language model behind an OpenAI-compatible endpoint; a `Splitter`."""
+
+    base_url: str
+    """Such as ``http://localhost:8000/v1``; "/chat/completions" is added."""
+    model: str
+    api_key: str = field(default="", repr=False)
+    timeout_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Refuse addresses that are not of the web."""
+        if not self.base_url.startswith(("http://", "https://")):
+            raise EndpointError(f"base_url must begin with http:// or https://, but is {self.base_url!r}")
+
+    def __call__(
+        self, text: str, known: Iterable[Thing] | None = None, families: Collection[str] | None = None
+    ) -> tuple[Intent, ...]:
+        """Return the intents of the lines that the model answers with, every one of which must be understood.
+
+        Raises:
+            EndpointError: if the endpoint cannot be reached, fails, or does not answer as it should.
+            NotUnderstoodError: if the answer has no lines, or one that the grammar refuses.
+        """
+        scene = None if known is None else tuple(known)
+        lines = _lines(self._ask(_prompt(scene, families), text))
+        if not lines:
+            raise NotUnderstoodError(f"The language model found nothing to do in {text!r}.")
+        intents = []
+        for line in lines:
+            try:
+                intents.append(parse(line, scene, families))
+            except NotUnderstoodError as error:
+                raise NotUnderstoodError(f'The language model said "{line}". {error}') from None
+        return tuple(intents)
+
+    def _ask(self, system: str, text: str) -> str:
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": text}]
+        request = urllib.request.Request(
+            f"{self.base_url.rstrip('/')}/chat/completions",
+            data=json.dumps({"model": self.model, "messages": messages, "temperature": 0}).encode(),
+            headers={"Content-Type": "application/json"}
+            | ({"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}),
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=self.timeout_s) as response:
+                return _content(response.read(MAX_ANSWER_BYTES))
+        except urllib.error.HTTPError as error:
+            body = error.read(300).decode(errors="replace")
+            raise EndpointError(f"{self.base_url} answered {error.code} {error.reason}: {body}") from error
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise EndpointError(
+                f"cannot reach a language model at {self.base_url}: {reason}; is it running? "
+                "Without one, instructions are divided by the grammar"
+            ) from error
+
+
+def _prompt(scene: tuple[Thing, ...] | None, families: Collection[str] | None) -> str:
+    listing = "\n".join(examples(scene, families))
+    names = "" if scene is None else f"These things are there: {', '.join(thing.name for thing in scene)}.\n"
+    return (
+        "You divide what a person asks of a household robot into steps. The robot understands only sentences "
+        f"of these forms, with other things in them:\n{listing}\n{names}"
+        "Answer with one such sentence per line, in the order in which to do them, and with nothing else. "
+        "Name things in full; never say 'it'. Leave out nothing that is asked."
+    )
+
+
+def _content(body: bytes) -> str:
+    try:
+        content = json.loads(body)["choices"][0]["message"]["content"]
+    except (ValueError, LookupError, TypeError) as error:
+        start = body[:200].decode(errors="replace")
+        raise EndpointError(f"the answer is not that of a chat completion: {start!r}") from error
+    if not isinstance(content, str):
+        raise EndpointError(f"the answer holds no text but {content!r}")
+    return content
+
+
+def _lines(answer: str) -> list[str]:
+    """Return the lines of an answer without numbers, bullets and blank ones."""
+    stripped = (re.sub(r"^\s*(?:\d+[.)]|[-*\u2022])\s*", "", line).strip() for line in answer.splitlines())
+    return [line for line in stripped if line]

@@ -1,0 +1,299 @@
+"""Push a thing over the table: onto a mat, or beside another thing.
+
+The jaws stand slightly open as a fork across the way, low, behind the thing. Two fingers hold its course where
+one would let it slip away to the side::
+
+    rise -> travel -> lower -> align -> push -> back_off -> retreat
+              ^________ (the thing slipped off) ____|
+
+Everything here is in the frame of the arm's base, which on the tabletop is that of the world; metres.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import mujoco
+import numpy as np
+
+from sayso.sim.kinematics import PAN_AXIS_X_M
+from sayso.sim.objects import Item, shape_of
+from sayso.sim.simulation import Simulation
+from sayso.tasks.motion import (
+    READY_M,
+    SLOW_STEP_M,
+    TILT_RAD,
+    Command,
+    Phase,
+    Pose,
+    Skill,
+    Vector,
+    over,
+    read_pose,
+)
+
+if TYPE_CHECKING:
+    from sayso.tasks.world import World
+
+FORK = 18.0
+"""Per cent of the gripper's travel at which the pads stand 16 mm apart, less than any thing is wide."""
+FORK_OFFSET_M = 0.012
+"""How far the middle between the fingers is then from the tool centre point, against the closing axis."""
+FINGER_M = 0.009
+"""Half the depth of a finger, along the way of the push."""
+LOW_M, HOVER_M = 0.015, 0.12
+"""Heights of the tool centre point: pushing, 4 mm below which the fingers end over the table; passing over."""
+BEHIND_M = 0.018
+"""Free space between thing and fingers where the hand comes down, and again before it rises."""
+OFF_LINE_M = 0.014
+"""How far beside the line to the goal the fingers may push; the thing slips off soon after."""
+BESIDE_M = 0.008
+"""Gap to leave between two things that shall lie beside each other."""
+ARRIVED_M = 0.008
+"""How near the goal a thing is left alone while it is being pushed."""
+STAYS_M = 0.012
+"""How near it is left alone once the hand is clear of it."""
+LEAN_RADII_M = (0.20, 0.25, 0.28, 0.31)
+LOW_LEAN_RAD, HIGH_LEAN_RAD = (-0.20, 0.00, 0.22, 0.40), (0.25, 0.30, 0.45, 0.60)
+"""Least outward lean of the hand that the wrist can hold over the table and at `HOVER_M`, by distance from the
+pan axis. Asked for less, the inverse kinematics miss the point by centimetres."""
+ARM_RING_M, ARM_SIDE_RAD = (0.13, 0.28), math.radians(62)
+"""Where the fingers reach the table, from the pan axis."""
+FLAT_M = 0.003
+"""Lower than this, a thing is no obstacle."""
+PUSH_M = (0.05, 0.16)
+"""Shortest and longest push that is asked for."""
+FORK_WIDTH_M, SPARE_M = 0.040, 0.012
+"""Of the two fingers side by side, and free space on either side of what moves."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Hold what the expert looks at in one step."""
+
+    pose: Pose
+    thing: Vector
+    """Middle of the thing, [2]."""
+    way: Vector
+    """Unit vector from there to the goal, [2]."""
+    left_m: float
+    """Length of the way that is left; below zero when past the goal of a push beside."""
+    radius_m: float
+    """Of the circle around the thing."""
+
+    @property
+    def fork(self) -> Vector:
+        """Return the middle between the finger tips, [2]."""
+        return fork_of(self.pose)
+
+    @property
+    def lag_m(self) -> float:
+        """Return how far the fork is behind the thing's middle."""
+        return float((self.thing - self.fork) @ self.way)
+
+    @property
+    def off_line_m(self) -> float:
+        """Return how far the fork is to the left of the line through thing and goal."""
+        return float(np.cross(self.way, self.fork - self.thing))
+
+    @property
+    def reach_m(self) -> float:
+        """Return how far the fork's middle is from the thing's when the fingers touch it."""
+        return self.radius_m + FINGER_M
+
+    @property
+    def start(self) -> Vector:
+        """Return where the fork comes down, [2]."""
+        return self.thing - (self.reach_m + BEHIND_M) * self.way
+
+    @property
+    def off_start_m(self) -> float:
+        """Return how far the fork is from being above there."""
+        return float(np.linalg.norm(self.fork - self.start))
+
+    @property
+    def above_m(self) -> float:
+        """Return how far the hand is above the height at which it pushes."""
+        return float(self.pose.hand[2] - LOW_M)
+
+    @property
+    def near(self) -> bool:
+        """Tell whether the fingers are so close that rising might drag the thing along."""
+        apart = float(np.linalg.norm(self.fork - self.thing))
+        return self.above_m < 0.03 and apart < self.reach_m + BEHIND_M - 0.006
+
+    @property
+    def behind(self) -> bool:
+        """Tell whether the fingers are low and on the line, so that ahead is where the thing should go."""
+        on_line = abs(self.off_line_m) < OFF_LINE_M
+        return self.above_m < 0.012 and on_line and 0 < self.lag_m < self.reach_m + BEHIND_M + 0.01
+
+    @property
+    def arrived(self) -> bool:
+        """Tell whether the thing may stay where it is."""
+        return self.left_m < (ARRIVED_M if self.near else STAYS_M)
+
+
+def fork_of(pose: Pose) -> Vector:
+    """Return the middle between the finger tips, [2], when the jaws stand as a fork."""
+    return np.asarray(pose.hand[:2] - FORK_OFFSET_M * pose.rotation[:2, 0])
+
+
+def gap_m(simulation: Simulation, first: str, second: str) -> float:
+    """Return the smallest distance between the solid parts of two things, metres; below zero they overlap."""
+    model = simulation.model
+    solid = [
+        np.flatnonzero((model.geom_bodyid == model.body(name).id) & (model.geom_contype != 0))
+        for name in (first, second)
+    ]
+    pairs = itertools.product(*solid)
+    return min(mujoco.mj_geomDistance(model, simulation.data, a, b, 1.0, None) for a, b in pairs)
+
+
+def observe(world: World) -> Situation:
+    """Read the state that decides the phase."""
+    sim, task = world.simulation, world.task
+    thing = sim.arm_from_world(sim.position(task.object_name))[:2]
+    place = sim.arm_from_world(sim.position(task.place_name))[:2]
+    distance = float(np.linalg.norm(place - thing))
+    beside = task.intent.manner == "beside"
+    return Situation(
+        pose=read_pose(sim),
+        thing=thing,
+        way=(place - thing) / max(distance, 1e-6),
+        left_m=gap_m(sim, task.object_name, task.place_name) - BESIDE_M if beside else distance,
+        radius_m=sim.shape(task.object_name).radius_m,
+    )
+
+
+def _closing(s: Situation) -> float:
+    """Return the heading across the way, of the two the one nearer to the present that the wrist reaches."""
+    across = math.atan2(s.way[1], s.way[0]) + math.pi / 2
+    bearing = _bearing(s.pose.hand)
+    present = s.pose.closing_rad - bearing
+    present = (present + math.pi) % (2 * math.pi) - math.pi
+    turned = present + (across - bearing - present + math.pi / 2) % math.pi - math.pi / 2
+    if abs(turned) > WRIST_RAD:
+        turned -= math.copysign(math.pi, turned)
+    return bearing + turned
+
+
+def _tilt(s: Situation) -> float:
+    """Return a lean with the finger tips leading, so that they and not the jaws above meet the thing.
+
+    High up and far out the wrist has no way but to lean outward.
+    """
+    bearing = _bearing(s.pose.hand)
+    outward = float(s.way @ [math.cos(bearing), math.sin(bearing)])
+    radius = math.hypot(s.pose.hand[0] - PAN_AXIS_X_M, s.pose.hand[1])
+    low = max(TILT_RAD * outward, float(np.interp(radius, LEAN_RADII_M, LOW_LEAN_RAD)))
+    high = float(np.interp(radius, LEAN_RADII_M, HIGH_LEAN_RAD))
+    return float(np.interp(s.above_m, (0.02, 0.08), (low, max(low, high))))
+
+
+def _bearing(point: Vector) -> float:
+    return math.atan2(point[1], point[0] - PAN_AXIS_X_M)
+
+
+def _fork_to(s: Situation, fork: Vector, height_m: float, step_m: float, *, turn: bool = True) -> Command:
+    """Move so that the fork comes to a point, across the way."""
+    closing = _closing(s) if turn else s.pose.closing_rad
+    offset = FORK_OFFSET_M * np.array([math.cos(closing), math.sin(closing)])
+    hand = np.array([*(fork + offset), height_m])
+    return Command(hand, FORK, step_m, closing_rad=closing, tilt_rad=_tilt(s))
+
+
+def _push(s: Situation) -> Command:
+    """Go on along the way, slower near its end, and not while the fingers are so high as to tip the thing."""
+    gap_m = max(0.0, s.lag_m - s.reach_m)
+    step_m = float(np.clip(0.7 * (s.left_m + gap_m), 0.005, PUSH_STEP_M))
+    ahead_m = step_m * float(np.interp(s.above_m, (0.003, 0.012), (1.0, 0.0)))
+    return _fork_to(s, s.fork + 2 * ahead_m * s.way, LOW_M, step_m)
+
+
+def _back_off(s: Situation) -> Command:
+    away = (s.fork - s.thing) / max(float(np.linalg.norm(s.fork - s.thing)), 1e-6)
+    return _fork_to(s, s.fork + 0.03 * away, LOW_M + 0.004, SLOW_STEP_M, turn=False)
+
+
+def _retreat(s: Situation) -> Command:
+    return Command(READY_M if s.pose.hand[2] > 0.09 else over(s.pose.hand, HOVER_M), FORK)
+
+
+PUSH_STEP_M = 0.010
+WRIST_RAD = math.radians(150)
+"""How far the closing axis turns to either side of straight outward."""
+
+PHASES: tuple[Phase[Situation], ...] = (
+    Phase("back_off", lambda s: s.arrived and s.near, _back_off),
+    Phase("retreat", lambda s: s.arrived, _retreat),
+    Phase("push", lambda s: s.behind, _push),
+    Phase(
+        "align",
+        lambda s: s.above_m < 0.02 and s.lag_m > s.reach_m - 0.003 and s.off_start_m < 0.05,
+        lambda s: _fork_to(s, s.start, LOW_M, SLOW_STEP_M),
+    ),
+    Phase(
+        "lower",
+        lambda s: s.off_start_m < 0.006 + 0.25 * s.above_m,
+        lambda s: _fork_to(s, s.start, LOW_M, SLOW_STEP_M),
+    ),
+    Phase("step_back", lambda s: s.near, _back_off),
+    Phase("rise", lambda s: s.pose.hand[2] < HOVER_M - 0.025, lambda s: Command(over(s.pose.hand, HOVER_M), FORK)),
+    Phase("travel", lambda s: True, lambda s: _fork_to(s, s.start, HOVER_M, 0.020)),
+)
+SKILL: Skill[Situation] = Skill(observe=observe, phases=PHASES)
+
+
+def feasible(items: Sequence[Item], object_name: str, place_name: str, manner: str) -> bool:
+    """Tell whether one of a scene's things can be pushed onto or beside another.
+
+    It must be of a kind that slides, the way neither too short nor too long, the fingers must reach the table
+    from where they come down to where they stop, and nothing may stand in the way.
+
+    Args:
+        items: everything on the table, in the frame of the arm's base.
+        object_name: what is pushed.
+        place_name: a flat place, or the thing beside which it should lie.
+        manner: ``onto`` or ``beside``.
+    """
+    by_name = {item.name: item for item in items}
+    item, place = by_name[object_name], by_name[place_name]
+    shape, beside = shape_of(item), manner == "beside"
+    thing, middle = np.array(item.position_m[:2]), np.array(place.position_m[:2])
+    short_m = shape.radius_m + shape_of(place).radius_m + BESIDE_M if beside else 0.0
+    length = float(np.linalg.norm(middle - thing)) - short_m
+    if not (shape.pushable and PUSH_M[0] <= length <= PUSH_M[1]):
+        return False
+    way = (middle - thing) / np.linalg.norm(middle - thing)
+    behind_m = shape.radius_m + FINGER_M
+    start, stop = thing - (behind_m + BEHIND_M) * way, thing + length * way
+    others = [other for other in items if other.name not in (object_name, place_name) and not _flat(other)]
+    half_width = max(shape.radius_m, FORK_WIDTH_M / 2) + SPARE_M
+    return all(_reached(point) for point in (start, stop - behind_m * way)) and all(
+        _distance_to_line(np.array(other.position_m[:2]), start, stop) > shape_of(other).radius_m + half_width
+        for other in others
+    )
+
+
+def _flat(item: Item) -> bool:
+    """Tell whether things can be pushed over an item."""
+    return shape_of(item).height_m < FLAT_M
+
+
+def _reached(point: Vector) -> bool:
+    """Tell whether the fingers reach a point [2] of the table."""
+    near, far = ARM_RING_M
+    radius = math.hypot(point[0] - PAN_AXIS_X_M, point[1])
+    return near <= radius <= far and abs(_bearing(point)) <= ARM_SIDE_RAD
+
+
+def _distance_to_line(point: Vector, start: Vector, stop: Vector) -> float:
+    """Return how far a point [2] is from the nearest one of a straight line between two others."""
+    along = stop - start
+    share = np.clip((point - start) @ along / (along @ along), 0.0, 1.0)
+    return float(np.linalg.norm(point - start - share * along))

@@ -1,0 +1,202 @@
+"""Bring a thing to a place: grasp it, carry it, let go. Put, stack, fetch and filling the drawer are this.
+
+    approach -> descend -> close -> lift -> carry -> lower -> release -> retreat
+       ^______________ (lost the object) ______________|
+
+At home the base drives before the arm works, and again while the thing is in the hand.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sayso.geometry import wrap_angle
+from sayso.sim.kinematics import PAN_AXIS_X_M
+from sayso.sim.simulation import Simulation
+from sayso.tasks.motion import (
+    CARRY_M,
+    CLOSING_AT_REST_RAD,
+    OPEN,
+    READY_M,
+    SHUT,
+    SLOW_STEP_M,
+    Command,
+    Phase,
+    Pose,
+    Skill,
+    Vector,
+    drive,
+    nearest_heading,
+    over,
+    read_pose,
+    station_before,
+)
+
+if TYPE_CHECKING:
+    from sayso.tasks.world import World
+
+HOVER_M = 0.065
+"""Height above the grasp point from which the hand descends."""
+TRAVEL_M = 0.04
+"""What is added to that while the hand is far, so that it passes over tall things."""
+FIXED_JAW_ROOM_M = 0.0145
+"""Half width of the thing that fits between the tool centre point and the fixed jaw with 5 mm to spare."""
+DROP_ROOM_M, STACK_ROOM_M = 0.018, 0.004
+"""How far above its place a thing is let go."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Hold what the expert looks at in one step. Points are in the frame of the arm's base, metres."""
+
+    pose: Pose
+    closing_rad: float
+    """Heading along which to close on the thing."""
+    grasp: Vector
+    """Where the hand closes."""
+    drop: Vector
+    """Where the hand lets go."""
+    held: bool
+    placed: bool
+    precise: bool
+    """Whether it must be put down gently and exactly, as on a stack."""
+    station: Vector
+    """Pose (x, y, heading) of the base from which the arm reaches what it has to reach next."""
+
+    @property
+    def off_grasp_m(self) -> float:
+        """Return how far the hand is from being above the grasp point."""
+        return float(np.hypot(*(self.pose.hand - self.grasp)[:2]))
+
+    @property
+    def above_m(self) -> float:
+        """Return how far the hand is above the grasp point."""
+        return float(self.pose.hand[2] - self.grasp[2])
+
+    @property
+    def off_drop_m(self) -> float:
+        """Return how far the hand is from being above the drop point."""
+        return float(np.hypot(*(self.pose.hand - self.drop)[:2]))
+
+    @property
+    def above_drop_m(self) -> float:
+        """Return how far the hand is above the drop point."""
+        return float(self.pose.hand[2] - self.drop[2])
+
+    @property
+    def at_station(self) -> bool:
+        """Tell whether the base may stop."""
+        return self.pose.at_station(self.station, CARRY_M if self.held else READY_M)
+
+
+def observe(world: World) -> Situation:
+    """Read the state that decides the phase."""
+    sim, task = world.simulation, world.task
+    pose = read_pose(sim)
+    shape, vessel = sim.shape(task.object_name), sim.shape(task.place_name)
+    body = sim.data.body(task.object_name)
+    bottom = sim.arm_from_world(body.xpos)
+    middle = sim.arm_from_world(body.xpos + body.xmat.reshape(3, 3) @ [0, 0, shape.grasp_m])
+    place_world = sim.position(task.place_name)
+    held, placed = sim.held(task.object_name), task.placed(sim)
+    closing = (
+        nearest_heading(pose, sim.yaw(task.object_name) - pose.base[2], shape.symmetry)
+        if shape.symmetry
+        else CLOSING_AT_REST_RAD + math.atan2(middle[1], middle[0] - PAN_AXIS_X_M)
+    )
+    beside = max(0.0, shape.width_m / 2 - FIXED_JAW_ROOM_M)
+    precise = task.family == "stack"
+    carried = pose.hand - bottom if held else np.array([0.0, 0.0, shape.grasp_m])
+    room = vessel.height_m + (STACK_ROOM_M if precise else DROP_ROOM_M)
+    goal = place_world if held or placed else body.xpos
+    return Situation(
+        pose=pose,
+        closing_rad=wrap_angle(closing),
+        grasp=middle - beside * np.array([math.cos(closing), math.sin(closing), 0.0]),
+        drop=sim.arm_from_world(_bottom(sim, task.place_name)) + carried + [0, 0, room],
+        held=held,
+        placed=placed,
+        precise=precise,
+        station=station_before(goal),
+    )
+
+
+def _bottom(sim: Simulation, place: str) -> Vector:
+    """Return where the foot of a place is: the foot of a thing to stack on, the floor of a container."""
+    return np.array(sim.data.body(place).xpos) if sim.shape(place).movable else sim.position(place)
+
+
+def _approach(s: Situation) -> Command:
+    far = min(1.0, s.off_grasp_m / 0.10)
+    low = s.above_m < HOVER_M * 0.6 and s.off_grasp_m > 0.03  # rise first, so as not to sweep things away
+    hover = s.grasp + [0, 0, HOVER_M + far * TRAVEL_M]
+    return Command(s.pose.hand + [0, 0, HOVER_M] if low else hover, OPEN, closing_rad=s.closing_rad)
+
+
+PHASES: tuple[Phase[Situation], ...] = (
+    Phase(
+        "retreat",
+        lambda s: s.placed and not s.held,
+        lambda s: Command(over(s.pose.hand, s.drop[2] + 0.08), OPEN, base=np.zeros(3)),
+    ),
+    Phase(
+        "release",
+        lambda s: (
+            s.held
+            and s.at_station
+            and s.off_drop_m < (0.007 if s.precise else 0.018)
+            and s.above_drop_m < (0.004 if s.precise else 0.012)
+        ),
+        lambda s: Command(s.pose.hand, OPEN),
+    ),
+    Phase(
+        "lower",
+        lambda s: (
+            s.held
+            and s.at_station
+            and s.off_drop_m < (0.005 if s.precise else 0.012) + 0.2 * max(0.0, s.above_drop_m)
+        ),
+        lambda s: Command(s.drop, SHUT, SLOW_STEP_M),
+    ),
+    Phase(
+        "carry",
+        lambda s: s.held and s.at_station and s.above_drop_m > 0.02,
+        lambda s: Command(over(s.drop, max(s.drop[2] + 0.035, s.pose.hand[2] - 0.02)), SHUT),
+    ),
+    Phase(
+        "lift",
+        lambda s: s.held and s.at_station,
+        lambda s: Command(over(s.pose.hand, s.drop[2] + 0.06), SHUT),
+    ),
+    Phase(
+        "rise",
+        lambda s: s.held and s.pose.hand[2] < 0.075,
+        lambda s: Command(over(s.pose.hand, CARRY_M[2]), SHUT),
+    ),
+    Phase(
+        "drive_loaded",
+        lambda s: s.held,
+        lambda s: Command(CARRY_M, SHUT, base=drive(s.pose, s.station)),
+    ),
+    Phase(
+        "drive",
+        lambda s: not s.at_station,
+        lambda s: Command(READY_M, OPEN, base=drive(s.pose, s.station)),
+    ),
+    Phase(
+        "close",
+        lambda s: s.off_grasp_m < (0.007 if s.pose.gripper > 45 else 0.025) and s.above_m < 0.010,
+        lambda s: Command(s.pose.hand, SHUT),
+    ),
+    Phase(
+        "descend",
+        lambda s: s.off_grasp_m < 0.006 + 0.25 * max(0.0, s.above_m - 0.01) and s.above_m < HOVER_M + 0.02,
+        lambda s: Command(s.grasp - [0, 0, 0.004], OPEN, SLOW_STEP_M, closing_rad=s.closing_rad),
+    ),
+    Phase("approach", lambda s: True, _approach),
+)
+SKILL = Skill(observe=observe, phases=PHASES)

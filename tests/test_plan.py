@@ -1,0 +1,288 @@
+"""Long instructions: divided where every part makes sense, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import numpy as np
+import pytest
+
+from sayso import spec
+from sayso.tasks.kinds import Place, Thing
+from sayso.tasks.language import NotUnderstoodError, examples, plain
+from sayso.tasks.plan import (
+    CLOSERS,
+    CONNECTIVES,
+    MAX_PIECES,
+    OPENERS,
+    EndpointError,
+    LanguageModelSplitter,
+    join,
+    split,
+)
+from sayso.tasks.vocabulary import Intent
+
+RED, GREEN, CAN, MUG = (
+    Thing("red", "block"),
+    Thing("green", "block"),
+    Thing("red", "can"),
+    Thing("blue", "mug"),
+)
+TRAY, BASKET, MAT, BIN = (
+    Place("blue", "tray"),
+    Place("red", "basket"),
+    Place("yellow", "mat"),
+    Place("grey", "bin", "sofa"),
+)
+DRAWER, PERSON, SOFA, TABLE = (Place("", kind) for kind in ("drawer", "person", "sofa", "table"))
+SCENE = [RED, GREEN, CAN, MUG, TRAY, BASKET, MAT, BIN, DRAWER, PERSON, SOFA, TABLE]
+
+INTENTS = [
+    *(Intent("put", "in", thing, place) for thing in (RED, CAN) for place in (TRAY, BASKET)),
+    *(Intent("drawer", manner, None, DRAWER) for manner in ("open", "close")),
+    *(Intent("goto", "to", None, place) for place in (DRAWER, PERSON, SOFA, TABLE)),
+    Intent("stack", "on", RED, GREEN),
+    Intent("push", "onto", CAN, MAT),
+    Intent("push", "beside", CAN, MUG),
+    Intent("drawer", "in", MUG, DRAWER),
+    Intent("fetch", "bring", MUG, PERSON),
+    Intent("fetch", "to", GREEN, BIN),
+]
+
+
+@pytest.mark.parametrize("wording", ["train", "heldout"])
+def test_split_inverts_join(wording: str) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        several = [INTENTS[i] for i in rng.permutation(len(INTENTS))[: rng.integers(1, 4)]]
+        text = join(several, rng, wording)
+        assert list(split(text, SCENE)) == several, text
+
+
+def test_joined_sentences_of_the_test_are_never_those_of_training() -> None:
+    for row in (CONNECTIVES, CLOSERS):
+        assert not set(row.train) & set(row.heldout)
+    assert set(OPENERS.train) & set(OPENERS.heldout) == {""}
+    with pytest.raises(spec.UnknownNameError, match="wording"):
+        join(INTENTS[:2], np.random.default_rng(0), "test")
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        (
+            "put the red block in the tray, then open the drawer and come to me",
+            ["put the red block in the blue tray", "open the drawer", "come to me"],
+        ),
+        (
+            "First put the can in the basket, after that open the drawer, finally come to me.",
+            ["put the red can in the red basket", "open the drawer", "come to me"],
+        ),
+        ("Open the drawer. Close the drawer!", ["open the drawer", "close the drawer"]),
+        ("1. open the drawer\n2. go to the sofa", ["open the drawer", "drive to the sofa"]),
+        ("go to the table and bring me the can", ["drive to the table", "bring me the red can"]),
+        (
+            "push the mug next to the can, next, go to the sofa",
+            ["push the blue mug next to the red can", "drive to the sofa"],
+        ),
+        (
+            "robot, could you open the drawer and come here, please",
+            ["open the drawer", "come to me"],
+        ),
+    ],
+)
+def test_a_long_instruction_becomes_its_steps(text: str, steps: list[str]) -> None:
+    assert [plain(intent) for intent in split(text, SCENE)] == steps
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pick up the red block and put it in the tray",
+        "Pick up the red block. Put it in the tray.",
+        "please, find the red block and put it in the tray, thanks",
+    ],
+)
+def test_the_and_inside_one_instruction_does_not_cut_it(text: str) -> None:
+    assert split(text, SCENE) == (Intent("put", "in", RED, TRAY),)
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("open the drawer, then close it", ["open the drawer", "close the drawer"]),
+        (
+            "Open the drawer. Put the mug in it. Close it.",
+            ["open the drawer", "put the blue mug in the drawer", "close the drawer"],
+        ),
+        (
+            "open the drawer, put the mug inside and close it",
+            ["open the drawer", "put the blue mug in the drawer", "close the drawer"],
+        ),
+        (
+            "push the mug onto the mat, then bring it to me",
+            ["push the blue mug onto the yellow mat", "bring me the blue mug"],
+        ),
+        (
+            "put the can in the tray, drive to the sofa and bring it to me",
+            ["put the red can in the blue tray", "drive to the sofa", "bring me the red can"],
+        ),
+        ("go to the sofa, then to the table", ["drive to the sofa", "drive to the table"]),
+        ("bring me the can and then the mug", ["bring me the red can", "bring me the blue mug"]),
+    ],
+)
+def test_a_clause_may_lean_on_an_earlier_one(text: str, steps: list[str]) -> None:
+    assert [plain(intent) for intent in split(text, SCENE)] == steps
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("put the red block in the tray and make tea", "In \"make tea\": I did not understand 'tea'"),
+        ("sing, then open the drawer", 'In "sing": I did not understand'),
+        ("open the drawer, then come to the fridge", 'In "come to the fridge"'),
+        ("pick up the red block and put it in the bath", "'bath'"),
+        ("before you open the drawer, come to me", "'before'"),
+        ("open the drawer and don't close it", "don't"),
+        (
+            "stack the red block on the green block, then push it next to the mug",
+            "the red block or the green",
+        ),
+        ("put the can in the tray, then move it to the sofa", 'In "move it to the sofa"'),
+        ("take the can and the mug to the bin", "one thing at a time"),
+        ("close it", "It does not say"),
+        ("", "Nothing was said"),
+        ("and then", "Nothing was said"),
+    ],
+)
+def test_the_clause_that_is_not_understood_is_named(text: str, reason: str) -> None:
+    with pytest.raises(NotUnderstoodError) as refusal:
+        split(text, SCENE)
+    assert reason in str(refusal.value)
+    assert "I can:" in str(refusal.value)
+
+
+def test_endless_instructions_are_refused_at_once() -> None:
+    with pytest.raises(NotUnderstoodError, match="too much at once"):
+        split("open the drawer and " * (MAX_PIECES + 1), SCENE)
+    with pytest.raises(NotUnderstoodError, match="tea"):
+        split("open the drawer and " * (MAX_PIECES - 2) + "make tea", SCENE)
+
+
+def test_only_the_given_families_are_planned() -> None:
+    with pytest.raises(NotUnderstoodError, match="open the drawer"):
+        split("open the drawer, then come to me", SCENE, families=["goto"])
+
+
+class Endpoint(HTTPServer):
+    """Answer every chat completion with the same body, and keep what was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.status, self.body = 200, b""
+        self.asked: dict[str, object] = {}
+        self.path, self.authorization = "", ""
+        self.url = f"http://127.0.0.1:{self.server_port}/v1"
+
+    def say(self, text: str) -> None:
+        self.body = json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        endpoint = self.server
+        assert isinstance(endpoint, Endpoint)
+        endpoint.path, endpoint.authorization = self.path, self.headers.get("Authorization", "")
+        endpoint.asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(endpoint.status)
+        self.end_headers()
+        self.wfile.write(endpoint.body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    server = Endpoint()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_language_model_divides_free_form_text(endpoint: Endpoint) -> None:
+    endpoint.say("1. open the drawer\n\n2. put the blue mug in the drawer\n- close the drawer\n")
+    splitter = LanguageModelSplitter(base_url=endpoint.url, model="tiny", api_key="secret")
+    text = "could somebody tidy away that mug where nobody sees it?"
+    steps = splitter(text, SCENE)
+    assert [plain(intent) for intent in steps] == [
+        "open the drawer",
+        "put the blue mug in the drawer",
+        "close the drawer",
+    ]
+    assert (endpoint.path, endpoint.authorization) == ("/v1/chat/completions", "Bearer secret")
+    assert endpoint.asked["model"] == "tiny"
+    system, user = endpoint.asked["messages"]  # type: ignore[misc]
+    assert user == {"role": "user", "content": text}
+    assert all(example in system["content"] for example in examples(SCENE))
+    assert all(thing.name in system["content"] for thing in SCENE)
+
+
+def test_the_key_is_not_shown() -> None:
+    assert "secret" not in repr(LanguageModelSplitter(base_url="http://a", model="m", api_key="secret"))
+
+
+def test_every_line_of_a_language_model_must_be_understood(endpoint: Endpoint) -> None:
+    splitter = LanguageModelSplitter(base_url=endpoint.url, model="tiny")
+    endpoint.say("open the drawer\nboil some water")
+    with pytest.raises(NotUnderstoodError, match=r"said \"boil some water\".*'boil'"):
+        splitter("make tea", SCENE)
+    assert endpoint.authorization == ""
+    endpoint.say("put the purple block in the blue tray")
+    with pytest.raises(NotUnderstoodError, match="There is no purple block here"):
+        splitter("tidy up", SCENE)
+    endpoint.say("\n")
+    with pytest.raises(NotUnderstoodError, match="nothing to do in 'sing'"):
+        splitter("sing", SCENE)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (200, b"<html>hello</html>", "not that of a chat completion: '<html>hello"),
+        (200, b'{"choices": []}', "not that of a chat completion"),
+        (200, b'{"choices": [{"message": {"content": null}}]}', "no text but None"),
+        (401, b"no such key", "answered 401 .*no such key"),
+    ],
+)
+def test_a_bad_answer_is_reported(endpoint: Endpoint, status: int, body: bytes, reason: str) -> None:
+    endpoint.status, endpoint.body = status, body
+    with pytest.raises(EndpointError, match=reason):
+        LanguageModelSplitter(base_url=endpoint.url, model="tiny")("open the drawer", SCENE)
+
+
+def test_a_dead_endpoint_is_reported() -> None:
+    with HTTPServer(("127.0.0.1", 0), _Handler) as server:
+        url = f"http://127.0.0.1:{server.server_port}/v1"
+    with pytest.raises(EndpointError, match=r"cannot reach a language model at .*refused"):
+        LanguageModelSplitter(base_url=url, model="tiny")("open the drawer", SCENE)
+
+
+def test_a_silent_endpoint_is_given_up() -> None:
+    with HTTPServer(("127.0.0.1", 0), _Handler) as server:  # listens, but never answers
+        splitter = LanguageModelSplitter(
+            base_url=f"http://127.0.0.1:{server.server_port}", model="tiny", timeout_s=0.1
+        )
+        with pytest.raises(EndpointError, match="timed out"):
+            splitter("open the drawer", SCENE)
+
+
+def test_an_address_must_be_of_the_web() -> None:
+    with pytest.raises(EndpointError, match="http://"):
+        LanguageModelSplitter(base_url="file:///etc", model="tiny")
