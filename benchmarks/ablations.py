@@ -1,11 +1,11 @@
-"""Measure what each design choice buys: the same model with one choice undone, on the same data and time.
+r"""Measure what each design choice buys: the same model with one choice undone, on the same data and time.
 
     python benchmarks/ablations.py --datasets datasets --minutes 60
 
-What each row asks stands in docs/ablations.md. Demonstrations without recovery noise are another dataset; its
-row is skipped where there is none:
+What each row asks stands in docs/ablations.md. Demonstrations without recovery noise are another dataset;
+its row is skipped where there is none:
 
-    sayso record --world tabletop --noise.deg 0 --noise.m-per-s 0 --noise.deg-per-s 0 --episodes ... \\
+    sayso record --world tabletop --noise.deg 0 --noise.m-per-s 0 --noise.deg-per-s 0 --episodes ... \
         --out datasets/tabletop_steady
 """
 

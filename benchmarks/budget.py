@@ -54,7 +54,7 @@ class Row:
     weights_of: str = ""
     """Another row whose policy this one is, acting differently; empty if it is trained for itself."""
     dataset: str = ""
-    """What follows the world's name in the name of its dataset; rows without their own dataset are skipped."""
+    """What follows the world's name in the name of a dataset of its own; without that the row is skipped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,8 @@ def cost(policy: Path) -> dict[str, float]:
     """Return what a policy costs: trained parameters in millions, and milliseconds per call on one thread."""
     torch.set_num_threads(1)
     loaded, rng = load(policy), np.random.default_rng(0)
-    looks = [look(loaded.features, "put the red block in the blue tray", rng) for _ in range(CALLS + UNTIMED_CALLS)]
+    sentence, count = "put the red block in the blue tray", CALLS + UNTIMED_CALLS
+    looks = [look(loaded.features, sentence, rng) for _ in range(count)]
     moving = sum(p.numel() for p in loaded.model.parameters() if p.requires_grad)
     return {"parameters_m": moving / 1e6, "policy_ms": statistics.median(calls_ms(loaded, looks))}
 
@@ -205,9 +206,7 @@ def compare(name: str, terms: Terms, rows: Mapping[str, Row], chosen: Sequence[s
     settings |= {field: value for field, value in dataclasses.asdict(terms).items() if field != "runs"}
     settings = json.loads(json.dumps(settings | {"datasets": terms.datasets.name}, default=str))
     used = seeds(terms.split, terms.episodes)
-    return write_result(
-        name, metrics, seeds=used, n=terms.episodes, config=settings, episodes=episodes
-    )
+    return write_result(name, metrics, seeds=used, n=terms.episodes, config=settings, episodes=episodes)
 
 
 def _train_config(terms: Terms, world: str, label: str, rows: Mapping[str, Row]) -> TrainConfig:

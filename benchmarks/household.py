@@ -13,7 +13,6 @@ import os
 os.environ.setdefault("MUJOCO_GL", "egl")
 
 import hashlib
-import json
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,10 +22,10 @@ from typing import Any
 
 import tyro
 
-import long_instructions
 from budget import evaluated, training_facts
+from long_instructions import measure, policy_in
 from results_file import ROOT, write_result
-from sayso.cli import EvalConfig, load_for
+from sayso.cli import EvalConfig
 from sayso.evaluate import wilson
 from sayso.models.policy import WEIGHTS, load
 from sayso.spec import SaysoError, seeds
@@ -72,7 +71,7 @@ def main(config: Household) -> None:
         swapping = tuple(family for family in families if family not in WITHOUT_OBJECT)
         swap = evaluated(policy, _wanted(config, world, swapping, f"{name}_swap_{config.wrong}", swap=True))
         out = config.reports / f"{name}_long_{config.long}.json"
-        long = long_instructions.measure(world, partial(load_for, policy), config.long, out)
+        long = measure(world, partial(policy_in, policy), config.long, out)
         reports |= {world: found, f"{world}_swap": swap, f"{world}_long": long}
         metrics |= success(found, world)
         metrics[f"train_hours_{world}"] = trained_hours(policy)
@@ -90,12 +89,10 @@ def main(config: Household) -> None:
     }
     episodes = [outcome(name, episode) for name, found in reports.items() for episode in found["episodes"]]
     used = seeds("test", config.episodes)
-    print(
-        "wrote",
-        write_result(
-            "household", metrics, seeds=used, n=config.episodes, config=settings, episodes=episodes
-        ),
+    written = write_result(
+        "household", metrics, seeds=used, n=config.episodes, config=settings, episodes=episodes
     )
+    print("wrote", written)
 
 
 def summary(metrics: Mapping[str, float], reports: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -164,8 +161,8 @@ def _refuse_unknown_past(policy: Path, earlier_minutes: float) -> None:
     begun_with = training_facts(policy).get("config", {}).get("init")
     if begun_with and not earlier_minutes:
         raise SaysoError(
-            f"{policy.name} began with the weights of {begun_with!r}; say with --earlier-minutes how long those "
-            "had been trained"
+            f"{policy.name} began with the weights of {begun_with!r}; say with --earlier-minutes how long "
+            "those had been trained"
         )
 
 

@@ -4,8 +4,8 @@
 
     seed --> scene --errands--> intents --join--> one sentence or several --carry_out--> policy, step by step
 
-Half of the instructions have two steps, half three, all worded as in training. A step that fails is tried once
-more (see `sayso.planner`); an instruction succeeds if all of its steps do, in order.
+Half of the instructions have two steps, half three, all worded as in training. A step that fails is tried
+once more (see `sayso.planner`); an instruction succeeds if all of its steps do, in order.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from sayso import pool
 from sayso.data.film import write_film
+from sayso.models.policy import check_fits, load
 from sayso.planner import Here, Report, carry_out, errands
 from sayso.provenance import provenance
 from sayso.rollout import packaged_world, rollout
@@ -71,6 +73,14 @@ class Build:
         return partial(attempt, room, self.make_policy(room), films=self.films)
 
 
+def policy_in(folder: Path, room: Any) -> Policy:
+    """Return a policy for one process of several: on one thread, and only if it fits the room."""
+    torch.set_num_threads(1)
+    policy = load(folder)
+    check_fits(policy.features, room.features)
+    return policy
+
+
 def attempt(room: Any, policy: Policy, errand: Errand, films: Path | None = None) -> dict[str, Any]:
     """Carry out one long instruction and return what came of it, plain JSON."""
     seed, text, steps = draw(room, errand)
@@ -87,7 +97,8 @@ def attempt(room: Any, policy: Policy, errand: Errand, films: Path | None = None
         report = carry_out(room, policy, text, seed, act=act)
     except NotUnderstoodError as error:
         return found | {"outcome": Outcome.FAILURE, "done": 0, "steps": [], "error": str(error)}
-    found |= {"outcome": outcome_of(report), "done": report.done, "steps": [plain_step(s) for s in report.steps]}
+    taken = [plain_step(step) for step in report.steps]
+    found |= {"outcome": outcome_of(report), "done": report.done, "steps": taken}
     if films and frames and found["outcome"] is Outcome.FAILURE:
         write_film(films / f"{seed}.mp4", frames, room.features.fps, remark=f"{report.done} of {steps} done")
     return found

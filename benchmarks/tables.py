@@ -10,6 +10,13 @@ As long as there is no such file the page says that nothing was measured yet.
 
 Names behind the path choose the metrics and their order; without any, all are shown. A metric whose name
 begins with ``textbook_`` is the baseline's and stands in a column beside the metric it is the baseline of.
+
+Where metrics are called ``<row>.<column>``, such as ``late_fusion.put_tabletop``, ``grid`` instead of
+``table`` makes a row of each, and the names behind the path choose the columns::
+
+    <!-- grid: benchmarks/results/ablations.json mean_tabletop policy_ms_tabletop -->
+    ...
+    <!-- end grid -->
 """
 
 from __future__ import annotations
@@ -25,7 +32,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 BASELINE = "textbook_"
 TABLE = re.compile(
-    r"(?P<head><!-- table: (?P<path>\S+)(?P<metrics>(?: \S+)*?) -->\n).*?(?P<tail><!-- end table -->)",
+    r"(?P<head><!-- (?P<kind>table|grid): (?P<path>\S+)(?P<metrics>(?: \S+)*?) -->\n).*?"
+    r"(?P<tail><!-- end (?P=kind) -->)",
     re.DOTALL,
 )
 
@@ -49,7 +57,8 @@ def rendered(page: Path, root: Path = ROOT) -> str:
             return f"{match['head']}*Not measured yet.*\n{match['tail']}"
         result = json.loads(file.read_text(encoding="utf-8"))
         link = Path(os.path.relpath(file, page.parent)).as_posix()
-        return f"{match['head']}{markdown(result, link, match['metrics'].split())}\n{match['tail']}"
+        draw = grid if match["kind"] == "grid" else markdown
+        return f"{match['head']}{draw(result, link, match['metrics'].split())}\n{match['tail']}"
 
     return TABLE.sub(table, page.read_text(encoding="utf-8"))
 
@@ -65,9 +74,31 @@ def markdown(result: Mapping[str, Any], link: str, chosen: Iterable[str] = ()) -
     for name in names:
         row = [name.replace("_", " "), shown(metrics, name)]
         rows.append([*row, shown(metrics, BASELINE + name)] if compared else row)
-    rows.insert(1, ["---", *["---:"] * (len(rows[0]) - 1)])
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([*lines, "", source(result, link)])
+    return table_of(rows, source(result, link))
+
+
+def grid(result: Mapping[str, Any], link: str, chosen: Iterable[str] = ()) -> str:
+    """Return a result whose metrics are called ``<row>.<column>`` as a Markdown table of rows and columns.
+
+    A column that some rows do not have stays empty there; one that no row has is refused.
+    """
+    metrics: Mapping[str, float] = result["metrics"]
+    cells = [name.split(".", 1) for name in metrics if "/" not in name and "." in name]
+    there = list(dict.fromkeys(column for _, column in cells))
+    columns = list(chosen) or there
+    if unknown := [column for column in columns if column not in there]:
+        raise ValueError(f"{link} has no column {', '.join(unknown)}; it has {', '.join(there)}")
+    rows = [["", *(column.replace("_", " ") for column in columns)]]
+    for name in dict.fromkeys(row for row, _ in cells):
+        rows.append([name.replace("_", " "), *(shown(metrics, f"{name}.{column}") for column in columns)])
+    return table_of(rows, source(result, link))
+
+
+def table_of(rows: list[list[str]], footer: str) -> str:
+    """Return rows, the first of which is the heading, as Markdown with a line under them."""
+    rule = ["---", *["---:"] * (len(rows[0]) - 1)]
+    lines = ["| " + " | ".join(row) + " |" for row in [rows[0], rule, *rows[1:]]]
+    return "\n".join([*lines, "", footer])
 
 
 def is_baseline(name: str, metrics: Mapping[str, float]) -> bool:

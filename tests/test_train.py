@@ -324,6 +324,36 @@ def test_config_that_cannot_work_is_refused(dataset, tmp_path):
         TrainConfig(datasets=(), out=tmp_path)
 
 
+def test_changes_to_the_model_are_built_recorded_and_refused_to_another_run(config, straight):
+    changed = dataclasses.replace(config, model_config=("fusion=late", "point_weight=0"))
+    run = Run(changed, open_windows(changed))
+    assert (run.model.config.fusion, run.model.config.point_weight) == ("late", 0.0)
+    assert run.model.config.width == policies.load(straight / "policy").model.config.width
+    run.save()
+    run.log.close()
+    facts = json.loads((config.out / "policy" / "config.json").read_text())["training"]
+    assert facts["config"]["model_config"] == ["fusion=late", "point_weight=0"]
+    assert policies.load(config.out / "policy").model.config == run.model.config
+    with pytest.raises(SaysoError, match=r"model_config: \['fusion=late'"):
+        Run(config, open_windows(config))
+    assert "model_config" not in json.loads((straight / "run.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"model_config": ("fusoin=late",)}, "Did you mean 'fusion'"),
+        ({"model_config": ("chunk=8",)}, "no field of VLAConfig to set 'chunk'"),
+        ({"model_config": ("fusion=late",), "model": "act"}, "only a vla's config"),
+        ({"model_config": ("fusion=late",), "init": Path("policy")}, "init brings one"),
+    ],
+)
+def test_changes_that_cannot_be_made_are_refused_before_anything_is_written(config, changes, complaint):
+    with pytest.raises((ValueError, SaysoError), match=complaint):
+        dataclasses.replace(config, **changes)
+    assert not config.out.exists()
+
+
 def test_a_run_can_begin_with_the_weights_of_a_policy(straight, config, dataset):
     begun = dataclasses.replace(config, init=straight / "policy")
     run = Run(begun, open_windows(begun))

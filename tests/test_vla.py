@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sayso.models.language import FrozenTextEncoder
-from sayso.models.vision import Augmentation
+from sayso.models.vision import Augmentation, prepare
 from sayso.models.vla import Batch, VisionLanguageAction, VLAConfig, small, tiny
 from sayso.spec import Features
 from small_worlds import FEATURES
@@ -80,6 +80,30 @@ def test_the_total_is_the_weighted_sum_of_its_terms():
     terms = model(point_weight=0.5, where_weight=2.0).losses(batch())
     assert set(terms) == {"total", "action", "point", "where"}
     assert torch.isclose(terms["total"], terms["action"] + 0.5 * terms["point"] + 2 * terms["where"])
+
+
+def glance_of(net: VisionLanguageAction, given: Batch) -> torch.Tensor:
+    views = [prepare(images) for images in given.images]
+    with torch.no_grad():
+        return net(views, given.state, given.words, given.words_mask)[1].seen
+
+
+def test_late_fusion_looks_without_the_words_and_acts_with_them():
+    given = batch()
+    said_otherwise = dataclasses.replace(given, words=given.words.flip(0))
+    late = model(fusion="late").eval()
+    assert torch.equal(glance_of(late, given), glance_of(late, said_otherwise))
+    assert (late.sample(given) - late.sample(said_otherwise)).abs().max() > 1e-4
+    early = model().eval()
+    assert not torch.equal(glance_of(early, given), glance_of(early, said_otherwise))
+
+
+def test_late_fusion_is_not_asked_to_point_at_what_it_cannot_know():
+    net = model(fusion="late")
+    terms = net.losses(batch())
+    assert set(terms) == {"total", "action"}
+    terms["total"].backward()
+    assert net.unheard.grad.abs().sum() > 0
 
 
 def test_without_labels_the_action_is_the_total():
@@ -202,8 +226,9 @@ def test_a_config_survives_json():
 def test_impossible_sizes_are_refused():
     with pytest.raises(ValueError, match="referents"):
         dataclasses.replace(tiny(FEATURES), referents=4)
-    with pytest.raises(ValueError, match="decoder"):
-        dataclasses.replace(tiny(FEATURES), decoder="magic")
+    for field in ("decoder", "fusion", "vision"):
+        with pytest.raises(ValueError, match=field):
+            dataclasses.replace(tiny(FEATURES), **{field: "magic"})
     cameras = {"front": (32, 30), "wrist": (64, 64)}
     with pytest.raises(ValueError, match="multiples of 8"):
         VisionLanguageAction(small(Features(robot_type="r", fps=10, state=(), action=(), cameras=cameras)))

@@ -263,6 +263,7 @@ class Onlooker(Here):
     def __init__(self, world: FilmedRoom, begin: Observation, progress: Progress) -> None:
         """Watch a room, whose present observation is `begin`."""
         super().__init__(world, begin)
+        self._overview = world.render
         self._progress = progress
         self._steps = 0
         self.film: list[Observation] = []
@@ -285,7 +286,7 @@ class Onlooker(Here):
 
     def _frame(self, observation: Observation) -> Observation:
         """Return what the policy sees, and beside it the whole room if a camera shows it."""
-        overview = self._room.render()
+        overview = self._overview()
         return observation if overview is None else {**observation, image_key("overview"): overview}
 
 

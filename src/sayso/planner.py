@@ -11,7 +11,7 @@ and whether a condition of a task holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -19,9 +19,10 @@ import numpy as np
 
 from sayso.rollout import World, rollout
 from sayso.spec import Array, Episode, Observation, Outcome, Policy
-from sayso.tasks.language import KINDS, Intent, Place, Thing, plain
+from sayso.tasks.driving import STATIONS
+from sayso.tasks.language import Intent, Place, Thing, plain
 from sayso.tasks.plan import Splitter, split
-from sayso.tasks.task import TASKS, called
+from sayso.tasks.task import DRAWER_SHUT_M, TASKS, called
 from sayso.tasks.vocabulary import TEMPLATES
 
 Reason = Literal["asked", "needed", "again"]
@@ -66,12 +67,12 @@ class Report:
     @property
     def done(self) -> int:
         """Return how many of the intents were carried out, in order, before one could not be."""
-        return len({step.intent for step in self.steps if step.reason != "needed" and step.episode.success})
+        return sum(step.reason != "needed" and step.episode.success for step in self.steps)
 
     @property
     def success(self) -> bool:
         """Tell whether everything that was asked for succeeded."""
-        return self.done == len(set(self.asked))
+        return self.done == len(self.asked)
 
 
 class Here:
@@ -111,7 +112,7 @@ def carry_out(
     """Divide an instruction into steps and carry them out one after the other.
 
     A step that fails is tried again, from the table where there is one to drive back to. The plan ends at
-    the first step that fails for good.
+    the first step that fails for good, and at once if something crashes.
 
     Args:
         room: a world in which an episode has begun.
@@ -138,16 +139,18 @@ def carry_out(
         steps.append(Step(intent=intent, instruction=sentence, reason=reason, episode=episode))
         return episode.success
 
-    for intent in asked:
+    def manage(intent: Intent) -> bool:
         for attempt in range(attempts):
             failed = attempt > 0
-            if not all(take(need, "needed") for need in needs(room, intent, last, failed=failed)):
-                continue
-            if take(intent, "again" if failed else "asked"):
-                break
-        else:
-            break
-        if steps[-1].episode.outcome is Outcome.INVALID:
+            ready = all(take(need, "needed") for need in needs(room, intent, last, failed=failed))
+            if ready and take(intent, "again" if failed else "asked"):
+                return True
+            if steps[-1].episode.outcome is Outcome.INVALID:  # a crash would only be repeated
+                return False
+        return False
+
+    for intent in asked:
+        if not manage(intent):
             break
     return Report(asked=asked, steps=tuple(steps))
 
@@ -175,52 +178,75 @@ def _rollout(room: Room, policy: Policy, sentence: str, seed: int, execute: int)
     return rollout(Here(room, room.instruct(sentence)), policy, seed, execute=execute)
 
 
-def errands(room: Room, count: int, rng: np.random.Generator) -> list[Intent]:
-    """Think of things to ask for one after the other in a room: families take turns, objects move but once.
+ATTEMPTS = 20
+"""How often to begin anew when the first things thought of leave nothing else to do."""
 
-    Fewer than `count` come back if the room has no more to offer.
+
+def errands(room: Room, count: int, rng: np.random.Generator) -> list[Intent]:
+    """Think of things to ask for one after the other in a room in which nothing was moved yet.
+
+    Families take turns, things move but once, and nothing is piled on what another step put down. Fewer than
+    `count` come back if the room has no more to offer.
     """
-    layout, setting = room.task.layout, TASKS[room.name]
-    families = [str(family) for family in rng.permutation(room.families)]
-    used: set[Thing | None] = set()
-    is_open, at = layout.drawer_m > 0, "table"
-    found: list[Intent] = []
-    for turn in range(4 * count):
+    best: list[Intent] = []
+    for _ in range(ATTEMPTS):
+        found = _errands(room, count, rng)
         if len(found) == count:
-            break
+            return found
+        best = max(best, found, key=len)
+    return best
+
+
+def _errands(room: Room, count: int, rng: np.random.Generator) -> list[Intent]:
+    families = [str(family) for family in rng.permutation(room.families)]
+    outlook = _Outlook(room)
+    found: list[Intent] = []
+    for turn in range(count * len(families)):
         family = families[turn % len(families)]
-        options = [
-            intent
-            for manner in setting.families[family].manners
-            for intent in _intents(family, manner, room.task.things.values())
-            if not used & _moved(intent)
-            and _is_news(intent, is_open=is_open, at=at)
-            and setting.feasible(layout, intent)
-        ]
-        if options:
-            intent = options[rng.integers(len(options))]
-            found.append(intent)
-            used |= _moved(intent)
-            is_open = {"open": True, "close": False}.get(intent.manner, is_open)
-            at = "table" if family == "put" else intent.place.kind
+        options = [intent for intent in _intents(room, family) if outlook.offers(intent)]
+        if options and len(found) < count:
+            found.append(options[rng.integers(len(options))])
+            outlook.follow(found[-1])
     return found
 
 
-def _intents(family: str, manner: str, things: Iterable[Thing]) -> list[Intent]:
-    """Return all that a family could ask for among things."""
-    row, present = TEMPLATES[family, manner], list(things)
-    objects = [thing for thing in present if thing.kind in row.objects] if row.objects else [None]
-    places = [thing for thing in present if thing.kind in row.places]
-    return [Intent(family, manner, thing, place) for thing in objects for place in places if thing != place]
+def _intents(room: Room, family: str) -> list[Intent]:
+    """Return all that a family could ask for among the things of a room as it was laid out."""
+    things, setting = list(room.task.things.values()), TASKS[room.name]
+    found = []
+    for manner in setting.families[family].manners:
+        row = TEMPLATES[family, manner]
+        objects = [thing for thing in things if thing.kind in row.objects] if row.objects else [None]
+        places = [thing for thing in things if thing.kind in row.places]
+        found += [Intent(family, manner, o, place) for o in objects for place in places if o != place]
+    return [intent for intent in found if setting.feasible(room.task.layout, intent)]
 
 
-def _moved(intent: Intent) -> set[Thing | None]:
-    """Return the movable things that a step touches, which are no longer where the scene says after it."""
-    return {thing for thing in (intent.object, intent.place) if thing and KINDS[thing.kind].movable}
+class _Outlook:
+    """Foresee what is worth asking for in a room after some steps, should they succeed."""
 
+    def __init__(self, room: Room) -> None:
+        self._is_open, self._at = room.task.layout.drawer_m > DRAWER_SHUT_M, "table"
+        self._moved: set[Thing] = set()
+        self._full: set[Thing] = set()
+        """What holds something, and what was put where nothing more should be put."""
 
-def _is_news(intent: Intent, *, is_open: bool, at: str) -> bool:
-    """Tell whether a step changes anything: nobody closes a closed drawer or goes where they are."""
-    if intent.family == "goto":
-        return intent.place.kind != at
-    return is_open is (intent.manner != "open") if intent.family == "drawer" else True
+    def offers(self, intent: Intent) -> bool:
+        """Tell whether a step changes something and does not get in the way of those before."""
+        if intent.family == "goto":
+            return STATIONS[intent.place.kind] != STATIONS.get(self._at)
+        if intent.family == "drawer" and self._is_open is (intent.manner == "open"):
+            return False
+        if intent.object is None:
+            return True
+        # A thing on a mat can still be built upon, but is not where a way beside it was looked for.
+        taken = self._full if intent.family == "stack" else self._full | self._moved
+        return intent.object not in self._full | self._moved and intent.place not in taken
+
+    def follow(self, intent: Intent) -> None:
+        """Take a step as done."""
+        self._is_open = {"open": True, "close": False}.get(intent.manner, self._is_open)
+        self._at = "table" if intent.family == "put" else intent.place.kind
+        if intent.object is not None:
+            self._moved.add(intent.object)
+            self._full |= {intent.place} if intent.manner == "onto" else {intent.place, intent.object}

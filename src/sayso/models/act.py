@@ -11,7 +11,7 @@
 
 Zhao et al. 2023, arXiv:2304.13705, in the sizes LeRobot gives it: width 512, 8 heads, 4 encoder layers, 1
 decoder layer (of the original's 7 only the first reaches the loss), a latent of 32, dropout, L1 + 10 KL,
-targets standardised. That makes 51.7 M trained parameters. Three changes are ours:
+targets standardised. That makes 51.8 M trained parameters. Three changes are ours:
 
 - The words of the instruction are tokens beside the state's. (One vector per sentence, as others have it,
   cannot tell "A on B" from "B on A".)

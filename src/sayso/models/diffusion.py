@@ -14,7 +14,7 @@ steps that is trained on the noise (epsilon), and 10 steps of DDIM (Song et al. 
 acting. Three changes are ours:
 
 - The instruction's sentence vector is part of the condition.
-- The U-Net has widths of 128, 256 and 512 instead of 512, 1024 and 2048. That makes 29.7 M trained
+- The U-Net has widths of 128, 256 and 512 instead of 512, 1024 and 2048. That makes 29.5 M trained
   parameters.
 - It sees one frame, not two: between looks it carries out eight actions, like all it is measured with.
 

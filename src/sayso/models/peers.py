@@ -194,10 +194,11 @@ class PeerPolicy(ABC):
         """Go from windows in robot units to tensors in model units, on the model's device, one frame each."""
         units = self._chain.forward(windows)
         words, mask = self._encoder.encode(windows[TASK])
+        longest = int(mask.sum(1).max())
         tensors = {
             "state": policy.look_up(units, STATE)[:, -1:],
-            "words": words,
-            "words_mask": mask,
+            "words": words[:, :longest],
+            "words_mask": mask[:, :longest],
         }
         if ACTION in windows:
             is_pad = policy.look_up(windows, policy.IS_PAD)

@@ -70,7 +70,7 @@ def is_away(layout: Layout, place: str) -> bool:
 
 def _opening(rng: np.random.Generator, manner: str) -> float:
     """Draw how far the drawer stands open, in metres: as the task needs it, else mostly shut."""
-    ajar, wide = float(rng.uniform(0.0, 0.012)), float(rng.uniform(0.10, 0.15))
+    ajar, wide = float(rng.uniform(0.0, 0.012)), float(rng.uniform(0.12, 0.155))
     opened = manner in ("close", "in") or (manner != "open" and rng.random() < 0.3)
     return wide if opened else ajar
 

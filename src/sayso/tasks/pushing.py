@@ -1,7 +1,7 @@
 """Push a thing over the table: onto a mat, or beside another thing.
 
-The jaws stand slightly open as a fork across the way, low, behind the thing. Two fingers hold its course where
-one would let it slip away to the side::
+The jaws stand slightly open as a fork across the way, low, behind the thing. Two fingers hold its course
+where one would let it slip away to the side::
 
     rise -> travel -> lower -> align -> push -> back_off -> retreat
               ^________ (the thing slipped off) ____|
@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING
 import mujoco
 import numpy as np
 
+from sayso.geometry import wrap_angle
 from sayso.sim.kinematics import PAN_AXIS_X_M
 from sayso.sim.objects import Item, shape_of
 from sayso.sim.simulation import Simulation
 from sayso.tasks.motion import (
+    HAND_STEP_M,
     READY_M,
     SLOW_STEP_M,
     TILT_RAD,
@@ -46,7 +48,11 @@ FORK_OFFSET_M = 0.012
 FINGER_M = 0.009
 """Half the depth of a finger, along the way of the push."""
 LOW_M, HOVER_M = 0.015, 0.12
-"""Heights of the tool centre point: pushing, 4 mm below which the fingers end over the table; passing over."""
+"""Heights of the tool centre point: pushing, with the fingers' ends 4 mm over the table, and passing over."""
+PUSH_STEP_M = 0.010
+"""How far ahead of the arm its next target may lie while it pushes; cans fall over when pushed faster."""
+WRIST_RAD, WRIST_ROOM_RAD = math.radians(155), math.radians(30)
+"""How far the closing axis turns to either side of straight outward, and what of it a push may need."""
 BEHIND_M = 0.018
 """Free space between thing and fingers where the hand comes down, and again before it rises."""
 OFF_LINE_M = 0.014
@@ -59,8 +65,8 @@ STAYS_M = 0.012
 """How near it is left alone once the hand is clear of it."""
 LEAN_RADII_M = (0.20, 0.25, 0.28, 0.31)
 LOW_LEAN_RAD, HIGH_LEAN_RAD = (-0.20, 0.00, 0.22, 0.40), (0.25, 0.30, 0.45, 0.60)
-"""Least outward lean of the hand that the wrist can hold over the table and at `HOVER_M`, by distance from the
-pan axis. Asked for less, the inverse kinematics miss the point by centimetres."""
+"""Least outward lean of the hand that the wrist can hold over the table and at `HOVER_M`, by distance from
+the pan axis. Asked for less, the inverse kinematics miss the point by centimetres."""
 ARM_RING_M, ARM_SIDE_RAD = (0.13, 0.28), math.radians(62)
 """Where the fingers reach the table, from the pan axis."""
 FLAT_M = 0.003
@@ -98,7 +104,8 @@ class Situation:
     @property
     def off_line_m(self) -> float:
         """Return how far the fork is to the left of the line through thing and goal."""
-        return float(np.cross(self.way, self.fork - self.thing))
+        right = np.array([self.way[1], -self.way[0]])
+        return float((self.thing - self.fork) @ right)
 
     @property
     def reach_m(self) -> float:
@@ -151,7 +158,7 @@ def gap_m(simulation: Simulation, first: str, second: str) -> float:
         for name in (first, second)
     ]
     pairs = itertools.product(*solid)
-    return min(mujoco.mj_geomDistance(model, simulation.data, a, b, 1.0, None) for a, b in pairs)
+    return min(float(mujoco.mj_geomDistance(model, simulation.data, a, b, 1.0, None)) for a, b in pairs)
 
 
 def observe(world: World) -> Situation:
@@ -171,15 +178,17 @@ def observe(world: World) -> Situation:
 
 
 def _closing(s: Situation) -> float:
-    """Return the heading across the way, of the two the one nearer to the present that the wrist reaches."""
-    across = math.atan2(s.way[1], s.way[0]) + math.pi / 2
+    """Return the heading across the way, of the two the one nearer to the present, if the wrist reaches it.
+
+    High up it chooses one that leaves room to turn on during the push.
+    """
     bearing = _bearing(s.pose.hand)
-    present = s.pose.closing_rad - bearing
-    present = (present + math.pi) % (2 * math.pi) - math.pi
-    turned = present + (across - bearing - present + math.pi / 2) % math.pi - math.pi / 2
-    if abs(turned) > WRIST_RAD:
+    present = wrap_angle(s.pose.closing_rad - bearing)
+    across = math.atan2(s.way[1], s.way[0]) + math.pi / 2 - bearing
+    turned = present + (across - present + math.pi / 2) % math.pi - math.pi / 2
+    if abs(turned) > float(np.interp(s.above_m, (0.02, 0.04), (WRIST_RAD, WRIST_RAD - WRIST_ROOM_RAD))):
         turned -= math.copysign(math.pi, turned)
-    return bearing + turned
+    return bearing + float(np.clip(turned, present - 1.5, present + 1.5))  # back through the middle
 
 
 def _tilt(s: Situation) -> float:
@@ -202,17 +211,17 @@ def _bearing(point: Vector) -> float:
 def _fork_to(s: Situation, fork: Vector, height_m: float, step_m: float, *, turn: bool = True) -> Command:
     """Move so that the fork comes to a point, across the way."""
     closing = _closing(s) if turn else s.pose.closing_rad
-    offset = FORK_OFFSET_M * np.array([math.cos(closing), math.sin(closing)])
-    hand = np.array([*(fork + offset), height_m])
+    hand = np.array([*(fork + s.pose.hand[:2] - s.fork), height_m])
     return Command(hand, FORK, step_m, closing_rad=closing, tilt_rad=_tilt(s))
 
 
 def _push(s: Situation) -> Command:
-    """Go on along the way, slower near its end, and not while the fingers are so high as to tip the thing."""
-    gap_m = max(0.0, s.lag_m - s.reach_m)
-    step_m = float(np.clip(0.7 * (s.left_m + gap_m), 0.005, PUSH_STEP_M))
-    ahead_m = step_m * float(np.interp(s.above_m, (0.003, 0.012), (1.0, 0.0)))
-    return _fork_to(s, s.fork + 2 * ahead_m * s.way, LOW_M, step_m)
+    """Go on along the way, slower near its end, and not with fingers askew or so high as to tip the thing."""
+    free_m = max(0.0, s.lag_m - s.reach_m)
+    step_m = float(np.clip(0.7 * (s.left_m + free_m), 0.005, PUSH_STEP_M))
+    askew = abs(wrap_angle(_closing(s) - s.pose.closing_rad))
+    share = np.interp(s.above_m, (0.003, 0.012), (1.0, 0.0)) * np.interp(askew, (0.15, 0.35), (1.0, 0.0))
+    return _fork_to(s, s.fork + 2 * float(share) * step_m * s.way, LOW_M, step_m)
 
 
 def _back_off(s: Situation) -> Command:
@@ -220,13 +229,13 @@ def _back_off(s: Situation) -> Command:
     return _fork_to(s, s.fork + 0.03 * away, LOW_M + 0.004, SLOW_STEP_M, turn=False)
 
 
+def _rise(s: Situation) -> Command:
+    return Command(over(s.pose.hand, HOVER_M), FORK, tilt_rad=_tilt(s))
+
+
 def _retreat(s: Situation) -> Command:
-    return Command(READY_M if s.pose.hand[2] > 0.09 else over(s.pose.hand, HOVER_M), FORK)
+    return Command(READY_M, FORK) if s.pose.hand[2] > READY_M[2] - 0.02 else _rise(s)
 
-
-PUSH_STEP_M = 0.010
-WRIST_RAD = math.radians(150)
-"""How far the closing axis turns to either side of straight outward."""
 
 PHASES: tuple[Phase[Situation], ...] = (
     Phase("back_off", lambda s: s.arrived and s.near, _back_off),
@@ -243,8 +252,8 @@ PHASES: tuple[Phase[Situation], ...] = (
         lambda s: _fork_to(s, s.start, LOW_M, SLOW_STEP_M),
     ),
     Phase("step_back", lambda s: s.near, _back_off),
-    Phase("rise", lambda s: s.pose.hand[2] < HOVER_M - 0.025, lambda s: Command(over(s.pose.hand, HOVER_M), FORK)),
-    Phase("travel", lambda s: True, lambda s: _fork_to(s, s.start, HOVER_M, 0.020)),
+    Phase("rise", lambda s: s.pose.hand[2] < HOVER_M - 0.025, _rise),
+    Phase("travel", lambda s: True, lambda s: _fork_to(s, s.start, HOVER_M, HAND_STEP_M)),
 )
 SKILL: Skill[Situation] = Skill(observe=observe, phases=PHASES)
 

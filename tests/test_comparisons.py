@@ -1,0 +1,138 @@
+"""Comparisons are fair and go on after an interruption: one budget, one set of seeds, nothing done twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import ablations
+import budget
+import household
+import long_instructions
+import peers
+import results_file
+import tables
+from sayso.evaluate import wilson
+from sayso.learn.train import TrainConfig
+from sayso.models.policy import load
+from sayso.spec import SPLITS, SaysoError, UnknownNameError
+from sayso.tasks.task import TASKS
+from sayso.tasks.world import make_world
+from test_train import record
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    folder = tmp_path_factory.mktemp("comparison")
+    data = record(folder / "spots", range(4))
+    return TrainConfig(
+        datasets=(data,), out=folder / "row", preset="tiny", batch_size=2, chunk=4, threads=1, steps=1
+    )
+
+
+def test_steps_fill_the_minutes():
+    assert budget.fitting_steps(1, 0.5) == 120
+    assert budget.fitting_steps(60, 0.25) == 14_400
+    assert budget.fitting_steps(0.001, 9) == 1
+
+
+def test_a_budget_is_measured_once_and_decides_the_length_of_the_run(config, monkeypatch):
+    policy = budget.trained(config, 0.01)
+    found = json.loads((config.out / "budget.json").read_text())
+    assert found["step_seconds"] > 0
+    assert found["steps"] == budget.fitting_steps(0.01, found["step_seconds"])
+    assert budget.training_facts(policy)["steps"] == found["steps"]
+    assert budget.training_facts(policy)["config"]["steps"] == found["steps"]
+    monkeypatch.setattr(budget, "step_seconds", lambda _: pytest.fail("measured again"))
+    monkeypatch.setattr(budget, "train", lambda _: pytest.fail("trained again"))
+    assert budget.trained(config, 0.01) == policy
+    with pytest.raises(SaysoError, match=r"holds a run of 0\.01 minutes, not 5"):
+        budget.trained(config, 5)
+    assert budget.cost(policy)["parameters_m"] == pytest.approx(
+        sum(p.numel() for p in load(policy).model.parameters()) / 1e6
+    )
+
+
+@pytest.mark.parametrize("rows", [ablations.ROWS, peers.PEERS], ids=["ablations", "peers"])
+def test_every_row_can_be_trained_and_differs_from_the_first(rows, tmp_path):
+    first, *others = (dataclasses.asdict(row) for row in rows.values())
+    assert first not in others
+    for name, row in rows.items():
+        config = TrainConfig(datasets=(tmp_path,), out=tmp_path, **row.train)
+        assert row.execute == 1 or config.history == 1, f"{name} must be asked at every step"
+        assert not row.weights_of or row.weights_of in rows
+
+
+def test_a_row_that_is_not_there_is_refused(tmp_path):
+    terms = ablations.Ablations(runs=tmp_path)
+    with pytest.raises(UnknownNameError, match="late_fusion"):
+        budget.compare("ablations", terms, ablations.ROWS, ["late_fusoin"])
+
+
+def test_the_page_explains_every_row_and_no_other():
+    page = (ROOT / "docs" / "ablations.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", page, re.M) == list(ablations.ROWS)
+
+
+def test_a_grid_has_a_row_for_each_and_the_columns_it_names(tmp_path):
+    metrics = {"base.put": 0.8, "base.put/low": 0.7, "base.put/high": 0.9, "base.ms": 12.34, "late.put": 0.5}
+    results_file.write_result("toy", metrics, seeds=[], n=10, config={}, folder=tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("<!-- grid: toy.json -->\nstale\n<!-- end grid -->\n")
+    assert tables.rendered(page, tmp_path).splitlines()[1:5] == [
+        "|  | put | ms |",
+        "| --- | ---: | ---: |",
+        "| base | 80% (70% to 90%) | 12.3 |",
+        "| late | 0.5 |  |",
+    ]
+    page.write_text("<!-- grid: toy.json ms -->\n<!-- end grid -->\n")
+    assert "put" not in tables.rendered(page, tmp_path)
+    page.write_text("<!-- grid: toy.json grasp -->\n<!-- end grid -->\n")
+    with pytest.raises(ValueError, match="no column grasp; it has put, ms"):
+        tables.rendered(page, tmp_path)
+
+
+def test_the_household_is_all_worlds_with_all_their_families():
+    assert {world: tuple(setting.families) for world, setting in TASKS.items()} == household.FAMILIES
+
+
+def test_the_summary_counts_over_both_worlds_and_leaves_out_what_is_invalid():
+    metrics = {f"{f}_{w}": 1.0 for w, families in household.FAMILIES.items() for f in families}
+    metrics |= {"goto_home": 0.3, "trained_parameters_m_tabletop": 2.0, "trained_parameters_m_home": 3.0}
+    swap = {"families": {"put": {"n": 10, "went_for": {"named": 9, "original": 1}}}}
+    ends = [("success", 2), ("failure", 1), ("invalid", 0)]
+    long = {"episodes": [{"outcome": outcome, "done": done, "asked": 2} for outcome, done in ends]}
+    reports = {
+        f"{world}_{kind}": found for world in TASKS for kind, found in (("swap", swap), ("long", long))
+    }
+    found = household.summary(metrics, reports)
+    assert found["mean"] == pytest.approx(0.9)
+    assert found["wrong_instruction_follows_words"] == 0.9
+    assert found["long_instructions/low"] == wilson(2, 4).low
+    assert found["long_instructions_steps"] == 0.75
+    assert found["trained_parameters_m"] == 3.0
+
+
+def test_long_instructions_have_seeds_of_their_own():
+    asked = [long_instructions.Errand(number=k, of=25, film=False) for k in range(25)]
+    assert {errand.steps for errand in asked} == {2, 3}
+    used = [seed for errand in asked for seed in errand.seeds]
+    assert len(set(used)) == len(used) == 25 * long_instructions.SCENES
+    assert set(used) <= set(SPLITS["test"])
+
+
+def test_the_expert_carries_out_a_long_instruction_and_the_report_is_plain():
+    world = make_world("tabletop")
+    errand = long_instructions.Errand(number=0, of=25, film=False)
+    found = long_instructions.attempt(world, world.expert(), errand)
+    world.close()
+    assert json.loads(json.dumps(found)) == found
+    assert found["seed"] in errand.seeds
+    assert (found["asked"], found["done"], found["outcome"]) == (2, 2, "success")
+    assert all(step["instruction"] for step in found["steps"])
