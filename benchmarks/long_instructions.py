@@ -129,7 +129,7 @@ def plain_step(step: Any) -> dict[str, Any]:
         "instruction": step.instruction,
         "reason": step.reason,
         "outcome": episode.outcome,
-        "failed_conditions": episode.failed_conditions,
+        "failed_conditions": list(episode.failed_conditions),
         "steps": episode.steps,
         "error": episode.error,
     }

@@ -21,17 +21,20 @@ ROWS = [
     {"geometry", "pool", "provenance"},
     {"sim", "data"},
     {"tasks", "models"},
-    {"rollout", "evaluate"},
+    {"rollout", "evaluate", "planner"},
     {"learn", "runtime"},
     {"cli", "demo", "web"},
     {"", "__main__"},  # the package itself, which offers names from everywhere
 ]
 ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
-INSIDE_A_ROW = {("provenance", "pool"), ("evaluate", "rollout"), ("cli", "demo"), ("cli", "web")}
+INSIDE_A_ROW = {
+    *(("provenance", "pool"), ("evaluate", "rollout"), ("planner", "rollout")),
+    *(("cli", "demo"), ("cli", "web")),
+}
 
 TORCH_FREE = {
-    *("spec", "geometry", "pool", "provenance", "sim", "data", "tasks", "rollout", "evaluate", "runtime"),
-    "learn.record",
+    *("spec", "geometry", "pool", "provenance", "sim", "data", "tasks", "rollout", "evaluate", "planner"),
+    *("runtime", "learn.record"),
 }
 MAY_USE_TORCH = {"runtime.export"}
 TORCH = {"torch", "transformers", "sayso.models"}

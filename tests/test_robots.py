@@ -41,6 +41,17 @@ def test_names_and_units_are_those_of_lerobot():
     assert [d.unit for d in lekiwi.state] == ["deg"] * 5 + ["%", "m/s", "m/s", "deg/s"]
 
 
+def test_cameras_of_one_robot_may_differ_in_size():
+    assert SO101.features().cameras == {"front": (128, 128), "wrist": (128, 128)}
+    assert LEKIWI.features().cameras == {"front": (128, 192), "wrist": (96, 96)}  # height, width
+
+
+def test_points_are_named_by_camera_referent_and_number():
+    points = LEKIWI.features().points
+    assert points[:4] == ("front.object.u", "front.object.v", "front.object.visible", "front.place.u")
+    assert len(points) == 12 and points[-1] == "wrist.place.visible"
+
+
 def test_thinned_arm_has_a_tenth_of_the_faces_and_nearly_the_same_size():
     model = arm_spec().compile()
     assert model.nmeshface < 15_000

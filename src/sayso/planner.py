@@ -11,7 +11,7 @@ and whether a condition of a task holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -188,22 +188,23 @@ def errands(room: Room, count: int, rng: np.random.Generator) -> list[Intent]:
     Families take turns, things move but once, and nothing is piled on what another step put down. Fewer than
     `count` come back if the room has no more to offer.
     """
+    possible = {family: _intents(room, family) for family in room.families}
     best: list[Intent] = []
     for _ in range(ATTEMPTS):
-        found = _errands(room, count, rng)
+        found = _errands(possible, _Outlook(room), count, rng)
         if len(found) == count:
             return found
         best = max(best, found, key=len)
     return best
 
 
-def _errands(room: Room, count: int, rng: np.random.Generator) -> list[Intent]:
-    families = [str(family) for family in rng.permutation(room.families)]
-    outlook = _Outlook(room)
+def _errands(
+    possible: Mapping[str, Sequence[Intent]], outlook: _Outlook, count: int, rng: np.random.Generator
+) -> list[Intent]:
+    families = [str(family) for family in rng.permutation(list(possible))]
     found: list[Intent] = []
     for turn in range(count * len(families)):
-        family = families[turn % len(families)]
-        options = [intent for intent in _intents(room, family) if outlook.offers(intent)]
+        options = [intent for intent in possible[families[turn % len(families)]] if outlook.offers(intent)]
         if options and len(found) < count:
             found.append(options[rng.integers(len(options))])
             outlook.follow(found[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -146,9 +147,9 @@ def draw_posture(
     radius, angle = rng.uniform(*reach_m), rng.uniform(-side_rad, side_rad)
     target = np.array([radius * np.cos(angle), radius * np.sin(angle), rng.uniform(*height_m)])
     closing = CLOSING_AT_REST_RAD + rng.uniform(-0.8, 0.8) + angle
-    arm, joints = ArmKinematics(), np.array(REST_RAD)
+    joints = np.array(REST_RAD)
     for _ in range(5):
-        joints[:5] = arm.solve(joints, target, TILT_RAD, closing)
+        joints[:5] = _kinematics().solve(joints, target, TILT_RAD, closing)
     joints[5] = gripper_rad(OPEN)
     return tuple(float(angle) for angle in joints)
 
@@ -158,3 +159,8 @@ def _apart(one: Item, other: Item) -> bool:
     room = FINGER_ROOM_M * (first.movable + second.movable)
     need = first.radius_m + second.radius_m + max(room, 0.01)
     return bool(np.hypot(*np.subtract(one.position_m, other.position_m)[:2]) >= need)
+
+
+@functools.cache
+def _kinematics() -> ArmKinematics:
+    return ArmKinematics()

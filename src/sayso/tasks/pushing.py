@@ -63,8 +63,9 @@ ARRIVED_M = 0.008
 """How near the goal a thing is left alone while it is being pushed."""
 STAYS_M = 0.012
 """How near it is left alone once the hand is clear of it."""
-LEAN_RADII_M = (0.20, 0.25, 0.28, 0.31)
-LOW_LEAN_RAD, HIGH_LEAN_RAD = (-0.20, 0.00, 0.22, 0.40), (0.25, 0.30, 0.45, 0.60)
+LEAN_RADII_M = (0.12, 0.16, 0.20, 0.25, 0.28, 0.31)
+LOW_LEAN_RAD = (-0.20, -0.20, -0.20, 0.00, 0.22, 0.40)
+HIGH_LEAN_RAD = (0.50, 0.30, 0.25, 0.30, 0.45, 0.60)
 """Least outward lean of the hand that the wrist can hold over the table and at `HOVER_M`, by distance from
 the pan axis. Asked for less, the inverse kinematics miss the point by centimetres."""
 ARM_RING_M, ARM_SIDE_RAD = (0.13, 0.28), math.radians(62)
@@ -138,6 +139,16 @@ class Situation:
         """Tell whether the fingers are low and on the line, so that ahead is where the thing should go."""
         on_line = abs(self.off_line_m) < OFF_LINE_M
         return self.above_m < 0.012 and on_line and 0 < self.lag_m < self.reach_m + BEHIND_M + 0.01
+
+    @property
+    def askew_rad(self) -> float:
+        """Return how far the jaws are from standing across the way."""
+        return abs(wrap_angle(_closing(self) - self.pose.closing_rad))
+
+    @property
+    def across(self) -> bool:
+        """Tell whether the jaws stand as a fork across the way, so that coming down they clear the thing."""
+        return self.askew_rad < 0.35 and self.pose.gripper < FORK + 8
 
     @property
     def arrived(self) -> bool:
@@ -219,9 +230,10 @@ def _push(s: Situation) -> Command:
     """Go on along the way, slower near its end, and not with fingers askew or so high as to tip the thing."""
     free_m = max(0.0, s.lag_m - s.reach_m)
     step_m = float(np.clip(0.7 * (s.left_m + free_m), 0.005, PUSH_STEP_M))
-    askew = abs(wrap_angle(_closing(s) - s.pose.closing_rad))
-    share = np.interp(s.above_m, (0.003, 0.012), (1.0, 0.0)) * np.interp(askew, (0.15, 0.35), (1.0, 0.0))
-    return _fork_to(s, s.fork + 2 * float(share) * step_m * s.way, LOW_M, step_m)
+    level = np.interp(s.above_m, (-0.002, 0, 0.003, 0.012), (0, 1, 1, 0))
+    share = float(level * np.interp(s.askew_rad, (0.15, 0.35), (1, 0)))
+    height_m = LOW_M + 3 * max(0.0, -s.above_m)  # fingers that rub on the table stick to it
+    return _fork_to(s, s.fork + 2 * share * step_m * s.way, height_m, step_m)
 
 
 def _back_off(s: Situation) -> Command:
@@ -248,7 +260,7 @@ PHASES: tuple[Phase[Situation], ...] = (
     ),
     Phase(
         "lower",
-        lambda s: s.off_start_m < 0.006 + 0.25 * s.above_m,
+        lambda s: s.across and s.off_start_m < 0.007 + 0.20 * s.above_m,
         lambda s: _fork_to(s, s.start, LOW_M, SLOW_STEP_M),
     ),
     Phase("step_back", lambda s: s.near, _back_off),
