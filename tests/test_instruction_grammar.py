@@ -17,6 +17,8 @@ from sayso.tasks.kinds import (
     LANDMARKS,
     MOVABLE,
     OBJECT_COLOURS,
+    Place,
+    Thing,
 )
 from sayso.tasks.language import (
     NotUnderstoodError,
@@ -28,7 +30,7 @@ from sayso.tasks.language import (
     plain,
     things,
 )
-from sayso.tasks.vocabulary import COURTESIES, SLOTS, TEMPLATES, Intent, Place, Thing
+from sayso.tasks.vocabulary import COURTESIES, SLOTS, TEMPLATES, Intent
 
 T = TypeVar("T")
 SPLITS = ("train", "heldout")

@@ -29,7 +29,13 @@ def network() -> FiLMResNet:
 def pointer(history: int = T, cameras: int = C) -> Pointer:
     torch.manual_seed(0)
     return Pointer(
-        grids=[(4, 4), (4, 6)][:cameras], history=history, slots=N, slot_width=D, width=WIDTH, referents=2, free=1
+        grids=[(4, 4), (4, 6)][:cameras],
+        history=history,
+        slots=N,
+        slot_width=D,
+        width=WIDTH,
+        referents=2,
+        free=1,
     )
 
 

@@ -32,7 +32,7 @@ HOLLOW: RGB = (0.13, 0.12, 0.12)
 
 LOOKS_ONLY = {"contype": 0, "conaffinity": 0, "mass": 0.0}
 ROLLS_TO_REST = {"condim": 6, "friction": [0.6, 0.01, 0.003]}
-"""Without rolling friction a ball never stops."""
+"""Without rolling friction a ball, or a can that fell over, never stops."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,12 +131,12 @@ def _block(body: mujoco.MjsBody, item: Item) -> None:
 
 
 def _cylinder(body: mujoco.MjsBody, item: Item) -> None:
-    _Maker(body, item).main(CYLINDER, [0.0155, 0.017], [0, 0, 0.017], 28)
+    _Maker(body, item).main(CYLINDER, [0.0155, 0.017], [0, 0, 0.017], 28, **ROLLS_TO_REST)
 
 
 def _can(body: mujoco.MjsBody, item: Item) -> None:
     make = _Maker(body, item)
-    make.main(CYLINDER, [0.015, 0.022], [0, 0, 0.022], 28)
+    make.main(CYLINDER, [0.015, 0.022], [0, 0, 0.022], 28, **ROLLS_TO_REST)
     for z in (0.0018, 0.0424):
         make.look(CYLINDER, [0.0154, 0.002], [0, 0, z], TIN)
 
@@ -150,7 +150,7 @@ def _ball(body: mujoco.MjsBody, item: Item) -> None:
 
 def _bottle(body: mujoco.MjsBody, item: Item) -> None:
     make = _Maker(body, item)
-    make.main(CYLINDER, [0.0155, 0.023], [0, 0, 0.023], 38)
+    make.main(CYLINDER, [0.0155, 0.023], [0, 0, 0.023], 38, **ROLLS_TO_REST)
     make.look(ELLIPSOID, [0.0155, 0.0155, 0.012], [0, 0, 0.046], item.rgb)
     make.part(CYLINDER, [0.0065, 0.010], [0, 0, 0.061], item.rgb)
     make.part(CYLINDER, [0.0080, 0.005], [0, 0, 0.074], _contrast(item.rgb))

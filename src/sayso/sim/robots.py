@@ -91,9 +91,7 @@ class RobotKind:
         return to_robot_units(low, base[0]), to_robot_units(high, base[1])
 
 
-SO101 = RobotKind(
-    name="so101", mobile=False, prefix="", cameras={"front": (128, 128), "wrist": (128, 128)}
-)
+SO101 = RobotKind(name="so101", mobile=False, prefix="", cameras={"front": (128, 128), "wrist": (128, 128)})
 # The mast's camera sees a room, in which a block is a few pixels wide; the wrist's sees things close by.
 LEKIWI = RobotKind(
     name="lekiwi", mobile=True, prefix="arm_", cameras={"front": (128, 192), "wrist": (96, 96)}

@@ -81,6 +81,10 @@ class Simulation:
         for _ in range(SUBSTEPS):
             mujoco.mj_step(self.model, self.data)
         mujoco.mj_forward(self.model, self.data)
+        self.watch_heights()
+
+    def watch_heights(self) -> None:
+        """Let `highest` count from where things are now, as when another task begins."""
         self._start_heights = {name: self.position(name)[2] for name, s in self._shapes.items() if s.movable}
         self._highest = dict.fromkeys(self._start_heights, 0.0)
 

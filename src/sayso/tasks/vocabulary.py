@@ -9,35 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sayso.tasks.kinds import (
-    HELD_OUT_KINDS,
-    HELD_OUT_PAIRS,
-    KINDS,
-    MOVABLE,
-    Place,
-    Thing,
-    Words,
-)
-
-__all__ = [
-    "ALSO_HEARD",
-    "APPROACHES",
-    "ARTICLES",
-    "COURTESIES",
-    "FILLERS",
-    "HELD_OUT_KINDS",
-    "HELD_OUT_PAIRS",
-    "KINDS",
-    "MOVABLE",
-    "PRONOUNS",
-    "SLOTS",
-    "TEMPLATES",
-    "Intent",
-    "Place",
-    "Templates",
-    "Thing",
-    "Words",
-]
+from sayso.tasks.kinds import MOVABLE, Thing, Words
 
 
 @dataclass(frozen=True)

@@ -236,6 +236,7 @@ class World(gymnasium.Env[Observation, Array]):
 
     def _start_episode(self) -> None:
         self._steps, self._taken = 0, ""
+        self.simulation.watch_heights()
         movable = [item.name for item in self.task.layout.items if SHAPES[item.kind].movable]
         self._began = {name: self.simulation.position(name) for name in movable}
 
