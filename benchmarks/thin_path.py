@@ -126,6 +126,7 @@ def main(config: ThinPath) -> None:
         "wrong": config.wrong,
         "data_minutes": config.data_minutes,
         "training": {name: found["training"] for name, found in reports.items()},
+        "evaluation": {name: found["config"] for name, found in reports.items()},
         "horizon": {name: found["horizon"] for name, found in reports.items()},
         "evaluation_seconds": sum(e["seconds"] for found in reports.values() for e in found["episodes"]),
     }
