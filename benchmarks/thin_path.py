@@ -78,6 +78,11 @@ def trained_hours(policy: Path) -> float:
     return float(facts["seconds"]) / 3600
 
 
+def without_paths(config: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of an evaluation's settings where things lay on one machine."""
+    return {name: value for name, value in config.items() if name not in ("policy", "out", "films")}
+
+
 def main(config: ThinPath) -> None:
     """Run what is missing, print the numbers and write ``thin_path.json``."""
     metrics: dict[str, float] = {}
@@ -126,6 +131,7 @@ def main(config: ThinPath) -> None:
         "wrong": config.wrong,
         "data_minutes": config.data_minutes,
         "training": {name: found["training"] for name, found in reports.items()},
+        "evaluation": {name: without_paths(found["config"]) for name, found in reports.items()},
         "horizon": {name: found["horizon"] for name, found in reports.items()},
         "evaluation_seconds": sum(e["seconds"] for found in reports.values() for e in found["episodes"]),
     }

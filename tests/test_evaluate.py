@@ -186,10 +186,12 @@ def test_a_tally_leaves_invalid_episodes_out_of_every_share():
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
 from pathlib import Path
 from small_worlds import SlowWorld, still
 from sayso.evaluate import evaluate
+# Where tests run in the background, Ctrl-C is ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 seeds = range(2_000_000, 2_000_400)
 report = evaluate(SlowWorld, still, families=["go"], seeds=seeds, workers=2, films=Path(sys.argv[1]))
 print(len(report.episodes), report.partial, {str(e.outcome) for e in report.episodes}, report.world)
