@@ -138,6 +138,15 @@ def test_weights_of_another_model_are_refused(tmp_path):
         load(tmp_path)
 
 
+def test_a_checkpoint_of_another_version_is_refused_saying_so(tmp_path):
+    save(policy(), tmp_path)
+    written = json.loads((tmp_path / "config.json").read_text())
+    renamed = {"image_size" if key == "image_sizes" else key: v for key, v in written["model"].items()}
+    (tmp_path / "config.json").write_text(json.dumps({**written, "model": renamed}))
+    with pytest.raises(CheckpointError, match=r"not one this version of sayso understands .*image_sizes"):
+        load(tmp_path)
+
+
 def test_an_unknown_type_or_preset_gets_the_nearest_name():
     with pytest.raises(UnknownNameError, match="textbook"):
         build("textbok", preset="tiny", features=FEATURES, stats=STATS)

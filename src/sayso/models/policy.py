@@ -47,6 +47,7 @@ from sayso.spec import (
     Observation,
     Policy,
     SaysoError,
+    UnknownNameError,
     image_key,
     known,
 )
@@ -373,7 +374,15 @@ def load(folder: Path | str, device: str = "cpu") -> TrainablePolicy:
         )
     config = json.loads((folder / CONFIG).read_text())
     stats = {key: Stats.from_json(raw) for key, raw in json.loads((folder / STATS).read_text()).items()}
-    policy = rebuild(config["model"], Features.from_json(config["features"]), stats)
+    try:
+        policy = rebuild(config["model"], Features.from_json(config["features"]), stats)
+    except UnknownNameError:
+        raise
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{CONFIG} in {str(folder)!r} is not one this version of sayso understands ({error!r}); load it with "
+            "the version that wrote it, or train anew"
+        ) from error
     weights = {
         name: t.float() if t.is_floating_point() else t for name, t in load_file(folder / WEIGHTS).items()
     }

@@ -207,8 +207,8 @@ class World(gymnasium.Env[Observation, Array]):
     def _outside_view(self) -> mujoco.MjvCamera:
         view = mujoco.MjvCamera()
         mobile = self.simulation.kind.mobile
-        view.lookat[:] = (0.45, 0.0, 0.1) if mobile else (0.2, 0.0, 0.05)
-        view.distance, view.azimuth, view.elevation = (2.5, 148, -42) if mobile else (0.9, 140, -30)
+        view.lookat[:] = (0.5, 0.15, 0.2) if mobile else (0.2, 0.0, 0.05)
+        view.distance, view.azimuth, view.elevation = (3.2, -6, -42) if mobile else (0.9, 140, -30)
         return view
 
     def _object_point(self) -> Point | None:
