@@ -19,6 +19,7 @@ import tyro
 from results_file import RESULTS, ROOT, write_result
 from sayso.cli import EvalConfig, evaluate_policy
 from sayso.evaluate import wilson
+from sayso.learn.train import trained_seconds
 from sayso.spec import seeds
 from sayso.tasks.task import TASKS
 
@@ -74,8 +75,7 @@ def success(found: dict[str, Any], world: str, prefix: str = "") -> dict[str, fl
 
 def trained_hours(policy: Path) -> float:
     """Return how long a policy was trained, by its own account."""
-    facts = json.loads((policy / "config.json").read_text())["training"]
-    return float(facts["seconds"]) / 3600
+    return trained_seconds(policy) / 3600
 
 
 def without_paths(config: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from sayso.data.writer import assemble, stage_episode
 from sayso.evaluate import SeenSeedsError, training_of
 from sayso.learn import checkpoint
 from sayso.learn.optimise import Average, adamw, learning_rate, optimizer_tensors, restore_optimizer
-from sayso.learn.train import Run, TrainConfig, open_windows, train
+from sayso.learn.train import Run, TrainConfig, open_windows, train, trained_seconds
 from sayso.models import policy as policies
 from sayso.rollout import rollout
 from sayso.spec import STATE, NotFiniteError, Outcome, SaysoError
@@ -228,6 +228,14 @@ def test_time_adds_up_over_the_times_a_run_is_taken_up(config):
     run.save()
     run.log.close()
     assert Run(config, open_windows(config)).seconds > 1000.0
+
+
+def test_the_time_of_a_training_counts_the_one_it_began_with(config, straight):
+    begun = dataclasses.replace(config, init=straight / "policy", steps=2)
+    train(begun)
+    facts = json.loads((config.out / "policy" / "config.json").read_text())["training"]
+    assert facts["earlier_seconds"] == trained_seconds(straight / "policy") > 0
+    assert trained_seconds(config.out / "policy") == facts["seconds"] + facts["earlier_seconds"]
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_names_the_window(config):

@@ -260,6 +260,7 @@ class Run:
             "steps": self.step,
             "samples": self.step * self.config.batch_size,
             "seconds": round(self.seconds, 1),
+            "earlier_seconds": trained_seconds(self.config.init) if self.config.init else 0.0,
             "config": {name: v for name, v in _plain(self.config).items() if name not in ("datasets", "out")},
             **provenance(),
         }
@@ -299,6 +300,12 @@ class Run:
             self.average.tensors[name].copy_(tensor)
         restore_optimizer(self.optimizer, self.average.live, part("optimizer"))
         self.step, self._seconds_before = int(facts["step"]), float(facts["seconds"])
+
+
+def trained_seconds(policy: Path) -> float:
+    """Return how long a policy was trained, the trainings included whose weights it began with."""
+    facts = json.loads((policy / policies.CONFIG).read_text())["training"]
+    return float(facts.get("seconds", 0.0)) + float(facts.get("earlier_seconds", 0.0))
 
 
 def _begin_with(config: TrainConfig, windows: Windows) -> policies.TrainablePolicy:

@@ -380,8 +380,8 @@ def load(folder: Path | str, device: str = "cpu") -> TrainablePolicy:
         raise
     except (KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{CONFIG} in {str(folder)!r} is not one this version of sayso understands ({error!r}); load it with "
-            "the version that wrote it, or train anew"
+            f"{CONFIG} in {str(folder)!r} is not one this version of sayso understands ({error!r}); "
+            "load it with the version that wrote it, or train anew"
         ) from error
     weights = {
         name: t.float() if t.is_floating_point() else t for name, t in load_file(folder / WEIGHTS).items()
