@@ -16,6 +16,7 @@ from sayso.data.video import decode_video
 from sayso.demo import DemoConfig, Demonstration, demo
 from sayso.models.policy import CheckpointError, build, save
 from sayso.spec import ACTION, STATE, Chunk, FeatureMismatchError, Observation
+from sayso.tasks.plan import Splitter, split
 from sayso.tasks.world import make_world
 from small_rooms import SpotRoom
 from small_worlds import SpotExpert, Still
@@ -33,11 +34,13 @@ class Breaks:
 class Show:
     """Hold a demonstration in the small room and what it printed."""
 
-    def __init__(self, films: Path, policy: Any = None, seed: int = 0) -> None:
+    def __init__(self, films: Path, policy: Any = None, seed: int = 0, splitter: Splitter = split) -> None:
         self.room = SpotRoom()
         self.text = io.StringIO()
         console = Console(file=self.text, width=400, highlight=False)
-        self.demonstration = Demonstration(self.room, policy or SpotExpert(self.room), console, films, seed)
+        self.demonstration = Demonstration(
+            self.room, policy or SpotExpert(self.room), console, films, seed, splitter=splitter
+        )
 
     def hear(self, monkeypatch: pytest.MonkeyPatch, *lines: str) -> str:
         """Type lines at the prompt, then end the input, and return what was printed."""
@@ -113,6 +116,17 @@ def test_what_is_asked_in_one_breath_is_done_step_by_step(
     assert f'2. "put the {other} block in the white bowl"' in text
     assert "2 of 2 steps done" in text
     assert len(list(tmp_path.glob("*.mp4"))) == 2
+
+
+def test_a_language_model_that_cannot_be_reached_moves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    splitter = DemoConfig(llm_url="http://127.0.0.1:9/v1", llm_model="any").splitter()
+    show = Show(tmp_path, Breaks(), splitter=splitter)
+    text = show.hear(monkeypatch, "tidy up, would you")
+    assert "cannot reach a language model at http://127.0.0.1:9/v1" in text
+    assert "The robot stays where it is." in text
+    assert show.room.moves == 0
 
 
 def test_scene_says_what_is_there_and_new_makes_another_room(

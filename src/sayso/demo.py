@@ -7,6 +7,7 @@ policy from where the robot stands, and an onlooker in between shows progress an
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 import time
@@ -33,6 +34,7 @@ from sayso.spec import (
     seeds,
 )
 from sayso.tasks.language import Intent, NotUnderstoodError, abilities, things
+from sayso.tasks.plan import EndpointError, LanguageModelSplitter, Splitter, split
 from sayso.tasks.task import say
 
 if TYPE_CHECKING:
@@ -60,6 +62,22 @@ class DemoConfig:
     """Offer the prompt; by default if somebody sits at the terminal."""
     threads: int | None = None
     """Torch threads; by default as many as torch likes."""
+    llm_url: str = ""
+    """Endpoint of a language model, OpenAI-compatible, such as http://localhost:8000/v1, that divides
+    free-form text into steps. Its key is read from OPENAI_API_KEY. Without one the grammar does it."""
+    llm_model: str = ""
+    """Name of the model there."""
+
+    def splitter(self) -> Splitter:
+        """Return what divides a text into steps.
+
+        Raises:
+            EndpointError: if the address is not one of the web.
+        """
+        if not self.llm_url:
+            return split
+        key = os.environ.get("OPENAI_API_KEY", "")
+        return LanguageModelSplitter(base_url=self.llm_url, model=self.llm_model, api_key=key)
 
 
 class FilmedRoom(Room, Protocol):
@@ -91,7 +109,9 @@ def demo(config: DemoConfig) -> int:
         policy, world = load_policy(config), make_world(config.world)
     try:
         check_fits(policy.features, world.features)
-        show = Demonstration(world, policy, console, config.films, config.seed, started)
+        show = Demonstration(
+            world, policy, console, config.films, config.seed, started, splitter=config.splitter()
+        )
         show.run(config.instructions)
         if sys.stdin.isatty() if config.interactive is None else config.interactive:
             show.prompt()
@@ -134,6 +154,8 @@ class Demonstration:
         films: Path,
         seed: int = 0,
         started: float | None = None,
+        *,
+        splitter: Splitter = split,
     ) -> None:
         """Enter the room of a test seed.
 
@@ -144,7 +166,9 @@ class Demonstration:
             films: folder for the films; made when there is one.
             seed: which room of the test split.
             started: ``time.perf_counter()`` when the person began to wait; None for now.
+            splitter: what divides a text into steps.
         """
+        self._splitter = splitter
         self.world, self.policy, self.console, self.films = world, policy, console, films
         self.crashed = False
         self._started = time.perf_counter() if started is None else started
@@ -183,7 +207,7 @@ class Demonstration:
         elif line:
             try:
                 self.tell(line)
-            except NotUnderstoodError as error:
+            except (NotUnderstoodError, EndpointError) as error:
                 self.console.print(f"{escape(str(error))} The robot stays where it is.")
 
     def tell(self, text: str) -> Report:
@@ -191,9 +215,18 @@ class Demonstration:
 
         Raises:
             NotUnderstoodError: if the room cannot make sense of it; nothing has moved then.
+        EndpointError: if a language model should divide it and does not answer; nothing has moved either.
         """
         self.console.print(f'\n[bold]"{escape(text)}"[/]')
-        report = carry_out(self.world, self.policy, text, self._room_seed, act=self._watch, last=self._last)
+        report = carry_out(
+            self.world,
+            self.policy,
+            text,
+            self._room_seed,
+            splitter=self._splitter,
+            act=self._watch,
+            last=self._last,
+        )
         self._last = report.steps[-1].intent
         if len(report.asked) > 1:
             self.console.print(f"   {report.done} of {len(report.asked)} steps done")
