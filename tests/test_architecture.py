@@ -18,7 +18,7 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 
 ROWS = [
     {"spec"},
-    {"geometry", "pool", "provenance"},
+    {"geometry", "journal", "pool", "provenance"},
     {"sim", "data"},
     {"tasks", "models"},
     {"rollout", "evaluate", "planner"},
@@ -33,7 +33,19 @@ INSIDE_A_ROW = {
 }
 
 TORCH_FREE = {
-    *("spec", "geometry", "pool", "provenance", "sim", "data", "tasks", "rollout", "evaluate", "planner"),
+    *(
+        "spec",
+        "geometry",
+        "journal",
+        "pool",
+        "provenance",
+        "sim",
+        "data",
+        "tasks",
+        "rollout",
+        "evaluate",
+        "planner",
+    ),
     *("runtime", "learn.record"),
 }
 MAY_USE_TORCH = {"runtime.export"}

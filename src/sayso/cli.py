@@ -7,6 +7,7 @@ verb is spoken, so that help comes at once and recording needs no torch.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.metadata
 import json
 import sys
@@ -19,11 +20,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from sayso.spec import SaysoError, known
 
 if TYPE_CHECKING:
+    from sayso.journal import Journal
     from sayso.rollout import World
     from sayso.spec import Policy
 
 C = TypeVar("C")
 EXPERT = "expert"
+BESIDES = ("families", "episodes", "start", "workers", "out", "films", "max_films")
+"""Fields of `EvalConfig` that decide how many episodes there are and how they are run, but no episode."""
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
 
@@ -49,7 +53,7 @@ class EvalConfig:
     workers: int = 0
     """Processes that evaluate side by side; 0 is one per core."""
     out: Path | None = None
-    """File for the report, as JSON."""
+    """File for the report, as JSON. An evaluation that was stopped goes on when it is asked for again."""
     films: Path | None = None
     """Folder for films of the first failures."""
     max_films: int = 5
@@ -164,6 +168,7 @@ def evaluate_policy(subject: str, config: EvalConfig) -> int:
 
     training = None if subject == EXPERT else training_of(Path(subject))
     make_world = partial(packaged_world, config.world)
+    journal = _journal(subject, config)
     report = evaluate(
         make_world,
         _expert_of if subject == EXPERT else partial(_policy_in, Path(subject)),
@@ -175,14 +180,36 @@ def evaluate_policy(subject: str, config: EvalConfig) -> int:
         films=config.films,
         max_films=config.max_films,
         training=training,
-        config={"policy": subject, **json.loads(json.dumps(asdict(config), default=str))},
+        config={"policy": subject, **_plain(config)},
+        journal=journal,
     )
     print(report)
     if config.out:
         print(f"report: {report.write(config.out)}")
+    if journal and not report.partial:
+        journal.close()
     for film in report.films:
         print(f"film: {film}")
     return 0
+
+
+def _journal(subject: str, config: EvalConfig) -> Journal | None:
+    """Return the journal beside the report, told apart by all that decides an episode."""
+    from sayso.journal import Journal
+    from sayso.provenance import provenance
+
+    if config.out is None:
+        return None
+    asked = {name: value for name, value in _plain(config).items() if name not in BESIDES}
+    weights = Path(subject) / "model.safetensors"
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else ""
+    asked |= {"policy": subject, "weights": digest, "commit": provenance()["commit"]}
+    return Journal(config.out.with_suffix(".episodes.jsonl"), asked)
+
+
+def _plain(config: EvalConfig) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
+    return plain
 
 
 def _expert_of(world: World) -> Policy:

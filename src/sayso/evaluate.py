@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sayso import pool
 from sayso.data.film import write_film
+from sayso.journal import Journal, to_json
 from sayso.provenance import provenance
 from sayso.rollout import WENT_FOR, World, rollout
 from sayso.spec import SPLITS, Episode, Outcome, Policy, SaysoError
@@ -183,7 +184,7 @@ class Report:
             "metrics": self.metrics,
             "families": {family: _plain(self.of(family)) for family in self.families},
             "films": [str(film) for film in self.films],
-            "episodes": [_without_frames(e) for e in self.episodes],
+            "episodes": [to_json(e) for e in self.episodes],
         }
 
     def write(self, path: Path) -> Path:
@@ -212,11 +213,12 @@ def evaluate(
     max_films: int = 5,
     training: Training | None = None,
     config: Mapping[str, Any] | None = None,
+    journal: Journal | None = None,
 ) -> Report:
     """Run every family on every seed in processes of their own, and report.
 
-    Ctrl-C ends it early with a report of the episodes that were finished. A process that dies makes its
-    episode invalid and is replaced.
+    Ctrl-C ends it early with a report of the episodes that were finished; with a journal the rest can follow
+    later. A process that dies makes its episode invalid and is replaced.
 
     Args:
         make_world: builds the world, once in each process; picklable.
@@ -231,6 +233,7 @@ def evaluate(
         max_films: how many of the first failures to film.
         training: what the policy was trained on, if it was.
         config: what else to write into the report.
+        journal: where episodes are written down as they end; those it holds already are not repeated.
 
     Raises:
         SeenSeedsError: if a seed belongs to the training split or to what the policy was trained on.
@@ -241,7 +244,7 @@ def evaluate(
     if len(set(trials)) < len(trials) or not trials:
         raise ValueError(f"an evaluation needs families and seeds, each once, but got {families} and {seeds}")
     build = _Tryout(make_world, make_policy, execute, dict(options or {}), films)
-    done = _run(build, trials, workers, max_films if films else 0)
+    done = _run(build, trials, workers, max_films if films else 0, journal)
     kept = _first_films(films, [e for e in done.values() if e.outcome is Outcome.FAILURE], max_films)
     episodes = tuple(done[trial] for trial in trials if trial in done)
     return Report(
@@ -313,22 +316,25 @@ class _Tryout:
 
 
 def _run(
-    build: _Tryout, trials: list[tuple[str, int]], workers: int, max_films: int
+    build: _Tryout, trials: list[tuple[str, int]], workers: int, max_films: int, journal: Journal | None
 ) -> dict[tuple[str, int], Episode]:
     """Run trials until all are done or somebody presses Ctrl-C."""
-    done: dict[tuple[str, int], Episode] = {}
-    waiting = iter(trials)
+    earlier = journal.done if journal else {}
+    done = {trial: earlier[trial] for trial in trials if trial in earlier}
+    waiting = iter([trial for trial in trials if trial not in done])
 
     def next_trial() -> _Trial | None:
         failures = sum(e.outcome is Outcome.FAILURE for e in done.values())
         return next((_Trial(*trial, film=failures < max_films) for trial in waiting), None)
 
     with _progress() as bar, contextlib.closing(pool.run(build, next_trial, workers=workers)) as ended:
-        task = bar.add_task("evaluating", total=len(trials), rate="")
+        task = bar.add_task("evaluating", total=len(trials), completed=len(done), rate="")
         with contextlib.suppress(KeyboardInterrupt):
             for trial, result in ended:
                 episode = _lost(trial, result) if isinstance(result, pool.Lost) else result
                 done[trial.family, trial.seed] = episode
+                if journal:
+                    journal.enter(episode)
                 so_far = tally(list(done.values()))
                 bar.update(task, completed=len(done), rate=f"{so_far.successes}/{so_far.n} {so_far.success}")
     return done
@@ -376,12 +382,6 @@ def _flat(name: str, interval: Interval) -> dict[str, float]:
 def _plain(counted: Tally) -> dict[str, Any]:
     raw = dataclasses.asdict(counted) | dataclasses.asdict(counted.success)
     return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in raw.items()}
-
-
-def _without_frames(episode: Episode) -> dict[str, Any]:
-    raw = dataclasses.asdict(dataclasses.replace(episode, frames=[]))
-    del raw["frames"]
-    return raw
 
 
 def _line(family: str, counted: Tally) -> str:
