@@ -29,11 +29,12 @@ ROWS = {
     "late_fusion": changed("fusion=late"),
     "frozen_vision": changed("vision=frozen"),
     "chunk_1": Row(train={"chunk": 1}, execute=1),
-    "chunk_8": Row(train={"chunk": 8}),
+    "chunk_4": Row(train={"chunk": 4}),
     "chunk_32": Row(train={"chunk": 32}),
     # A policy with a past must be asked at every step, so its row has a partner without one.
     "history_2": Row(train={"history": 2}, execute=1),
     "looks_each_step": Row(weights_of="base", execute=1),
+    "looks_each_eighth": Row(weights_of="base", execute=8),
     "no_augmentation": changed("augmentation=none"),
     "no_pointing_loss": changed("point_weight=0", "where_weight=0"),
     "flow_matching": Row(train={"decoder": "flow"}),

@@ -34,7 +34,7 @@ from results_file import ROOT, write_result
 from sayso.cli import EvalConfig
 from sayso.learn.train import Run, TrainConfig, open_windows, train
 from sayso.models.policy import CONFIG, load
-from sayso.spec import SaysoError, known, seeds
+from sayso.spec import EXECUTE, SaysoError, known, seeds
 from thin_path import cached, success
 
 WARM_UP, TIMED = 3, 20
@@ -49,7 +49,7 @@ class Row:
 
     train: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `TrainConfig`."""
-    execute: int = 8
+    execute: int = EXECUTE
     """How many actions of a chunk are applied before the policy looks again."""
     weights_of: str = ""
     """Another row whose policy this one is, acting differently; empty if it is trained for itself."""

@@ -3,9 +3,9 @@
     python benchmarks/peers.py --datasets datasets --minutes 60 --worlds tabletop home
 
 Every model has the learning rate, batch size and weight decay that it was published with, and acts as it was
-published, except that every chunk is carried out for eight actions. One published rate was found with
-pretrained weights and days of training, so that model is there a second time with a rate for short training:
-`act_fast`.
+published, except that as many actions of every chunk are carried out as of sayso's. One published rate was
+found with pretrained weights and days of training, so that model is there a second time with a rate for short
+training: `act_fast`.
 """
 
 from __future__ import annotations

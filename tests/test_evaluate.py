@@ -27,7 +27,7 @@ from sayso.evaluate import (
 )
 from sayso.pool import WorkerError
 from sayso.rollout import rollout
-from sayso.spec import Episode, Outcome, UnknownNameError, seeds
+from sayso.spec import EXECUTE, Episode, Outcome, UnknownNameError, seeds
 from small_worlds import breaks_on, expert_of, spot_world, still, wordless
 
 TEST = seeds("test", 12)
@@ -79,7 +79,7 @@ def test_a_report_is_json_that_describes_itself(report, tmp_path):
     assert raw["n"] == 24 and raw["invalid"] == 0 and raw["partial"] is False
     assert raw["seeds"] == TEST and raw["seeds_disjoint_from_training"] is True
     assert raw["horizon"] == {"go": 30, "visit": 30}
-    assert raw["config"]["execute"] == 8
+    assert raw["config"]["execute"] == EXECUTE
     assert {"command", "commit", "date", "machine", "training"} <= raw.keys()
     assert raw["machine"]["versions"]["python"].startswith("3.")
     go = raw["families"]["go"]

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from sayso.spec import SaysoError, known
+from sayso.spec import EXECUTE, SaysoError, known
 
 if TYPE_CHECKING:
     from sayso.journal import Journal
@@ -46,7 +46,7 @@ class EvalConfig:
     """Block of seeds to draw from; both are disjoint from training."""
     start: int = 0
     """Number of seeds of the split to skip."""
-    execute: int = 8
+    execute: int = EXECUTE
     """How many actions of a chunk to apply before looking again."""
     swap: bool = False
     """Name another object of the same scene, and count which one the policy goes for."""

@@ -25,7 +25,7 @@ from sayso.data.film import write_film
 from sayso.journal import Journal, to_json
 from sayso.provenance import provenance
 from sayso.rollout import WENT_FOR, World, rollout
-from sayso.spec import SPLITS, Episode, Outcome, Policy, SaysoError
+from sayso.spec import EXECUTE, SPLITS, Episode, Outcome, Policy, SaysoError
 
 Z_95 = 1.959963984540054
 """Quantile of the standard normal distribution for a two-sided interval of 95 %."""
@@ -207,7 +207,7 @@ def evaluate(
     families: Sequence[str],
     seeds: Sequence[int],
     workers: int = 2,
-    execute: int = 8,
+    execute: int = EXECUTE,
     options: Mapping[str, Any] | None = None,
     films: Path | None = None,
     max_films: int = 5,

@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from sayso.rollout import World, rollout
-from sayso.spec import Array, Episode, Observation, Outcome, Policy
+from sayso.spec import EXECUTE, Array, Episode, Observation, Outcome, Policy
 from sayso.tasks.driving import STATIONS
 from sayso.tasks.language import Intent, Place, Thing, plain
 from sayso.tasks.plan import Splitter, split
@@ -105,7 +105,7 @@ def carry_out(
     *,
     splitter: Splitter = split,
     attempts: int = 2,
-    execute: int = 8,
+    execute: int = EXECUTE,
     act: Callable[[str], Episode] | None = None,
     last: Intent | None = None,
 ) -> Report:

@@ -21,6 +21,7 @@ import numpy as np
 from sayso import pool
 from sayso.spec import (
     ACTION,
+    EXECUTE,
     POINTS,
     STATE,
     Array,
@@ -242,7 +243,7 @@ def rollout(
     family: str | None = None,
     instruction: str | None = None,
     options: Mapping[str, Any] | None = None,
-    execute: int = 8,
+    execute: int = EXECUTE,
     keep_frames: bool = False,
     noise: ActionNoise | None = None,
     teacher: Policy | None = None,

@@ -29,7 +29,7 @@ from sayso import pool
 from sayso.data.writer import EpisodeKey, assemble, recorded, stage_episode
 from sayso.provenance import provenance
 from sayso.rollout import ActionNoise, World, chosen_families, offer_of, packaged_world, rollout
-from sayso.spec import SPLITS, Episode, Outcome, Policy, SaysoError
+from sayso.spec import EXECUTE, SPLITS, Episode, Outcome, Policy, SaysoError
 
 FAILED = "failed.jsonl"
 RECORDING = "recording.json"
@@ -60,7 +60,7 @@ class RecordConfig:
     policy: Path | None = None
     """Folder of a policy that acts while the expert says what it would do instead (DAgger): demonstrations of
     the way out of a policy's own mistakes. Its failures are kept too."""
-    execute: int = 8
+    execute: int = EXECUTE
     """How many actions of that policy's chunk to apply before it looks again."""
 
     def __post_init__(self) -> None:

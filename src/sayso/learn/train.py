@@ -31,7 +31,7 @@ from sayso.learn.progress import TrainingProgress
 from sayso.models import policy as policies
 from sayso.provenance import provenance
 from sayso.rollout import World, rollout
-from sayso.spec import NotFiniteError, seeds
+from sayso.spec import EXECUTE, NotFiniteError, seeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +231,7 @@ class Run:
     def evaluate(self, world: World) -> dict[str, float]:
         """Let the averaged weights act on validation seeds, and return what that wrote into the log."""
         # A policy that remembers its own calls must be asked at every step.
-        execute = 8 if self.config.history == 1 else 1
+        execute = EXECUTE if self.config.history == 1 else 1
         families, chosen = world.families, seeds("validation", self.config.eval_episodes)
         with self._deployed(), _seeded(self.config.seed, self.step):
             episodes = [

@@ -16,7 +16,7 @@ acting. Three changes are ours:
 - The instruction's sentence vector is part of the condition.
 - The U-Net has widths of 128, 256 and 512 instead of 512, 1024 and 2048. That makes 29.5 M trained
   parameters.
-- It sees one frame, not two: between looks it carries out eight actions, like all it is measured with.
+- It sees one frame, not two: between looks it carries out as many actions as all it is measured with.
 
 Its own learning rate is 1e-4 for batches of 64.
 
