@@ -40,8 +40,8 @@ POINTS = "label.points"
 
 
 EXECUTE = 4
-"""How many actions of a chunk are applied before looking again, unless said otherwise. Looking at every eighth
-step only, a policy hovered over its goal: docs/log.md, 2026-11-23."""
+"""How many actions of a chunk are applied before looking again, unless said otherwise. Looking at every
+eighth step only, a policy hovered over its goal: docs/log.md, 2026-11-23."""
 
 
 def image_key(camera: str) -> str:
