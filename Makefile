@@ -1,6 +1,6 @@
 # The vocabulary of the project. `make demo` and `make test` need nothing but Python and a network.
 .DEFAULT_GOAL := help
-.PHONY: help setup rendering demo test lint types pytest bench build format docs constraints clean
+.PHONY: help setup metaworld rendering demo test lint types pytest bench build format docs constraints clean
 
 PYTHON ?=
 BIN := .venv/bin
@@ -16,6 +16,10 @@ $(STAMP): pyproject.toml constraints.txt scripts/setup.sh
 	@touch $@
 
 setup: $(STAMP) ## make .venv and install sayso into it (PYTHON=... chooses the interpreter)
+
+metaworld: $(STAMP) ## add Meta-World's fifty tasks to .venv, with the version of MuJoCo they pin
+	@grep -v '^mujoco==' constraints.txt | cat - constraints-metaworld.txt > .venv/with-metaworld
+	$(BIN)/python -m pip install -qq --constraint .venv/with-metaworld --editable '.[dev,metaworld]'
 
 # What renders here: egl or osmesa. Asked each time, as it takes a second and machines change under a clone.
 rendering: $(STAMP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from sayso.data.reader import Dataset
 from sayso.data.writer import staged
-from sayso.learn.record import FAILED, RecordConfig, record
+from sayso.learn.record import FAILED, RECORDING, RecordConfig, record
 from sayso.pool import WorkerError
 from sayso.rollout import ActionNoise, rollout
 from sayso.spec import SaysoError, UnknownNameError
@@ -128,6 +129,17 @@ def test_a_recording_that_is_killed_and_resumed_holds_the_same_episodes(recordin
 def test_another_configuration_in_the_same_folder_is_refused_and_the_difference_named(recording):
     with pytest.raises(SaysoError, match="start 0 there, 100 here"):
         record(config(recording.out, start=100), named_world)
+
+
+def test_a_recording_begun_before_a_kind_of_noise_existed_can_be_continued(recording, tmp_path):
+    out = tmp_path / "older"
+    shutil.copytree(recording.out, out)
+    begun = json.loads((out / RECORDING).read_text())
+    del begun["config"]["noise"]["share"]
+    (out / RECORDING).write_text(json.dumps(begun))
+    assert record(config(out), named_world).episodes == recording.episodes
+    with pytest.raises(SaysoError, match="noise"):
+        record(config(out, noise=ActionNoise(m_per_s=0.2, share=0.1)), named_world)
 
 
 def test_unequal_shares_and_unknown_families_are_refused(tmp_path):

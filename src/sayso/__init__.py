@@ -1,7 +1,8 @@
 """Sayso: robots that do as you say, trained and run on the computer you have.
 
-Importing it registers the worlds with Gymnasium (``sayso/Tabletop-v0``, ``sayso/Home-v0``). What needs torch
-is loaded when it is first asked for, so that a robot's computer or a simulator gets by without.
+Importing it registers the worlds with Gymnasium (``sayso/Tabletop-v0``, ``sayso/Home-v0``, and
+``sayso/MetaWorld-v0``, which needs the extra ``metaworld``). What needs torch is loaded when it is first
+asked for, so that a robot's computer or a simulator gets by without.
 """
 
 from __future__ import annotations
@@ -35,3 +36,4 @@ def __getattr__(name: str) -> Any:
 
 for _id, _world in (("sayso/Tabletop-v0", "tabletop"), ("sayso/Home-v0", "home")):
     gymnasium.register(id=_id, entry_point="sayso.tasks.world:World", kwargs={"world": _world})
+gymnasium.register(id="sayso/MetaWorld-v0", entry_point="sayso.tasks.metaworld:MetaWorld")

@@ -37,7 +37,7 @@ class EvalConfig:
     """Say what to measure a policy on."""
 
     world: str
-    """Where it happens: tabletop or home."""
+    """Where it happens: tabletop, home or metaworld."""
     families: tuple[str, ...] = ()
     """Families of tasks; none named means all of the world's."""
     episodes: int = 100

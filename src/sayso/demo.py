@@ -102,11 +102,11 @@ def demo(config: DemoConfig) -> int:
     started = time.perf_counter()
     # As late as this, because the command line reads this file at every start.
     from sayso.models.policy import check_fits
-    from sayso.tasks.world import make_world
+    from sayso.tasks.world import World
 
     console = Console(highlight=False)
     with console.status(f"waking the robot of {config.checkpoint} ..."):
-        policy, world = load_policy(config), make_world(config.world)
+        policy, world = load_policy(config), World(config.world)
     try:
         check_fits(policy.features, world.features)
         show = Demonstration(

@@ -178,6 +178,8 @@ class ActionNoise:
     """Standard deviation on the speed of the base, m/s."""
     deg_per_s: float = 6.0
     """Standard deviation on the turning rate of the base, deg/s."""
+    share: float = 0.3
+    """Standard deviation on speeds that are given as shares of the fastest, as Meta-World's are."""
     correlation_steps: float = 6.0
     """Steps after which the noise has forgotten all but 1/e of itself."""
     burst_s: tuple[float, float] = (0.3, 1.0)
@@ -187,7 +189,8 @@ class ActionNoise:
 
     def __post_init__(self) -> None:
         """Refuse scales below zero and spans that are empty or run backwards."""
-        if min(self.deg, self.percent, self.m_per_s, self.deg_per_s) < 0 or self.correlation_steps <= 0:
+        scales = (self.deg, self.percent, self.m_per_s, self.deg_per_s, self.share)
+        if min(scales) < 0 or self.correlation_steps <= 0:
             raise ValueError(f"noise has scales >= 0 and a correlation > 0 steps, but got {self}")
         for low, high in (self.burst_s, self.pause_s):
             if not 0 < low <= high:
@@ -196,6 +199,7 @@ class ActionNoise:
     def begin(self, features: Features, seed: int) -> Disturbance:
         """Return the noise of one episode; the same seed gives the same noise."""
         by_unit = {"deg": self.deg, "%": self.percent, "m/s": self.m_per_s, "deg/s": self.deg_per_s}
+        by_unit |= {"share": self.share, "effort": 0.0}
         scale = [by_unit[known("unit of an action", d.unit, by_unit)] for d in features.action]
         rng = np.random.default_rng([_NOISE_STREAM, seed])
         return Disturbance(self, np.array(scale), features.fps, rng)

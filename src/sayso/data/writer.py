@@ -46,7 +46,7 @@ STAGING = "staging"
 ASSEMBLING = ".assembling"
 IMAGE_SAMPLES = 100
 """At most so many frames of an episode, spread evenly, enter its image statistics."""
-_STAGED_NAME = re.compile(r"episode-(\d+)-([A-Za-z0-9_.]+)")
+_STAGED_NAME = re.compile(r"episode-(\d+)-([A-Za-z0-9_.-]+)")
 
 
 @dataclass(frozen=True, order=True)

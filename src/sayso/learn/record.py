@@ -42,7 +42,7 @@ class RecordConfig:
     """Say which demonstrations to record, and where to."""
 
     world: str
-    """Where it happens: tabletop or home."""
+    """Where it happens: tabletop, home or metaworld."""
     out: Path
     """Folder of the dataset. Recording that was interrupted there is continued."""
     families: tuple[str, ...] = ()
@@ -291,6 +291,8 @@ def _claim(config: RecordConfig) -> None:
     decides = config.decides
     if path.exists():
         there = json.loads(path.read_text())["config"]
+        # A kind of noise that there was not yet when it began has disturbed nothing: its default will do.
+        there["noise"] = dataclasses.asdict(ActionNoise()) | there["noise"]
         differing = [f"{k} {there.get(k)} there, {v} here" for k, v in decides.items() if there.get(k) != v]
         if differing:
             raise SaysoError(

@@ -87,7 +87,7 @@ class TrainConfig:
     """Steps between evaluations in closed loop; 0 is never."""
     eval_episodes: int = 20
     """Episodes of such an evaluation, on the first seeds of the validation split."""
-    world: Literal["", "tabletop", "home"] = ""
+    world: Literal["", "tabletop", "home", "metaworld"] = ""
     """World of these evaluations."""
 
     def __post_init__(self) -> None:

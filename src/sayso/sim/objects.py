@@ -102,6 +102,8 @@ class _Maker:
 
     def __init__(self, body: mujoco.MjsBody, item: Item) -> None:
         self._body, self._item = body, item
+        # What stands fast may weigh anything; MuJoCo 3.3.0 compiles no body whose parts all weigh nothing.
+        self._mass = {"mass": 0.0} if SHAPES[item.kind].movable else {}
 
     def main(self, shape: Any, size: Sequence[float], at: Sequence[float], grams: float, **more: Any) -> None:
         """Add the geom that bears the item's name and all of its mass."""
@@ -111,7 +113,7 @@ class _Maker:
         """Add a geom that touches the world."""
         size = [self._item.scale * s for s in (*size, 0, 0)[:3]]
         at = [self._item.scale * a for a in at]
-        self._body.add_geom(type=shape, size=size, pos=at, rgba=_rgba(rgb), **{"mass": 0.0, **more})
+        self._body.add_geom(type=shape, size=size, pos=at, rgba=_rgba(rgb), **{**self._mass, **more})
 
     def look(self, shape: Any, size: Sequence[float], at: Sequence[float], rgb: RGB, **more: Any) -> None:
         """Add a geom that is only seen."""
@@ -122,7 +124,7 @@ class _Maker:
         scale = self._item.scale
         self._body.add_geom(
             type=CAPSULE, fromto=[scale * c for c in (*start, *end)], size=[scale * radius, 0, 0],
-            rgba=_rgba(rgb), **{"mass": 0.0, **more},
+            rgba=_rgba(rgb), **{**self._mass, **more},
         )  # fmt: skip
 
 

@@ -23,9 +23,13 @@ MAX_GEOMS = 2000
 class Cameras:
     """Render named cameras of one model at a time to uint8 [H, W, 3]."""
 
-    def __init__(self, height_px: int, width_px: int) -> None:
-        """Open a GL context for pictures of up to that size; `load` a model before the first picture."""
+    def __init__(self, height_px: int, width_px: int, *, plain: bool = True) -> None:
+        """Open a GL context for pictures of up to that size; `load` a model before the first picture.
+
+        `plain` leaves out shadows and mirrors.
+        """
         self.height_px, self.width_px = height_px, width_px
+        self._plain = plain
         self._gl = _open_context(height_px, width_px)
         # Freed at exit at the latest: the context's own destructor comes after EGL is gone, and complains.
         self._free_gl = weakref.finalize(self, self._gl.free)
@@ -44,8 +48,9 @@ class Cameras:
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._scene = mujoco.MjvScene(model, maxgeom=MAX_GEOMS)
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0  # 43 ms a picture, the default shadow map alone
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+        if self._plain:
+            self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0  # 43 ms a picture, the default map alone
+            self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
         self._model = model
 
     def picture(

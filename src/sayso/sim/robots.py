@@ -145,7 +145,8 @@ def arm_spec() -> mujoco.MjSpec:
     for geom in list(spec.geoms):
         if geom.type == mujoco.mjtGeom.mjGEOM_MESH:
             if geom.classname.name == "collision":
-                spec.delete(geom)  # convex hulls would fill the gap between the jaws
+                # Convex hulls would fill the gap between the jaws.
+                geom.delete() if hasattr(geom, "delete") else spec.delete(geom)  # MuJoCo 3.3.0, and later
             else:
                 geom.group = 2
     for material in spec.materials:

@@ -137,7 +137,9 @@ def _add_chassis(spec: mujoco.MjSpec, pose: tuple[float, float, float]) -> mujoc
             name=name, type=kind, axis=axis, damping=1.0 if kind == mujoco.mjtJoint.mjJNT_SLIDE else 0.05
         )
         actuator = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-        actuator.set_to_velocity(kv=gain)
+        # Force = gain * (command - speed), written out: MuJoCo 3.3.0 has no `set_to_velocity`.
+        actuator.biastype = mujoco.mjtBias.mjBIAS_AFFINE
+        actuator.gainprm[0], actuator.biasprm[2] = gain, -gain
         actuator.forcerange, actuator.forcelimited = [-limit, limit], True
     dark, plate = [0.16, 0.16, 0.18, 1], [0.30, 0.31, 0.33, 1]
     chassis.add_geom(

@@ -7,7 +7,7 @@ The seed decides everything: the scene, the thing that is asked for, and the wor
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import mujoco
@@ -26,6 +26,10 @@ from sayso.tasks.home import start_pose
 from sayso.tasks.language import Intent, parse, plain
 from sayso.tasks.task import TASKS, Task, alternatives, called, draw_task, make_task, say
 
+if TYPE_CHECKING:
+    from sayso.tasks.metaworld import MetaWorld
+
+METAWORLD = "metaworld"
 LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"-_()")
 MAX_INSTRUCTION = 300
 FILM_PX = 240
@@ -283,6 +287,10 @@ def _action_space(world: str) -> spaces.Box:
     return spaces.Box(low, high, dtype=np.float32)
 
 
-def make_world(name: str, family: str | None = None, **options: Any) -> World:
-    """Return a world by its short name: ``tabletop`` or ``home``."""
-    return World(known("world", name, TASKS), family=family, **options)
+def make_world(name: str, family: str | None = None, **options: Any) -> World | MetaWorld:
+    """Return a world by its short name: ``tabletop``, ``home`` or ``metaworld``."""
+    if known("world", name, (*TASKS, METAWORLD)) == METAWORLD:
+        from sayso.tasks.metaworld import MetaWorld  # so that who never asks for it need not have its parts
+
+        return MetaWorld(family=family, **options)
+    return World(name, family=family, **options)
