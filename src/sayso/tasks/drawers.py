@@ -31,6 +31,7 @@ from sayso.tasks.motion import (
     Vector,
     drive,
     over,
+    pace,
     read_pose,
     station_before,
 )
@@ -52,8 +53,11 @@ LOW_M = 0.05
 """Below this height in the frame of the arm, the hand does not travel."""
 NEAR_M = 0.12
 """How far from its station the base may be while the hand stays pointed at the handle."""
-OPEN_M, ENOUGH_M, CLOSED_M = 0.135, 0.115, 0.005
-"""Openings at which pulling ends, at which a drawer that was let go counts as open, at which pushing ends."""
+OPEN_M, ENOUGH_M, CLOSED_M = 0.150, 0.115, 0.005
+"""Openings at which pulling ends, at which a drawer that was let go counts as open, at which pushing ends.
+The first and the last are close to where the slide stops, where also a policy can tell them."""
+SLOPE = 4.0
+"""How steep the funnel in front of the bar is: metres back per metre beside it."""
 PULL_M_S, PUSH_M_S, RETREAT_M_S = 0.18, 0.18, 0.15
 PUSH_M = np.array([0.34, 0.0, HANDLE_Z_M + 0.026]) - MOUNT_M
 """Where the shut jaws push, in the frame of the arm: at the front's upper half, above the bar."""
@@ -127,6 +131,13 @@ def _upright(
     return Command(hand, gripper, step_m, closing_rad=UPRIGHT_RAD, tilt_rad=FORWARD_RAD, base=base)
 
 
+def _reach(s: Situation) -> Command:
+    """Come in on the bar as in a funnel (see `motion.funnel`), the jaws upright before they are around it."""
+    askew = 0.0 if s.upright else BEFORE_M
+    short_m = float(np.clip(SLOPE * (s.beside_m - 0.004), askew, BEFORE_M))
+    return _upright(s.grasp + [0.006 - short_m, 0.0, 0.0], OPEN, step_m=pace(short_m))
+
+
 def _open_station(s: Situation) -> Vector:
     return station_before(s.handle_world, REACH_M)
 
@@ -195,16 +206,7 @@ OPEN_SKILL: Skill[Situation] = Skill(
             ),
             lambda s: _upright(s.grasp, SHUT),
         ),
-        Phase(
-            "insert",
-            lambda s: s.upright and s.beside_m < 0.006 + 0.2 * max(0.0, s.short_m - 0.02),
-            lambda s: _upright(s.grasp + [0.006, 0.0, 0.0], OPEN),
-        ),
-        Phase(
-            "reach",
-            lambda s: True,
-            lambda s: _upright(s.grasp - [BEFORE_M, 0.0, 0.0], OPEN, step_m=0.02),
-        ),
+        Phase("reach", lambda s: True, _reach),
     ),
 )
 

@@ -3,8 +3,8 @@
 The jaws stand slightly open as a fork across the way, low, behind the thing. Two fingers hold its course
 where one would let it slip away to the side::
 
-    rise -> travel -> lower -> align -> push -> back_off -> retreat
-              ^________ (the thing slipped off) ____|
+    reach -> push -> back_off -> retreat
+      ^___ (the thing slipped off) |
 
 Everything here is in the frame of the arm's base, which on the tabletop is that of the world; metres.
 """
@@ -25,7 +25,6 @@ from sayso.sim.kinematics import PAN_AXIS_X_M
 from sayso.sim.objects import Item, shape_of
 from sayso.sim.simulation import Simulation
 from sayso.tasks.motion import (
-    HAND_STEP_M,
     READY_M,
     SLOW_STEP_M,
     TILT_RAD,
@@ -34,7 +33,9 @@ from sayso.tasks.motion import (
     Pose,
     Skill,
     Vector,
+    funnel,
     over,
+    pace,
     read_pose,
 )
 
@@ -49,6 +50,8 @@ FINGER_M = 0.009
 """Half the depth of a finger, along the way of the push."""
 LOW_M, HOVER_M = 0.015, 0.12
 """Heights of the tool centre point: pushing, with the fingers' ends 4 mm over the table, and passing over."""
+SLOPE, ASKEW_M = 4.0, 0.15
+"""The funnel in which the hand comes down: metres up per metre off, and per radian askew."""
 PUSH_STEP_M = 0.010
 """How far ahead of the arm its next target may lie while it pushes; cans fall over when pushed faster."""
 WRIST_RAD, WRIST_ROOM_RAD = math.radians(155), math.radians(30)
@@ -146,11 +149,6 @@ class Situation:
         return abs(wrap_angle(_closing(self) - self.pose.closing_rad))
 
     @property
-    def across(self) -> bool:
-        """Tell whether the jaws stand as a fork across the way, so that coming down they clear the thing."""
-        return self.askew_rad < 0.35 and self.pose.gripper < FORK + 8
-
-    @property
     def arrived(self) -> bool:
         """Tell whether the thing may stay where it is."""
         return self.left_m < (ARRIVED_M if self.near else STAYS_M)
@@ -226,6 +224,16 @@ def _fork_to(s: Situation, fork: Vector, height_m: float, step_m: float, *, turn
     return Command(hand, FORK, step_m, closing_rad=closing, tilt_rad=_tilt(s))
 
 
+def _reach(s: Situation) -> Command:
+    """Come down behind the thing as in a funnel, and only with the jaws as a fork across the way."""
+    open_wide = max(0.0, s.pose.gripper - FORK - 6.0)
+    height_m = SLOPE * (s.off_start_m - 0.006) + ASKEW_M * max(0.0, s.askew_rad - 0.25) + 0.002 * open_wide
+    fork = np.array([*s.fork, s.pose.hand[2]])
+    goal = np.array([*s.start, LOW_M])
+    down = funnel(fork, goal, float(np.clip(height_m, 0.0, HOVER_M - LOW_M)))
+    return _fork_to(s, down[:2], float(down[2]), pace(s.off_start_m))
+
+
 def _push(s: Situation) -> Command:
     """Go on along the way, slower near its end, and not with fingers askew or so high as to tip the thing."""
     free_m = max(0.0, s.lag_m - s.reach_m)
@@ -253,19 +261,8 @@ PHASES: tuple[Phase[Situation], ...] = (
     Phase("back_off", lambda s: s.arrived and s.near, _back_off),
     Phase("retreat", lambda s: s.arrived, _retreat),
     Phase("push", lambda s: s.behind, _push),
-    Phase(
-        "align",
-        lambda s: s.above_m < 0.02 and s.lag_m > s.reach_m - 0.003 and s.off_start_m < 0.05,
-        lambda s: _fork_to(s, s.start, LOW_M, SLOW_STEP_M),
-    ),
-    Phase(
-        "lower",
-        lambda s: s.across and s.off_start_m < 0.007 + 0.20 * s.above_m,
-        lambda s: _fork_to(s, s.start, LOW_M, SLOW_STEP_M),
-    ),
     Phase("step_back", lambda s: s.near, _back_off),
-    Phase("rise", lambda s: s.pose.hand[2] < HOVER_M - 0.025, _rise),
-    Phase("travel", lambda s: True, lambda s: _fork_to(s, s.start, HOVER_M, HAND_STEP_M)),
+    Phase("reach", lambda s: True, _reach),
 )
 SKILL: Skill[Situation] = Skill(observe=observe, phases=PHASES)
 

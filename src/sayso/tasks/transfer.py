@@ -1,7 +1,7 @@
 """Bring a thing to a place: grasp it, carry it, let go. Put, stack, fetch and filling the drawer are this.
 
-    approach -> descend -> close -> lift -> carry -> lower -> release -> retreat
-       ^______________ (lost the object) ______________|
+    reach -> close -> bring -> release -> retreat
+      ^______ (lost the object) ______|
 
 At home the base drives before the arm works, and again while the thing is in the hand.
 """
@@ -23,15 +23,16 @@ from sayso.tasks.motion import (
     OPEN,
     READY_M,
     SHUT,
-    SLOW_STEP_M,
     Command,
     Phase,
     Pose,
     Skill,
     Vector,
     drive,
+    funnel,
     nearest_heading,
     over,
+    pace,
     read_pose,
     station_before,
 )
@@ -39,8 +40,10 @@ from sayso.tasks.motion import (
 if TYPE_CHECKING:
     from sayso.tasks.world import World
 
-HOVER_M = 0.065
-"""Height above the grasp point from which the hand descends."""
+SLOPE = 3.0
+"""How steep the funnels are in which the hand comes down: metres up per metre off."""
+HOVER_M, OVER_M = 0.065, 0.05
+"""How high their rims are above the grasp point and above the place."""
 TRAVEL_M = 0.04
 """What is added to that while the hand is far, so that it passes over tall things."""
 FIXED_JAW_ROOM_M = 0.0145
@@ -130,11 +133,18 @@ def _bottom(sim: Simulation, place: str) -> Vector:
     return np.array(sim.data.body(place).xpos) if sim.shape(place).movable else sim.position(place)
 
 
-def _approach(s: Situation) -> Command:
+def _reach(s: Situation) -> Command:
+    """Come down on the thing as in a funnel."""
     far = min(1.0, s.off_grasp_m / 0.10)
-    low = s.above_m < HOVER_M * 0.6 and s.off_grasp_m > 0.03  # rise first, so as not to sweep things away
-    hover = s.grasp + [0, 0, HOVER_M + far * TRAVEL_M]
-    return Command(s.pose.hand + [0, 0, HOVER_M] if low else hover, OPEN, closing_rad=s.closing_rad)
+    height_m = float(np.clip(SLOPE * (s.off_grasp_m - 0.004), 0.0, HOVER_M)) + far * TRAVEL_M
+    hand = funnel(s.pose.hand, s.grasp - [0, 0, 0.004], height_m)
+    return Command(hand, OPEN, pace(s.off_grasp_m), closing_rad=s.closing_rad)
+
+
+def _bring(s: Situation) -> Command:
+    """Come down on the place in the same way."""
+    height_m = float(np.clip(SLOPE * (s.off_drop_m - (0.004 if s.precise else 0.010)), 0.0, OVER_M))
+    return Command(funnel(s.pose.hand, s.drop - [0, 0, 0.006], height_m), SHUT, pace(s.off_drop_m))
 
 
 PHASES: tuple[Phase[Situation], ...] = (
@@ -148,30 +158,12 @@ PHASES: tuple[Phase[Situation], ...] = (
         lambda s: (
             s.held
             and s.at_station
-            and s.off_drop_m < (0.007 if s.precise else 0.018)
-            and s.above_drop_m < (0.004 if s.precise else 0.012)
+            and s.off_drop_m < (0.008 if s.precise else 0.018)
+            and s.above_drop_m < (0.006 if s.precise else 0.012)
         ),
         lambda s: Command(s.pose.hand, OPEN),
     ),
-    Phase(
-        "lower",
-        lambda s: (
-            s.held
-            and s.at_station
-            and s.off_drop_m < (0.005 if s.precise else 0.012) + 0.2 * max(0.0, s.above_drop_m)
-        ),
-        lambda s: Command(s.drop, SHUT, SLOW_STEP_M),
-    ),
-    Phase(
-        "carry",
-        lambda s: s.held and s.at_station and s.above_drop_m > 0.02,
-        lambda s: Command(over(s.drop, max(s.drop[2] + 0.035, s.pose.hand[2] - 0.02)), SHUT),
-    ),
-    Phase(
-        "lift",
-        lambda s: s.held and s.at_station,
-        lambda s: Command(over(s.pose.hand, s.drop[2] + 0.06), SHUT),
-    ),
+    Phase("bring", lambda s: s.held and s.at_station, _bring),
     Phase(
         "rise",
         lambda s: s.held and s.pose.hand[2] < 0.075,
@@ -192,11 +184,6 @@ PHASES: tuple[Phase[Situation], ...] = (
         lambda s: s.off_grasp_m < (0.007 if s.pose.gripper > 45 else 0.025) and s.above_m < 0.010,
         lambda s: Command(s.pose.hand, SHUT),
     ),
-    Phase(
-        "descend",
-        lambda s: s.off_grasp_m < 0.006 + 0.25 * max(0.0, s.above_m - 0.01) and s.above_m < HOVER_M + 0.02,
-        lambda s: Command(s.grasp - [0, 0, 0.004], OPEN, SLOW_STEP_M, closing_rad=s.closing_rad),
-    ),
-    Phase("approach", lambda s: True, _approach),
+    Phase("reach", lambda s: True, _reach),
 )
 SKILL = Skill(observe=observe, phases=PHASES)
