@@ -38,6 +38,7 @@ ROWS = {
     "no_augmentation": changed("augmentation=none"),
     "no_pointing_loss": changed("point_weight=0", "where_weight=0"),
     "flow_matching": Row(train={"decoder": "flow"}),
+    "adamw": Row(train={"optimizer": "adamw"}),
     "no_recovery_noise": Row(dataset="_steady"),
 }
 

@@ -20,13 +20,20 @@ from budget import ROOT, Row, Terms, compare
 PEERS = {
     "vla": Row(train={"model": "vla", "lr": 7e-4, "batch_size": 32, "weight_decay": 0.01}),
     # Zhao et al. 2023, table III
-    "act": Row(train={"model": "act", "lr": 1e-5, "batch_size": 8, "weight_decay": 1e-4}),
-    "act_fast": Row(train={"model": "act", "lr": 1e-4, "batch_size": 32, "weight_decay": 1e-4}),
+    "act": Row(
+        train={"model": "act", "optimizer": "adamw", "lr": 1e-5, "batch_size": 8, "weight_decay": 1e-4}
+    ),
+    "act_fast": Row(
+        train={"model": "act", "optimizer": "adamw", "lr": 1e-4, "batch_size": 32, "weight_decay": 1e-4}
+    ),
     # Chi et al. 2023, the variant with convolutions
-    "diffusion": Row(train={"model": "diffusion", "lr": 1e-4, "batch_size": 64, "weight_decay": 1e-6}),
+    "diffusion": Row(
+        train={"model": "diffusion", "optimizer": "adamw", "lr": 1e-4, "batch_size": 64, "weight_decay": 1e-6}
+    ),
     # Adam as in the chapter; it answers with one action, so it looks after each.
     "textbook": Row(
-        train={"model": "textbook", "lr": 1e-4, "batch_size": 16, "weight_decay": 0.0}, execute=1
+        train={"model": "textbook", "optimizer": "adamw", "lr": 1e-4, "batch_size": 16, "weight_decay": 0.0},
+        execute=1,
     ),
 }
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
+from sayso.learn.muon import Muon
+
 
 def learning_rate(step: int, *, steps: int, warmup: int, peak: float) -> float:
     r"""Return the learning rate of a step, counted from 1.
@@ -36,6 +38,23 @@ def adamw(parameters: Mapping[str, nn.Parameter], *, weight_decay: float) -> tor
     vectors = [p for p in parameters.values() if p.ndim < 2]
     groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
+
+
+def muon(parameters: Mapping[str, nn.Parameter], *, weight_decay: float) -> Muon:
+    """Return Muon for weights and kernels, except those that write the answer.
+
+    Tables of positions and queries have two dimensions too, but map nothing to anything.
+    """
+    matrices = {
+        name: p
+        for name, p in parameters.items()
+        if p.ndim >= 2 and name.endswith("weight") and "head" not in name
+    }
+    others = [p for name, p in parameters.items() if name not in matrices]
+    return Muon(list(matrices.values()), others, weight_decay=weight_decay)
+
+
+OPTIMIZERS = {"muon": muon, "adamw": adamw}
 
 
 def optimizer_tensors(

@@ -26,7 +26,7 @@ from sayso.data.normalize import Integers
 from sayso.data.reader import Batch, Dataset, Windows, prefetch
 from sayso.evaluate import Training, refuse_seen_seeds, tally
 from sayso.learn import checkpoint
-from sayso.learn.optimise import Average, adamw, learning_rate, optimizer_tensors, restore_optimizer
+from sayso.learn.optimise import OPTIMIZERS, Average, learning_rate, optimizer_tensors, restore_optimizer
 from sayso.learn.progress import TrainingProgress
 from sayso.models import policy as policies
 from sayso.provenance import provenance
@@ -64,6 +64,9 @@ class TrainConfig:
     `sayso.models.vla.VLAConfig` that have no flag of their own."""
     stride: int = 1
     """Frames between the present frames of neighbouring windows; a larger one needs less disk."""
+    optimizer: Literal["muon", "adamw"] = "muon"
+    """What moves the weights: Muon, or AdamW, with which the other models were published. Both understand the
+    same learning rate and decay."""
     lr: float = 7e-4
     """Peak of the learning rate, reached after the warm-up; a cosine then takes it down to 1 % of this. The
     textbook's and Diffusion Policy's own is 1e-4, ACT's 1e-5."""
@@ -157,7 +160,7 @@ class Run:
         self.model = self.policy.model.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.train()
         self.average = Average(self.model, config.ema)
-        self.optimizer = adamw(self.average.live, weight_decay=config.weight_decay)
+        self.optimizer = OPTIMIZERS[config.optimizer](self.average.live, weight_decay=config.weight_decay)
         self.step, self._seconds_before = 0, 0.0
         if found := checkpoint.newest(config.out):
             self._restore(found)
