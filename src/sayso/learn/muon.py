@@ -35,7 +35,7 @@ class Muon(torch.optim.Optimizer):
         """Take parameters of two and more dimensions, and the others, which do not decay.
 
         Args:
-            matrices: weights ``[out, in]``, and kernels ``[out, in, h, w]``, which count as ``[out, in h w]``.
+            matrices: weights ``[out, in]``, and kernels ``[out, in, h, w]``, read as ``[out, in h w]``.
             others: parameters of any shape.
             weight_decay: decoupled, of the matrices.
             lr: learning rate of both, in AdamW's units.
@@ -56,26 +56,27 @@ class Muon(torch.optim.Optimizer):
             for p in group["params"]:
                 if p.grad is not None:
                     p.mul_(1 - group["lr"] * group["weight_decay"])
-                    p.add_(move(p), alpha=-group["lr"])
+                    p.add_(move(p, p.grad), alpha=-group["lr"])
 
-    def _orthogonal(self, p: Tensor) -> Tensor:
+    def _orthogonal(self, p: Tensor, gradient: Tensor) -> Tensor:
         state = self.state[p]
         if not state:
             state["momentum"] = torch.zeros_like(p)
-        state["momentum"].lerp_(p.grad, 1 - MOMENTUM)
-        ahead = torch.lerp(p.grad, state["momentum"], MOMENTUM)  # Nesterov's
+        state["momentum"].lerp_(gradient, 1 - MOMENTUM)
+        ahead = gradient.lerp(state["momentum"], MOMENTUM)  # Nesterov's
         step = orthogonalised(ahead.flatten(1))
-        return (ADAM_RMS * max(step.shape) ** 0.5 * step).reshape(p.shape).to(p.dtype)
+        scale: float = ADAM_RMS * max(step.shape) ** 0.5
+        return (scale * step).reshape(p.shape).to(p.dtype)
 
-    def _adam(self, p: Tensor) -> Tensor:
+    def _adam(self, p: Tensor, gradient: Tensor) -> Tensor:
         state = self.state[p]
         if not state:
             state |= {"mean": torch.zeros_like(p), "square": torch.zeros_like(p), "count": torch.zeros(())}
         state["count"] += 1
-        state["mean"].lerp_(p.grad, 1 - MEAN_DECAY)
-        state["square"].lerp_(p.grad.square(), 1 - SQUARE_DECAY)
+        state["mean"].lerp_(gradient, 1 - MEAN_DECAY)
+        state["square"].lerp_(gradient.square(), 1 - SQUARE_DECAY)
         count = float(state["count"])
-        mean = state["mean"] / (1 - MEAN_DECAY**count)
+        mean: Tensor = state["mean"] / (1 - MEAN_DECAY**count)
         square = state["square"] / (1 - SQUARE_DECAY**count)
         return mean / (square.sqrt() + EPSILON)
 
@@ -83,7 +84,7 @@ class Muon(torch.optim.Optimizer):
 def orthogonalised(matrix: Tensor) -> Tensor:
     """Return, in bfloat16, a matrix ``[m, n]`` of the same directions whose singular values are about one."""
     wide = matrix.bfloat16() if matrix.shape[0] <= matrix.shape[1] else matrix.bfloat16().T
-    x = wide / (wide.norm() + 1e-7)
+    x: Tensor = wide / (wide.norm() + 1e-7)
     for _ in range(ITERATIONS):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=B, alpha=C), x, beta=A)
