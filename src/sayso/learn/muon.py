@@ -78,7 +78,8 @@ class Muon(torch.optim.Optimizer):
         count = float(state["count"])
         mean: Tensor = state["mean"] / (1 - MEAN_DECAY**count)
         square = state["square"] / (1 - SQUARE_DECAY**count)
-        return mean / (square.sqrt() + EPSILON)
+        step: Tensor = mean / (square.sqrt() + EPSILON)
+        return step
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
