@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -203,3 +205,45 @@ def test_a_teacher_says_what_it_would_do_but_does_not_act():
         np.testing.assert_array_equal(frame[STATE], plain[STATE])
         np.testing.assert_array_equal(plain[ACTION], wrong[0])
     assert any(not np.array_equal(frame[ACTION], wrong[0]) for frame in episode.frames)
+
+
+def test_what_was_executed_can_be_kept_instead_of_what_was_asked_for():
+    """With the noise and within the world's limits: frame by frame it explains where the point went."""
+    hasty, noise = Scripted(np.float32([[1.7, 0.0]])), ActionNoise(m_per_s=0.5, pause_s=(0.1, 0.1))
+    world = SpotWorld(12)
+    frames = rollout(world, hasty, EASY, keep_frames=True, noise=noise, keep_executed=True).frames
+    kept = np.stack([frame[ACTION] for frame in frames])
+    assert kept.dtype == np.float32 and kept[:, 0].max() == 1.0 and np.ptp(kept[:, 1]) > 0.1
+    for frame, following in pairwise(frames):
+        reached = np.clip(frame[STATE] + frame[ACTION] / 10, 0, 1)
+        np.testing.assert_allclose(following[STATE], reached, atol=1e-6)
+
+
+def test_a_frame_holds_one_action_a_teachers_or_the_executed_one():
+    world = SpotWorld()
+    with pytest.raises(ValueError, match="not both"):
+        rollout(world, Still(), EASY, teacher=world.expert(), keep_executed=True)
+
+
+def test_a_world_that_can_is_not_asked_to_show_what_nobody_looks_at():
+    """The episode stays the same; only the last step of each chunk is one with an observation."""
+
+    class Shy(SpotWorld):
+        shown = 0
+
+        def step(self, action):
+            self.shown += 1
+            return super().step(action)
+
+        def advance(self, action):
+            return super().step(action)[2:]
+
+    chunk = np.tile(np.float32([[0.3, -0.2]]), (8, 1))
+    plain = rollout(SpotWorld(20), Scripted(chunk), EASY, execute=8)
+    world = Shy(20)
+    episode = rollout(world, Scripted(chunk), EASY, execute=8)
+    assert (episode.steps, episode.conditions) == (plain.steps, plain.conditions)
+    assert world.shown == 2
+    kept = Shy(20)
+    assert len(rollout(kept, Scripted(chunk), EASY, execute=8, keep_frames=True).frames) == 20
+    assert kept.shown == 20

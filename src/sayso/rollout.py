@@ -4,6 +4,8 @@ Evaluation, recording, DAgger and reinforcement learning all use this one loop::
 
     observation ──> policy.act ──> chunk [K, A] ──> its first `execute` actions ──> world.step ──┐
          └───────────────────────── the last of their observations <──────────────────────────────┘
+
+A world that has ``advance``, which is ``step`` without its observation, need not draw the others.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from sayso.spec import (
 )
 
 WENT_FOR = "went_for"
+Keep = Callable[[Observation, Array, Array], Observation]
 _TRACEBACK_LINES = 6
 _NOISE_STREAM = 0x0157  # keeps the noise of a seed independent of the scene drawn from the same seed
 
@@ -76,6 +79,11 @@ class World(Protocol):
     @property
     def families(self) -> tuple[str, ...]:
         """Return the names of the task families it offers."""
+        ...
+
+    @property
+    def action_space(self) -> Any:
+        """Return Gymnasium's box of the actions it takes."""
         ...
 
     @property
@@ -251,6 +259,7 @@ def rollout(
     keep_frames: bool = False,
     noise: ActionNoise | None = None,
     teacher: Policy | None = None,
+    keep_executed: bool = False,
 ) -> Episode:
     """Run one episode and say how it ended.
 
@@ -266,6 +275,8 @@ def rollout(
         noise: what to add to the actions that are executed, but not to those that are kept.
         teacher: whose action to keep for each step instead of the policy's own; it never acts (DAgger, Ross,
             Gordon and Bagnell 2011).
+        keep_executed: keep the actions that were executed, with the noise and within the world's limits,
+            instead of those that the policy asked for.
 
     Returns:
         The episode. Whatever the policy or the world raises, and any number that is not finite, makes it
@@ -273,6 +284,8 @@ def rollout(
     """
     if execute < 1:
         raise ValueError(f"at least one action of a chunk must be executed, but got execute={execute}")
+    if teacher is not None and keep_executed:
+        raise ValueError("keep the actions of a teacher or those that were executed, not both")
     named = {"family": family, "instruction": instruction}
     asked = {name: value for name, value in named.items() if value is not None} | dict(options or {})
     episode = Episode(
@@ -280,7 +293,8 @@ def rollout(
     )
     started = time.perf_counter()
     try:
-        _run(world, policy, episode, asked, execute, teacher or policy, keep_frames, noise)
+        keep = _keeping(world, policy, teacher or policy, keep_executed) if keep_frames else None
+        _run(world, policy, episode, asked, execute, keep, noise)
     except Exception:  # the border between "could not do it" and "could not be tried"
         episode.outcome = Outcome.INVALID
         episode.error = "\n".join(traceback.format_exc().strip().splitlines()[-_TRACEBACK_LINES:])
@@ -294,8 +308,7 @@ def _run(
     episode: Episode,
     options: dict[str, Any],
     execute: int,
-    teacher: Policy,
-    keep_frames: bool,
+    keep: Keep | None,
     noise: ActionNoise | None,
 ) -> None:
     """Fill in the episode, step by step."""
@@ -304,14 +317,19 @@ def _run(
     episode.family, episode.instruction = world.task.family, world.task.instruction
     episode.horizon = world.task.horizon
     disturb: Callable[[Array], Array] = noise.begin(world.features, episode.seed) if noise else _unchanged
+    advance = None if keep else _advance_of(world)
     done = False
     while not done:
-        for action in _act(policy, observation, world.features, episode).actions[:execute]:
-            if keep_frames:
-                shown = action.copy() if teacher is policy else teacher.act(observation).actions[0]
-                episode.frames.append({**observation, ACTION: shown, POINTS: world.labels()})
-            observation, _, terminated, truncated, info = world.step(disturb(action))
-            _refuse_not_finite(observation)
+        actions = _act(policy, observation, world.features, episode).actions[:execute]
+        for number, action in enumerate(actions, 1):
+            executed = disturb(action)
+            if keep:
+                episode.frames.append(keep(observation, action, executed))
+            if advance and number < len(actions):
+                terminated, truncated, info = advance(executed)
+            else:
+                observation, _, terminated, truncated, info = world.step(executed)
+                _refuse_not_finite(observation)
             episode.steps += 1
             done = terminated or truncated or episode.steps >= episode.horizon
             if done:
@@ -320,6 +338,24 @@ def _run(
     episode.outcome = Outcome.SUCCESS if info["is_success"] else Outcome.FAILURE
     if WENT_FOR in info:
         episode.notes[WENT_FOR] = str(info[WENT_FOR] or "neither")
+
+
+def _advance_of(world: World) -> Callable[[Array], tuple[bool, bool, dict[str, Any]]] | None:
+    """Return what steps without looking, if the world's own class has it: a stand-in watches every step."""
+    return getattr(world, "advance") if hasattr(type(world), "advance") else None  # noqa: B009
+
+
+def _keeping(world: World, policy: Policy, teacher: Policy, executed_ones: bool) -> Keep:
+    """Return what makes a frame of an observation, the action asked for and the one that is executed."""
+
+    def keep(observation: Observation, asked: Array, executed: Array) -> Observation:
+        if executed_ones:
+            shown = np.clip(executed, world.action_space.low, world.action_space.high)
+        else:
+            shown = asked.copy() if teacher is policy else teacher.act(observation).actions[0]
+        return {**observation, ACTION: shown, POINTS: world.labels()}
+
+    return keep
 
 
 def _act(policy: Policy, observation: Observation, features: Features, episode: Episode) -> Chunk:

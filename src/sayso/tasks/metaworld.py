@@ -8,10 +8,12 @@ What differs from LeRobot, and what ``lerobot=True`` therefore undoes:
 
 - after a reset, what hangs on the drawn places (markers, fixtures) is put there before the first look.
   LeRobot's first picture still shows them where they were in the episode before;
-- pictures are drawn without shadows, mirrors and multisampling, which is ten times as fast without a GPU;
-- they have 128 x 128 pixels instead of 480 x 480;
+- the picture is drawn without shadows, mirrors and multisampling, which is ten times as fast without a GPU;
+- it has 320 x 320 pixels instead of 480 x 480;
 - the fifty goals that Meta-World draws when LeRobot builds a task are not drawn; free placing never uses
   them.
+
+Either way a policy gets two views cut out of that one picture (`sayso.tasks.sawyer`), of the same size.
 
 A world that has succeeded waits for its `reset`, where LeRobot's calls it by itself; that changes no episode.
 Drawing never goes through Gymnasium's renderer, which mixes up two worlds in one process.
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +31,6 @@ import gymnasium
 import mujoco
 import numpy as np
 from gymnasium import spaces
-from PIL import Image as Pillow
 
 from sayso.geometry import Vector, project, quat_about_z
 from sayso.sim.render import Cameras
@@ -38,7 +39,6 @@ from sayso.spec import (
     TASK,
     Array,
     Chunk,
-    Dimension,
     Features,
     Image,
     Observation,
@@ -48,14 +48,15 @@ from sayso.spec import (
     known,
 )
 from sayso.tasks.mt50 import TASKS
+from sayso.tasks.sawyer import CAMERA, CAMERA_M, FPS, SIZES_PX, features, observation_space, squares, views
 
-CAMERA = "corner2"
-CAMERA_M = (0.75, 0.075, 0.7)
-FPS = 80
 HORIZON = 500
-SIZE_PX = 128
+DRAW_PX = 320
+"""As large as the view of the hand can use: its square then has about as many pixels as the view."""
 LEROBOT_PX = 480
 LEROBOT_SEED = 42
+PLAIN, LEROBOT = "metaworld", "metaworld-lerobot"
+"""Names by which the world and its variant that is drawn as LeRobot does are made."""
 SEEN = 4
 """How many numbers of Meta-World's observation a policy gets: those of the robot itself."""
 CONDITION = "task_solved"
@@ -63,12 +64,10 @@ OPTIONS = (
     *("family", "instruction", "wording"),
     *("camera_shift_m", "camera_turn_deg", "light", "image_noise"),
 )
-WORDINGS = ("train", "heldout")
-MAX_INSTRUCTION = 300
-LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"-_()")
+WORDINGS = ("train", "heldout", "wrong")
 INSTALL = "Meta-World is not installed: pip install 'sayso[metaworld]'"
 NO_EPISODE = "this world has no episode yet: call reset(seed=...) first"
-_NOISE_STREAM = 0x0480  # keeps the noise of a seed's pictures independent of everything else it decides
+_NOISE_STREAM, _CAMERA_STREAM = 0x0480, 0x0481  # keep these independent of all else that a seed decides
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,21 +116,22 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
 
     - ``family``: which task; drawn from the seed when absent;
     - ``instruction``: a sentence of one's own, which may be empty, instead of LeRobot's;
-    - ``wording``: ``"heldout"`` for one of three sentences that training never hears;
-    - ``camera_shift_m``: three numbers to add to the camera's position;
+    - ``wording``: ``"heldout"`` for one of three sentences that training never hears, ``"wrong"`` for the
+      sentence of another task;
+    - ``camera_shift_m``: three numbers to add to the camera's position, or how far it is moved in a direction
+      that follows the seed;
     - ``camera_turn_deg``: by how much the camera is turned about the vertical;
     - ``light``: a factor on all lights;
-    - ``image_noise``: standard deviation of Gaussian noise on the picture, in grey levels of 255.
+    - ``image_noise``: standard deviation of Gaussian noise on every view, in grey levels of 255.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": FPS}  # noqa: RUF012 (Gymnasium's own type)
-    name = "metaworld"
 
     def __init__(
         self,
         *,
         family: str | None = None,
-        size_px: int | None = None,
+        sizes_px: Mapping[str, int] = SIZES_PX,
         draw_px: int | None = None,
         lerobot: bool = False,
         render_mode: str | None = "rgb_array",
@@ -140,26 +140,30 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
 
         Args:
             family: the task of every episode; by default each seed draws one.
-            size_px: height and width of the pictures a policy gets; 128, or 480 with `lerobot`.
-            draw_px: height and width in which they are drawn, to be averaged down; by default the same.
-            lerobot: take LeRobot's first look, render settings and size (see the module).
+            sizes_px: height and width of each view that a policy gets.
+            draw_px: height and width of the picture they are cut from; 320, or 480 with `lerobot`.
+            lerobot: take LeRobot's first look and render settings (see the module).
             render_mode: Gymnasium's; pictures are always arrays.
 
         Raises:
             UnknownNameError: if there is no such task.
+            ValueError: if a size is no number of pixels, or one is missing.
             SaysoError: if Meta-World is not installed.
         """
         _packages()
+        self.name = LEROBOT if lerobot else PLAIN
         self.families = tuple(TASKS)
         self.render_mode = render_mode
         self._family = family if family is None else known("task", family, self.families)
         self._lerobot = lerobot
-        self._size_px = size_px or (LEROBOT_PX if lerobot else SIZE_PX)
-        self._draw_px = draw_px or (LEROBOT_PX if lerobot else self._size_px)
-        self.features: Features = features(self._size_px)
-        self.observation_space = _observation_space(self._size_px)
+        self._sizes_px = dict(sizes_px)
+        draw_px = (LEROBOT_PX if lerobot else DRAW_PX) if draw_px is None else draw_px
+        if draw_px < 1:
+            raise ValueError(f"a picture has at least one pixel, but got draw_px={draw_px}")
+        self.features: Features = features(self._sizes_px)
+        self.observation_space = observation_space(self.features)
         self.action_space: spaces.Box = spaces.Box(-1.0, 1.0, (4,), np.float32)  # type: ignore[assignment]
-        self._cameras = Cameras(self._draw_px, self._draw_px, plain=not lerobot)
+        self._cameras = Cameras(draw_px, draw_px, plain=not lerobot)
         self._stages: dict[str, _Stage] = {}
         self._stage: _Stage | None = None
         self._task: MetaWorldTask | None = None
@@ -194,32 +198,40 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
         self._task = self._asked(known("task", family, self.families), options)
         places = int(self.np_random.integers(2**31)) if seed is None else seed
         self._noise = float(options.get("image_noise", 0.0))
-        self._noise_rng = np.random.default_rng([_NOISE_STREAM, places])
+        self._places = places
         self._enter(family)
-        self._set_up(options)
+        self._set_up(options, places)
         self._place(places)
         return self._observe(), self._info(False)
 
     def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Apply one action (float32 [4], clipped to -1..1) for 1/80 s."""
+        terminated, truncated, info = self.advance(action)
+        return self._observe(), float(terminated), terminated, truncated, info
+
+    def advance(self, action: Array) -> tuple[bool, bool, dict[str, Any]]:
+        """Apply one action as `step` does, where nobody looks at what comes of it: no picture is drawn."""
         action = np.asarray(action, dtype=np.float32)
         if action.shape != self.action_space.shape:
             names = ", ".join(self.features.action_names)
             raise ValueError(f"an action here is [{names}], but got shape {action.shape}")
         self._raw, _, _, cut_off, told = self._running().env.step(np.clip(action, -1.0, 1.0))
         success = bool(told["success"])
-        return self._observe(), float(success), success, bool(cut_off), self._info(success)
+        return success, bool(cut_off), self._info(success)
 
     def labels(self) -> Array:
-        """Return where the task's first object and its goal are in the picture, float32 [6].
+        """Return where the task's first object and its goal are in each view, float32 [12].
 
-        For each u, v in 0..1 (0.5 where not visible) and whether it lies inside the picture. Privileged: the
+        For each u, v in 0..1 (0.5 where not visible) and whether it lies inside the view. Privileged: the
         simulator gives them for free, training may use them, a policy never sees them.
         """
+        goal = self._running().env._target_pos
+        points = [self._in_picture(point) for point in (self._raw[SEEN : SEEN + 3], goal)]
         numbers: list[float] = []
-        for point in (self._raw[SEEN : SEEN + 3], self._running().env._target_pos):
-            u, v, visible = self._in_picture(point)
-            numbers += [u, v, 1.0] if visible else [0.5, 0.5, 0.0]
+        for square in squares(self._raw).values():
+            for u, v, in_picture in points:
+                across, down, inside = square.within(u, v)
+                numbers += [across, down, 1.0] if in_picture and inside else [0.5, 0.5, 0.0]
         return np.array(numbers, dtype=np.float32)
 
     def expert(self) -> Policy:
@@ -227,7 +239,7 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
         return Expert(self)
 
     def render(self) -> Image:
-        """Return what the camera sees, without noise."""
+        """Return the whole picture, uint8 [draw_px, draw_px, 3], upright and without noise."""
         return self._picture()
 
     def close(self) -> None:
@@ -245,8 +257,10 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
 
     def _asked(self, family: str, options: Mapping[str, Any]) -> MetaWorldTask:
         wording = known("wording", options.get("wording", WORDINGS[0]), WORDINGS)
-        asked = TASKS[family]
-        sentence = asked.instruction if wording == "train" else str(self.np_random.choice(asked.heldout))
+        sentence = TASKS[family].instruction
+        others = [task.instruction for task in TASKS.values() if task.instruction != sentence]
+        if wording != "train":
+            sentence = str(self.np_random.choice(TASKS[family].heldout if wording == "heldout" else others))
         return MetaWorldTask(family=family, instruction=str(options.get("instruction", sentence)))
 
     def _enter(self, family: str) -> None:
@@ -260,11 +274,11 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
                 stage.env.model.vis.quality.offsamples = 0
             self._cameras.load(stage.env.model)
 
-    def _set_up(self, options: Mapping[str, Any]) -> None:
+    def _set_up(self, options: Mapping[str, Any], seed: int) -> None:
         """Put camera and lights where the episode wants them."""
         stage = self._running()
         model, turn = stage.env.model, quat_about_z(math.radians(float(options.get("camera_turn_deg", 0.0))))
-        model.cam_pos[stage.camera] = np.add(CAMERA_M, options.get("camera_shift_m", (0.0, 0.0, 0.0)))
+        model.cam_pos[stage.camera] = np.add(CAMERA_M, _shift_m(options.get("camera_shift_m", 0.0), seed))
         mujoco.mju_mulQuat(model.cam_quat[stage.camera], turn, stage.camera_quat)
         stage.lamps.shine(model, float(options.get("light", 1.0)))
 
@@ -280,22 +294,24 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
             self._raw = np.hstack([now, now, env._get_pos_goal()])
 
     def _observe(self) -> Observation:
-        picture = self._picture()
-        if self._noise:
-            noisy = picture + self._noise_rng.normal(0.0, self._noise, picture.shape)
-            picture = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-        return {
-            image_key(CAMERA): picture,
-            STATE: self._raw[:SEEN].astype(np.float32),
-            TASK: self.task.instruction,
+        state = self._raw[:SEEN].astype(np.float32)
+        # Anew for each step: the noise of a look does not depend on how many there were before.
+        rng = np.random.default_rng([_NOISE_STREAM, self._places, self._running().env.curr_path_length])
+        seen: Observation = {
+            image_key(name): self._noisy(view, rng)
+            for name, view in views(self._picture(), state, self._sizes_px).items()
         }
+        return seen | {STATE: state, TASK: self.task.instruction}
 
     def _picture(self) -> Image:
-        drawn = self._cameras.picture(self._running().env.data, CAMERA)[::-1, ::-1]
-        if self._draw_px == self._size_px:
-            return np.ascontiguousarray(drawn)
-        size = (self._size_px, self._size_px)
-        return np.asarray(Pillow.fromarray(drawn).resize(size, Pillow.Resampling.BOX))
+        drawn = self._cameras.picture(self._running().env.data, CAMERA)
+        return np.ascontiguousarray(drawn[::-1, ::-1])
+
+    def _noisy(self, view: Image, rng: np.random.Generator) -> Image:
+        if not self._noise:
+            return view
+        noisy = view + rng.normal(0.0, self._noise, view.shape)
+        return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
     def _in_picture(self, point_m: Vector) -> tuple[float, float, bool]:
         """Project a point into the picture, which is upside down in the camera and turned for the policy."""
@@ -329,25 +345,6 @@ class Expert:
             warnings.simplefilter("ignore")  # it says of itself that its actions leave -1..1
             action = self._scripts[family].get_action(self._world.raw)
         return Chunk(np.clip(action, -1.0, 1.0, dtype=np.float32)[None])
-
-
-def features(size_px: int = SIZE_PX) -> Features:
-    """Return what the robot shows and accepts. An action of 1 moves the hand's target by 1 cm."""
-    numbers = [f"{CAMERA}.{point}.{n}" for point in ("object", "place") for n in ("u", "v", "visible")]
-    return Features(
-        robot_type="metaworld_sawyer",
-        fps=FPS,
-        state=(
-            *(Dimension(name=f"hand.{axis}", unit="m") for axis in "xyz"),
-            Dimension(name="gripper.opening", unit="share"),
-        ),
-        action=(
-            *(Dimension(name=f"hand.{axis}.vel", unit="share") for axis in "xyz"),
-            Dimension(name="gripper.effort", unit="effort"),
-        ),
-        cameras={CAMERA: (size_px, size_px)},
-        points=tuple(numbers),
-    )
 
 
 def _packages() -> tuple[Any, Any]:
@@ -389,11 +386,12 @@ def _lights(model: mujoco.MjModel) -> tuple[tuple[Vector, ...], tuple[Vector, ..
     )
 
 
-def _observation_space(size_px: int) -> spaces.Dict:
-    return spaces.Dict(
-        {
-            image_key(CAMERA): spaces.Box(0, 255, (size_px, size_px, 3), np.uint8),
-            STATE: spaces.Box(-np.inf, np.inf, (SEEN,), np.float32),
-            TASK: spaces.Text(MAX_INSTRUCTION, min_length=0, charset=LETTERS),
-        }
-    )
+def _shift_m(given: float | Sequence[float], seed: int) -> Vector:
+    """Return what to add to the camera's position, [3]; a length gets a direction that follows the seed."""
+    shift = np.asarray(given, dtype=float)
+    if shift.shape not in ((), (3,)) or not np.isfinite(shift).all():
+        raise ValueError(f"camera_shift_m is a length in metres or three numbers, but got {given!r}")
+    if shift.shape == (3,):
+        return shift
+    direction = np.random.default_rng([_CAMERA_STREAM, seed]).standard_normal(3)
+    return shift * direction / float(np.linalg.norm(direction))
