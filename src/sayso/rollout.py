@@ -40,6 +40,7 @@ from sayso.spec import (
 
 WENT_FOR = "went_for"
 Keep = Callable[[Observation, Array, Array], Observation]
+Advance = Callable[[Array], tuple[bool, bool, dict[str, Any]]]
 _TRACEBACK_LINES = 6
 _NOISE_STREAM = 0x0157  # keeps the noise of a seed independent of the scene drawn from the same seed
 
@@ -340,9 +341,10 @@ def _run(
         episode.notes[WENT_FOR] = str(info[WENT_FOR] or "neither")
 
 
-def _advance_of(world: World) -> Callable[[Array], tuple[bool, bool, dict[str, Any]]] | None:
+def _advance_of(world: World) -> Advance | None:
     """Return what steps without looking, if the world's own class has it: a stand-in watches every step."""
-    return getattr(world, "advance") if hasattr(type(world), "advance") else None  # noqa: B009
+    advance: Advance | None = getattr(world, "advance", None)
+    return advance if hasattr(type(world), "advance") else None
 
 
 def _keeping(world: World, policy: Policy, teacher: Policy, executed_ones: bool) -> Keep:

@@ -293,5 +293,6 @@ def make_world(name: str, family: str | None = None, **options: Any) -> World | 
     if known("world", name, (*TASKS, *METAWORLD)) in METAWORLD:
         from sayso.tasks.metaworld import LEROBOT, MetaWorld  # who never asks for it need not have its parts
 
-        return MetaWorld(family=family, **{"lerobot": name == LEROBOT} | options)
+        options.setdefault("lerobot", name == LEROBOT)
+        return MetaWorld(family=family, **options)
     return World(name, family=family, **options)
