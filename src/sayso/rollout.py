@@ -89,8 +89,14 @@ class World(Protocol):
         """Begin the episode of a seed."""
         ...
 
-    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Apply one action, float32 ``[A]`` in robot units."""
+    def step(
+        self, action: Array, *, look: bool = True
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Apply one action, float32 ``[A]`` in robot units.
+
+        Without `look` the observation need not have pictures, unless the episode ends with it: drawing is
+        most of what a step costs, and nobody sees them in the middle of a chunk.
+        """
         ...
 
     def labels(self) -> Array:
@@ -306,11 +312,14 @@ def _run(
     disturb: Callable[[Array], Array] = noise.begin(world.features, episode.seed) if noise else _unchanged
     done = False
     while not done:
-        for action in _act(policy, observation, world.features, episode).actions[:execute]:
+        actions = _act(policy, observation, world.features, episode).actions[:execute]
+        for k, action in enumerate(actions, start=1):
             if keep_frames:
                 shown = action.copy() if teacher is policy else teacher.act(observation).actions[0]
                 episode.frames.append({**observation, ACTION: shown, POINTS: world.labels()})
-            observation, _, terminated, truncated, info = world.step(disturb(action))
+            observation, _, terminated, truncated, info = world.step(
+                disturb(action), look=keep_frames or k == len(actions)
+            )
             _refuse_not_finite(observation)
             episode.steps += 1
             done = terminated or truncated or episode.steps >= episode.horizon
