@@ -180,9 +180,9 @@ class ActionNoise:
     """Standard deviation on joints, degrees."""
     percent: float = 0.0
     """Standard deviation on the gripper, per cent of its opening."""
-    m_per_s: float = 0.03
+    m_per_s: float = 0.1
     """Standard deviation on the speed of the base, m/s."""
-    deg_per_s: float = 6.0
+    deg_per_s: float = 30.0
     """Standard deviation on the turning rate of the base, deg/s."""
     share: float = 0.3
     """Standard deviation on speeds that are given as shares of the fastest, as Meta-World's are."""
