@@ -9,7 +9,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from sayso.rollout import ActionNoise, chosen_families, offer_of, rollout
-from sayso.spec import ACTION, POINTS, STATE, Chunk, Observation, Outcome, UnknownNameError
+from sayso.spec import ACTION, IMAGES, POINTS, STATE, Chunk, Observation, Outcome, UnknownNameError
 from small_worlds import FEATURES, Fragile, SpotExpert, SpotWorld, Still
 
 EASY = 2_000_001
@@ -143,8 +143,8 @@ def test_a_policy_of_another_robot_makes_the_episode_invalid_and_names_what_the_
 
 def test_a_world_that_breaks_makes_the_episode_invalid_after_the_steps_it_took():
     class Exploding(SpotWorld):
-        def step(self, action):
-            observation, *rest = super().step(action)
+        def step(self, action, **how):
+            observation, *rest = super().step(action, **how)
             if self.steps == 3:
                 observation[STATE][0] = np.inf
             return observation, *rest
@@ -207,6 +207,27 @@ def test_a_teacher_says_what_it_would_do_but_does_not_act():
     assert any(not np.array_equal(frame[ACTION], wrong[0]) for frame in episode.frames)
 
 
+def test_pictures_are_drawn_only_where_somebody_looks():
+    class Counted(SpotWorld):
+        drawn = 0
+
+        def step(self, action, **how):
+            observation, *rest = super().step(action, **how)
+            self.drawn += IMAGES + "front" in observation
+            return observation, *rest
+
+    world = Counted()
+    episode = rollout(world, Still(), EASY, execute=1)
+    assert world.drawn == episode.steps
+    still = Scripted(np.zeros((4, 2), np.float32))
+    world.drawn = 0
+    episode = rollout(world, still, EASY, execute=4)
+    assert world.drawn == -(-episode.steps // 4) < episode.steps
+    world.drawn = 0
+    episode = rollout(world, still, EASY, execute=4, keep_frames=True)
+    assert world.drawn == episode.steps
+
+
 def test_what_was_executed_can_be_kept_instead_of_what_was_asked_for():
     """With the noise and within the world's limits: frame by frame it explains where the point went."""
     hasty, noise = Scripted(np.float32([[1.7, 0.0]])), ActionNoise(m_per_s=0.5, pause_s=(0.1, 0.1))
@@ -223,27 +244,3 @@ def test_a_frame_holds_one_action_a_teachers_or_the_executed_one():
     world = SpotWorld()
     with pytest.raises(ValueError, match="not both"):
         rollout(world, Still(), EASY, teacher=world.expert(), keep_executed=True)
-
-
-def test_a_world_that_can_is_not_asked_to_show_what_nobody_looks_at():
-    """The episode stays the same; only the last step of each chunk is one with an observation."""
-
-    class Shy(SpotWorld):
-        shown = 0
-
-        def step(self, action):
-            self.shown += 1
-            return super().step(action)
-
-        def advance(self, action):
-            return super().step(action)[2:]
-
-    chunk = np.tile(np.float32([[0.3, -0.2]]), (8, 1))
-    plain = rollout(SpotWorld(20), Scripted(chunk), EASY, execute=8)
-    world = Shy(20)
-    episode = rollout(world, Scripted(chunk), EASY, execute=8)
-    assert (episode.steps, episode.conditions) == (plain.steps, plain.conditions)
-    assert world.shown == 2
-    kept = Shy(20)
-    assert len(rollout(kept, Scripted(chunk), EASY, execute=8, keep_frames=True).frames) == 20
-    assert kept.shown == 20

@@ -4,8 +4,6 @@ Evaluation, recording, DAgger and reinforcement learning all use this one loop::
 
     observation ──> policy.act ──> chunk [K, A] ──> its first `execute` actions ──> world.step ──┐
          └───────────────────────── the last of their observations <──────────────────────────────┘
-
-A world that has ``advance``, which is ``step`` without its observation, need not draw the others.
 """
 
 from __future__ import annotations
@@ -40,7 +38,6 @@ from sayso.spec import (
 
 WENT_FOR = "went_for"
 Keep = Callable[[Observation, Array, Array], Observation]
-Advance = Callable[[Array], tuple[bool, bool, dict[str, Any]]]
 _TRACEBACK_LINES = 6
 _NOISE_STREAM = 0x0157  # keeps the noise of a seed independent of the scene drawn from the same seed
 
@@ -98,8 +95,14 @@ class World(Protocol):
         """Begin the episode of a seed."""
         ...
 
-    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Apply one action, float32 ``[A]`` in robot units."""
+    def step(
+        self, action: Array, *, look: bool = True
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Apply one action, float32 ``[A]`` in robot units.
+
+        Without `look` the observation need not have pictures, unless the episode ends with it: drawing is
+        most of what a step costs, and nobody sees them in the middle of a chunk.
+        """
         ...
 
     def labels(self) -> Array:
@@ -183,9 +186,9 @@ class ActionNoise:
     """Standard deviation on joints, degrees."""
     percent: float = 0.0
     """Standard deviation on the gripper, per cent of its opening."""
-    m_per_s: float = 0.03
+    m_per_s: float = 0.1
     """Standard deviation on the speed of the base, m/s."""
-    deg_per_s: float = 6.0
+    deg_per_s: float = 30.0
     """Standard deviation on the turning rate of the base, deg/s."""
     share: float = 0.3
     """Standard deviation on speeds that are given as shares of the fastest, as Meta-World's are."""
@@ -318,19 +321,16 @@ def _run(
     episode.family, episode.instruction = world.task.family, world.task.instruction
     episode.horizon = world.task.horizon
     disturb: Callable[[Array], Array] = noise.begin(world.features, episode.seed) if noise else _unchanged
-    advance = None if keep else _advance_of(world)
     done = False
     while not done:
         actions = _act(policy, observation, world.features, episode).actions[:execute]
-        for number, action in enumerate(actions, 1):
+        for k, action in enumerate(actions, start=1):
             executed = disturb(action)
             if keep:
                 episode.frames.append(keep(observation, action, executed))
-            if advance and number < len(actions):
-                terminated, truncated, info = advance(executed)
-            else:
-                observation, _, terminated, truncated, info = world.step(executed)
-                _refuse_not_finite(observation)
+            look = keep is not None or k == len(actions)
+            observation, _, terminated, truncated, info = world.step(executed, look=look)
+            _refuse_not_finite(observation)
             episode.steps += 1
             done = terminated or truncated or episode.steps >= episode.horizon
             if done:
@@ -339,12 +339,6 @@ def _run(
     episode.outcome = Outcome.SUCCESS if info["is_success"] else Outcome.FAILURE
     if WENT_FOR in info:
         episode.notes[WENT_FOR] = str(info[WENT_FOR] or "neither")
-
-
-def _advance_of(world: World) -> Advance | None:
-    """Return what steps without looking, if the world's own class has it: a stand-in watches every step."""
-    advance: Advance | None = getattr(world, "advance", None)
-    return advance if hasattr(type(world), "advance") else None
 
 
 def _keeping(world: World, policy: Policy, teacher: Policy, executed_ones: bool) -> Keep:

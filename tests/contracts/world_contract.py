@@ -45,6 +45,18 @@ class WorldContract:
                 assert all(np.array_equal(a[key], b[key]) for key in a)
         other.close()
 
+    def test_a_step_without_a_look_goes_the_same_way_and_draws_nothing(self, world):
+        family = world.families[0]
+        *_, looked = self.play(world, seed=11, family=family, steps=6)
+        world.reset(seed=11, options={"family": family})
+        expert = world.expert()
+        for _ in range(5):
+            unseen, *_ = world.step(expert.act({}).actions[0], look=False)
+            assert set(unseen) == {STATE, TASK}
+        seen, *_ = world.step(expert.act({}).actions[0])
+        assert seen.keys() == looked.keys()
+        assert all(np.array_equal(seen[key], looked[key]) for key in looked)
+
     def test_different_seeds_give_different_scenes(self, world):
         pictures = [
             world.reset(seed=seed)[0][image_key(next(iter(world.features.cameras)))] for seed in (1, 2)

@@ -196,28 +196,28 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
             known("reset option", name, OPTIONS)
         family = options.get("family") or self._family or str(self.np_random.choice(self.families))
         self._task = self._asked(known("task", family, self.families), options)
-        places = int(self.np_random.integers(2**31)) if seed is None else seed
+        self._places = int(self.np_random.integers(2**31)) if seed is None else seed
         self._noise = float(options.get("image_noise", 0.0))
-        self._places = places
         self._enter(family)
-        self._set_up(options, places)
-        self._place(places)
+        self._set_up(options, self._places)
+        self._place(self._places)
         return self._observe(), self._info(False)
 
-    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Apply one action (float32 [4], clipped to -1..1) for 1/80 s."""
-        terminated, truncated, info = self.advance(action)
-        return self._observe(), float(terminated), terminated, truncated, info
+    def step(
+        self, action: Array, *, look: bool = True
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Apply one action (float32 [4], clipped to -1..1) for 1/80 s.
 
-    def advance(self, action: Array) -> tuple[bool, bool, dict[str, Any]]:
-        """Apply one action as `step` does, where nobody looks at what comes of it: no picture is drawn."""
+        Without `look` the picture is drawn only if the episode ends here.
+        """
         action = np.asarray(action, dtype=np.float32)
         if action.shape != self.action_space.shape:
             names = ", ".join(self.features.action_names)
             raise ValueError(f"an action here is [{names}], but got shape {action.shape}")
         self._raw, _, _, cut_off, told = self._running().env.step(np.clip(action, -1.0, 1.0))
         success = bool(told["success"])
-        return success, bool(cut_off), self._info(success)
+        observation = self._observe() if look or success or cut_off else self._feel()
+        return observation, float(success), success, bool(cut_off), self._info(success)
 
     def labels(self) -> Array:
         """Return where the task's first object and its goal are in each view, float32 [12].
@@ -294,14 +294,14 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
             self._raw = np.hstack([now, now, env._get_pos_goal()])
 
     def _observe(self) -> Observation:
-        state = self._raw[:SEEN].astype(np.float32)
-        # Anew for each step: the noise of a look does not depend on how many there were before.
+        # One stream per step, so that looking less often shows the same.
         rng = np.random.default_rng([_NOISE_STREAM, self._places, self._running().env.curr_path_length])
-        seen: Observation = {
-            image_key(name): self._noisy(view, rng)
-            for name, view in views(self._picture(), state, self._sizes_px).items()
-        }
-        return seen | {STATE: state, TASK: self.task.instruction}
+        feels = self._feel()
+        cut = views(self._picture(), feels[STATE], self._sizes_px)
+        return {image_key(name): self._noisy(view, rng) for name, view in cut.items()} | feels
+
+    def _feel(self) -> Observation:
+        return {STATE: self._raw[:SEEN].astype(np.float32), TASK: self.task.instruction}
 
     def _picture(self) -> Image:
         drawn = self._cameras.picture(self._running().env.data, CAMERA)

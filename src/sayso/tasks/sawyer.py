@@ -101,7 +101,7 @@ def views(picture: Image, state: ArrayLike, sizes_px: Mapping[str, int] = SIZES_
         )
     hand = np.asarray(state, float)
     if hand.ndim != 1 or len(hand) < 3 or not np.isfinite(hand[:3]).all():
-        raise ValueError(f"a state here begins with the hand's x, y and z in metres, but got {state}")
+        raise ValueError(f"a state here begins with the hand's x, y and z in metres, but got {state!r}")
     whole = Pillow.fromarray(np.ascontiguousarray(picture))
     return {name: _cut(whole, square, sizes_px[name]) for name, square in squares(hand).items()}
 

@@ -149,8 +149,13 @@ class World(gymnasium.Env[Observation, Array]):
         """Put the robot back at a start pose, its arm folded; things stay where they are."""
         self.simulation.place_robot(start_pose(self.np_random) if self.simulation.kind.mobile else NOWHERE)
 
-    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Apply one action (float32 [A], robot units, clipped to the robot's limits) for 1/20 s."""
+    def step(
+        self, action: Array, *, look: bool = True
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Apply one action (float32 [A], robot units, clipped to the robot's limits) for 1/20 s.
+
+        Without `look` pictures are drawn only if the episode ends here.
+        """
         action = np.asarray(action, dtype=np.float32)
         if action.shape != self.action_space.shape:
             names = ", ".join(self.features.action_names)
@@ -159,8 +164,9 @@ class World(gymnasium.Env[Observation, Array]):
         self._steps += 1
         self._note_choice()
         info = self._info()
-        success = bool(info["is_success"])
-        return self._observe(), float(success), success, self._steps >= self.task.horizon, info
+        success, late = bool(info["is_success"]), self._steps >= self.task.horizon
+        observation = self._observe() if look or success or late else self._feel()
+        return observation, float(success), success, late, info
 
     def holds(self, intent: Intent) -> bool:
         """Tell whether what an intent asks for is already so."""
@@ -255,10 +261,10 @@ class World(gymnasium.Env[Observation, Array]):
 
     def _observe(self) -> Observation:
         pictures = self.simulation.pictures(self._cameras)
-        observation: Observation = {image_key(name): image for name, image in pictures.items()}
-        observation[STATE] = self.simulation.state()
-        observation[TASK] = self.task.instruction
-        return observation
+        return {image_key(name): image for name, image in pictures.items()} | self._feel()
+
+    def _feel(self) -> Observation:
+        return {STATE: self.simulation.state(), TASK: self.task.instruction}
 
     def _info(self) -> dict[str, Any]:
         conditions = self.conditions()
