@@ -22,6 +22,8 @@ from sayso import pool
 from sayso.spec import (
     ACTION,
     EXECUTE,
+    OTHER_POINTS,
+    OTHER_TASK,
     POINTS,
     STATE,
     Array,
@@ -101,6 +103,10 @@ class World(Protocol):
 
     def labels(self) -> Array:
         """Return ``label.points``, float32 ``[len(features.points)]``."""
+        ...
+
+    def other_labels(self) -> tuple[str, Array] | None:
+        """Return something else that could be asked now and the labels it would have, or None if there is none."""
         ...
 
     def expert(self) -> Policy:
@@ -316,7 +322,7 @@ def _run(
         for k, action in enumerate(actions, start=1):
             if keep_frames:
                 shown = action.copy() if teacher is policy else teacher.act(observation).actions[0]
-                episode.frames.append({**observation, ACTION: shown, POINTS: world.labels()})
+                episode.frames.append({**observation, ACTION: shown, **_labels(world)})
             observation, _, terminated, truncated, info = world.step(
                 disturb(action), look=keep_frames or k == len(actions)
             )
@@ -329,6 +335,12 @@ def _run(
     episode.outcome = Outcome.SUCCESS if info["is_success"] else Outcome.FAILURE
     if WENT_FOR in info:
         episode.notes[WENT_FOR] = str(info[WENT_FOR] or "neither")
+
+
+def _labels(world: World) -> dict[str, Any]:
+    other = world.other_labels()
+    more = {} if other is None else {OTHER_TASK: other[0], OTHER_POINTS: other[1]}
+    return {POINTS: world.labels(), **more}
 
 
 def _act(policy: Policy, observation: Observation, features: Features, episode: Episode) -> Chunk:

@@ -227,6 +227,9 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
             numbers += [u, v, 1.0] if visible else [0.5, 0.5, 0.0]
         return np.array(numbers, dtype=np.float32)
 
+    def other_labels(self) -> None:
+        """Return nothing: each of Meta-World's scenes knows one task."""
+
     def expert(self) -> Policy:
         """Return Meta-World's scripted policies, which see everything."""
         return Expert(self)
