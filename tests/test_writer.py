@@ -184,8 +184,7 @@ def test_other_instructions_are_kept_frame_by_frame(tmp_path):
 
 def test_episodes_with_and_without_other_instructions_do_not_mix(tmp_path):
     labelled = [
-        frame | {OTHER_TASK: "other", OTHER_POINTS: np.zeros(3, np.float32)}
-        for frame in frames("put", 11)
+        frame | {OTHER_TASK: "other", OTHER_POINTS: np.zeros(3, np.float32)} for frame in frames("put", 11)
     ]
     stage_episode(tmp_path, FEATURES, labelled, seed=11, family="put")
     stage(tmp_path, "put", 3)

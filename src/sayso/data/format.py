@@ -28,7 +28,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sayso.data.video import video_info
-from sayso.spec import ACTION, IMAGES, OTHER_POINTS, POINTS, STATE, Array, Dimension, Features, SaysoError, image_key
+from sayso.spec import (
+    ACTION,
+    IMAGES,
+    OTHER_POINTS,
+    POINTS,
+    STATE,
+    Array,
+    Dimension,
+    Features,
+    SaysoError,
+    image_key,
+)
 
 VERSION = "v3.0"
 FILES_PER_CHUNK = 1000

@@ -259,7 +259,9 @@ class Windows:
             STATE: self._state[past],
             ACTION: self._action[np.minimum(future, stops[:, None] - 1)],
             ACTION_IS_PAD: (future >= stops[:, None]) | other[:, None],
-            TASK: [(self._other_tasks if o else self._tasks)[row] for row, o in zip(rows, other, strict=True)],
+            TASK: [
+                (self._other_tasks if o else self._tasks)[row] for row, o in zip(rows, other, strict=True)
+            ],
         }
         points = np.where(other[:, None], self._other_points[rows], self._points[rows])
         return batch | ({POINTS: points} if self.features.points else {})

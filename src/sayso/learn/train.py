@@ -66,7 +66,7 @@ class TrainConfig:
     """Frames between the present frames of neighbouring windows; a larger one needs less disk."""
     other_share: float = 0.25
     """Share of windows that ask for something else in the scene, only to be pointed at, where demonstrations
-    are labelled so; the other models learn no pointing and are asked nothing else."""
+    are labelled so; a model that learns no pointing is asked nothing else."""
     optimizer: Literal["muon", "adamw"] = "muon"
     """What moves the weights: Muon, or AdamW, with which the other models were published. Both understand the
     same learning rate and decay."""
@@ -185,7 +185,7 @@ class Run:
 
     def batches(self) -> Generator[tuple[Integers, Batch], None, None]:
         """Yield the windows of each step that is still to be done, and their indices."""
-        other_share = self.config.other_share if self.policy.config()["type"] == "vla" else 0.0
+        other_share = self.config.other_share if policies.learns_to_point(self.policy) else 0.0
 
         def load(step: int) -> tuple[Integers, Batch]:
             indices = self.windows.draw(self.config.seed, step, self.config.batch_size)

@@ -236,7 +236,9 @@ def askable(task: Task) -> list[Intent]:
         intent
         for (family, manner), row in TEMPLATES.items()
         if family in TASKS[task.world].families
-        for intent in intents(Draw(family, manner, row.objects, row.places, "train"), task.layout, task.things)
+        for intent in intents(
+            Draw(family, manner, row.objects, row.places, "train"), task.layout, task.things
+        )
     ]
     own = (task.intent.object, task.intent.place)
     return [intent for intent in found if (intent.object, intent.place) != own]
