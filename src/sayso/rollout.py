@@ -106,7 +106,7 @@ class World(Protocol):
         ...
 
     def other_labels(self) -> tuple[str, Array] | None:
-        """Return something else that could be asked now and the labels it would have, or None if there is none."""
+        """Return something else that could be asked now and its `labels`, or None if there is nothing."""
         ...
 
     def expert(self) -> Policy:

@@ -69,7 +69,7 @@ COUNTERS: Mapping[str, str] = {
 dataset, and the row of its instruction in ``tasks.parquet``."""
 
 OTHER_TASK_INDEX = "label.other_task_index"
-"""Row in ``tasks.parquet`` of something else that could have been asked in a frame; see `sayso.spec.OTHER_TASK`."""
+"""Row in ``tasks.parquet`` of something else that could have been asked in a frame (`spec.OTHER_TASK`)."""
 
 _VECTOR_TYPES = ("float32", "float64")
 
@@ -90,7 +90,7 @@ def vector_names(features: Features, *, others: bool = False) -> dict[str, tuple
     """
     vectors = {STATE: features.state_names, ACTION: features.action_names}
     labels = (POINTS, OTHER_POINTS) if others else (POINTS,)
-    return vectors | ({key: features.points for key in labels} if features.points else {})
+    return vectors | (dict.fromkeys(labels, features.points) if features.points else {})
 
 
 def make_info(

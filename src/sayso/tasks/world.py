@@ -85,6 +85,7 @@ class World(gymnasium.Env[Observation, Array]):
         self._filmed: Simulation | None = None
         self._simulation: Simulation | None = None
         self._task: Task | None = None
+        self._others: list[tuple[str, Intent]] | None = None
 
     @property
     def task(self) -> Task:
@@ -188,7 +189,7 @@ class World(gymnasium.Env[Observation, Array]):
         return self._points(self.task.intent)
 
     def other_labels(self) -> tuple[str, Array] | None:
-        """Return something else that could be asked now and the `labels` it would have, or None if there is none.
+        """Return something else that could be asked now and its `labels`, or None if there is nothing.
 
         Up to `OTHERS` such instructions, drawn from the seed, take turns from step to step. Training asks for
         them to be pointed at: with one sentence per scene, what it names can be learned by heart.
@@ -268,7 +269,7 @@ class World(gymnasium.Env[Observation, Array]):
 
     def _start_episode(self) -> None:
         self._steps, self._taken = 0, ""
-        self._others: list[tuple[str, Intent]] | None = None
+        self._others = None
         self.simulation.watch_heights()
         movable = [item.name for item in self.task.layout.items if SHAPES[item.kind].movable]
         self._began = {name: self.simulation.position(name) for name in movable}
