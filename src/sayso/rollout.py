@@ -316,6 +316,7 @@ def _run(
     episode.family, episode.instruction = world.task.family, world.task.instruction
     episode.horizon = world.task.horizon
     disturb: Callable[[Array], Array] = noise.begin(world.features, episode.seed) if noise else _unchanged
+    sees = getattr(policy, "sees_pictures", True)  # an expert does not
     done = False
     while not done:
         actions = _act(policy, observation, world.features, episode).actions[:execute]
@@ -324,7 +325,7 @@ def _run(
                 shown = action.copy() if teacher is policy else teacher.act(observation).actions[0]
                 episode.frames.append({**observation, ACTION: shown, **_labels(world)})
             observation, _, terminated, truncated, info = world.step(
-                disturb(action), look=keep_frames or k == len(actions)
+                disturb(action), look=keep_frames or (sees and k == len(actions))
             )
             _refuse_not_finite(observation)
             episode.steps += 1
