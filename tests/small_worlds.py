@@ -121,7 +121,15 @@ class SpotWorld(gym.Env[Observation, Array]):
 
     def labels(self) -> Array:
         """Return where the named spot is; object and place are the same, and both cameras see it."""
-        x, y = self.spots[self.task.colour]
+        return self._labels(self.task.colour)
+
+    def other_labels(self) -> tuple[str, Array]:
+        """Ask for another spot."""
+        other = next(colour for colour in self.spots if colour != self.task.colour)
+        return SENTENCES[self.task.family].format(other), self._labels(other)
+
+    def _labels(self, colour: str) -> Array:
+        x, y = self.spots[colour]
         return np.array([x, 1 - y, 1.0] * 4, np.float32)
 
     def expert(self) -> Policy:

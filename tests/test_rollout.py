@@ -226,6 +226,10 @@ def test_pictures_are_drawn_only_where_somebody_looks():
     world.drawn = 0
     episode = rollout(world, still, EASY, execute=4, keep_frames=True)
     assert world.drawn == episode.steps
+    still.sees_pictures = False
+    world.drawn = 0
+    rollout(world, still, EASY, execute=1)
+    assert world.drawn == 1  # the last picture of an episode is always there
 
 
 def test_what_was_executed_can_be_kept_instead_of_what_was_asked_for():

@@ -22,6 +22,8 @@ from sayso import pool
 from sayso.spec import (
     ACTION,
     EXECUTE,
+    OTHER_POINTS,
+    OTHER_TASK,
     POINTS,
     STATE,
     Array,
@@ -107,6 +109,10 @@ class World(Protocol):
 
     def labels(self) -> Array:
         """Return ``label.points``, float32 ``[len(features.points)]``."""
+        ...
+
+    def other_labels(self) -> tuple[str, Array] | None:
+        """Return something else that could be asked now and its `labels`, or None if there is nothing."""
         ...
 
     def expert(self) -> Policy:
@@ -321,6 +327,7 @@ def _run(
     episode.family, episode.instruction = world.task.family, world.task.instruction
     episode.horizon = world.task.horizon
     disturb: Callable[[Array], Array] = noise.begin(world.features, episode.seed) if noise else _unchanged
+    sees = getattr(policy, "sees_pictures", True)  # an expert does not
     done = False
     while not done:
         actions = _act(policy, observation, world.features, episode).actions[:execute]
@@ -328,7 +335,7 @@ def _run(
             executed = disturb(action)
             if keep:
                 episode.frames.append(keep(observation, action, executed))
-            look = keep is not None or k == len(actions)
+            look = keep is not None or (sees and k == len(actions))
             observation, _, terminated, truncated, info = world.step(executed, look=look)
             _refuse_not_finite(observation)
             episode.steps += 1
@@ -349,9 +356,15 @@ def _keeping(world: World, policy: Policy, teacher: Policy, executed_ones: bool)
             shown = np.clip(executed, world.action_space.low, world.action_space.high)
         else:
             shown = asked.copy() if teacher is policy else teacher.act(observation).actions[0]
-        return {**observation, ACTION: shown, POINTS: world.labels()}
+        return {**observation, ACTION: shown, **_labels(world)}
 
     return keep
+
+
+def _labels(world: World) -> dict[str, Any]:
+    other = world.other_labels()
+    more = {} if other is None else {OTHER_TASK: other[0], OTHER_POINTS: other[1]}
+    return {POINTS: world.labels(), **more}
 
 
 def _act(policy: Policy, observation: Observation, features: Features, episode: Episode) -> Chunk:

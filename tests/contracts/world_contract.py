@@ -69,6 +69,16 @@ class WorldContract:
             assert info["is_success"] == all(info["conditions"].values())
             assert not info["is_success"]
 
+    def test_other_labels_come_with_a_sentence_and_do_not_change_the_episode(self, world):
+        world.reset(seed=1)
+        asked, labels = world.task.instruction, world.labels()
+        other = world.other_labels()
+        assert world.task.instruction == asked
+        np.testing.assert_array_equal(world.labels(), labels)
+        if other is not None:
+            sentence, points = other
+            assert sentence and points.shape == labels.shape
+
     def test_labels_match_their_names_and_lie_in_the_picture(self, world):
         for family in world.families:
             world.reset(seed=4, options={"family": family})

@@ -60,10 +60,7 @@ PLAIN, LEROBOT = "metaworld", "metaworld-lerobot"
 SEEN = 4
 """How many numbers of Meta-World's observation a policy gets: those of the robot itself."""
 CONDITION = "task_solved"
-OPTIONS = (
-    *("family", "instruction", "wording"),
-    *("camera_shift_m", "camera_turn_deg", "light", "image_noise"),
-)
+OPTIONS = ("family", "instruction", "wording", "camera_shift_m", "camera_turn_deg", "light", "image_noise")
 WORDINGS = ("train", "heldout", "wrong")
 INSTALL = "Meta-World is not installed: pip install 'sayso[metaworld]'"
 NO_EPISODE = "this world has no episode yet: call reset(seed=...) first"
@@ -234,6 +231,9 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
                 numbers += [across, down, 1.0] if in_picture and inside else [0.5, 0.5, 0.0]
         return np.array(numbers, dtype=np.float32)
 
+    def other_labels(self) -> None:
+        """Return nothing: each of Meta-World's scenes knows one task."""
+
     def expert(self) -> Policy:
         """Return Meta-World's scripted policies, which see everything."""
         return Expert(self)
@@ -326,6 +326,8 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
 
 class Expert:
     """Let Meta-World's scripted policy of the running task act, one step at a time."""
+
+    sees_pictures = False
 
     def __init__(self, world: MetaWorld) -> None:
         """Watch a world."""
