@@ -28,11 +28,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
-import mujoco
 import numpy as np
 from gymnasium import spaces
 
-from sayso.geometry import Vector, project, quat_about_z
+from sayso.geometry import Vector, project
 from sayso.sim.render import Cameras
 from sayso.spec import (
     STATE,
@@ -48,13 +47,13 @@ from sayso.spec import (
     known,
 )
 from sayso.tasks.mt50 import TASKS
-from sayso.tasks.sawyer import CAMERA, CAMERA_M, FPS, SIZES_PX, features, observation_space, squares, views
+from sayso.tasks.sawyer import CAMERA, FPS, SIZES_PX, features, observation_space, squares, views
+from sayso.tasks.stage import Stage, build, packages
 
 HORIZON = 500
 DRAW_PX = 320
 """As large as the view of the hand can use: its square then has about as many pixels as the view."""
 LEROBOT_PX = 480
-LEROBOT_SEED = 42
 PLAIN, LEROBOT = "metaworld", "metaworld-lerobot"
 """Names by which the world and its variant that is drawn as LeRobot does are made."""
 SEEN = 4
@@ -62,9 +61,9 @@ SEEN = 4
 CONDITION = "task_solved"
 OPTIONS = ("family", "instruction", "wording", "camera_shift_m", "camera_turn_deg", "light", "image_noise")
 WORDINGS = ("train", "heldout", "wrong")
-INSTALL = "Meta-World is not installed: pip install 'sayso[metaworld]'"
 NO_EPISODE = "this world has no episode yet: call reset(seed=...) first"
-_NOISE_STREAM, _CAMERA_STREAM = 0x0480, 0x0481  # keep these independent of all else that a seed decides
+_NOISE_STREAM, _CAMERA_STREAM, _WORDING_STREAM = 0x0480, 0x0481, 0x0482
+"""Keep these independent of all else that a seed decides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,33 +73,6 @@ class MetaWorldTask:
     family: str
     instruction: str
     horizon: int = HORIZON
-
-
-@dataclass(frozen=True)
-class _Lamps:
-    """Hold how bright the lights of a model are as it comes."""
-
-    head: tuple[Vector, ...]
-    lamps: tuple[Vector, ...]
-
-    @classmethod
-    def of(cls, model: mujoco.MjModel) -> _Lamps:
-        return cls(*(tuple(values.copy() for values in group) for group in _lights(model)))
-
-    def shine(self, model: mujoco.MjModel, factor: float) -> None:
-        for group, originals in zip(_lights(model), (self.head, self.lamps), strict=True):
-            for values, original in zip(group, originals, strict=True):
-                values[:] = original * factor
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """Hold one task's simulator, and its camera and lights as they come."""
-
-    env: Any
-    camera: int
-    camera_quat: Vector
-    lamps: _Lamps
 
 
 class MetaWorld(gymnasium.Env[Observation, Array]):
@@ -116,7 +88,7 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
     - ``wording``: ``"heldout"`` for one of three sentences that training never hears, ``"wrong"`` for the
       sentence of another task;
     - ``camera_shift_m``: three numbers to add to the camera's position, or how far it is moved in a direction
-      that follows the seed;
+      that follows task and seed;
     - ``camera_turn_deg``: by how much the camera is turned about the vertical;
     - ``light``: a factor on all lights;
     - ``image_noise``: standard deviation of Gaussian noise on every view, in grey levels of 255.
@@ -147,7 +119,7 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
             ValueError: if a size is no number of pixels, or one is missing.
             SaysoError: if Meta-World is not installed.
         """
-        _packages()
+        packages()
         self.name = LEROBOT if lerobot else PLAIN
         self.families = tuple(TASKS)
         self.render_mode = render_mode
@@ -161,8 +133,8 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
         self.observation_space = observation_space(self.features)
         self.action_space: spaces.Box = spaces.Box(-1.0, 1.0, (4,), np.float32)  # type: ignore[assignment]
         self._cameras = Cameras(draw_px, draw_px, plain=not lerobot)
-        self._stages: dict[str, _Stage] = {}
-        self._stage: _Stage | None = None
+        self._stages: dict[str, Stage] = {}
+        self._stage: Stage | None = None
         self._task: MetaWorldTask | None = None
 
     @property
@@ -192,12 +164,16 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
         for name in options:
             known("reset option", name, OPTIONS)
         family = options.get("family") or self._family or str(self.np_random.choice(self.families))
-        self._task = self._asked(known("task", family, self.families), options)
         self._places = int(self.np_random.integers(2**31)) if seed is None else seed
+        self._task = ask(known("task", family, self.families), self._places, options)
         self._noise = float(options.get("image_noise", 0.0))
-        self._enter(family)
-        self._set_up(options, self._places)
-        self._place(self._places)
+        stage = self._enter(family)
+        stage.light_and_film(
+            light=float(options.get("light", 1.0)),
+            shift_m=_shift_m(options.get("camera_shift_m", 0.0), family, self._places),
+            turn_deg=float(options.get("camera_turn_deg", 0.0)),
+        )
+        self._raw = stage.place(self._places)
         return self._observe(), self._info(False)
 
     def step(
@@ -222,8 +198,8 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
         For each u, v in 0..1 (0.5 where not visible) and whether it lies inside the view. Privileged: the
         simulator gives them for free, training may use them, a policy never sees them.
         """
-        goal = self._running().env._target_pos
-        points = [self._in_picture(point) for point in (self._raw[SEEN : SEEN + 3], goal)]
+        goal_m = self._running().goal_m
+        points = [self._in_picture(point_m) for point_m in (self._raw[SEEN : SEEN + 3], goal_m)]
         numbers: list[float] = []
         for square in squares(self._raw).values():
             for u, v, in_picture in points:
@@ -250,48 +226,20 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
         self._stages.clear()
         self._stage = None
 
-    def _running(self) -> _Stage:
+    def _running(self) -> Stage:
         if self._stage is None:
             raise SaysoError(NO_EPISODE)
         return self._stage
 
-    def _asked(self, family: str, options: Mapping[str, Any]) -> MetaWorldTask:
-        wording = known("wording", options.get("wording", WORDINGS[0]), WORDINGS)
-        sentence = TASKS[family].instruction
-        others = [task.instruction for task in TASKS.values() if task.instruction != sentence]
-        if wording != "train":
-            sentence = str(self.np_random.choice(TASKS[family].heldout if wording == "heldout" else others))
-        return MetaWorldTask(family=family, instruction=str(options.get("instruction", sentence)))
-
-    def _enter(self, family: str) -> None:
-        """Make a task's simulator the running one."""
+    def _enter(self, family: str) -> Stage:
+        """Make a task's simulator the running one and return it."""
         if family not in self._stages:
-            self._stages[family] = _build(family, self._lerobot)
+            self._stages[family] = build(family, lerobot=self._lerobot)
         stage = self._stages[family]
         if stage is not self._stage:
             self._stage = stage
-            if not self._lerobot:
-                stage.env.model.vis.quality.offsamples = 0
             self._cameras.load(stage.env.model)
-
-    def _set_up(self, options: Mapping[str, Any], seed: int) -> None:
-        """Put camera and lights where the episode wants them."""
-        stage = self._running()
-        model, turn = stage.env.model, quat_about_z(math.radians(float(options.get("camera_turn_deg", 0.0))))
-        model.cam_pos[stage.camera] = np.add(CAMERA_M, _shift_m(options.get("camera_shift_m", 0.0), seed))
-        mujoco.mju_mulQuat(model.cam_quat[stage.camera], turn, stage.camera_quat)
-        stage.lamps.shine(model, float(options.get("light", 1.0)))
-
-    def _place(self, seed: int) -> None:
-        """Draw the places, the way LeRobot does, and see to it that everything is there."""
-        env = self._running().env
-        env.seed(seed)
-        self._raw, _ = env.reset(seed=seed)
-        if not self._lerobot:
-            mujoco.mj_forward(env.model, env.data)
-            now = env._get_curr_obs_combined_no_goal()
-            env._prev_obs = now
-            self._raw = np.hstack([now, now, env._get_pos_goal()])
+        return stage
 
     def _observe(self) -> Observation:
         # One stream per step, so that looking less often shows the same.
@@ -341,7 +289,7 @@ class Expert:
         """Return the next action, whatever the observation: it looks into the simulator."""
         family = self._world.task.family
         if family not in self._scripts:
-            _, scripts = _packages()
+            _, scripts = packages()
             self._scripts[family] = scripts.ENV_POLICY_MAP[f"{family}-v3"]()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it says of itself that its actions leave -1..1
@@ -349,51 +297,32 @@ class Expert:
         return Chunk(np.clip(action, -1.0, 1.0, dtype=np.float32)[None])
 
 
-def _packages() -> tuple[Any, Any]:
-    """Import Meta-World and its scripted policies.
+def ask(family: str, seed: int, options: Mapping[str, Any]) -> MetaWorldTask:
+    """Return what is asked for in an episode, in the words that the options of its `reset` want.
 
-    Raises:
-        SaysoError: if it is not installed.
+    Held-out sentences take turns from seed to seed. Which wrong sentence is said follows task and seed, so
+    that a few seeds are enough to hear many.
     """
-    try:
-        import metaworld
-        from metaworld import policies
-    except ModuleNotFoundError as error:
-        raise SaysoError(f"{INSTALL} (there is no module {error.name!r})") from error
-    return metaworld, policies
+    asked, wording = TASKS[family], known("wording", options.get("wording", WORDINGS[0]), WORDINGS)
+    sentence, rng = asked.instruction, np.random.default_rng([_WORDING_STREAM, _number(family), seed])
+    if wording == "heldout":
+        sentence = asked.heldout[(seed + _number(family)) % len(asked.heldout)]
+    elif wording == "wrong":
+        wrong = sorted({other.instruction for other in TASKS.values()} - {asked.instruction})
+        sentence = wrong[rng.integers(len(wrong))]
+    return MetaWorldTask(family=family, instruction=str(options.get("instruction", sentence)))
 
 
-def _build(family: str, lerobot: bool) -> _Stage:
-    """Build a task's simulator with its goal observable, as in the multi-task benchmarks."""
-    metaworld, _ = _packages()
-    name = f"{family}-v3"
-    env = metaworld.ALL_V3_ENVIRONMENTS[name]()
-    camera = env.model.camera(CAMERA).id
-    env.model.cam_pos[camera] = CAMERA_M
-    if lerobot:
-        env.set_task(metaworld.MT1(name, seed=LEROBOT_SEED).train_tasks[0])
-        env.reset()
-    else:
-        env._partially_observable, env._set_task_called = False, True
-        del env.sawyer_observation_space  # cached, and it differs where the goal can be seen
-    env._freeze_rand_vec, env.seeded_rand_vec = False, True
-    return _Stage(env, camera, env.model.cam_quat[camera].copy(), _Lamps.of(env.model))
+def _number(family: str) -> int:
+    return list(TASKS).index(family)
 
 
-def _lights(model: mujoco.MjModel) -> tuple[tuple[Vector, ...], tuple[Vector, ...]]:
-    head = model.vis.headlight
-    return (
-        (head.ambient, head.diffuse, head.specular),
-        (model.light_ambient, model.light_diffuse, model.light_specular),
-    )
-
-
-def _shift_m(given: float | Sequence[float], seed: int) -> Vector:
-    """Return what to add to the camera's position, [3]; a length gets a direction that follows the seed."""
+def _shift_m(given: float | Sequence[float], family: str, seed: int) -> Vector:
+    """Return what to add to the camera's position, [3]; a length gets a direction of the task and seed."""
     shift = np.asarray(given, dtype=float)
     if shift.shape not in ((), (3,)) or not np.isfinite(shift).all():
         raise ValueError(f"camera_shift_m is a length in metres or three numbers, but got {given!r}")
     if shift.shape == (3,):
         return shift
-    direction = np.random.default_rng([_CAMERA_STREAM, seed]).standard_normal(3)
+    direction = np.random.default_rng([_CAMERA_STREAM, _number(family), seed]).standard_normal(3)
     return shift * direction / float(np.linalg.norm(direction))
