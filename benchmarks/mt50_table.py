@@ -59,6 +59,8 @@ ROWS: Mapping[str, Row] = {
     "lerobot_drawing": Row(world="metaworld-lerobot"),
 }
 """The first is the protocol's; each further one changes a single thing."""
+EARLY_STEPS = 400
+"""Where some others end an episode; LeRobot's configuration names it and does not use it."""
 CAMERAS = ("camera_5cm", "camera_10cm", "camera_5deg")
 
 
@@ -68,6 +70,8 @@ class Table:
 
     checkpoint: Path
     """Folder of the policy."""
+    data_minutes: float
+    """What recording took, as `sayso record` says at its end; it counts into train_hours."""
     improved: Path | None = None
     """Folder of a policy that learned on from its own successes; its mean stands beside the first one's."""
     episodes: int = 20
@@ -80,8 +84,6 @@ class Table:
     """Processes that evaluate side by side; 0 is one per core."""
     reports: Path = ROOT / "runs" / "metaworld_table"
     """Folder of the rows' own reports, with films of failures."""
-    data_minutes: float = 0.0
-    """What recording took, as `sayso record` says at its end; it counts into train_hours."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
@@ -129,7 +131,7 @@ def measured(config: Table, policy: Path, name: str) -> dict[str, Any]:
     """Return the report of one row, which is run, or finished, unless it is there in full.
 
     Raises:
-        SaysoError: if it was interrupted.
+        SaysoError: if it was interrupted, or what is there was measured under other circumstances.
     """
     row, standard = ROWS[name], name == STANDARD
     used = seeds("test", config.episodes if standard else config.row_episodes)
@@ -155,17 +157,22 @@ def measured(config: Table, policy: Path, name: str) -> dict[str, Any]:
         report.write(out.with_suffix(".tmp")).replace(out)
         journal.close()
     found: dict[str, Any] = json.loads(out.read_text())
+    if found["config"]["options"] != dict(row.options):
+        raise SaysoError(f"{out} was measured with {found['config']['options']}. Delete it to measure anew")
     return found
 
 
 def summary(rows: Mapping[str, Episodes]) -> dict[str, float]:
     """Return every metric of the table, the headline first; the disturbances and ``improved`` as tier means.
 
+    ``invalid`` counts, over all rows, the episodes that crashed and are in none of the rates.
+
     Args:
-        rows: name of a row -> its episodes, of which ``family``, ``seed`` and ``outcome`` are looked at.
+        rows: name of a row -> its episodes: ``family``, ``seed``, ``outcome`` and ``steps`` of each count.
     """
     standard = rows[STANDARD]
     metrics = flat("tier_mean", tier_mean(standard)) | flat("episode_mean", rate(standard))
+    metrics |= flat("tier_mean_in_400_steps", tier_mean([until(EARLY_STEPS, e) for e in standard]))
     for tier, episodes in by_tier(standard).items():
         metrics |= flat(tier, rate(episodes))
     others = {name: episodes for name, episodes in rows.items() if name != STANDARD}
@@ -174,12 +181,19 @@ def summary(rows: Mapping[str, Episodes]) -> dict[str, float]:
     few = {episode["seed"] for episodes in others.values() for episode in episodes}
     same_seeds = [episode for episode in standard if episode["seed"] in few]
     metrics |= flat("undisturbed", tier_mean(same_seeds))
-    metrics |= flat("camera", tier_mean([episode for name in CAMERAS for episode in others[name]]))
+    metrics |= flat("camera", mean_of_same_scenes([tier_mean(others[name]) for name in CAMERAS]))
     for name, episodes in others.items():
         metrics |= flat(name, tier_mean(episodes))
     for task in TASKS:
         metrics |= flat(task, rate([episode for episode in standard if episode["family"] == task]))
+    metrics["invalid"] = sum(e["outcome"] == Outcome.INVALID for some in rows.values() for e in some)
     return metrics
+
+
+def until(steps: int, episode: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an episode as if it had been cut off after so many steps."""
+    late = episode["outcome"] == Outcome.SUCCESS and episode["steps"] > steps
+    return {**episode, "outcome": Outcome.FAILURE} if late else episode
 
 
 def by_tier(episodes: Episodes) -> dict[str, Episodes]:
@@ -209,6 +223,15 @@ def mean_of(rates: Sequence[Interval]) -> Interval:
     below = math.hypot(*(found.share - found.low for found in rates)) / len(rates)
     above = math.hypot(*(found.high - found.share for found in rates)) / len(rates)
     return Interval(mean, mean - below, mean + above)
+
+
+def mean_of_same_scenes(rates: Sequence[Interval]) -> Interval:
+    """Return the mean of rates that were measured in the same scenes, with its interval.
+
+    What is hard in one of them is hard in all, so the mean is taken to be no surer than one of them is.
+    """
+    shares, lows, highs = zip(*((found.share, found.low, found.high) for found in rates), strict=True)
+    return Interval(statistics.fmean(shares), statistics.fmean(lows), statistics.fmean(highs))
 
 
 def flat(name: str, found: Interval) -> dict[str, float]:

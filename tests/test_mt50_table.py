@@ -14,7 +14,8 @@ import pytest
 import mt50_table
 import results_file
 from mt50_table import ROWS, STANDARD, Table, summary, tier_mean
-from sayso.evaluate import wilson
+from sayso.evaluate import Report, wilson
+from sayso.spec import Episode, Outcome, SaysoError
 from sayso.tasks.metaworld import OPTIONS, WORDINGS
 from sayso.tasks.mt50 import TASKS, TIERS
 from sayso.tasks.world import METAWORLD
@@ -29,6 +30,7 @@ def episodes(rates: dict[str, float], seeds: int = 20) -> list[dict]:
             "family": task,
             "seed": seed,
             "outcome": "success" if seed < rates[asked.tier] * seeds else "failure",
+            "steps": 60,
             "instruction": asked.instruction,
         }
         for task, asked in TASKS.items()
@@ -49,7 +51,7 @@ def test_each_tier_counts_as_much_as_another_and_each_episode_in_the_other_mean(
     assert found["hammer/low"] == wilson(10, 20).low
     assert found["light"] == found["camera"] == found["tier_mean"]
     assert found["undisturbed"] == 0.75, "on the first four seeds all but the hardest succeeded"
-    assert found["camera/high"] - found["camera"] < found["camera_5cm/high"] - found["camera_5cm"]
+    assert found["camera/high"] == pytest.approx(found["camera_5cm/high"]), "three times the same scenes"
     assert "improved_tier_mean" not in found
     results_file.check_metrics(found)
 
@@ -62,10 +64,19 @@ def test_a_policy_that_improved_has_a_row_and_what_is_undisturbed_is_counted_on_
     assert found["tier_mean"] == pytest.approx(0.2) and found["undisturbed"] == 1.0
 
 
-def test_invalid_episodes_count_neither_way():
+def test_what_succeeds_after_400_steps_is_a_failure_in_the_mean_of_shorter_episodes_alone():
+    late = [e | {"steps": 400 + e["seed"] % 2} for e in episodes(dict.fromkeys(TIERS, 1.0))]
+    found = summary(dict.fromkeys(ROWS, late))
+    assert found["tier_mean"] == 1.0 and found["tier_mean_in_400_steps"] == 0.5
+
+
+def test_invalid_episodes_count_neither_way_and_are_reported():
     some = episodes(RATES)
     broken = [e | {"outcome": "invalid"} for e in some if e["family"] == "hammer"]
     assert tier_mean(some + broken) == tier_mean(some)
+    rows = dict.fromkeys(ROWS, some)
+    assert summary(rows)["invalid"] == 0
+    assert summary(rows | {"light": some + broken, STANDARD: some + broken[:3]})["invalid"] == 20 + 3
 
 
 def test_the_interval_of_the_tier_mean_holds_the_truth_as_often_as_it_says():
@@ -102,11 +113,12 @@ def checkpoint(tmp_path):
 
 
 def test_a_row_that_is_there_is_not_measured_again_but_other_weights_are(checkpoint, monkeypatch):
-    table = Table(checkpoint=checkpoint, reports=checkpoint.parent, row_episodes=3)
+    table = Table(checkpoint=checkpoint, data_minutes=1, reports=checkpoint.parent, row_episodes=3)
     there = checkpoint.parent / f"{mt50_table.fingerprint(checkpoint)}_light_3_4.json"
-    there.write_text(json.dumps({"episodes": []}))
+    report = {"episodes": [], "config": {"options": ROWS["light"].options}}
+    there.write_text(json.dumps(report))
     monkeypatch.setattr(mt50_table, "evaluate", lambda *_, **__: pytest.fail("measured again"))
-    assert mt50_table.measured(table, checkpoint, "light") == {"episodes": []}
+    assert mt50_table.measured(table, checkpoint, "light") == report
     for changed in (dataclasses.replace(table, row_episodes=4), dataclasses.replace(table, execute=1)):
         with pytest.raises(pytest.fail.Exception):
             mt50_table.measured(changed, checkpoint, "light")
@@ -115,12 +127,45 @@ def test_a_row_that_is_there_is_not_measured_again_but_other_weights_are(checkpo
         mt50_table.measured(table, checkpoint, "light")
 
 
+def test_a_row_that_was_stopped_goes_on_where_it_was(checkpoint, monkeypatch):
+    found = []
+
+    def stopped(*_, journal, seeds, **__):
+        found.append(set(journal.done))
+        about = {"world": "metaworld", "family": "reach", "instruction": "", "horizon": 500}
+        journal.enter(Episode(**about, seed=seeds[0], outcome=Outcome.FAILURE))
+        return Report(
+            world="metaworld",
+            families=("reach",),
+            seeds=tuple(seeds),
+            episodes=(),
+            config={},
+            training=None,
+            provenance={},
+        )
+
+    monkeypatch.setattr(mt50_table, "evaluate", stopped)
+    table = Table(checkpoint=checkpoint, data_minutes=1, reports=checkpoint.parent)
+    for _ in range(2):
+        with pytest.raises(SaysoError, match="interrupted"):
+            mt50_table.measured(table, checkpoint, "light")
+    assert found == [set(), {("reach", 2_000_000)}]
+
+
+def test_a_row_that_was_measured_under_other_circumstances_is_refused(checkpoint):
+    table = Table(checkpoint=checkpoint, data_minutes=1, reports=checkpoint.parent)
+    there = checkpoint.parent / f"{mt50_table.fingerprint(checkpoint)}_light_4_4.json"
+    there.write_text(json.dumps({"episodes": [], "config": {"options": {"light": 0.3}}}))
+    with pytest.raises(SaysoError, match="Delete it"):
+        mt50_table.measured(table, checkpoint, "light")
+
+
 @pytest.mark.parametrize(
     "wrong", [{"row_episodes": 21}, {"row_episodes": 0}, {"execute": 0}, {"workers": -1}]
 )
 def test_numbers_that_cannot_work_are_refused(wrong, tmp_path):
     with pytest.raises(ValueError, match="row_episodes"):
-        Table(checkpoint=tmp_path, **wrong)
+        Table(checkpoint=tmp_path, data_minutes=1, **wrong)
 
 
 def test_who_imports_metaworld_beside_the_script_of_that_name_gets_the_package(tmp_path):
