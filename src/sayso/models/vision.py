@@ -318,10 +318,7 @@ class Pointer(nn.Module):
 
 def _near(grid: tuple[int, int]) -> Tensor:
     """Tell of every two patches whether they lie at most `PEAK` patches apart, bool ``[P, P]``."""
-    down, right = grid
-    place = torch.stack(torch.meshgrid(torch.arange(down), torch.arange(right), indexing="ij"), -1).flatten(
-        0, 1
-    )
+    place = torch.cartesian_prod(*(torch.arange(n) for n in grid))
     return (place[:, None] - place).abs().amax(-1) <= PEAK
 
 
