@@ -216,10 +216,8 @@ def _refuse_unknown_words(
     if not unknown:
         return
     reason = f"I did not understand {', '.join(map(repr, unknown))} in {sentence.strip()!r}."
-    for why in dict.fromkeys(_why_not(word) for word in unknown):
-        reason += f" {why}" if why else ""
-    if any(map(_why_not, unknown)):
-        raise NotUnderstoodError(reason)
+    if whys := dict.fromkeys(filter(None, map(_why_not, unknown))):
+        raise NotUnderstoodError(" ".join((reason, *whys)))
     corrected = sentence.lower()
     for word in filter(lambda word: len(word) > 2, unknown):
         for near in difflib.get_close_matches(word, _correct_words(word[0]), n=1, cutoff=0.6):
