@@ -38,7 +38,7 @@ class Recipe:
 
 RECIPES = {
     "tabletop": Recipe(demonstrations=2400, first_steps=6000, own=600, last_steps=6000),
-    "home": Recipe(demonstrations=1200, first_steps=6000, own=600, last_steps=6000),
+    "home": Recipe(demonstrations=2000, first_steps=6000, own=800, last_steps=6500),
 }
 
 
