@@ -49,8 +49,8 @@ TRAVEL_M = 0.04
 FIXED_JAW_ROOM_M = 0.0145
 """Half width of the thing that fits between the tool centre point and the fixed jaw with 5 mm to spare."""
 SLACK_M, CLOSE_M = 0.010, 0.012
-"""How far off the hand may be and still come all the way down, and close. The jaws forgive 8 mm (28 of 30 grasps)
-and mostly 12 (24 of 30). A policy that sees the thing less surely than this would hover over it."""
+"""How far off the hand may be and still come all the way down, and close. The jaws forgive 8 mm (28 of 30
+grasps) and mostly 12 (24 of 30). A policy that sees the thing less surely than this hovers over it."""
 DROP_ROOM_M, STACK_ROOM_M = 0.018, 0.004
 """How far above its place a thing is let go."""
 
