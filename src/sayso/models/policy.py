@@ -51,6 +51,7 @@ from sayso.spec import (
     image_key,
     known,
 )
+from sayso.spec import check_fits as check_fits
 
 CONFIG, WEIGHTS, STATS, CARD = "config.json", "model.safetensors", "stats.json", "README.md"
 TYPES = ("vla", "textbook", "act", "diffusion")
@@ -238,21 +239,6 @@ def _check_sizes(config: vla.VLAConfig, features: Features, stats: Mapping[str, 
     wrong = [f"{name}: {given}, model has {own}" for name, (own, given) in expected.items() if own != given]
     if wrong:
         raise FeatureMismatchError("the model does not belong to these features: " + "; ".join(wrong))
-
-
-def check_fits(policy: Features, world: Features) -> None:
-    """Raise `FeatureMismatchError`, unless a policy can act where `world` comes from.
-
-    The message lists all that differs. Labels are left out: only training sees them.
-    """
-    own, given = policy.to_json(), world.to_json()
-    wrong = [
-        f"{name}: the policy was trained for {own[name]}, the world has {given[name]}"
-        for name in own
-        if name != "points" and own[name] != given[name]
-    ]
-    if wrong:
-        raise FeatureMismatchError("policy and world do not fit.\n  " + "\n  ".join(wrong))
 
 
 def build(
