@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import threading
 import time
 
 import numpy as np
@@ -157,8 +159,6 @@ def test_our_loop_drives_the_so101_of_lerobot(arm):
 
 def test_our_loop_drives_the_lekiwi_of_lerobot_over_its_sockets_and_stops_when_it_goes():
     pytest.importorskip("lerobot.robots.lekiwi")
-    import zmq
-
     from sayso.runtime.lerobot import lekiwi
 
     features = blind(LEKIWI.features())
@@ -167,49 +167,57 @@ def test_our_loop_drives_the_lekiwi_of_lerobot_over_its_sockets_and_stops_when_i
     robot._driver.port_zmq_cmd, robot._driver.port_zmq_observations = free_port(), free_port()
     assert tuple(robot.action_features) == features.action_names
     assert set(robot.observation_features) == {*features.state_names, *config.cameras}
-    with zmq.Context() as context:
-        commands, readings = context.socket(zmq.PULL), context.socket(zmq.PUSH)
-        commands.bind(f"tcp://127.0.0.1:{robot._driver.port_zmq_cmd}")
-        readings.bind(f"tcp://127.0.0.1:{robot._driver.port_zmq_observations}")
-        state, heard, begun = dict.fromkeys(features.state_names, 5.0), [], time.monotonic()
-
-        def host() -> str:
-            """Do what LeKiwi's host does once per tick, for one second."""
-            while commands.poll(0):
-                heard.append(json.loads(commands.recv_string()))
-                state.update(heard[-1])
-            if time.monotonic() - begun < 1.0:
-                report_state(readings, robot, state)
-            return ""
-
-        report_state(readings, robot, state)
-        robot.connect()
-        report = drive(
-            robot,
-            Seesaw(features),
-            "go",
-            features=features,
-            limits=limits_of(features),
-            config=LoopConfig(hz=20, seconds=20, rest_s=0.2),
-            until=host,
-        )
-        time.sleep(0.1)
-        host()
-        robot.disconnect()
-        commands.close(0)
-        readings.close(0)
+    heard: list[dict[str, float]] = []
+    gone = threading.Event()
+    host = threading.Thread(target=serve, args=(robot._driver, features, heard, gone))
+    host.start()
+    robot.connect()
+    threading.Timer(1.0, gone.set).start()
+    report = drive(
+        robot,
+        Seesaw(features),
+        "go",
+        features=features,
+        limits=limits_of(features),
+        config=LoopConfig(hz=20, seconds=60, rest_s=0.2),
+    )
+    host.join()
+    robot.disconnect()
     assert report.fault and "has sent nothing for" in report.stopped
     assert set(heard[0]) == set(features.action_names)
     assert max(command["x.vel"] for command in heard) == pytest.approx(0.1)
     assert heard[-1]["x.vel"] == heard[-1]["theta.vel"] == 0
 
 
-def report_state(readings, robot, state) -> None:
+def serve(client, features: Features, heard: list[dict[str, float]], gone: threading.Event) -> None:
+    """Do what LeKiwi's host does: take commands, and report readings until it is gone; listen on a while."""
+    import zmq
+
+    state = dict.fromkeys(features.state_names, 5.0)
+    with zmq.Context() as context:
+        commands, readings = context.socket(zmq.PULL), context.socket(zmq.PUSH)
+        commands.bind(f"tcp://127.0.0.1:{client.port_zmq_cmd}")
+        readings.bind(f"tcp://127.0.0.1:{client.port_zmq_observations}")
+        silent_since = None
+        while silent_since is None or time.monotonic() - silent_since < 2.0:
+            if commands.poll(20):
+                heard.append(json.loads(commands.recv_string()))
+                state.update(heard[-1])
+            if not gone.is_set():
+                with contextlib.suppress(zmq.Again):
+                    report_state(readings, client, state, zmq.NOBLOCK)
+            elif silent_since is None:
+                silent_since = time.monotonic()
+        commands.close(0)
+        readings.close(0)
+
+
+def report_state(readings, client, state, flags) -> None:
     """Send a reading as LeKiwi's host does, in the manner of the installed version."""
-    if hasattr(robot._driver, "_parse_observation_json"):
-        readings.send_string(json.dumps(state))
+    if hasattr(client, "_parse_observation_json"):
+        readings.send_string(json.dumps(state), flags=flags)
     else:
-        readings.send_multipart([json.dumps({**state, "_cams": []}).encode()])
+        readings.send_multipart([json.dumps({**state, "_cams": []}).encode()], flags=flags)
 
 
 def blind(features: Features) -> Features:

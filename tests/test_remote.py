@@ -123,7 +123,7 @@ def test_a_server_that_comes_back_is_found_again():
 
 def test_a_server_that_is_killed_is_missed_and_found_again_when_it_is_back():
     process, url = served_by_a_process()
-    policy = RemotePolicy(url, connect_s=0.5)
+    policy = RemotePolicy(url, connect_s=2)
     policy.act(look())
     process.kill()
     process.communicate()
@@ -266,7 +266,7 @@ def test_a_server_that_cannot_introduce_itself_is_an_error_in_words():
         openpi_server(dict, metadata="no policy today") as (url, _),
         pytest.raises(RemoteError, match="no policy today"),
     ):
-        RemotePolicy(url, connect_s=1)
+        RemotePolicy(url)
 
 
 def test_a_name_that_the_observation_lacks_is_an_error_in_words():

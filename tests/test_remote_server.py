@@ -12,7 +12,7 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -170,7 +170,7 @@ def test_rubbish_instead_of_http_changes_nothing(url):
 
 
 @given(st.lists(st.binary(max_size=40) | st.text(max_size=10), min_size=1, max_size=5), st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_message_stops_the_server(url, messages, data):
     tampered = bytearray(pack(look()))
     for _ in range(data.draw(st.integers(1, 6))):

@@ -8,7 +8,7 @@ import tracemalloc
 import msgpack
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sayso.runtime.wire import MOST_VALUES, WireError, pack, unpack
@@ -51,7 +51,7 @@ def test_a_view_that_is_not_contiguous_is_sent_as_it_looks():
 
 
 @given(plain)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_plain_values_come_back_as_they_were(value):
     assert unpack(pack(value)) == value
 
@@ -147,14 +147,14 @@ def test_as_many_values_as_are_allowed_pass():
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_bytes_are_a_value_or_refused(message):
     with contextlib.suppress(WireError):
         unpack(message)
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_tampered_message_is_a_value_or_refused(data):
     message = bytearray(msgpack.packb({"observation.state": ARRAY, "n": NUMBER, "task": "go", "l": [1, 2]}))
     for _ in range(data.draw(st.integers(1, 4))):
