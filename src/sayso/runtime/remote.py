@@ -228,7 +228,7 @@ class RemotePolicy:
                 f"{self.url} should answer with 'actions', an array [K, A], but sent {describe(actions)} "
                 f"beside {', '.join(str(name) for name in answer if name != 'actions') or 'nothing'}"
             )
-        with np.errstate(over="ignore"):  # what overflows is infinite, and refused as such
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and refused as such
             numbers = np.atleast_2d(actions).astype(np.float32)
         return Chunk(self._from_server(numbers))
 

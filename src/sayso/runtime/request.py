@@ -128,7 +128,7 @@ def _state(value: Any, features: Features) -> Array:
         raise WireError(
             f"{STATE!r} must be {len(features.state)} numbers ({wanted}), but got {describe(value)}"
         )
-    with np.errstate(over="ignore"):  # what overflows is infinite, and refused as such
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and refused as such
         state: Array = given.astype(np.float32)
     wrong = [name for name, ok in zip(features.state_names, np.isfinite(state), strict=True) if not ok]
     if wrong:

@@ -134,7 +134,8 @@ def _number(values: dict[Any, Any]) -> np.generic:
     if not isinstance(number, bool | int | float):
         raise WireError(f"a number of {dtype} came as {describe(number)}")
     try:
-        value: np.generic = dtype.type(number)
+        with np.errstate(over="ignore"):  # into infinity
+            value: np.generic = dtype.type(number)
     except (ValueError, OverflowError) as error:
         raise WireError(f"a number does not fit into {dtype}: {error}") from error
     return value
