@@ -131,6 +131,7 @@ class RunReport:
     """Whether the robot took the last commands, which stop it."""
     ticks: int
     seconds: float
+    """From the first tick to the last."""
     missed: int
     """Ticks that were not over when the next was due."""
     late_ms: Spread | None
@@ -249,7 +250,7 @@ class _Drive:
         self._strategy = make_strategy(config.strategy, config.execute)
         self._plan, self._step = Plan(), 0
         self._inference = Inference(policy)
-        self._asked = self._fresh = self._began = self._moved = clock.now()
+        self._asked = self._fresh = self._began = self._moved = self._ended = clock.now()
         self._last: Array | None = None
         self._state: Array | None = None
         self._holding = self._at_rest = False
@@ -293,6 +294,7 @@ class _Drive:
     def come_to_rest(self) -> None:
         """Tell the robot to stay where it is until it does, and end the policy's thread."""
         self._inference.close()
+        self._ended = self._clock.now()
         if self._state is None or self._last is None:
             return
         still, due = stand(self._features, self._state, self._last), self._clock.now()
@@ -315,7 +317,7 @@ class _Drive:
             fault=self._stop.fault,
             at_rest=self._at_rest,
             ticks=len(self._late),
-            seconds=self._clock.now() - self._began,
+            seconds=self._ended - self._began,
             missed=self._missed,
             late_ms=Spread.of(self._late),
             work_ms=Spread.of(self._work),

@@ -19,7 +19,7 @@ from sayso.tasks.language import NotUnderstoodError, parse
 from sayso.tasks.task import TASKS
 from sayso.tasks.world import World
 
-SCENES = 500
+SCENES = 100
 """In how many scenes to look for the things that an instruction names."""
 
 
