@@ -21,9 +21,9 @@ from sayso.data.reader import Dataset, Windows
 from sayso.evaluate import training_of, wilson
 from sayso.models import policy as checkpoints
 from sayso.runtime import exported
-from sayso.runtime.export import ExportConfig, export
-from sayso.runtime.exported import ExportError
-from sayso.runtime.graphs import graph_of
+from sayso.runtime.export import ExportConfig, export, stats_of
+from sayso.runtime.exported import ExportError, OpenVINOEngine
+from sayso.runtime.graphs import Graph, graph_of, write_graph
 from sayso.runtime.parity import (
     Agreement,
     ClosedLoop,
@@ -88,16 +88,9 @@ def made(checkpoint, settings, tmp_path_factory):
     return way
 
 
-WAYS = [
-    ("openvino", "fp32"),
-    ("openvino", "bf16"),
-    ("onnx", "fp32"),
-    ("torchscript", "fp32"),
-    ("torchscript", "bf16"),
-]
-
-
-@pytest.mark.parametrize(("engine", "precision"), WAYS)
+@pytest.mark.parametrize(
+    ("engine", "precision"), [("openvino", "fp32"), ("onnx", "fp32"), ("torchscript", "bf16")]
+)
 def test_every_engine_acts_as_the_source_does(engine, precision, made, checkpoint, dataset):
     source, result = checkpoints.load(checkpoint("vla")), exported.load(made(engine, precision))
     samples = dataset_samples(dataset, FEATURES, 5)
@@ -106,12 +99,37 @@ def test_every_engine_acts_as_the_source_does(engine, precision, made, checkpoin
     assert found.within(0.03)
 
 
-def test_a_calibrated_int8_graph_is_near_the_source_but_not_equal(made, checkpoint, dataset):
-    folder = made("openvino", "int8")
-    source, result = checkpoints.load(checkpoint("vla")), exported.load(folder)
-    found = Agreement.of(source, result, dataset_samples(dataset, FEATURES, 5), FEATURES, result.stats)
-    assert 1e-4 < found.relative_mean < 0.03
-    assert "FakeQuantize" in (folder / "model.xml").read_text()
+def test_openvino_in_bfloat16_is_near_the_source(made, checkpoint, dataset):
+    policy = exported.load(made("openvino", "fp32"))
+    policy.model = OpenVINOEngine(made("openvino", "fp32") / "model.xml", "bf16", threads=1)
+    samples = dataset_samples(dataset, FEATURES, 5)
+    source = checkpoints.load(checkpoint("vla"))
+    assert Agreement.of(source, policy, samples, FEATURES, policy.stats).within(0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "engine", "precision"),
+    [
+        ("vla", "openvino", "int8"),
+        ("vla", "torchscript", "fp32"),
+        ("act", "onnx", "fp32"),
+        ("act", "openvino", "fp32"),
+        ("textbook", "onnx", "fp32"),
+        ("textbook", "openvino", "fp32"),
+        ("textbook", "openvino", "int8"),
+        ("textbook", "torchscript", "fp32"),
+    ],
+)
+def test_every_model_is_exported_in_every_way(kind, engine, precision, checkpoint, settings, tmp_path):
+    # Fresh weights that look at even grey are the worst case for int8.
+    tolerance = 0.03 if precision == "fp32" else 0.3
+    config = dataclasses.replace(
+        settings, engine=engine, precision=precision, out=tmp_path / "x", tolerance=tolerance
+    )
+    folder = export(checkpoint(kind, kind), config, quiet)
+    if precision == "int8":
+        assert "FakeQuantize" in (folder / "model.xml").read_text()
 
 
 class TestExported(PolicyContract):
@@ -122,12 +140,21 @@ class TestExported(PolicyContract):
         return exported.load(made("onnx", "fp32")), FEATURES
 
 
-def test_it_remembers_as_many_frames_as_its_source(checkpoint, settings, dataset, tmp_path):
-    folder = checkpoint("two frames", history=2)
-    result = exported.load(
-        export(folder, dataclasses.replace(settings, engine="onnx", out=tmp_path / "x"), quiet)
-    )
-    source = checkpoints.load(folder)
+def in_torch(policy):
+    """Return the exported policy before an engine comes into it: its graph runs as the module it is."""
+    graph = graph_of(policy)
+
+    def engine(feeds):
+        with torch.no_grad():
+            return graph.module(*(torch.from_numpy(feeds[name]) for name in graph.inputs)).numpy()
+
+    history = policy.config().get("history", 1)
+    return exported.ExportedPolicy(engine, graph.inputs, FEATURES, stats_of(policy), history)
+
+
+def test_it_remembers_as_many_frames_as_its_source(checkpoint, dataset):
+    source = checkpoints.load(checkpoint("two frames", history=2))
+    result = in_torch(source)
     looks = list(Dataset(dataset).frames(Dataset(dataset).episodes[0]))
     for look in looks[:4]:
         np.testing.assert_allclose(result.act(look).actions, source.act(look).actions, atol=1e-3)
@@ -136,12 +163,11 @@ def test_it_remembers_as_many_frames_as_its_source(checkpoint, settings, dataset
     assert np.abs(result.act(looks[0]).actions - again).max() > 1e-6
 
 
-@pytest.mark.parametrize(("kind", "engine"), [("act", "onnx"), ("textbook", "openvino")])
-def test_the_models_it_is_measured_against_are_exported_as_well(kind, engine, checkpoint, settings, tmp_path):
-    folder = checkpoint(kind, kind)
-    config = dataclasses.replace(settings, engine=engine, out=tmp_path / "x")
-    result, source = exported.load(export(folder, config, quiet)), checkpoints.load(folder)
-    sample = dataset_samples(settings.calibrate, FEATURES, 1)[0]
+@pytest.mark.parametrize("kind", ["act", "textbook"])
+def test_the_graphs_of_the_models_it_is_measured_against_say_what_they_say(kind, checkpoint, dataset):
+    source = checkpoints.load(checkpoint(kind, kind))
+    result = in_torch(source)
+    sample = dataset_samples(dataset, FEATURES, 1)[0]
     np.testing.assert_allclose(answer(result, sample), answer(source, sample), atol=0.3)
     assert (STATE in result.inputs) == (kind == "act")
 
@@ -195,9 +221,6 @@ def test_what_differs_too_much_is_refused_and_leaves_nothing(checkpoint, setting
         export(checkpoint("vla"), strict, said.append)
     assert "allowed are a mean of 1e-07 and at most 1e-06" in said[0]
     assert list(tmp_path.iterdir()) == []
-    forced = export(checkpoint("vla"), dataclasses.replace(strict, force=True), quiet)
-    assert json.loads((forced / "config.json").read_text())["engine"]["checks"]["faults"]
-    assert "differ too much" in (forced / "README.md").read_text()
 
 
 def test_a_policy_that_draws_noise_is_refused(checkpoint):
@@ -333,11 +356,28 @@ def test_calls_are_timed_in_turn():
 def test_the_command_exports_and_the_result_is_taken_like_a_checkpoint(checkpoint, dataset, tmp_path, capsys):
     out = tmp_path / "x"
     given = ["export", str(checkpoint("vla")), "--engine", "onnx", "--calibrate", str(dataset)]
-    assert cli.main([*given, "--frames", "2", "--calls", "2", "--out", str(out)]) == 0
+    few = ["--frames", "2", "--calls", "2", "--out", str(out), "--tolerance", "1e-12"]
+    assert cli.main([*given, *few, "--force"]) == 0
     said = capsys.readouterr().out
     assert "action error on 2 frames: mean" in said and "2 threads: before" in said
     assert said.endswith(f"policy: {out}\n")
     assert isinstance(subject.loaded(out, threads=1), exported.ExportedPolicy)
     with pytest.raises(FeatureMismatchError, match="robot_type"):
         subject.maker_of(str(out))(SpotWorld())
-    assert cli.main(given[:2] + ["--engine", "onnx", "--precision", "bf16"]) == 2
+    assert json.loads((out / "config.json").read_text())["engine"]["checks"]["faults"]
+    assert "differ too much" in (out / "README.md").read_text()
+
+
+def test_the_command_refuses_what_an_engine_cannot_do(checkpoint, capsys):
+    assert cli.main(["export", str(checkpoint("vla")), "--engine", "onnx", "--precision", "bf16"]) == 2
+    assert "onnx cannot compute in bf16" in capsys.readouterr().err
+
+
+def test_what_has_no_form_in_onnx_is_refused(tmp_path):
+    class Shrinking(torch.nn.Module):
+        def forward(self, x):
+            return torch.nn.functional.interpolate(x, size=(8, 8), mode="bilinear", antialias=True)
+
+    graph = Graph(module=Shrinking(), inputs={"x": torch.zeros(1, 3, 16, 16)})
+    with pytest.raises(ExportError, match=r"no form in ONNX \(.*bilinear"):
+        write_graph(graph, tmp_path / "x.onnx", "onnx", "fp32", [])

@@ -242,7 +242,7 @@ def _feeds(source: TrainablePolicy, graph: Graph, samples: Sequence[Sample]) -> 
         return np.zeros((1, 1, width), np.float32)
 
     history = int(source.config().get("history", 1))
-    listener = ExportedPolicy(note, tuple(graph.inputs), source.features, _stats(source), history)
+    listener = ExportedPolicy(note, tuple(graph.inputs), source.features, stats_of(source), history)
     newest = []
     for sample in samples:
         parity.answer(listener, sample)
@@ -250,7 +250,7 @@ def _feeds(source: TrainablePolicy, graph: Graph, samples: Sequence[Sample]) -> 
     return newest
 
 
-def _stats(policy: TrainablePolicy) -> dict[str, Stats]:
+def stats_of(policy: TrainablePolicy) -> dict[str, Stats]:
     """Return the statistics that decide what a policy's model sees and says."""
     kept = (STATE, ACTION, RELATIVE) if policy.config()["type"] == "vla" else (STATE, ACTION)
     return {key: policy.stats[key] for key in kept if key in policy.stats}
@@ -275,7 +275,7 @@ def _describe(
         "training": json.loads((checkpoint / CONFIG).read_text())["training"],
     }
     (folder / CONFIG).write_text(json.dumps(described, indent=2) + "\n")
-    stats = {key: s.to_json() for key, s in _stats(source).items()}
+    stats = {key: s.to_json() for key, s in stats_of(source).items()}
     (folder / STATS).write_text(json.dumps(stats, indent=2) + "\n")
     title = f"# {checkpoint.resolve().name} for {config.engine}, {config.precision}"
     (folder / CARD).write_text(f"{title}\n\n```\n{checks or 'Not checked yet.'}\n```\n")

@@ -12,10 +12,10 @@ Shapes: T history, H x W pixels, L words, K chunk, A action.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ PRECISIONS: Mapping[str, tuple[str, ...]] = {
 }
 """Engine -> what it can compute in."""
 OPSET = 18
-"""Version of ONNX's operators: the first that resizes images with antialiasing."""
+"""Version of ONNX's operators, layer normalisation among them; ONNX Runtime has known it since 2023."""
 
 Feeds = dict[str, NDArray[Any]]
 """What a graph is given for one look, by the names of its inputs."""
@@ -151,7 +151,7 @@ def write_graph(
         _quantise(path, feeds)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _traceable() -> Iterator[None]:
     """Let a trace see through torch's fused transformer layers, and be silent about shapes that are fixed."""
     fused = torch.backends.mha.get_fastpath_enabled()
@@ -166,11 +166,14 @@ def _traceable() -> Iterator[None]:
 
 def _write_onnx(graph: Graph, path: Path) -> None:
     package("onnx")  # torch asks for it as well, with a message that says less
-    # The exporter that traces: the newer one takes ten times as long and another package, to the same graph.
-    torch.onnx.export(
-        graph.module, tuple(graph.inputs.values()), str(path), dynamo=False, opset_version=OPSET,
-        input_names=list(graph.inputs), output_names=["action"],
-    )  # fmt: skip
+    try:
+        # The exporter that traces: the newer one takes ten times as long, and more packages, to the same end.
+        torch.onnx.export(
+            graph.module, tuple(graph.inputs.values()), str(path), dynamo=False, opset_version=OPSET,
+            input_names=list(graph.inputs), output_names=["action"],
+        )  # fmt: skip
+    except torch.onnx.OnnxExporterError as error:
+        raise ExportError(f"this policy has no form in ONNX ({error}); OpenVINO may have one") from error
 
 
 def _write_openvino(traced: Any, inputs: Mapping[str, Tensor], path: Path) -> None:

@@ -297,4 +297,5 @@ def closed_loop(
 
 def _luck(heads: int, throws: int) -> float:
     """Return the probability that a fair coin shows heads at least so often."""
-    return sum(math.comb(throws, k) for k in range(heads, throws + 1)) / 2**throws
+    favourable = sum(math.comb(throws, k) for k in range(heads, throws + 1))
+    return favourable / (1 << throws)
