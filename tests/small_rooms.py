@@ -66,7 +66,9 @@ class SpotRoom(SpotWorld):
         """Return nothing: no camera sees all of it."""
         return None
 
-    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(
+        self, action: Array, *, look: bool = True
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Move, and count it."""
         self.moves += 1
-        return super().step(action)
+        return super().step(action, look=look)

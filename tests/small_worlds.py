@@ -103,7 +103,9 @@ class SpotWorld(gym.Env[Observation, Array]):
         self.task = SpotTask(family=family, instruction=sentence, horizon=self.horizon, colour=colour)
         return self._observe(), self._info()
 
-    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(
+        self, action: Array, *, look: bool = True
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Move for a tenth of a second."""
         velocity = np.clip(np.asarray(action, np.float32), -SPEED, SPEED)
         self.point = np.clip(self.point + velocity / FPS, 0, 1).astype(np.float32)
@@ -111,11 +113,23 @@ class SpotWorld(gym.Env[Observation, Array]):
         self.steps += 1
         info = self._info()
         success = info["is_success"]
-        return self._observe(), float(success), success, self.steps >= self.horizon, info
+        late = self.steps >= self.horizon
+        observation = self._observe()
+        if not (look or success or late):
+            del observation["observation.images.front"], observation["observation.images.wrist"]
+        return observation, float(success), success, late, info
 
     def labels(self) -> Array:
         """Return where the named spot is; object and place are the same, and both cameras see it."""
-        x, y = self.spots[self.task.colour]
+        return self._labels(self.task.colour)
+
+    def other_labels(self) -> tuple[str, Array]:
+        """Ask for another spot."""
+        other = next(colour for colour in self.spots if colour != self.task.colour)
+        return SENTENCES[self.task.family].format(other), self._labels(other)
+
+    def _labels(self, colour: str) -> Array:
+        x, y = self.spots[colour]
         return np.array([x, 1 - y, 1.0] * 4, np.float32)
 
     def expert(self) -> Policy:
@@ -239,10 +253,12 @@ def spot_world(horizon: int = 30) -> World:
 class SlowWorld(SpotWorld):
     """Take five milliseconds per step, so that there is time to interrupt."""
 
-    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(
+        self, action: Array, *, look: bool = True
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Wait, then move."""
         time.sleep(0.005)
-        return super().step(action)
+        return super().step(action, look=look)
 
 
 def named_world(name: str) -> World:

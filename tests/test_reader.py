@@ -20,8 +20,18 @@ from rich.console import Console
 from sayso.data.preview import contact_sheet, film, summary
 from sayso.data.reader import ACTION_IS_PAD, Dataset, Windows, batch_indices, prefetch
 from sayso.data.video import decode_video
-from sayso.data.writer import assemble
-from sayso.spec import ACTION, POINTS, STATE, TASK, FeatureMismatchError, UnknownNameError, image_key
+from sayso.data.writer import assemble, stage_episode
+from sayso.spec import (
+    ACTION,
+    OTHER_POINTS,
+    OTHER_TASK,
+    POINTS,
+    STATE,
+    TASK,
+    FeatureMismatchError,
+    UnknownNameError,
+    image_key,
+)
 from small_datasets import FEATURES, LENGTHS, build, frames, grey, stage, without_points
 
 FRONT = image_key("front")
@@ -107,6 +117,26 @@ def test_batches_have_the_agreed_shapes_and_types(dataset):
         POINTS: ((2, 3), "float32"),
     }
     assert isinstance(batch[TASK], list)
+
+
+def test_a_window_can_ask_for_something_else_and_then_has_no_actions(dataset, tmp_path):
+    labelled = [
+        frame | {OTHER_TASK: f"leave it at {k}", OTHER_POINTS: np.full(3, k / 8, np.float32)}
+        for k, frame in enumerate(frames("put", 11))
+    ]
+    stage_episode(tmp_path, FEATURES, labelled, seed=11, family="put")
+    windows = Windows([Dataset(assemble(tmp_path, FEATURES)), dataset], chunk=3)
+    asked = np.array([True, False, True, True, True])
+    plain, batch = windows.batch(range(5)), windows.batch(range(5), asked)
+    changed = np.array([True, False, True, True, False])  # the second dataset has nothing else to ask
+    assert batch[TASK][:4] == ["leave it at 0", plain[TASK][1], "leave it at 2", "leave it at 3"]
+    assert batch[TASK][4] == plain[TASK][4]
+    np.testing.assert_array_equal(batch[POINTS][changed], [[0.0] * 3, [0.25] * 3, [0.375] * 3])
+    np.testing.assert_array_equal(batch[POINTS][~changed], plain[POINTS][~changed])
+    assert batch[ACTION_IS_PAD][changed].all()
+    np.testing.assert_array_equal(batch[ACTION_IS_PAD][~changed], plain[ACTION_IS_PAD][~changed])
+    for key in plain.keys() - {TASK, POINTS, ACTION_IS_PAD}:
+        np.testing.assert_array_equal(batch[key], plain[key])
 
 
 def test_several_datasets_read_as_one(dataset, other):

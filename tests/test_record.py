@@ -20,7 +20,7 @@ from sayso.learn.record import FAILED, RECORDING, RecordConfig, record
 from sayso.pool import WorkerError
 from sayso.rollout import ActionNoise, rollout
 from sayso.spec import SaysoError, UnknownNameError
-from small_worlds import FEATURES, SpotWorld, Still, named_world
+from small_worlds import FEATURES, SpotWorld, Still, named_world, spot_world
 
 NOISE = ActionNoise(m_per_s=0.2)
 
@@ -78,6 +78,17 @@ def test_the_dataset_holds_the_clean_actions_of_the_expert(recording):
     rows = slice(episode.start, episode.stop)
     np.testing.assert_array_equal(dataset.action[rows], np.stack([f["action"] for f in again.frames]))
     np.testing.assert_array_equal(dataset.points[rows], np.stack([f["label.points"] for f in again.frames]))
+
+
+def test_every_frame_is_labelled_with_something_else_that_could_be_asked(recording):
+    dataset = Dataset(recording.out)
+    world = spot_world()
+    for episode in dataset.episodes:
+        world.reset(seed=episode.seed, options={"family": episode.family})
+        sentence, points = world.other_labels()
+        rows = slice(episode.start, episode.stop)
+        assert {dataset.tasks[k] for k in dataset.other_task_index[rows]} == {sentence} != {episode.tasks[0]}
+        np.testing.assert_array_equal(dataset.other_points[rows], np.tile(points, (len(episode), 1)))
 
 
 def test_the_seeds_that_come_next_are_fresh(recording):

@@ -7,7 +7,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from sayso.rollout import ActionNoise, chosen_families, offer_of, rollout
-from sayso.spec import ACTION, POINTS, STATE, Chunk, Observation, Outcome, UnknownNameError
+from sayso.spec import ACTION, IMAGES, POINTS, STATE, Chunk, Observation, Outcome, UnknownNameError
 from small_worlds import FEATURES, Fragile, SpotExpert, SpotWorld, Still
 
 EASY = 2_000_001
@@ -141,8 +141,8 @@ def test_a_policy_of_another_robot_makes_the_episode_invalid_and_names_what_the_
 
 def test_a_world_that_breaks_makes_the_episode_invalid_after_the_steps_it_took():
     class Exploding(SpotWorld):
-        def step(self, action):
-            observation, *rest = super().step(action)
+        def step(self, action, **how):
+            observation, *rest = super().step(action, **how)
             if self.steps == 3:
                 observation[STATE][0] = np.inf
             return observation, *rest
@@ -203,3 +203,28 @@ def test_a_teacher_says_what_it_would_do_but_does_not_act():
         np.testing.assert_array_equal(frame[STATE], plain[STATE])
         np.testing.assert_array_equal(plain[ACTION], wrong[0])
     assert any(not np.array_equal(frame[ACTION], wrong[0]) for frame in episode.frames)
+
+
+def test_pictures_are_drawn_only_where_somebody_looks():
+    class Counted(SpotWorld):
+        drawn = 0
+
+        def step(self, action, **how):
+            observation, *rest = super().step(action, **how)
+            self.drawn += IMAGES + "front" in observation
+            return observation, *rest
+
+    world = Counted()
+    episode = rollout(world, Still(), EASY, execute=1)
+    assert world.drawn == episode.steps
+    still = Scripted(np.zeros((4, 2), np.float32))
+    world.drawn = 0
+    episode = rollout(world, still, EASY, execute=4)
+    assert world.drawn == -(-episode.steps // 4) < episode.steps
+    world.drawn = 0
+    episode = rollout(world, still, EASY, execute=4, keep_frames=True)
+    assert world.drawn == episode.steps
+    still.sees_pictures = False
+    world.drawn = 0
+    rollout(world, still, EASY, execute=1)
+    assert world.drawn == 1  # the last picture of an episode is always there

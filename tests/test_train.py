@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from sayso.data.reader import ACTION_IS_PAD
 from sayso.data.writer import assemble, stage_episode
 from sayso.evaluate import SeenSeedsError, training_of
 from sayso.learn import checkpoint
@@ -241,6 +242,23 @@ def test_the_time_of_a_training_counts_the_one_it_began_with(config, straight):
     facts = json.loads((config.out / "policy" / "config.json").read_text())["training"]
     assert facts["earlier_seconds"] == trained_seconds(straight / "policy") > 0
     assert trained_seconds(config.out / "policy") == facts["seconds"] + facts["earlier_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "at_least", "at_most"),
+    [
+        ({}, 0.15, 0.35),
+        ({"other_share": 0.0}, 0, 0),
+        ({"model_config": ("point_weight=0", "where_weight=0")}, 0, 0),
+        ({"model": "act"}, 0, 0),
+    ],
+)
+def test_a_share_of_windows_asks_for_something_else_if_that_is_learned_from(
+    config, changes, at_least, at_most
+):
+    run = Run(dataclasses.replace(config, batch_size=16, **changes), open_windows(config))
+    others = [windows[ACTION_IS_PAD].all(1).mean() for _, windows in run.batches()]
+    assert at_least <= np.mean(others) <= at_most
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_names_the_window(config):

@@ -130,9 +130,23 @@ def test_where_nothing_is_moved_nothing_was_chosen(home):
     assert info["went_for"] is None
 
 
+@pytest.mark.parametrize("room", ["tabletop", "home"])
+def test_other_labels_are_what_their_sentence_would_be_labelled_with(room, request):
+    world = request.getfixturevalue(room)
+    tried = 0
+    for seed, family in enumerate(world.families * 2):
+        world.reset(seed=seed, options={"family": family})
+        sentence, points = world.other_labels()
+        assert not held_out(parse(sentence, world.task.things.values()).object or Place("", "bin"))
+        world.instruct(sentence)
+        np.testing.assert_array_equal(points, world.labels())
+        tried += 1
+    assert tried >= 6
+
+
 def test_labels_of_an_open_drawer_are_at_its_handle_and_of_no_object(home):
     begin(home, "drawer", "close")
-    assert np.array_equal(home._place_point(), home.simulation.handle())
+    assert np.array_equal(home._place_point(home.task.intent), home.simulation.handle())
     assert home.labels().reshape(2, 2, 3)[:, 0].tolist() == [[0.5, 0.5, 0.0]] * 2
 
 

@@ -12,7 +12,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from sayso.data.writer import STAGING, EpisodeKey, assemble, recorded, stage_episode, staged
-from sayso.spec import ACTION, POINTS, STATE, FeatureMismatchError, NotFiniteError, SaysoError, image_key
+from sayso.spec import (
+    ACTION,
+    OTHER_POINTS,
+    OTHER_TASK,
+    POINTS,
+    STATE,
+    FeatureMismatchError,
+    NotFiniteError,
+    SaysoError,
+    image_key,
+)
 from small_datasets import FEATURES, FPS, LENGTHS, build, fingerprint, frames, grey, stage, without_points
 
 KEYS = [EpisodeKey(family=family, seed=seed) for family, seed in LENGTHS]
@@ -154,6 +164,32 @@ def test_instructions_may_change_within_an_episode(tmp_path):
     stage_episode(tmp_path, FEATURES, shown, seed=3, family="put")
     read = [row["task"] for row in read_independently(assemble(tmp_path, FEATURES))]
     assert read == [frame["task"] for frame in shown]
+
+
+def test_other_instructions_are_kept_frame_by_frame(tmp_path):
+    labelled = [
+        frame | {OTHER_TASK: f"other {k % 2}", OTHER_POINTS: np.array([k, 0, 1], np.float32)}
+        for k, frame in enumerate(frames("put", 11))
+    ]
+    stage_episode(tmp_path, FEATURES, labelled, seed=11, family="put")
+    rows = list(read_independently(assemble(tmp_path, FEATURES)))
+    info = json.loads((tmp_path / "meta/info.json").read_text())
+    tasks = pq.read_table(tmp_path / "meta/tasks.parquet")["task"].to_pylist()
+    assert info["features"]["label.other_task_index"] == {"dtype": "int64", "shape": [1], "names": None}
+    assert info["total_tasks"] == len(tasks) == 3
+    assert [row["label.other_points"] for row in rows] == [[k, 0, 1] for k in range(4)]
+    assert [tasks[row["label.other_task_index"]] for row in rows] == ["other 0", "other 1"] * 2
+    assert set(rows[0]) == {*info["features"], "task"}
+
+
+def test_episodes_with_and_without_other_instructions_do_not_mix(tmp_path):
+    labelled = [
+        frame | {OTHER_TASK: "other", OTHER_POINTS: np.zeros(3, np.float32)} for frame in frames("put", 11)
+    ]
+    stage_episode(tmp_path, FEATURES, labelled, seed=11, family="put")
+    stage(tmp_path, "put", 3)
+    with pytest.raises(FeatureMismatchError, match="folders of their own"):
+        assemble(tmp_path, FEATURES)
 
 
 def test_order_of_recording_leaves_no_trace(tmp_path):

@@ -303,7 +303,9 @@ class Onlooker(Here):
         self.moved_at: float | None = None
         """``time.perf_counter()`` at the first step."""
 
-    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(
+        self, action: Array, *, look: bool = True
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Apply one action, show what is still missing and film what came of it."""
         self.moved_at = self.moved_at or time.perf_counter()
         observation, reward, terminated, truncated, info = self._room.step(action)

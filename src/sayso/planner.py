@@ -92,9 +92,11 @@ class Here:
         """Return what is seen now."""
         return self._begin, {}
 
-    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(
+        self, action: Array, *, look: bool = True
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Apply one action."""
-        return self._room.step(action)
+        return self._room.step(action, look=look)
 
 
 def carry_out(

@@ -22,6 +22,8 @@ from sayso import pool
 from sayso.spec import (
     ACTION,
     EXECUTE,
+    OTHER_POINTS,
+    OTHER_TASK,
     POINTS,
     STATE,
     Array,
@@ -89,12 +91,22 @@ class World(Protocol):
         """Begin the episode of a seed."""
         ...
 
-    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Apply one action, float32 ``[A]`` in robot units."""
+    def step(
+        self, action: Array, *, look: bool = True
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Apply one action, float32 ``[A]`` in robot units.
+
+        Without `look` the observation need not have pictures, unless the episode ends with it: drawing is
+        most of what a step costs, and nobody sees them in the middle of a chunk.
+        """
         ...
 
     def labels(self) -> Array:
         """Return ``label.points``, float32 ``[len(features.points)]``."""
+        ...
+
+    def other_labels(self) -> tuple[str, Array] | None:
+        """Return something else that could be asked now and its `labels`, or None if there is nothing."""
         ...
 
     def expert(self) -> Policy:
@@ -174,9 +186,9 @@ class ActionNoise:
     """Standard deviation on joints, degrees."""
     percent: float = 0.0
     """Standard deviation on the gripper, per cent of its opening."""
-    m_per_s: float = 0.03
+    m_per_s: float = 0.1
     """Standard deviation on the speed of the base, m/s."""
-    deg_per_s: float = 6.0
+    deg_per_s: float = 30.0
     """Standard deviation on the turning rate of the base, deg/s."""
     share: float = 0.3
     """Standard deviation on speeds that are given as shares of the fastest, as Meta-World's are."""
@@ -304,13 +316,17 @@ def _run(
     episode.family, episode.instruction = world.task.family, world.task.instruction
     episode.horizon = world.task.horizon
     disturb: Callable[[Array], Array] = noise.begin(world.features, episode.seed) if noise else _unchanged
+    sees = getattr(policy, "sees_pictures", True)  # an expert does not
     done = False
     while not done:
-        for action in _act(policy, observation, world.features, episode).actions[:execute]:
+        actions = _act(policy, observation, world.features, episode).actions[:execute]
+        for k, action in enumerate(actions, start=1):
             if keep_frames:
                 shown = action.copy() if teacher is policy else teacher.act(observation).actions[0]
-                episode.frames.append({**observation, ACTION: shown, POINTS: world.labels()})
-            observation, _, terminated, truncated, info = world.step(disturb(action))
+                episode.frames.append({**observation, ACTION: shown, **_labels(world)})
+            observation, _, terminated, truncated, info = world.step(
+                disturb(action), look=keep_frames or (sees and k == len(actions))
+            )
             _refuse_not_finite(observation)
             episode.steps += 1
             done = terminated or truncated or episode.steps >= episode.horizon
@@ -320,6 +336,12 @@ def _run(
     episode.outcome = Outcome.SUCCESS if info["is_success"] else Outcome.FAILURE
     if WENT_FOR in info:
         episode.notes[WENT_FOR] = str(info[WENT_FOR] or "neither")
+
+
+def _labels(world: World) -> dict[str, Any]:
+    other = world.other_labels()
+    more = {} if other is None else {OTHER_TASK: other[0], OTHER_POINTS: other[1]}
+    return {POINTS: world.labels(), **more}
 
 
 def _act(policy: Policy, observation: Observation, features: Features, episode: Episode) -> Chunk:

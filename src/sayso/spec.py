@@ -37,6 +37,10 @@ IMAGES = "observation.images."
 ACTION = "action"
 TASK = "task"
 POINTS = "label.points"
+OTHER_TASK = "label.other_task"
+"""Something else that could be asked in a frame of a demonstration, for training to point at."""
+OTHER_POINTS = "label.other_points"
+"""What `POINTS` would be for it."""
 
 
 EXECUTE = 4

@@ -45,6 +45,18 @@ class WorldContract:
                 assert all(np.array_equal(a[key], b[key]) for key in a)
         other.close()
 
+    def test_a_step_without_a_look_goes_the_same_way_and_draws_nothing(self, world):
+        family = world.families[0]
+        *_, looked = self.play(world, seed=11, family=family, steps=6)
+        world.reset(seed=11, options={"family": family})
+        expert = world.expert()
+        for _ in range(5):
+            unseen, *_ = world.step(expert.act({}).actions[0], look=False)
+            assert set(unseen) == {STATE, TASK}
+        seen, *_ = world.step(expert.act({}).actions[0])
+        assert seen.keys() == looked.keys()
+        assert all(np.array_equal(seen[key], looked[key]) for key in looked)
+
     def test_different_seeds_give_different_scenes(self, world):
         pictures = [
             world.reset(seed=seed)[0][image_key(next(iter(world.features.cameras)))] for seed in (1, 2)
@@ -56,6 +68,16 @@ class WorldContract:
             _, info = world.reset(seed=5, options={"family": family})
             assert info["is_success"] == all(info["conditions"].values())
             assert not info["is_success"]
+
+    def test_other_labels_come_with_a_sentence_and_do_not_change_the_episode(self, world):
+        world.reset(seed=1)
+        asked, labels = world.task.instruction, world.labels()
+        other = world.other_labels()
+        assert world.task.instruction == asked
+        np.testing.assert_array_equal(world.labels(), labels)
+        if other is not None:
+            sentence, points = other
+            assert sentence and points.shape == labels.shape
 
     def test_labels_match_their_names_and_lie_in_the_picture(self, world):
         for family in world.families:

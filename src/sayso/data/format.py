@@ -28,7 +28,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sayso.data.video import video_info
-from sayso.spec import ACTION, IMAGES, POINTS, STATE, Array, Dimension, Features, SaysoError, image_key
+from sayso.spec import (
+    ACTION,
+    IMAGES,
+    OTHER_POINTS,
+    POINTS,
+    STATE,
+    Array,
+    Dimension,
+    Features,
+    SaysoError,
+    image_key,
+)
 
 VERSION = "v3.0"
 FILES_PER_CHUNK = 1000
@@ -57,6 +68,9 @@ COUNTERS: Mapping[str, str] = {
 """Columns every frame has: seconds and frames since its episode began, its episode, its place in the
 dataset, and the row of its instruction in ``tasks.parquet``."""
 
+OTHER_TASK_INDEX = "label.other_task_index"
+"""Row in ``tasks.parquet`` of something else that could have been asked in a frame (`spec.OTHER_TASK`)."""
+
 _VECTOR_TYPES = ("float32", "float64")
 
 
@@ -69,14 +83,20 @@ def place(file_number: int) -> dict[str, int]:
     return {"chunk_index": file_number // FILES_PER_CHUNK, "file_index": file_number % FILES_PER_CHUNK}
 
 
-def vector_names(features: Features) -> dict[str, tuple[str, ...]]:
-    """Return the vector features a frame stores and the names of their dimensions."""
+def vector_names(features: Features, *, others: bool = False) -> dict[str, tuple[str, ...]]:
+    """Return the vector features a frame stores and the names of their dimensions.
+
+    `others` tells whether frames are labelled with other instructions, too.
+    """
     vectors = {STATE: features.state_names, ACTION: features.action_names}
-    return vectors | ({POINTS: features.points} if features.points else {})
+    labels = (POINTS, OTHER_POINTS) if others else (POINTS,)
+    return vectors | (dict.fromkeys(labels, features.points) if features.points else {})
 
 
-def make_info(features: Features, *, episodes: int, frames: int, tasks: int) -> dict[str, Any]:
-    """Compose ``info.json``."""
+def make_info(
+    features: Features, *, episodes: int, frames: int, tasks: int, others: bool = False
+) -> dict[str, Any]:
+    """Compose ``info.json``; `others` as in `vector_names`."""
     return {
         "codebase_version": VERSION,
         "robot_type": features.robot_type,
@@ -90,7 +110,7 @@ def make_info(features: Features, *, episodes: int, frames: int, tasks: int) -> 
         "data_path": DATA,
         "video_path": VIDEO if features.cameras else None,
         "splits": {"train": f"0:{episodes}"},
-        "features": _feature_entries(features),
+        "features": _feature_entries(features, others),
         "sayso": {"features": features.to_json()},
     }
 
@@ -218,10 +238,10 @@ def dataset_hash(root: Path) -> str:
     return digest.hexdigest()
 
 
-def _feature_entries(features: Features) -> dict[str, Any]:
+def _feature_entries(features: Features, others: bool) -> dict[str, Any]:
     vectors = {
         key: {"dtype": "float32", "shape": [len(names)], "names": list(names)}
-        for key, names in vector_names(features).items()
+        for key, names in vector_names(features, others=others).items()
     }
     videos = {
         image_key(camera): {
@@ -232,7 +252,8 @@ def _feature_entries(features: Features) -> dict[str, Any]:
         }
         for camera, (height, width) in features.cameras.items()
     }
-    counters = {key: {"dtype": dtype, "shape": [1], "names": None} for key, dtype in COUNTERS.items()}
+    columns = dict(COUNTERS) | ({OTHER_TASK_INDEX: "int64"} if others else {})
+    counters = {key: {"dtype": dtype, "shape": [1], "names": None} for key, dtype in columns.items()}
     return vectors | videos | counters
 
 

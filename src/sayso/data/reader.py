@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from PIL import Image as Picture
 from rich.console import Console
 from rich.progress import track
@@ -35,6 +36,7 @@ from sayso.data.normalize import RELATIVE, Integers, Stats, relative_chunk, rela
 from sayso.data.video import frames_at
 from sayso.spec import (
     ACTION,
+    OTHER_POINTS,
     POINTS,
     STATE,
     TASK,
@@ -75,6 +77,8 @@ class Dataset:
 
     - ``state`` float32 ``[N, S]``, ``action`` float32 ``[N, A]``, ``points`` float32 ``[N, P]``, robot units
     - ``task_index`` int64 ``[N]`` into ``tasks``
+    - ``other_task_index`` and ``other_points``, the same for something else that could have been asked; None
+      where the dataset does not have them
 
     Raises:
         FormatError: if `root` is not a LeRobotDataset v3.0 with a state and an action.
@@ -86,7 +90,10 @@ class Dataset:
         self.info = fmt.read_info(self.root)
         self.features = fmt.features_of(self.info)
         self.fps = self.features.fps
-        table = fmt.read_tables(self.root / "data", [*fmt.vector_names(self.features), "index", "task_index"])
+        others = OTHER_POINTS in self.info["features"]
+        vectors = fmt.vector_names(self.features, others=others)
+        more = [fmt.OTHER_TASK_INDEX] if others else []
+        table = fmt.read_tables(self.root / "data", [*vectors, "index", "task_index", *more])
         if not np.array_equal(table["index"].to_numpy(), np.arange(len(table))):
             raise fmt.FormatError(f"the rows of {self.root} are not in the order of their index")
         self.state = fmt.matrix(table, STATE)
@@ -95,6 +102,8 @@ class Dataset:
             fmt.matrix(table, POINTS) if self.features.points else np.empty((len(table), 0), np.float32)
         )
         self.task_index: Integers = table["task_index"].to_numpy()
+        self.other_points = fmt.matrix(table, OTHER_POINTS) if others else None
+        self.other_task_index: Integers | None = table[fmt.OTHER_TASK_INDEX].to_numpy() if others else None
         self.tasks = fmt.read_tasks(self.root)
         self._places = fmt.read_episodes(self.root)
         self.episodes = tuple(_episode(row) for row in self._places)
@@ -196,6 +205,14 @@ class Windows:
         self._action = np.concatenate([d.action for d in self.datasets])
         self._points = np.concatenate([d.points for d in self.datasets])
         self._tasks = [d.tasks[k] for d in self.datasets for k in d.task_index]
+        self._other_points = np.concatenate(
+            [d.points if d.other_points is None else d.other_points for d in self.datasets]
+        )
+        self._other_tasks = [
+            "" if d.other_task_index is None else d.tasks[d.other_task_index[k]]
+            for d in self.datasets
+            for k in range(len(d))
+        ]
         self._first_rows = np.cumsum([0, *(len(d) for d in self.datasets)])
         firsts = self._first_rows[:-1]
         layouts = [_layout(d, stride) + first for d, first in zip(self.datasets, firsts, strict=True)]
@@ -220,8 +237,11 @@ class Windows:
             RELATIVE: Stats.of(relative.reshape(len(relative), -1)),
         }
 
-    def batch(self, indices: Sequence[int] | Integers) -> Batch:
+    def batch(self, indices: Sequence[int] | Integers, ask_other: NDArray[np.bool_] | None = None) -> Batch:
         """Return windows, stacked.
+
+        Where `ask_other` is True (bool ``[B]``) and the dataset has it, a window comes with the other
+        instruction and its points instead, and all its actions count as padding: they answer the first one.
 
         - ``observation.images.<camera>`` uint8 ``[B, T, H, W, 3]`` and ``observation.state`` float32
           ``[B, T, S]``, oldest first, the present frame last
@@ -232,14 +252,19 @@ class Windows:
         rows, stops = self._rows[chosen], self._stops[chosen]
         past = self._past(chosen)
         future = rows[:, None] + np.arange(self.chunk)
+        other = np.array([bool(self._other_tasks[row]) for row in rows], np.bool_)
+        other &= False if ask_other is None else ask_other
         batch: Batch = {image_key(camera): self._images(camera, past) for camera in self.features.cameras}
         batch |= {
             STATE: self._state[past],
             ACTION: self._action[np.minimum(future, stops[:, None] - 1)],
-            ACTION_IS_PAD: future >= stops[:, None],
-            TASK: [self._tasks[row] for row in rows],
+            ACTION_IS_PAD: (future >= stops[:, None]) | other[:, None],
+            TASK: [
+                (self._other_tasks if o else self._tasks)[row] for row, o in zip(rows, other, strict=True)
+            ],
         }
-        return batch | ({POINTS: self._points[rows]} if self.features.points else {})
+        points = np.where(other[:, None], self._other_points[rows], self._points[rows])
+        return batch | ({POINTS: points} if self.features.points else {})
 
     def draw(self, seed: int, step: int, batch_size: int) -> Integers:
         """Return which windows training step `step` sees, a pure function of its arguments.

@@ -18,7 +18,7 @@ import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import accumulate, chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from sayso.data import format as fmt
 from sayso.data.normalize import Integers, colour_histogram, describe, describe_images
 from sayso.data.video import concatenate_videos, encode_video
 from sayso.spec import (
+    OTHER_TASK,
     TASK,
     Array,
     FeatureMismatchError,
@@ -142,6 +143,9 @@ class _Staged:
     tasks: tuple[str, ...]
     task_rows: Integers
     """Which of `tasks` each frame was shown with, ``[N]``."""
+    other_tasks: tuple[str, ...]
+    other_rows: Integers | None
+    """Which of `other_tasks` each frame is labelled with besides, ``[N]``; None if with nothing."""
     vectors: Mapping[str, Array]
     """Feature -> ``[N, D]``."""
     histograms: Mapping[str, Integers]
@@ -153,17 +157,26 @@ class _Staged:
 
 
 def _write_staged(folder: Path, features: Features, frames: Sequence[Observation]) -> None:
-    vectors = fmt.vector_names(features)
+    others = OTHER_TASK in frames[0]
+    vectors = fmt.vector_names(features, others=others)
     arrays: dict[str, Any] = {key: _vector(frames, key, len(names)) for key, names in vectors.items()}
-    tasks = list(dict.fromkeys(frame[TASK] for frame in frames))
-    arrays[TASK] = np.array([tasks.index(frame[TASK]) for frame in frames], np.int64)
+    tasks, arrays[TASK] = _numbered([frame[TASK] for frame in frames])
+    other_tasks: list[str] = []
+    if others:
+        other_tasks, arrays[OTHER_TASK] = _numbered([frame[OTHER_TASK] for frame in frames])
     for camera, size in features.cameras.items():
         images = _images(frames, image_key(camera), size)
         arrays[f"histogram.{camera}"] = colour_histogram(images[k] for k in _sample(len(images)))
         encode_video(folder / f"{camera}.mp4", images, features.fps)
     np.savez(folder / "arrays.npz", **arrays)
-    about = {"features": features.to_json(), "tasks": tasks}
+    about = {"features": features.to_json(), "tasks": tasks, "other_tasks": other_tasks}
     (folder / "episode.json").write_text(json.dumps(about, indent=2))
+
+
+def _numbered(sentences: Sequence[str]) -> tuple[list[str], Integers]:
+    """Return each sentence once, and which of them stands where."""
+    numbers = {sentence: k for k, sentence in enumerate(dict.fromkeys(sentences))}
+    return list(numbers), np.array([numbers[sentence] for sentence in sentences], np.int64)
 
 
 def _vector(frames: Sequence[Observation], key: str, size: int) -> Array:
@@ -200,12 +213,15 @@ def _read_staged(folder: Path, key: EpisodeKey, features: Features) -> _Staged:
             f"Given: {features.to_json()}. Record each robot, rate and camera size into a folder of its own."
         )
     with np.load(folder / "arrays.npz") as arrays:
+        others = OTHER_TASK in arrays
         return _Staged(
             key=key,
             folder=folder,
             tasks=tuple(about["tasks"]),
             task_rows=arrays[TASK],
-            vectors={name: arrays[name] for name in fmt.vector_names(features)},
+            other_tasks=tuple(about.get("other_tasks", ())),
+            other_rows=arrays[OTHER_TASK] if others else None,
+            vectors={name: arrays[name] for name in fmt.vector_names(features, others=others)},
             histograms={camera: arrays[f"histogram.{camera}"] for camera in features.cameras},
             samples=len(_sample(len(arrays[TASK]))),
         )
@@ -242,7 +258,14 @@ def _build(
     """Write the whole dataset into `folder`, from nothing."""
     for leftover in folder.glob("*"):
         shutil.rmtree(leftover)
-    tasks = list(dict.fromkeys(task for episode in episodes for task in episode.tasks))
+    others = all(episode.other_rows is not None for episode in episodes)
+    if not others and any(episode.other_rows is not None for episode in episodes):
+        raise FeatureMismatchError(
+            "some of the staged episodes are labelled with other instructions and some are not; "
+            "record them into folders of their own"
+        )
+    own, besides = (tuple(getattr(e, name) for e in episodes) for name in ("tasks", "other_tasks"))
+    tasks = {task: k for k, task in enumerate(dict.fromkeys(chain(*own, *besides)))}
     ends = list(accumulate(len(episode) for episode in episodes))
     columns = [
         _columns(episode, features.fps, number, end - len(episode), tasks)
@@ -257,8 +280,8 @@ def _build(
         for number, row in enumerate(zip(episodes, columns, ends, places, strict=True))
     ]
     _write_table(folder / fmt.EPISODES.format(**fmt.place(0)), pa.Table.from_pylist(rows))
-    _write_table(folder / fmt.TASKS, fmt.task_table(tasks))
-    info = fmt.make_info(features, episodes=len(episodes), frames=ends[-1], tasks=len(tasks))
+    _write_table(folder / fmt.TASKS, fmt.task_table(list(tasks)))
+    info = fmt.make_info(features, episodes=len(episodes), frames=ends[-1], tasks=len(tasks), others=others)
     (folder / fmt.STATS).write_text(json.dumps(_total_stats(episodes, columns), indent=2))
     (folder / fmt.INFO).write_text(json.dumps(info, indent=2))
 
@@ -273,11 +296,11 @@ def _publish(root: Path) -> None:
 
 
 def _columns(
-    episode: _Staged, fps: int, number: int, first_row: int, tasks: Sequence[str]
+    episode: _Staged, fps: int, number: int, first_row: int, tasks: Mapping[str, int]
 ) -> dict[str, NDArray[Any]]:
     """Return every column of an episode's rows, vectors as ``[N, D]`` and counters as ``[N]``."""
     steps = np.arange(len(episode))
-    task_index = np.array([tasks.index(task) for task in episode.tasks])
+    task_index = np.array([tasks[task] for task in episode.tasks])
     counters = {
         "timestamp": steps / fps,
         "frame_index": steps,
@@ -285,7 +308,11 @@ def _columns(
         "index": first_row + steps,
         "task_index": task_index[episode.task_rows],
     }
-    return {**episode.vectors, **{key: counters[key].astype(dtype) for key, dtype in fmt.COUNTERS.items()}}
+    columns = {**episode.vectors, **{key: counters[key].astype(d) for key, d in fmt.COUNTERS.items()}}
+    if episode.other_rows is not None:
+        other_index = np.array([tasks[task] for task in episode.other_tasks], np.int64)
+        columns[fmt.OTHER_TASK_INDEX] = other_index[episode.other_rows]
+    return columns
 
 
 def _roll(sizes: Sequence[int], limit_mb: float) -> list[int]:

@@ -64,6 +64,9 @@ class TrainConfig:
     `sayso.models.vla.VLAConfig` that have no flag of their own."""
     stride: int = 1
     """Frames between the present frames of neighbouring windows; a larger one needs less disk."""
+    other_share: float = 0.25
+    """Share of windows that ask for something else in the scene, only to be pointed at, where demonstrations
+    are labelled so; a model that learns no pointing is asked nothing else."""
     optimizer: Literal["muon", "adamw"] = "muon"
     """What moves the weights: Muon, or AdamW, with which the other models were published. Both understand the
     same learning rate and decay."""
@@ -98,6 +101,8 @@ class TrainConfig:
         for name in ("steps", "batch_size", "history", "chunk", "stride", "threads", "eval_episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 1")
+        if not 0 <= self.other_share < 1:
+            raise ValueError(f"other_share is {self.other_share}, but a share lies in 0..1, 1 excluded")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is {self.ema}, but a decay lies in 0..1, 1 excluded")
         if not self.datasets:
@@ -107,6 +112,7 @@ class TrainConfig:
         policies.changed_fields(self.model, self.model_config)
 
 
+_OTHERS_STREAM = 0x07E5  # keeps what is asked otherwise independent of what is drawn from the same seed
 FREE_TO_CHANGE = frozenset({"out", "datasets", "save_minutes", "eval_every", "eval_episodes", "world"})
 """Fields that may differ when a run is taken up again, since they cannot change its weights. Datasets may
 have moved: what counts is their hash."""
@@ -179,10 +185,12 @@ class Run:
 
     def batches(self) -> Generator[tuple[Integers, Batch], None, None]:
         """Yield the windows of each step that is still to be done, and their indices."""
+        other_share = self.config.other_share if policies.learns_to_point(self.policy) else 0.0
 
         def load(step: int) -> tuple[Integers, Batch]:
             indices = self.windows.draw(self.config.seed, step, self.config.batch_size)
-            return indices, self.windows.batch(indices)
+            draws = np.random.default_rng([_OTHERS_STREAM, self.config.seed, step]).random(len(indices))
+            return indices, self.windows.batch(indices, draws < other_share)
 
         return prefetch(load, range(self.step, self.config.steps))
 

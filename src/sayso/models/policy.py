@@ -241,6 +241,12 @@ def _check_sizes(config: vla.VLAConfig, features: Features, stats: Mapping[str, 
         raise FeatureMismatchError("the model does not belong to these features: " + "; ".join(wrong))
 
 
+def learns_to_point(policy: TrainablePolicy) -> bool:
+    """Tell whether a policy's training makes use of ``label.points``."""
+    c = policy.config()
+    return bool(c["type"] == "vla" and c["fusion"] == "early" and (c["point_weight"] or c["where_weight"]))
+
+
 def build(
     type: str,
     *,

@@ -36,7 +36,7 @@ class FrozenTextEncoder:
     in a batch cannot change its numbers.
     """
 
-    def __init__(self, *, max_words: int = MAX_WORDS, remember: int = 4096, threads: int = 1) -> None:
+    def __init__(self, *, max_words: int = MAX_WORDS, remember: int = 20_000, threads: int = 1) -> None:
         """Open the encoder.
 
         Args:

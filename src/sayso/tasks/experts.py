@@ -32,6 +32,8 @@ SKILLS: Mapping[tuple[str, str], motion.Skill[Any]] = {
 class Expert:
     """Carry out the running task of a world with privileged sight. Acts one step at a time."""
 
+    sees_pictures = False
+
     def __init__(self, world: World) -> None:
         """Watch a world; which task it is may change between episodes."""
         self._world = world

@@ -192,23 +192,28 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
             known("reset option", name, OPTIONS)
         family = options.get("family") or self._family or str(self.np_random.choice(self.families))
         self._task = self._asked(known("task", family, self.families), options)
-        places = int(self.np_random.integers(2**31)) if seed is None else seed
+        self._places = int(self.np_random.integers(2**31)) if seed is None else seed
         self._noise = float(options.get("image_noise", 0.0))
-        self._noise_rng = np.random.default_rng([_NOISE_STREAM, places])
         self._enter(family)
         self._set_up(options)
-        self._place(places)
+        self._place(self._places)
         return self._observe(), self._info(False)
 
-    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Apply one action (float32 [4], clipped to -1..1) for 1/80 s."""
+    def step(
+        self, action: Array, *, look: bool = True
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Apply one action (float32 [4], clipped to -1..1) for 1/80 s.
+
+        Without `look` the picture is drawn only if the episode ends here.
+        """
         action = np.asarray(action, dtype=np.float32)
         if action.shape != self.action_space.shape:
             names = ", ".join(self.features.action_names)
             raise ValueError(f"an action here is [{names}], but got shape {action.shape}")
         self._raw, _, _, cut_off, told = self._running().env.step(np.clip(action, -1.0, 1.0))
         success = bool(told["success"])
-        return self._observe(), float(success), success, bool(cut_off), self._info(success)
+        observation = self._observe() if look or success or cut_off else self._feel()
+        return observation, float(success), success, bool(cut_off), self._info(success)
 
     def labels(self) -> Array:
         """Return where the task's first object and its goal are in the picture, float32 [6].
@@ -221,6 +226,9 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
             u, v, visible = self._in_picture(point)
             numbers += [u, v, 1.0] if visible else [0.5, 0.5, 0.0]
         return np.array(numbers, dtype=np.float32)
+
+    def other_labels(self) -> None:
+        """Return nothing: each of Meta-World's scenes knows one task."""
 
     def expert(self) -> Policy:
         """Return Meta-World's scripted policies, which see everything."""
@@ -282,13 +290,14 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
     def _observe(self) -> Observation:
         picture = self._picture()
         if self._noise:
-            noisy = picture + self._noise_rng.normal(0.0, self._noise, picture.shape)
+            # One stream per step, so that looking less often shows the same.
+            rng = np.random.default_rng([_NOISE_STREAM, self._places, self._running().env.curr_path_length])
+            noisy = picture + rng.normal(0.0, self._noise, picture.shape)
             picture = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-        return {
-            image_key(CAMERA): picture,
-            STATE: self._raw[:SEEN].astype(np.float32),
-            TASK: self.task.instruction,
-        }
+        return {image_key(CAMERA): picture} | self._feel()
+
+    def _feel(self) -> Observation:
+        return {STATE: self._raw[:SEEN].astype(np.float32), TASK: self.task.instruction}
 
     def _picture(self) -> Image:
         drawn = self._cameras.picture(self._running().env.data, CAMERA)[::-1, ::-1]

@@ -230,6 +230,20 @@ def alternatives(task: Task) -> list[Intent]:
     return [i for i in others if i.place == task.intent.place] or others
 
 
+def askable(task: Task) -> list[Intent]:
+    """Return whatever else its world's families could name in a task's scene, feasible or not."""
+    found = [
+        intent
+        for (family, manner), row in TEMPLATES.items()
+        if family in TASKS[task.world].families
+        for intent in intents(
+            Draw(family, manner, row.objects, row.places, "train"), task.layout, task.things
+        )
+    ]
+    own = (task.intent.object, task.intent.place)
+    return [intent for intent in found if (intent.object, intent.place) != own]
+
+
 def intents(draw: Draw, layout: Layout, things: Mapping[str, Thing]) -> list[Intent]:
     """Return everything that may be asked in a scene."""
     places = [thing for thing in things.values() if thing.kind in draw.places]

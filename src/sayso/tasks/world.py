@@ -24,7 +24,7 @@ from sayso.spec import STATE, TASK, Array, Features, Image, Observation, Policy,
 from sayso.tasks.experts import Expert
 from sayso.tasks.home import start_pose
 from sayso.tasks.language import Intent, parse, plain
-from sayso.tasks.task import TASKS, Task, alternatives, called, draw_task, make_task, say
+from sayso.tasks.task import TASKS, Task, alternatives, askable, called, draw_task, make_task, say
 
 if TYPE_CHECKING:
     from sayso.tasks.metaworld import MetaWorld
@@ -36,6 +36,9 @@ FILM_PX = 240
 OPTIONS = ("family", "instruction", "wording", "objects", "swap")
 PUSHED_M = 0.02
 """From how far on a thing counts as the one that was chosen to be pushed."""
+OTHERS = 4
+"""How many other instructions a recorded episode is labelled with."""
+_OTHERS_STREAM = 0x07E5  # keeps them independent of the scene drawn from the same seed
 NOWHERE = (0.0, 0.0, 0.0)
 NO_EPISODE = "this world has no episode yet: call reset(seed=...) first"
 
@@ -82,6 +85,7 @@ class World(gymnasium.Env[Observation, Array]):
         self._filmed: Simulation | None = None
         self._simulation: Simulation | None = None
         self._task: Task | None = None
+        self._others: list[tuple[str, Intent]] | None = None
 
     @property
     def task(self) -> Task:
@@ -148,8 +152,13 @@ class World(gymnasium.Env[Observation, Array]):
         """Put the robot back at a start pose, its arm folded; things stay where they are."""
         self.simulation.place_robot(start_pose(self.np_random) if self.simulation.kind.mobile else NOWHERE)
 
-    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Apply one action (float32 [A], robot units, clipped to the robot's limits) for 1/20 s."""
+    def step(
+        self, action: Array, *, look: bool = True
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Apply one action (float32 [A], robot units, clipped to the robot's limits) for 1/20 s.
+
+        Without `look` pictures are drawn only if the episode ends here.
+        """
         action = np.asarray(action, dtype=np.float32)
         if action.shape != self.action_space.shape:
             names = ", ".join(self.features.action_names)
@@ -158,8 +167,9 @@ class World(gymnasium.Env[Observation, Array]):
         self._steps += 1
         self._note_choice()
         info = self._info()
-        success = bool(info["is_success"])
-        return self._observe(), float(success), success, self._steps >= self.task.horizon, info
+        success, late = bool(info["is_success"]), self._steps >= self.task.horizon
+        observation = self._observe() if look or success or late else self._feel()
+        return observation, float(success), success, late, info
 
     def holds(self, intent: Intent) -> bool:
         """Tell whether what an intent asks for is already so."""
@@ -176,9 +186,28 @@ class World(gymnasium.Env[Observation, Array]):
         Per camera and referent: u, v in 0..1 (0.5 where not visible) and visible, 0 or 1. Privileged: the
         simulator gives them for free, training may use them, a policy never sees them.
         """
+        return self._points(self.task.intent)
+
+    def other_labels(self) -> tuple[str, Array] | None:
+        """Return something else that could be asked now and its `labels`, or None if there is nothing.
+
+        Up to `OTHERS` such instructions, drawn from the seed, take turns from step to step. Training asks for
+        them to be pointed at: with one sentence per scene, what it names can be learned by heart.
+        """
+        if self._others is None:
+            rng = np.random.default_rng([_OTHERS_STREAM, self.np_random_seed])
+            found = askable(self.task)
+            chosen = rng.permutation(len(found))[:OTHERS]
+            self._others = [(say(found[k], rng), found[k]) for k in chosen]
+        if not self._others:
+            return None
+        sentence, intent = self._others[self._steps % len(self._others)]
+        return sentence, self._points(intent)
+
+    def _points(self, intent: Intent) -> Array:
         numbers = []
         for camera in CAMERAS:
-            for point in (self._object_point(), self._place_point()):
+            for point in (self._object_point(intent), self._place_point(intent)):
                 u, v, visible = (
                     (0.5, 0.5, False) if point is None else self.simulation.in_image(camera, point)
                 )
@@ -215,12 +244,12 @@ class World(gymnasium.Env[Observation, Array]):
         view.distance, view.azimuth, view.elevation = (3.2, -6, -42) if mobile else (0.9, 140, -30)
         return view
 
-    def _object_point(self) -> Point | None:
-        return self.simulation.position(self.task.object_name) if self.task.object_name else None
+    def _object_point(self, intent: Intent) -> Point | None:
+        return self.simulation.position(intent.object.name) if intent.object else None
 
-    def _place_point(self) -> Point:
-        by_handle = self.task.intent.manner in ("open", "close")
-        return self.simulation.handle() if by_handle else self.simulation.position(self.task.place_name)
+    def _place_point(self, intent: Intent) -> Point:
+        by_handle = intent.manner in ("open", "close")
+        return self.simulation.handle() if by_handle else self.simulation.position(intent.place.name)
 
     def _understood(self, sentence: str, task: Task) -> Task:
         """Return the task that a sentence asks for in a task's scene.
@@ -240,6 +269,7 @@ class World(gymnasium.Env[Observation, Array]):
 
     def _start_episode(self) -> None:
         self._steps, self._taken = 0, ""
+        self._others = None
         self.simulation.watch_heights()
         movable = [item.name for item in self.task.layout.items if SHAPES[item.kind].movable]
         self._began = {name: self.simulation.position(name) for name in movable}
@@ -254,10 +284,10 @@ class World(gymnasium.Env[Observation, Array]):
 
     def _observe(self) -> Observation:
         pictures = self.simulation.pictures(self._cameras)
-        observation: Observation = {image_key(name): image for name, image in pictures.items()}
-        observation[STATE] = self.simulation.state()
-        observation[TASK] = self.task.instruction
-        return observation
+        return {image_key(name): image for name, image in pictures.items()} | self._feel()
+
+    def _feel(self) -> Observation:
+        return {STATE: self.simulation.state(), TASK: self.task.instruction}
 
     def _info(self) -> dict[str, Any]:
         conditions = self.conditions()
