@@ -1,7 +1,8 @@
 """Decide which action applies now when chunks arrive late: functions of step numbers, without a clock.
 
 Time is counted in control steps. The chunk that answers what was seen at step k says what to do at steps k,
-k + 1, ...; it arrives at some later step n, when its first n - k actions belong to the past::
+k + 1, ...; it arrives at some later step n, when its first n - k actions belong to the past. Unless the robot
+was held for want of an action: those steps do not count, and the answer goes on where the robot stopped::
 
     step          k         n
     answer        |--past---|--------- new --------->
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -70,6 +71,10 @@ class Plan:
     def at(self, step: int) -> Array | None:
         """Return the action of a step, float32 ``[A]``, or None if the plan says nothing about it."""
         return self.actions[step - self.begin] if self.begin <= step < self.end else None
+
+    def cut(self, step: int) -> Plan:
+        """Return it without what it says from a step on."""
+        return replace(self, actions=self.actions[: max(0, step - self.begin)], answers=())
 
     def is_newer_than(self, answer: Answer) -> bool:
         """Tell whether it knows of something seen at the same step as an answer, or later."""
@@ -133,7 +138,10 @@ class Naive(_Repeated):
     def merge(self, plan: Plan, answer: Answer, now: int) -> Plan:
         """Return what the answer says from `now` on; an older answer than the plan's changes nothing."""
         _refuse_the_future(answer, now)
-        if plan.is_newer_than(answer) or answer.end <= now:
+        if plan.is_newer_than(answer):
+            return plan
+        answer = _moved_on(answer, plan, now)
+        if answer.end <= now:
             return plan
         return Plan(begin=now, actions=answer.since(now), seen_at=answer.seen_at)
 
@@ -154,10 +162,11 @@ class Ensemble(_Repeated):
     def merge(self, plan: Plan, answer: Answer, now: int) -> Plan:
         """Return the mean, from `now` on, of all answers that still speak about a step, in any order."""
         _refuse_the_future(answer, now)
-        others = (old for old in plan.answers if old.seen_at != answer.seen_at)
-        answers = sorted((a for a in (*others, answer) if a.end > now), key=lambda a: a.seen_at)
-        if not answers:
+        answer = _moved_on(answer, plan, now)
+        if answer.end <= now:
             return plan
+        others = (old for old in plan.answers if old.seen_at != answer.seen_at and old.end > now)
+        answers = sorted((*others, answer), key=lambda a: a.seen_at)
         total = np.zeros((max(a.end for a in answers) - now, answer.chunk.actions.shape[1]))
         weight = np.zeros((len(total), 1))
         for one in answers:
@@ -182,7 +191,10 @@ class RealTime(_Repeated):
     def merge(self, plan: Plan, answer: Answer, now: int) -> Plan:
         """Return the old plan faded into the answer, from `now` on; an older answer changes nothing."""
         _refuse_the_future(answer, now)
-        if plan.is_newer_than(answer) or answer.end <= now:
+        if plan.is_newer_than(answer):
+            return plan
+        answer = _moved_on(answer, plan, now)
+        if answer.end <= now:
             return plan
         actions = answer.since(now).copy()
         if (overlap := min(plan.end, answer.end) - now) > 0 and plan.begin <= now:
@@ -295,6 +307,15 @@ class Late:
         if self._answer is not None and self._step - self._answer.seen_at >= self._delay:
             self._plan = self._strategy.merge(self._plan, self._answer, self._step)
             self._answer = None
+
+
+def _moved_on(answer: Answer, plan: Plan, now: int) -> Answer:
+    """Return the answer later by as many steps as the robot was held since it was asked for.
+
+    Nothing was done in them, so the actions that the answer had for them are still to be done.
+    """
+    held = now - max(plan.end, answer.seen_at)
+    return replace(answer, seen_at=answer.seen_at + held) if held > 0 else answer
 
 
 def _refuse_the_future(answer: Answer, now: int) -> None:
