@@ -50,6 +50,8 @@ class Breaking(Remembering):
                 return Chunk(np.zeros((3, 7), np.float32))
             case "dawdle":
                 time.sleep(0.6)
+            case "hang":
+                time.sleep(600)
         return super().act(observation)
 
 
@@ -91,9 +93,9 @@ def served(
 
 PROGRAM = """
 from sayso.runtime.server import PolicyServer, ServeConfig, run_server
-from small_servers import Remembering
+from small_servers import Breaking
 from small_worlds import FEATURES
-run_server(PolicyServer(Remembering, FEATURES, ServeConfig(port=0)), lambda url: print(url, flush=True))
+run_server(PolicyServer(Breaking, FEATURES, ServeConfig(port=0)), lambda url: print(url, flush=True))
 print("stopped")
 """
 

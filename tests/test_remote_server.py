@@ -144,6 +144,15 @@ def test_a_gigabyte_is_refused_by_its_announcement(url):
         assert closed.value.rcvd.code == 1009
 
 
+def test_a_message_in_endless_pieces_ends_its_connection(url):
+    with Caller(url) as caller:
+        # The head of a binary message that goes on, and continuations of it, all of them empty.
+        caller.socket.socket.sendall(b"\x02\x80mask" + 5000 * b"\x00\x80mask")
+        with pytest.raises(ConnectionClosed) as closed:
+            caller.socket.recv(timeout=30)
+        assert closed.value.rcvd.code == 1009
+
+
 def test_whoever_stops_in_the_middle_of_a_message_holds_up_nobody(url):
     with Caller(url) as slow, Caller(url) as other:
         slow.socket.socket.sendall(b"\x82\xfe\x7f\xff" + b"mask" + b"some, then nothing")
@@ -324,6 +333,18 @@ def test_a_taken_port_is_an_error_in_words(url):
 def test_impossible_settings_are_refused(changes):
     with pytest.raises(ValueError, match="a port of 0 to 65535"):
         ServeConfig(**changes)
+
+
+def test_a_policy_that_hangs_keeps_the_server_from_ending_no_longer_than_the_grace():
+    process, address = served_by_a_process()
+    with Caller(address) as caller:
+        caller.ask()
+        caller.socket.send(pack(look(task="hang")))
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(ConnectionClosed):
+            caller.socket.recv(timeout=60)
+    assert process.communicate(timeout=60)[0] == "stopped\n" and process.returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -24,7 +24,6 @@ import logging
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -43,6 +42,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from sayso.runtime.inference import Worker
 from sayso.runtime.request import RESET, names, read_request
 from sayso.runtime.wire import WireError, authorization, pack
 from sayso.spec import (
@@ -125,7 +125,7 @@ class PolicyServer:
         self._about = dict(about or {})
         self._metrics = _Metrics()
         self._log = logging.getLogger("sayso.server")
-        self._inference = ThreadPoolExecutor(1, "inference")
+        self._inference = Worker("inference")
         self._idle: set[ServerConnection] = set()
         self._open = 0
         self._stopping = False
@@ -271,7 +271,7 @@ class PolicyServer:
             raise _DawdledError from error
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._inference, work)
+        return await asyncio.wrap_future(self._inference.submit(work))
 
     def _count(self, more: int) -> None:
         self._open += more
@@ -287,7 +287,7 @@ class PolicyServer:
                 await server.wait_closed()
         for connection in server.connections:
             connection.transport.abort()
-        self._inference.shutdown(wait=False, cancel_futures=True)
+        self._inference.close()
 
 
 def run_server(server: PolicyServer, announce: Callable[[str], None]) -> None:
