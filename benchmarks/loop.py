@@ -23,7 +23,8 @@ import tyro
 from results_file import ROOT, portable, write_result
 from sayso.runtime.chunking import StrategyName
 from sayso.runtime.limits import limits_of
-from sayso.runtime.loop import LoopConfig, RunReport, Spread, drive
+from sayso.runtime.loop import LoopConfig, drive
+from sayso.runtime.report import RunReport, Spread
 from sayso.runtime.robot import SimulatedRobot
 from sayso.runtime.run import simulated
 from sayso.runtime.stopping import Stop, on_signals

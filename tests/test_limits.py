@@ -7,7 +7,7 @@ import pytest
 
 from sayso.runtime.limits import UnsafeActionError, Workspace, limits_of
 from sayso.sim.robots import LEKIWI, REST_RAD, SO101, to_robot_units
-from sayso.spec import UnknownNameError
+from sayso.spec import SaysoError, UnknownNameError
 from small_worlds import FEATURES
 
 REST = to_robot_units(REST_RAD)
@@ -84,7 +84,8 @@ def test_a_hand_that_is_outside_may_come_back_and_go_no_further():
 def test_what_cannot_limit_a_robot_is_refused():
     with pytest.raises(UnknownNameError, match="no robot with known limits 'point'"):
         limits_of(FEATURES)
-    with pytest.raises(ValueError, match="a speed above 0"):
-        limits_of(SO101.features(), speed_deg_s=0)
-    with pytest.raises(ValueError, match="from low to high"):
+    for speed in (0, float("nan")):
+        with pytest.raises(SaysoError, match="a speed above 0"):
+            limits_of(SO101.features(), speed_deg_s=speed)
+    with pytest.raises(SaysoError, match="from low to high"):
         limits_of(SO101.features(), low_m=(0, 0, 0.6))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import pty
 import signal
 import sys
 import threading
@@ -16,11 +15,12 @@ import pytest
 
 from sayso.runtime.inference import Inference, PolicyFailedError
 from sayso.runtime.limits import Limits
-from sayso.runtime.loop import LoopConfig, MonotonicClock, Spread, drive, steady
+from sayso.runtime.loop import LoopConfig, MonotonicClock, drive, steady
+from sayso.runtime.report import Spread
 from sayso.runtime.robot import ImaginedRobot, SimulatedRobot
-from sayso.runtime.stopping import SIGNALS, Stop, on_key, on_signals
+from sayso.runtime.stopping import SIGNALS, Stop, on_signals
 from sayso.sim.robots import LEKIWI
-from sayso.spec import Chunk, FeatureMismatchError
+from sayso.spec import STATE, Chunk, FeatureMismatchError
 from small_worlds import FEATURES, SpotExpert, SpotWorld
 
 FAST = {"hz": 100.0, "rest_s": 0.03}
@@ -107,6 +107,24 @@ class Raises(Drives):
         return super().act(observation)
 
 
+class Counts(Drives):
+    """Go on by a degree per step from where the arm is; think for thirty steps at every third question."""
+
+    def __init__(self, robot) -> None:
+        super().__init__()
+        self.robot = robot
+
+    def act(self, observation) -> Chunk:
+        if self.calls % 3 == 2:
+            until, deadline = len(self.robot.sent) + 30, time.monotonic() + 5
+            while len(self.robot.sent) < until and time.monotonic() < deadline:
+                time.sleep(0.001)
+        actions = np.zeros((self.length, 9), np.float32)
+        actions[:, 0] = observation[STATE][0] + np.arange(1, self.length + 1)
+        self.calls += 1
+        return Chunk(actions)
+
+
 def driven(policy, robot=None, *, until=None, stop=None, clock=None, limits=WIDE, **config):
     robot = robot or Recorder()
     report = drive(
@@ -189,11 +207,41 @@ def test_no_tick_waits_for_the_policy_and_the_watchdog_holds_the_robot():
     assert_at_rest(robot, report)
 
 
-def test_a_chunk_too_short_for_the_delay_ends_the_run_with_that_reason():
+@pytest.mark.parametrize("strategy", ["naive", "realtime", "ensemble"])
+@pytest.mark.parametrize("watchdog_ms", [1000, 5000])
+def test_after_it_was_held_the_robot_goes_on_from_where_it_stopped(strategy, watchdog_ms):
     clock = HandClock()
-    report, _ = driven(Drives(length=1), clock=clock, strategy="naive", patience_s=1)
-    assert report.fault and "steps late, none of use" in report.stopped
+    robot = Recorder(clock)
+    report, _ = driven(
+        Counts(robot), robot, clock=clock, until=after(robot, 90), hz=20.0, strategy=strategy,
+        watchdog_ms=watchdog_ms,
+    )  # fmt: skip
+    moved = np.diff([sent[0] for sent in robot.sent[: report.ticks]])
+    assert report.held > 5 and moved.sum() > 20
+    assert (report.watchdog > 0) == (watchdog_ms == 1000)
+    np.testing.assert_allclose(moved, np.round(moved), atol=1e-3)
+    assert set(np.round(moved)) == {0, 1}, "a step of the motion was left out or done twice"
+
+
+def test_a_policy_that_answers_with_single_actions_drives_too():
+    clock = HandClock()
+    robot = Recorder(clock)
+    report, _ = driven(Drives(length=1), robot, clock=clock, strategy="naive", until=after(robot, 30))
+    assert not report.fault and report.answers > 3
+    assert max(sent[0] for sent in robot.sent) == 10
+
+
+def test_answers_that_are_always_too_old_end_the_run_with_that_reason():
+    report, _ = driven(Drives(), clock=HandClock(), hz=20.0, watchdog_ms=1, patience_s=1)
+    assert report.fault and "steps late, none of use since" in report.stopped
     assert report.held == report.ticks
+
+
+def test_a_policy_of_another_width_is_stopped_before_anything_moves():
+    report, robot = driven(Drives((0, 0, 0, 0, 0, 0, 0)), clock=HandClock())
+    assert report.fault and "answered with 7 numbers per action instead of 9" in report.stopped
+    assert report.ticks == 0 and str(report) == f"stopped: {report.stopped}"
+    assert_at_rest(robot, report)
 
 
 def test_a_policy_that_raises_stops_the_robot_with_its_words():
@@ -237,6 +285,20 @@ def test_what_a_driver_cuts_off_is_counted_and_is_where_the_next_step_begins():
     robot = Timid(clock)
     report, _ = driven(Drives(), robot, clock=clock, until=after(robot, 10), hz=20.0)
     assert report.clipped["driver"] >= 5
+
+
+class Garbled(Recorder):
+    """Say that something was sent that is no number."""
+
+    def send_action(self, action):
+        return dict.fromkeys(super().send_action(action), float("nan"))
+
+
+def test_a_driver_that_says_nonsense_stops_the_robot_and_nonsense_is_not_sent_on():
+    report, robot = driven(Drives(), Garbled(), clock=HandClock())
+    assert report.fault and "not finite" in report.stopped
+    assert np.isfinite(robot.sent).all()
+    assert_at_rest(robot, report)
 
 
 class Unplugged(Recorder):
@@ -306,34 +368,20 @@ def test_a_signal_stops_the_robot_and_kills_nobody(number):
     assert_at_rest(robot, report)
 
 
-def test_any_key_stops_the_robot_and_the_terminal_is_left_as_it_was():
-    ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "r") as terminal:
-        import termios
-
-        before, stop = termios.tcgetattr(theirs), Stop()
-        with on_key(stop, terminal) as keys:
-            assert keys
-            os.write(ours, b" ")
-            for _ in range(100):
-                if stop.reason:
-                    break
-                time.sleep(0.05)
-        assert stop.reason == "a key was pressed" and not stop.fault
-        assert termios.tcgetattr(theirs) == before
-    os.close(ours)
+def test_whoever_stops_without_a_reason_stops_all_the_same():
+    stop, robot = Stop(), Recorder()
+    stop("")
+    report, _ = driven(Drives(), robot, stop=stop)
+    assert report.ticks == 0 and report.stopped
 
 
-def test_without_a_terminal_there_are_no_keys(tmp_path):
-    with (tmp_path / "empty").open("w+") as file, on_key(Stop(), file) as keys:
-        assert not keys
-
-
-def test_the_first_reason_stays():
-    stop = Stop()
-    stop("a", fault=True)
-    stop("b")
-    assert (stop.reason, stop.fault) == ("a", True)
+def test_a_long_run_keeps_the_times_of_its_end(monkeypatch):
+    monkeypatch.setattr("sayso.runtime.loop.KEPT", 5)
+    clock = HandClock()
+    robot = Recorder(clock, work_s={3: 0.25})
+    report, _ = driven(Drives(), robot, clock=clock, until=after(robot, 20), hz=10.0, rest_s=0)
+    assert (report.ticks, report.missed) == (20, 1)
+    assert report.work_ms.max == pytest.approx(0)
 
 
 def test_time_ends_a_run():
@@ -346,6 +394,8 @@ def test_a_robot_that_does_not_fit_is_not_moved():
     robot = Recorder()
     with pytest.raises(FeatureMismatchError):
         drive(robot, Drives(), "go", features=FEATURES, limits=SPOTS)
+    with pytest.raises(FeatureMismatchError, match=r"the limits are of x\.vel"):
+        drive(robot, Drives(), "go", features=HOME, limits=SPOTS)
     assert robot.sent == []
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import signal
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,7 +17,10 @@ from websockets.sync.server import serve
 from contracts.policy_contract import PolicyContract
 from sayso import cli, rollout, subject
 from sayso.rollout import rollout as roll
+from sayso.runtime.limits import Limits
+from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.remote import RemoteError, RemotePolicy, Renamed
+from sayso.runtime.robot import ImaginedRobot
 from sayso.runtime.wire import pack, unpack
 from sayso.spec import STATE, TASK, Chunk, NotFiniteError, Outcome, Policy, SaysoError, image_key
 from small_servers import Breaking, look, served, served_by_a_process
@@ -132,6 +138,46 @@ def test_a_server_that_is_killed_is_missed_and_found_again_when_it_is_back():
     with served(port=int(url.rpartition(":")[2])):
         assert policy.act(look()).actions[0, 1] == 1
         policy.close()
+
+
+def driven(policy, at_step):
+    """Let a policy drive no robot at all for a hundred steps, while something happens at some of them."""
+    steps = itertools.count(1)
+
+    def until():
+        step = next(steps)
+        at_step.get(step, lambda: None)()
+        return "enough" if step == 100 else ""
+
+    wide = np.full(2, 1e6, np.float32)
+    return drive(
+        ImaginedRobot(FEATURES),
+        policy,
+        "go",
+        features=FEATURES,
+        limits=Limits(names=FEATURES.action_names, low=-wide, high=wide, speed_per_s=wide),
+        config=LoopConfig(hz=50, watchdog_ms=300, rest_s=0.05),
+        until=until,
+    )
+
+
+def test_a_robot_whose_server_is_killed_is_held_and_then_stopped():
+    process, url = served_by_a_process()
+    report = driven(RemotePolicy(url, connect_s=0.5), {15: process.kill})
+    process.communicate()
+    assert report.fault and "cannot be reached" in report.stopped
+    assert report.answers > 0 and report.watchdog > 0 and report.at_rest
+
+
+def test_a_robot_whose_server_falls_silent_is_held_until_it_answers_again():
+    process, url = served_by_a_process()
+    silence = {15: signal.SIGSTOP, 60: signal.SIGCONT}
+    with RemotePolicy(url) as policy:
+        report = driven(policy, {step: partial(process.send_signal, s) for step, s in silence.items()})
+    process.kill()
+    process.communicate()
+    assert report.stopped == "enough" and not report.fault
+    assert report.watchdog > 0 and 20 < report.held < 90
 
 
 def test_a_server_that_comes_back_with_another_policy_is_not_asked():

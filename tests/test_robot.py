@@ -79,6 +79,8 @@ def test_names_and_numbers_go_both_ways():
     assert vector(command(action, FEATURES), FEATURES).tolist() == action.tolist()
     with pytest.raises(FeatureMismatchError, match=r"without y\.vel: only x\.vel"):
         vector({"x.vel": 1.0}, FEATURES)
+    with pytest.raises(NotFiniteError, match=r"an action has y\.vel"):
+        vector({"x.vel": 1.0, "y.vel": float("nan")}, FEATURES)
 
 
 def test_an_image_keeps_its_middle_and_its_proportions():

@@ -11,7 +11,7 @@ from sayso import cli
 from sayso.data.normalize import Stats
 from sayso.models.policy import build
 from sayso.runtime.robot import DryRun, ImaginedRobot
-from sayso.runtime.run import RunConfig, cameras_of, make_robot, run, simulated
+from sayso.runtime.run import RunConfig, cameras_of, connected, make_robot, run, simulated
 from sayso.sim.robots import SO101
 from sayso.spec import SPLITS, Chunk, SaysoError, UnknownNameError
 from sayso.tasks.language import NotUnderstoodError
@@ -68,6 +68,40 @@ def test_a_dry_run_of_a_real_robot_sends_nothing():
         make_robot(RunConfig(robot="lekiwi", dry_run=True), ARM, "rise")
 
 
+class Torn(ImaginedRobot):
+    """Have a cable that is out, at the beginning or at the end."""
+
+    def __init__(self, at: str) -> None:
+        super().__init__(ARM)
+        self.at, self.disconnected = at, 0
+
+    def connect(self) -> None:
+        if self.at == "connect":
+            raise ConnectionError("no such port")
+
+    def disconnect(self) -> None:
+        self.disconnected += 1
+        if self.at == "disconnect":
+            raise ConnectionError("no status packet")
+
+
+def test_a_robot_that_is_not_there_is_refused_in_words():
+    robot = Torn("connect")
+    with (
+        pytest.raises(SaysoError, match="cannot be connected: ConnectionError: no such port"),
+        connected(robot),
+    ):
+        raise AssertionError("it was driven")
+    assert robot.disconnected == 1
+
+
+def test_a_robot_that_cannot_be_let_go_of_does_not_cost_the_report():
+    told: list[str] = []
+    with connected(Torn("disconnect"), told.append):
+        pass
+    assert told == ["the robot was not disconnected in good order: ConnectionError: no status packet"]
+
+
 def test_cameras_are_named_with_their_number_or_device():
     assert cameras_of(("front=0", "wrist=/dev/video2")) == {"front": 0, "wrist": "/dev/video2"}
     for bad in ("front", "=0", "front="):
@@ -81,6 +115,8 @@ def test_the_command_drives_with_a_checkpoint(tmp_path, capsys):
     given = ["run", str(tmp_path / "policy"), "rise", "--robot", "dry", "--seconds", "0.3"]
     assert cli.main(given) == 0
     assert "stopped: its time was over" in capsys.readouterr().out
+    assert cli.main([*given, "--max-speed-deg-s", "0"]) == 2
+    assert capsys.readouterr().err == "sayso: a joint needs a speed above 0 deg/s, but got 0.0\n"
 
 
 def test_help_explains_robots_and_strategies(capsys, monkeypatch):

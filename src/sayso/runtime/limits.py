@@ -39,11 +39,11 @@ class Workspace:
         """Span the box between two corners.
 
         Raises:
-            ValueError: if it is empty.
+            SaysoError: if it is empty.
         """
         self.low_m, self.high_m = np.array(low_m), np.array(high_m)
         if not (self.low_m < self.high_m).all():
-            raise ValueError(f"a workspace runs from low to high in x, y and z, not from {low_m} to {high_m}")
+            raise SaysoError(f"a workspace runs from low to high in x, y and z, not from {low_m} to {high_m}")
         self._arm = ArmKinematics()
 
     def outside_m(self, action: Array) -> float:
@@ -139,11 +139,11 @@ def limits_of(
 
     Raises:
         UnknownNameError: if the robot is none of ours.
-        ValueError: if the speed is not above zero, or the box is empty.
+        SaysoError: if the speed is not above zero, or the box is empty.
     """
     kind = KINDS[known("robot with known limits", features.robot_type, KINDS)]
-    if speed_deg_s <= 0:
-        raise ValueError(f"a joint needs a speed above 0 deg/s, but got {speed_deg_s}")
+    if not speed_deg_s > 0:
+        raise SaysoError(f"a joint needs a speed above 0 deg/s, but got {speed_deg_s}")
     low, high = kind.action_limits()
     speed: NDArray[np.float32] = np.array(
         [speed_deg_s if d.unit == "deg" else np.inf for d in features.action], dtype=np.float32

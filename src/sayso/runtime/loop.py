@@ -14,30 +14,28 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import math
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, Self
+from typing import Protocol
 
 import numpy as np
 
 from sayso.runtime.chunking import Plan, StrategyName, hold, make_strategy, stand
-from sayso.runtime.inference import Inference, PolicyFailedError
+from sayso.runtime.inference import Inference, PolicyFailedError, Timed
 from sayso.runtime.limits import Limits, UnsafeActionError
-from sayso.runtime.robot import check_robot, command, look, vector
+from sayso.runtime.report import KEPT, RunReport, Spread
+from sayso.runtime.robot import DRIVER_ERRORS, check_robot, command, look, vector
 from sayso.runtime.stopping import Stop
-from sayso.spec import STATE, Array, Features, Observation, Policy, Robot, SaysoError
+from sayso.spec import STATE, Array, FeatureMismatchError, Features, Observation, Policy, Robot
 
 SWITCH_S = 0.0005
 """How long a thread may keep the interpreter from another; Python's own 5 ms would be felt as jitter."""
 WARM_UP_S = 60.0
 """How long a policy may take for its first answer, for which nobody waits in mid-motion."""
-DRIVER_ERRORS = (OSError, RuntimeError, ValueError, SaysoError)
-"""What drivers raise when a cable is out or a packet is broken; anything else is a bug and goes on up."""
 
 
 class Clock(Protocol):
@@ -94,80 +92,6 @@ class LoopConfig:
         make_strategy(self.strategy, self.execute)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spread:
-    """Summarise numbers: half of them lie below `p50`, 99 % below `p99`, all below `max`."""
-
-    p50: float
-    p99: float
-    max: float
-
-    @classmethod
-    def of(cls, numbers: list[float]) -> Self | None:
-        """Return the spread of some numbers; None of none."""
-        if not numbers:
-            return None
-        p50, p99, most = (float(q) for q in np.percentile(numbers, [50, 99, 100]))
-        return cls(p50=p50, p99=p99, max=most)
-
-    def __str__(self) -> str:
-        """Return the three numbers for a person."""
-        return f"{self.p50:.1f} (99 % below {self.p99:.1f}, at most {self.max:.1f})"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunReport:
-    """Say how a run went: why it ended, how well time was kept, what had to be cut."""
-
-    robot_type: str
-    instruction: str
-    config: Mapping[str, Any]
-    hz: float
-    stopped: str
-    """Why it ended."""
-    fault: bool
-    """Whether it ended because something went wrong."""
-    at_rest: bool
-    """Whether the robot took the last commands, which stop it."""
-    ticks: int
-    seconds: float
-    """From the first tick to the last."""
-    missed: int
-    """Ticks that were not over when the next was due."""
-    late_ms: Spread | None
-    """How long after its time a tick began: the jitter."""
-    work_ms: Spread | None
-    """How long a tick took."""
-    policy_ms: Spread | None
-    """How long the policy took for an answer."""
-    answers: int
-    delay_steps: Spread | None
-    """Control steps between a question and its answer."""
-    held: int
-    """Ticks for which there was no action, or none fresh enough."""
-    watchdog: int
-    """How often the watchdog began to hold the robot."""
-    clipped: Mapping[str, int]
-    """What was cut off (``elbow_flex.pos range``, ``hand workspace``, ``driver``: by it) -> ticks."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain lists and dicts."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
-        return plain
-
-    def __str__(self) -> str:
-        """Return a few lines for a person."""
-        cut = ", ".join(f"{name} {ticks}" for name, ticks in self.clipped.items())
-        lines = [
-            f"stopped: {self.stopped}" + ("" if self.at_rest else "; it did not take the last command"),
-            f"{self.ticks} steps at {self.hz:g} Hz in {self.seconds:.1f} s, {self.missed} deadlines missed",
-            f"ms too late {self.late_ms}, ms of work {self.work_ms}",
-            f"{self.answers} answers, ms {self.policy_ms}, steps late {self.delay_steps}",
-            f"held for {self.held} steps, {self.watchdog} times by the watchdog",
-        ]
-        return "\n".join([*lines, f"steps in which something was cut off: {cut}"] if cut else lines)
-
-
 @contextlib.contextmanager
 def steady() -> Iterator[None]:
     """Keep the interpreter's own pauses short: switch threads sooner, collect only new garbage."""
@@ -211,9 +135,13 @@ def drive(
         The report. Trouble with the policy or the robot is in it, with ``fault``.
 
     Raises:
-        FeatureMismatchError: if policy and robot do not fit; nothing has moved then.
+        FeatureMismatchError: if policy, robot and limits do not fit; nothing has moved then.
     """
     check_robot(robot, features)
+    if limits.names != features.action_names:
+        raise FeatureMismatchError(
+            f"the limits are of {', '.join(limits.names)}, the actions {', '.join(features.action_names)}"
+        )
     driving = _Drive(
         robot, policy, instruction, features, limits, config or LoopConfig(), stop or Stop(),
         clock or MonotonicClock(), until or (lambda: ""),
@@ -254,11 +182,8 @@ class _Drive:
         self._last: Array | None = None
         self._state: Array | None = None
         self._holding = self._at_rest = False
-        self._held = self._watchdog = self._missed = 0
-        self._late: list[float] = []
-        self._work: list[float] = []
-        self._thought: list[float] = []
-        self._delays: list[float] = []
+        self._ticks = self._answers = self._held = self._watchdog = self._missed = 0
+        self._late, self._work, self._thought, self._delays = (deque[float](maxlen=KEPT) for _ in range(4))
         self._clipped: Counter[str] = Counter()
 
     def begin(self) -> None:
@@ -268,7 +193,7 @@ class _Drive:
             self._last = stand(self._features, observation[STATE])
             self._policy.reset()
             self._inference.ask(observation, 0)
-            while not self._stop.reason and self._inference.fetch(timeout_s=self._period) is None:
+            while not self._stop.reason and self._fetch(timeout_s=self._period) is None:
                 if self._clock.now() - self._began > WARM_UP_S:
                     self._stop(f"the policy gave no answer in {WARM_UP_S:g} s", fault=True)
             if not self._stop.reason:  # else it may still be thinking
@@ -285,6 +210,7 @@ class _Drive:
             with self._faults_stop():
                 self._tick(began)
             over = self._clock.now()
+            self._ticks += 1
             self._late.append(1000 * (began - due))
             self._work.append(1000 * (over - began))
             periods = max(1, math.ceil((over - due) / self._period))
@@ -316,13 +242,13 @@ class _Drive:
             stopped=self._stop.reason,
             fault=self._stop.fault,
             at_rest=self._at_rest,
-            ticks=len(self._late),
+            ticks=self._ticks,
             seconds=self._ended - self._began,
             missed=self._missed,
             late_ms=Spread.of(self._late),
             work_ms=Spread.of(self._work),
             policy_ms=Spread.of(self._thought),
-            answers=len(self._delays),
+            answers=self._answers,
             delay_steps=Spread.of(self._delays),
             held=self._held,
             watchdog=self._watchdog,
@@ -357,10 +283,21 @@ class _Drive:
         self._state = observation[STATE]
         return observation
 
+    def _fetch(self, timeout_s: float = 0.0) -> Timed | None:
+        """Return an answer if one has come and is for this robot."""
+        timed = self._inference.fetch(timeout_s)
+        if timed and (width := timed.answer.chunk.actions.shape[1]) != len(self._features.action):
+            raise PolicyFailedError(
+                f"the policy failed: it answered with {width} numbers per action instead of "
+                f"{len(self._features.action)}"
+            )
+        return timed
+
     def _listen(self) -> None:
         """Merge an answer if one has come."""
-        if (timed := self._inference.fetch()) is None:
+        if (timed := self._fetch()) is None:
             return
+        self._answers += 1
         self._thought.append(1000 * timed.seconds)
         self._delays.append(self._step - timed.answer.seen_at)
         merged = self._strategy.merge(self._plan, timed.answer, self._step)
@@ -375,6 +312,8 @@ class _Drive:
         if action is not None and not stale:
             self._moved, self._holding = now, False
             return action
+        if stale:  # what is left of the plan is for a robot that went on
+            self._plan = self._plan.cut(self._step)
         self._held += 1
         self._watchdog += stale and not self._holding
         self._holding = stale
@@ -384,7 +323,7 @@ class _Drive:
 
     def _why_held(self) -> str:
         waited = f"the robot was held for {self._config.patience_s:g} s"
-        if not self._delays:
+        if not self._answers:
             return f"{waited}: the policy never answered"
         return f"{waited}: the last answer came {self._delays[-1]:.0f} steps late, none of use since"
 

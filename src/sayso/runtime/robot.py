@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,10 +25,13 @@ from sayso.spec import (
     NotFiniteError,
     Observation,
     Robot,
+    SaysoError,
     image_key,
 )
 
 GREY = 128
+DRIVER_ERRORS = (OSError, RuntimeError, ValueError, SaysoError)
+"""What drivers raise when a cable is out or a packet is broken; anything else is a bug and goes on up."""
 
 
 def check_robot(robot: Robot, features: Features) -> None:
@@ -66,12 +69,7 @@ def look(reading: Mapping[str, Any], features: Features, instruction: str) -> Ob
     wanted = (*features.state_names, *features.cameras)
     if missing := [name for name in wanted if reading.get(name) is None]:
         raise FeatureMismatchError(f"the robot did not show {', '.join(missing)}, only {', '.join(reading)}")
-    state = np.array([reading[name] for name in features.state_names], dtype=np.float32)
-    if not np.isfinite(state).all():
-        bad = [
-            name for name, number in zip(features.state_names, state, strict=True) if not np.isfinite(number)
-        ]
-        raise NotFiniteError(f"the robot felt {', '.join(bad)} as a number that is not finite")
+    state = _finite("the robot felt", reading, features.state_names)
     observation: Observation = {STATE: state, TASK: instruction}
     for name, size in features.cameras.items():
         observation[image_key(name)] = fitted(reading[name], size)
@@ -106,10 +104,18 @@ def vector(action: Mapping[str, float], features: Features) -> Array:
 
     Raises:
         FeatureMismatchError: if one is missing.
+        NotFiniteError: if a number is none.
     """
     if missing := [name for name in features.action_names if name not in action]:
         raise FeatureMismatchError(f"an action without {', '.join(missing)}: only {', '.join(action)}")
-    return np.array([action[name] for name in features.action_names], dtype=np.float32)
+    return _finite("an action has", action, features.action_names)
+
+
+def _finite(what: str, numbers: Mapping[str, Any], names: Sequence[str]) -> Array:
+    chosen: Array = np.array([numbers[name] for name in names], dtype=np.float32)
+    if bad := [name for name, number in zip(names, chosen, strict=True) if not np.isfinite(number)]:
+        raise NotFiniteError(f"{what} {', '.join(bad)} as a number that is not finite")
+    return chosen
 
 
 class Described:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from sayso.runtime.limits import SERVO_DEG_S, Point, limits_of
-from sayso.runtime.loop import LoopConfig, RunReport, drive
-from sayso.runtime.robot import DryRun, ImaginedRobot, SimulatedRobot
+from sayso.runtime.loop import LoopConfig, drive
+from sayso.runtime.report import RunReport
+from sayso.runtime.robot import DRIVER_ERRORS, DryRun, ImaginedRobot, SimulatedRobot
 from sayso.runtime.stopping import Stop, on_key, on_signals
 from sayso.sim.scene import SPECS
 from sayso.spec import Features, Policy, Robot, SaysoError, known, seeds
@@ -90,7 +91,7 @@ def run(
         high_m=config.workspace_high_m,
     )
     robot, stop = make_robot(config, features, instruction, tell), Stop()
-    with connected(robot):
+    with connected(robot, tell):
         if isinstance(robot, SimulatedRobot):
             instruction = robot.instruction
         with on_signals(stop), on_key(stop) as keys:
@@ -113,13 +114,27 @@ def run(
 
 
 @contextlib.contextmanager
-def connected(robot: Robot) -> Iterator[None]:
-    """Connect a robot, and disconnect it whatever happens."""
-    robot.connect()
+def connected(robot: Robot, tell: Callable[[str], None] = print) -> Iterator[None]:
+    """Connect a robot, and disconnect it whatever happens; tell if that fails, for the run is over.
+
+    Raises:
+        SaysoError: if it cannot be connected.
+    """
+    try:
+        robot.connect()
+    except DRIVER_ERRORS as error:
+        with contextlib.suppress(*DRIVER_ERRORS):  # its motors may be open though its cameras are not
+            robot.disconnect()
+        if isinstance(error, SaysoError):
+            raise
+        raise SaysoError(f"the robot cannot be connected: {type(error).__name__}: {error}") from error
     try:
         yield
     finally:
-        robot.disconnect()
+        try:
+            robot.disconnect()
+        except DRIVER_ERRORS as error:
+            tell(f"the robot was not disconnected in good order: {type(error).__name__}: {error}")
 
 
 def ending(robot: Robot) -> str:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
 import sys
 import termios
 import threading
+import time
 import tty
 from collections.abc import Iterator
 from typing import TextIO
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, ``kill``, and the end of the terminal or of the connection it came through."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)
+"""Ctrl-C, ``kill``, the end of the terminal or of the connection it came through, and the two other keys that
+a terminal turns into signals: a process put to sleep by Ctrl-Z would leave the robot to its last command."""
+STUCK_S = 2.0
+"""When a signal comes so long after the first, nobody has listened to that: something hangs."""
 POLL_S = 0.05
 
 
@@ -33,15 +38,24 @@ class Stop:
         """Ask for the end, and say why."""
         # A signal may interrupt this very function in the same thread, so it must not wait for the lock.
         if self._lock.acquire(blocking=False):
-            self.fault, self.reason = fault, reason
+            self.fault, self.reason = fault, reason or "somebody asked for it"
 
 
 @contextlib.contextmanager
 def on_signals(stop: Stop) -> Iterator[None]:
-    """Stop at `SIGNALS`, as often as they come, instead of dying of them. For the main thread only."""
+    """Stop at `SIGNALS` instead of dying of them. For the main thread only.
+
+    Raises:
+        KeyboardInterrupt: wherever the main thread is, when one comes `STUCK_S` after the first or later.
+    """
+    first_s = math.inf
 
     def ask(number: int, _: object) -> None:
+        nonlocal first_s
+        first_s = min(first_s, time.monotonic())
         stop(signal.Signals(number).name)
+        if time.monotonic() - first_s > STUCK_S:
+            raise KeyboardInterrupt
 
     before = {number: signal.signal(number, ask) for number in SIGNALS}
     try:
@@ -53,14 +67,14 @@ def on_signals(stop: Stop) -> Iterator[None]:
 
 @contextlib.contextmanager
 def on_key(stop: Stop, terminal: TextIO | None = None) -> Iterator[bool]:
-    """Stop at any key. Yield whether there are keys: without a terminal there are none.
+    """Stop at any key. Yield whether there are keys: without a terminal, or behind one, there are none.
 
     Args:
         stop: whom to tell.
         terminal: where keys come from; by default the standard input.
     """
     terminal = terminal or sys.stdin
-    if not terminal.isatty():
+    if not terminal.isatty() or _in_background(terminal.fileno()):
         yield False
         return
     descriptor, over = terminal.fileno(), threading.Event()
@@ -75,6 +89,14 @@ def on_key(stop: Stop, terminal: TextIO | None = None) -> Iterator[bool]:
         over.set()
         thread.join()
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _in_background(descriptor: int) -> bool:
+    """Tell whether a shell's ``&`` has put us behind a terminal, which would halt us for touching it."""
+    try:
+        return os.tcgetpgrp(descriptor) != os.getpgrp()
+    except OSError:  # not the terminal that we came from, so that nobody else is in front of it
+        return False
 
 
 def _watch(descriptor: int, stop: Stop, over: threading.Event) -> None:
