@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+import sayso
 import small_datasets
 from contracts.policy_contract import PolicyContract
 from sayso import cli, subject
@@ -259,9 +260,12 @@ def test_an_engine_that_is_not_installed_is_named_with_how_to_get_it(made, monke
 
 
 def test_a_folder_that_is_no_whole_export_is_refused(made, checkpoint, tmp_path):
-    for folder in (tmp_path, checkpoint("vla")):
+    for folder in (tmp_path, tmp_path / "nowhere", checkpoint("vla")):
         with pytest.raises(ExportError, match="holds no exported policy"):
             exported.load(folder)
+    for nonsense in ("", "{", "3"):
+        (tmp_path / "config.json").write_text(nonsense)
+        assert not exported.is_exported(tmp_path)
     (tmp_path / "config.json").write_text((made("onnx", "fp32") / "config.json").read_text())
     with pytest.raises(ExportError, match=r"model.onnx, stats.json missing"):
         exported.load(tmp_path)
@@ -287,6 +291,8 @@ def test_a_look_of_another_kind_is_refused_by_name(made, dataset):
     look = dict(next(Dataset(dataset).frames(Dataset(dataset).episodes[0])))
     with pytest.raises(FeatureMismatchError, match=r"'observation.images.wrist' is uint8 \(8, 24, 3\)"):
         policy.act({**look, image_key("wrist"): look[image_key("wrist")][:8]})
+    with pytest.raises(FeatureMismatchError, match=r"'observation.state' is \[3\], but .* on 2 numbers"):
+        policy.act({**look, STATE: np.zeros(3, np.float32)})
     del look[STATE]
     with pytest.raises(FeatureMismatchError, match=r"needs observation\.state"):
         policy.act(look)
@@ -361,7 +367,8 @@ def test_the_command_exports_and_the_result_is_taken_like_a_checkpoint(checkpoin
     said = capsys.readouterr().out
     assert "action error on 2 frames: mean" in said and "2 threads: before" in said
     assert said.endswith(f"policy: {out}\n")
-    assert isinstance(subject.loaded(out, threads=1), exported.ExportedPolicy)
+    assert isinstance(sayso.load(out), exported.ExportedPolicy)
+    assert isinstance(sayso.load(checkpoint("vla")), checkpoints.VLAPolicy)
     with pytest.raises(FeatureMismatchError, match="robot_type"):
         subject.maker_of(str(out))(SpotWorld())
     assert json.loads((out / "config.json").read_text())["engine"]["checks"]["faults"]

@@ -120,7 +120,7 @@ def _record(given: list[str]) -> int:
     from sayso.learn.record import RecordConfig, record
 
     config = _config(RecordConfig, "record", given)
-    print(record(config, make_policy=subjects.maker_of(str(config.policy)) if config.policy else None))
+    print(record(config, make_policy=subjects.maker_of(config.policy) if config.policy else None))
     return 0
 
 
@@ -175,7 +175,7 @@ def _serve(given: list[str]) -> int:
 
     checkpoint, config = _subject_and_config(ServeConfig, "serve", given, "CHECKPOINT", "folder of a policy")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    policy = subjects.loaded(checkpoint, pool.cores())
+    policy = subjects.load(checkpoint, pool.cores())
     server = PolicyServer(
         partial(subjects.with_its_own_memory, policy),
         policy.features,

@@ -51,7 +51,7 @@ def policy_and_features(subject: str, threads: int) -> tuple[Policy, Features]:
         SaysoError: if there is none, or it does not say what it sees.
     """
     if not subject.startswith(REMOTE):
-        policy = loaded(subject, threads)
+        policy = load(subject, threads)
         return policy, policy.features
     remote = _called(subject)
     if remote.features is None:
@@ -63,18 +63,28 @@ def policy_and_features(subject: str, threads: int) -> tuple[Policy, Features]:
     return remote, remote.features
 
 
-def loaded(folder: Path | str, threads: int) -> TrainablePolicy | ExportedPolicy:
-    """Load a checkpoint, which needs torch, or an exported policy, to act on so many threads."""
+def load(folder: Path | str, threads: int | None = None) -> TrainablePolicy | ExportedPolicy:
+    """Load the policy in a folder, ready to act: a checkpoint, which needs torch, or an exported one.
+
+    Args:
+        folder: where it is.
+        threads: CPU threads to act on. None is torch's own number for a checkpoint and one for an export.
+
+    Raises:
+        CheckpointError: if the folder or one of its files is missing, or they do not belong together.
+        ExportError: if what runs an exported policy is not installed, or it is not the one that was checked.
+    """
     from sayso.runtime import exported
 
     if exported.is_exported(folder):
-        return exported.load(folder, threads=threads)
+        return exported.load(folder, threads=threads or 1)
     import torch
 
-    from sayso.models.policy import load
+    from sayso.models import policy
 
-    torch.set_num_threads(threads)
-    return load(folder)
+    if threads:
+        torch.set_num_threads(threads)
+    return policy.load(folder)
 
 
 def with_its_own_memory(policy: TrainablePolicy | ExportedPolicy) -> TrainablePolicy | ExportedPolicy:

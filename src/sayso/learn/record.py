@@ -57,9 +57,9 @@ class RecordConfig:
     """Processes that record side by side; 0 is one per core."""
     noise: ActionNoise = field(default_factory=ActionNoise)
     """What disturbs the actions, so that the expert must show how to recover."""
-    policy: Path | None = None
-    """Folder of a policy that acts while the expert says what it would do instead (DAgger): demonstrations of
-    the way out of a policy's own mistakes. Its failures are kept too."""
+    policy: str | None = None
+    """Folder or address of a policy that acts while the expert says what it would do instead (DAgger):
+    demonstrations of the way out of a policy's own mistakes. Its failures are kept too."""
     execute: int = EXECUTE
     """How many actions of that policy's chunk to apply before it looks again."""
 

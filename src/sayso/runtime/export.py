@@ -131,9 +131,8 @@ def export(checkpoint: Path, config: ExportConfig, say: Callable[[str], None] = 
         ExportError: if this policy or this machine cannot do it, or if the result is not the same policy and
             that was not forced; then nothing is left behind.
     """
-    out = config.out or checkpoint.with_name(
-        f"{checkpoint.resolve().name}-{config.engine}-{config.precision}"
-    )
+    whole = checkpoint.resolve()  # of "." there is no name
+    out = config.out or whole.with_name(f"{whole.name}-{config.engine}-{config.precision}")
     if out.exists():
         raise ExportError(f"{str(out)!r} exists already; delete it or name another folder with --out")
     source = checkpoints.load(checkpoint)

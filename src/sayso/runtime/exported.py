@@ -50,6 +50,8 @@ from sayso.spec import (
 
 CONFIG, STATS, CARD = "config.json", "stats.json", "README.md"
 WORDS, WORDS_MASK = "words", "words_mask"
+INSTRUCTIONS = 256
+"""How many instructions to remember, 10 MB of them: strangers may say many."""
 
 EngineName = Literal["openvino", "onnx", "torchscript"]
 Precision = Literal["fp32", "bf16", "int8"]
@@ -109,7 +111,7 @@ class ExportedPolicy:
         """Join a graph that takes `inputs` with the robot it was made for; it sees `history` frames, T."""
         self.model, self.inputs, self.features, self.stats = model, tuple(inputs), features, stats
         self._chain = two_way(stats, features)
-        self._encoder = FrozenTextEncoder()
+        self._encoder = FrozenTextEncoder(remember=INSTRUCTIONS)
         self._seen = [key for key in inputs if key.startswith(IMAGES) or key == STATE]
         self._past: deque[Observation] = deque(maxlen=history)
 
@@ -143,6 +145,11 @@ class ExportedPolicy:
                 f"{', '.join(sorted(observation))}"
             )
         look = {key: np.asarray(observation[key]) for key in self._seen}
+        if STATE in look and look[STATE].shape != (len(self.features.state),):
+            raise FeatureMismatchError(
+                f"{STATE!r} is {list(look[STATE].shape)}, but the policy was trained on "
+                f"{len(self.features.state)} numbers: {', '.join(self.features.state_names)}"
+            )
         for key in (key for key in look if key != STATE):
             size = (*self.features.cameras[key.removeprefix(IMAGES)], 3)
             if look[key].shape != size or look[key].dtype != np.uint8:
@@ -155,8 +162,11 @@ class ExportedPolicy:
 
 def is_exported(folder: Path | str) -> bool:
     """Tell whether a folder holds an exported policy rather than a checkpoint, or nothing."""
-    config = Path(folder) / CONFIG
-    return config.is_file() and "engine" in json.loads(config.read_text())
+    try:
+        config = json.loads((Path(folder) / CONFIG).read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and "engine" in config
 
 
 def load(folder: Path | str, *, threads: int = 1) -> ExportedPolicy:
