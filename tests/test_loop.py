@@ -444,7 +444,9 @@ def test_the_systems_clock_sleeps_until_the_moment():
 
 
 @pytest.mark.parametrize(
-    "bad", [{"hz": -1}, {"watchdog_ms": 0}, {"patience_s": 0}, {"seconds": -1}, {"execute": 0}]
+    "bad",
+    [{"hz": -1}, {"watchdog_ms": 0}, {"patience_s": 0}, {"seconds": -1}, {"execute": 0}]
+    + [{"watchdog_ms": np.nan}, {"hz": np.inf}],
 )
 def test_times_that_cannot_be_are_refused(bad):
     with pytest.raises(ValueError):

@@ -85,7 +85,11 @@ class LoopConfig:
 
     def __post_init__(self) -> None:
         """Refuse times that cannot be."""
-        if min(self.hz, self.seconds, self.rest_s) < 0 or min(self.watchdog_ms, self.patience_s) <= 0:
+        may_be_zero, above_zero = (self.hz, self.seconds, self.rest_s), (self.watchdog_ms, self.patience_s)
+        if not (
+            all(0 <= number < math.inf for number in may_be_zero)
+            and all(0 < number < math.inf for number in above_zero)
+        ):
             raise ValueError(
                 f"hz, seconds and rest_s >= 0, watchdog_ms and patience_s > 0 are needed, but got {self}"
             )

@@ -21,6 +21,7 @@ import contextlib
 import hmac
 import ipaddress
 import logging
+import math
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -84,7 +85,11 @@ class ServeConfig:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
-        if not 0 <= self.port < 2**16 or self.connections < 1 or self.max_mb <= 0 or self.idle_s <= 0:
+        if (
+            not 0 <= self.port < 2**16
+            or self.connections < 1
+            or not all(0 < number < math.inf for number in (self.max_mb, self.idle_s))
+        ):
             raise ValueError(
                 f"a port of 0 to 65535, connections >= 1, max-mb and idle-s > 0 are needed: {self}"
             )
