@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import signal
 import threading
 import time
 from contextlib import contextmanager
-from functools import partial
 
 import numpy as np
 import pytest
@@ -140,15 +138,20 @@ def test_a_server_that_is_killed_is_missed_and_found_again_when_it_is_back():
         policy.close()
 
 
-def driven(policy, at_step):
-    """Let a policy drive no robot at all for a hundred steps, while something happens at some of them."""
-    steps = itertools.count(1)
+class Counted:
+    """Count the answers of a policy."""
 
-    def until():
-        step = next(steps)
-        at_step.get(step, lambda: None)()
-        return "enough" if step == 100 else ""
+    def __init__(self, policy) -> None:
+        self.policy, self.reset, self.answers = policy, policy.reset, 0
 
+    def act(self, observation) -> Chunk:
+        chunk = self.policy.act(observation)
+        self.answers += 1
+        return chunk
+
+
+def driven(policy, until):
+    """Let a policy drive no robot at all."""
     wide = np.full(2, 1e6, np.float32)
     return drive(
         ImaginedRobot(FEATURES),
@@ -156,14 +159,22 @@ def driven(policy, at_step):
         "go",
         features=FEATURES,
         limits=Limits(names=FEATURES.action_names, low=-wide, high=wide, speed_per_s=wide),
-        config=LoopConfig(hz=50, watchdog_ms=300, rest_s=0.05),
+        config=LoopConfig(hz=50, watchdog_ms=300, rest_s=0.05, patience_s=60),
         until=until,
     )
 
 
 def test_a_robot_whose_server_is_killed_is_held_and_then_stopped():
     process, url = served_by_a_process()
-    report = driven(RemotePolicy(url, connect_s=0.5), {15: process.kill})
+    policy = Counted(RemotePolicy(url))
+
+    def kill_after_three():
+        if policy.answers == 3:
+            policy.policy._connect_s = 1
+            process.kill()
+        return ""
+
+    report = driven(policy, kill_after_three)
     process.communicate()
     assert report.fault and "cannot be reached" in report.stopped
     assert report.answers > 0 and report.watchdog > 0 and report.at_rest
@@ -171,13 +182,22 @@ def test_a_robot_whose_server_is_killed_is_held_and_then_stopped():
 
 def test_a_robot_whose_server_falls_silent_is_held_until_it_answers_again():
     process, url = served_by_a_process()
-    silence = {15: signal.SIGSTOP, 60: signal.SIGCONT}
-    with RemotePolicy(url) as policy:
-        report = driven(policy, {step: partial(process.send_signal, s) for step, s in silence.items()})
+    remote = RemotePolicy(url, answer_s=60)
+    policy, silent = Counted(remote), []
+
+    def silence_after_three():
+        if silent or policy.answers == 3:
+            silent.append(1)
+        if len(silent) in (1, 25):
+            process.send_signal(signal.SIGSTOP if len(silent) == 1 else signal.SIGCONT)
+        return "enough" if len(silent) > 25 and policy.answers >= 6 else ""
+
+    report = driven(policy, silence_after_three)
+    remote.close()
     process.kill()
     process.communicate()
     assert report.stopped == "enough" and not report.fault
-    assert report.watchdog > 0 and 20 < report.held < report.ticks - 5
+    assert report.watchdog > 0 and report.held > 15
 
 
 def test_a_server_that_comes_back_with_another_policy_is_not_asked():
