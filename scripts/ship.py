@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import tyro
 
+from sayso.learn.train import trained_seconds
 from sayso.models.policy import CONFIG, load, save
 from sayso.tasks.kinds import HELD_OUT_KINDS, MOVABLE, OBJECT_COLOURS
 from sayso.tasks.task import TASKS
@@ -31,10 +32,9 @@ for tests, are {held_out} and some pairs of colour and kind (`sayso/tasks/kinds.
 <!-- table: benchmarks/results/household.json {metrics} -->
 <!-- end table -->
 
-Demonstrations: {demonstrations}, simulated, from scripted experts; {samples:,} training samples in
-{hours:.2f} h. Weights are stored in bfloat16. `sayso.load("checkpoints/{world}")` needs nothing but this
-folder. How it was made stands in the README of the repository; what it was trained on, with hashes and seeds,
-in `config.json`.
+Demonstrations: {demonstrations:,}, simulated, by scripted experts; trained for {hours:.1f} h. Weights are stored in
+bfloat16. `sayso.load("checkpoints/{world}")` needs nothing but this folder. How it was made stands in the README of
+the repository; what it was trained on, with hashes and seeds, in `config.json`.
 
 Not for: real robots (nothing here has moved one yet), or cameras and rooms other than the simulated ones.
 """
@@ -83,8 +83,7 @@ def main(config: Ship) -> None:
         colours=len(OBJECT_COLOURS),
         metrics=" ".join(f"{family}_{config.world}" for family in families),
         demonstrations=facts["demonstrations"],
-        samples=facts["samples"],
-        hours=facts["seconds"] / 3600,
+        hours=trained_seconds(config.policy) / 3600,
     )
     folder = ROOT / "checkpoints" / config.world
     save(policy, folder, card, dtype=torch.bfloat16, training=facts)

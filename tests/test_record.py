@@ -197,3 +197,49 @@ def test_a_policy_that_acts_is_corrected_by_the_expert_and_its_failures_are_kept
 def test_a_policy_needs_both_a_folder_and_a_way_to_load_it(tmp_path):
     with pytest.raises(ValueError, match="folder"):
         record(config(tmp_path / "d", policy=tmp_path), named_world)
+
+
+def acting_expert(world):
+    return world.expert()
+
+
+def test_of_a_policys_own_episodes_the_successes_are_kept_and_the_attempts_counted(tmp_path):
+    wanted = config(tmp_path / "own", policy=tmp_path / "p", keep="successes", noise=NOISE)
+    recorded = record(wanted, named_world, acting_expert)
+    assert recorded.episodes + recorded.failed == 12 and recorded.failed > 0
+    assert recorded.next_start == 12
+    tried = {(family, seed) for first, family in enumerate(("go", "visit")) for seed in range(first, 12, 2)}
+    assert kept(recorded.out) < tried
+    assert record(wanted, named_world, acting_expert) == recorded
+
+
+def test_the_actions_of_own_successes_are_those_that_were_executed(tmp_path):
+    wanted = config(tmp_path / "own", policy=tmp_path / "p", keep="successes", noise=NOISE, execute=1)
+    dataset = Dataset(record(wanted, named_world, acting_expert).out)
+    for episode in dataset.episodes:
+        rows = slice(episode.start, episode.stop)
+        state, action = dataset.state[rows], dataset.action[rows]
+        reached = np.clip(state[:-1] + action[:-1] / 10, 0, 1)
+        np.testing.assert_allclose(state[1:], reached, atol=1e-6)
+        assert np.abs(action).max() <= 1
+
+
+def test_a_policy_that_never_succeeds_leaves_no_dataset_and_the_error_says_so(tmp_path):
+    wanted = config(tmp_path / "own", policy=tmp_path / "p", keep="successes", episodes=4)
+    with pytest.raises(SaysoError, match="none of 4 attempts"):
+        record(wanted, named_world, still)
+    assert len((tmp_path / "own" / FAILED).read_text().splitlines()) == 4
+
+
+def test_own_successes_need_a_policy(tmp_path):
+    with pytest.raises(ValueError, match="own successes need a policy"):
+        config(tmp_path, keep="successes")
+
+
+def test_a_recording_begun_before_one_could_choose_what_to_keep_can_be_continued(recording, tmp_path):
+    out = tmp_path / "older"
+    shutil.copytree(recording.out, out)
+    begun = json.loads((out / RECORDING).read_text())
+    del begun["config"]["keep"]
+    (out / RECORDING).write_text(json.dumps(begun))
+    assert record(config(out), named_world).episodes == recording.episodes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -228,3 +230,21 @@ def test_pictures_are_drawn_only_where_somebody_looks():
     world.drawn = 0
     rollout(world, still, EASY, execute=1)
     assert world.drawn == 1  # the last picture of an episode is always there
+
+
+def test_what_was_executed_can_be_kept_instead_of_what_was_asked_for():
+    """With the noise and within the world's limits: frame by frame it explains where the point went."""
+    hasty, noise = Scripted(np.float32([[1.7, 0.0]])), ActionNoise(m_per_s=0.5, pause_s=(0.1, 0.1))
+    world = SpotWorld(12)
+    frames = rollout(world, hasty, EASY, keep_frames=True, noise=noise, keep_executed=True).frames
+    kept = np.stack([frame[ACTION] for frame in frames])
+    assert kept.dtype == np.float32 and kept[:, 0].max() == 1.0 and np.ptp(kept[:, 1]) > 0.1
+    for frame, following in pairwise(frames):
+        reached = np.clip(frame[STATE] + frame[ACTION] / 10, 0, 1)
+        np.testing.assert_allclose(following[STATE], reached, atol=1e-6)
+
+
+def test_a_frame_holds_one_action_a_teachers_or_the_executed_one():
+    world = SpotWorld()
+    with pytest.raises(ValueError, match="not both"):
+        rollout(world, Still(), EASY, teacher=world.expert(), keep_executed=True)

@@ -131,6 +131,24 @@ def test_a_heat_map_on_one_patch_points_at_its_centre():
     assert glance.presence[0, 0, 0] > 0.99
 
 
+def test_between_two_peaks_a_referent_is_averaged_in_training_and_committed_to_one_when_acting():
+    point = pointer(history=1, cameras=1)
+    with torch.no_grad():
+        point.ask_in_view[:] = 0
+        for ask in (point.ask_referent, point.ask_free):
+            ask.weight.zero_()
+            ask.bias.fill_(1.0)
+    seen = torch.zeros(1, 1, 16, WIDTH)
+    seen[0, 0, 0], seen[0, 0, 15] = 100.0, 100.1
+    with torch.no_grad():
+        torn = point([seen], torch.randn(1, N, D))
+        sure = point.eval()([seen], torch.randn(1, N, D))
+    assert 0.3 < torn.where[0, 0, 0, 0] < 0.8
+    assert sure.where[0, 0, 0].tolist() == pytest.approx([3.5 / 4, 3.5 / 4], abs=1e-4)
+    assert torch.equal(sure.presence, torn.presence)
+    assert torch.equal(sure.where[:, :, point.referents :], torn.where[:, :, point.referents :])
+
+
 def test_only_the_present_referents_are_held_against_labels():
     point = pointer()
     glance = point(patches(), torch.randn(B, N, D))

@@ -35,7 +35,7 @@ class EvalConfig:
     """Say what to measure a policy on."""
 
     world: str
-    """Where it happens: tabletop, home or metaworld."""
+    """Where it happens: tabletop, home, metaworld or metaworld-lerobot."""
     families: tuple[str, ...] = ()
     """Families of tasks; none named means all of the world's."""
     episodes: int = 100

@@ -39,6 +39,7 @@ from sayso.spec import (
 )
 
 WENT_FOR = "went_for"
+Keep = Callable[[Observation, Array, Array], Observation]
 _TRACEBACK_LINES = 6
 _NOISE_STREAM = 0x0157  # keeps the noise of a seed independent of the scene drawn from the same seed
 
@@ -78,6 +79,11 @@ class World(Protocol):
     @property
     def families(self) -> tuple[str, ...]:
         """Return the names of the task families it offers."""
+        ...
+
+    @property
+    def action_space(self) -> Any:
+        """Return Gymnasium's box of the actions it takes."""
         ...
 
     @property
@@ -263,6 +269,7 @@ def rollout(
     keep_frames: bool = False,
     noise: ActionNoise | None = None,
     teacher: Policy | None = None,
+    keep_executed: bool = False,
 ) -> Episode:
     """Run one episode and say how it ended.
 
@@ -278,6 +285,8 @@ def rollout(
         noise: what to add to the actions that are executed, but not to those that are kept.
         teacher: whose action to keep for each step instead of the policy's own; it never acts (DAgger, Ross,
             Gordon and Bagnell 2011).
+        keep_executed: keep the actions that were executed, with the noise and within the world's limits,
+            instead of those that the policy asked for.
 
     Returns:
         The episode. Whatever the policy or the world raises, and any number that is not finite, makes it
@@ -285,6 +294,8 @@ def rollout(
     """
     if execute < 1:
         raise ValueError(f"at least one action of a chunk must be executed, but got execute={execute}")
+    if teacher is not None and keep_executed:
+        raise ValueError("keep the actions of a teacher or those that were executed, not both")
     named = {"family": family, "instruction": instruction}
     asked = {name: value for name, value in named.items() if value is not None} | dict(options or {})
     episode = Episode(
@@ -292,7 +303,8 @@ def rollout(
     )
     started = time.perf_counter()
     try:
-        _run(world, policy, episode, asked, execute, teacher or policy, keep_frames, noise)
+        keep = _keeping(world, policy, teacher or policy, keep_executed) if keep_frames else None
+        _run(world, policy, episode, asked, execute, keep, noise)
     except Exception:  # the border between "could not do it" and "could not be tried"
         episode.outcome = Outcome.INVALID
         episode.error = "\n".join(traceback.format_exc().strip().splitlines()[-_TRACEBACK_LINES:])
@@ -306,8 +318,7 @@ def _run(
     episode: Episode,
     options: dict[str, Any],
     execute: int,
-    teacher: Policy,
-    keep_frames: bool,
+    keep: Keep | None,
     noise: ActionNoise | None,
 ) -> None:
     """Fill in the episode, step by step."""
@@ -321,12 +332,11 @@ def _run(
     while not done:
         actions = _act(policy, observation, world.features, episode).actions[:execute]
         for k, action in enumerate(actions, start=1):
-            if keep_frames:
-                shown = action.copy() if teacher is policy else teacher.act(observation).actions[0]
-                episode.frames.append({**observation, ACTION: shown, **_labels(world)})
-            observation, _, terminated, truncated, info = world.step(
-                disturb(action), look=keep_frames or (sees and k == len(actions))
-            )
+            executed = disturb(action)
+            if keep:
+                episode.frames.append(keep(observation, action, executed))
+            look = keep is not None or (sees and k == len(actions))
+            observation, _, terminated, truncated, info = world.step(executed, look=look)
             _refuse_not_finite(observation)
             episode.steps += 1
             done = terminated or truncated or episode.steps >= episode.horizon
@@ -336,6 +346,19 @@ def _run(
     episode.outcome = Outcome.SUCCESS if info["is_success"] else Outcome.FAILURE
     if WENT_FOR in info:
         episode.notes[WENT_FOR] = str(info[WENT_FOR] or "neither")
+
+
+def _keeping(world: World, policy: Policy, teacher: Policy, executed_ones: bool) -> Keep:
+    """Return what makes a frame of an observation, the action asked for and the one that is executed."""
+
+    def keep(observation: Observation, asked: Array, executed: Array) -> Observation:
+        if executed_ones:
+            shown = np.clip(executed, world.action_space.low, world.action_space.high)
+        else:
+            shown = asked.copy() if teacher is policy else teacher.act(observation).actions[0]
+        return {**observation, ACTION: shown, **_labels(world)}
+
+    return keep
 
 
 def _labels(world: World) -> dict[str, Any]:

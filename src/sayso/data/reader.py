@@ -13,8 +13,6 @@ A window looks at one frame t of an episode, back over the history and ahead ove
 from __future__ import annotations
 
 import io
-import os
-import shutil
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,10 +26,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from rich.console import Console
-from rich.progress import track
 
 from sayso.data import format as fmt
+from sayso.data.frames import cached_frames
 from sayso.data.normalize import RELATIVE, Integers, Stats, relative_chunk, relative_dimensions
 from sayso.data.video import frames_at
 from sayso.spec import (
@@ -44,7 +41,6 @@ from sayso.spec import (
     Features,
     Image,
     Observation,
-    SaysoError,
     image_key,
     known,
 )
@@ -309,38 +305,6 @@ class Windows:
             for camera in self.features.cameras
         }
         return kept, stores
-
-
-def cached_frames(dataset: Dataset, camera: str, rows: Integers, path: Path) -> Image:
-    """Return a camera's frames at the given rows, uint8 ``[N, H, W, 3]``, memory-mapped from `path`.
-
-    The file is built first unless it is there in full; it appears by one rename.
-
-    Raises:
-        SaysoError: if the disk is too full. (Writing to a memory map on a full disk would kill the process.)
-    """
-    shape = (len(rows), *dataset.features.cameras[camera], 3)
-    if path.is_file():
-        stored: Image = np.load(path, mmap_mode="r")
-        if stored.shape == shape and stored.dtype == np.uint8:
-            return stored
-    path.parent.mkdir(parents=True, exist_ok=True)
-    needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
-    if needed > free:
-        raise SaysoError(
-            f"the frames of camera {camera!r} need {needed / 1e9:.1f} GB, but {path.parent} has "
-            f"{free / 1e9:.1f} GB free; choose another cache folder or a larger stride"
-        )
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    store = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-    frames = track(
-        dataset.images(camera, rows), f"decoding {camera}", total=len(rows), console=Console(stderr=True)
-    )
-    for place, image in enumerate(frames):
-        store[place] = image
-    store.flush()
-    os.replace(partial, path)
-    return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
 
 
 def batch_indices(seed: int, step: int, batch_size: int, n: int) -> Integers:

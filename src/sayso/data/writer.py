@@ -175,8 +175,8 @@ def _write_staged(folder: Path, features: Features, frames: Sequence[Observation
 
 def _numbered(sentences: Sequence[str]) -> tuple[list[str], Integers]:
     """Return each sentence once, and which of them stands where."""
-    numbers = {sentence: k for k, sentence in enumerate(dict.fromkeys(sentences))}
-    return list(numbers), np.array([numbers[sentence] for sentence in sentences], np.int64)
+    tasks = list(dict.fromkeys(sentences))
+    return tasks, np.array([tasks.index(sentence) for sentence in sentences], np.int64)
 
 
 def _vector(frames: Sequence[Observation], key: str, size: int) -> Array:
@@ -258,11 +258,10 @@ def _build(
     """Write the whole dataset into `folder`, from nothing."""
     for leftover in folder.glob("*"):
         shutil.rmtree(leftover)
-    others = all(episode.other_rows is not None for episode in episodes)
-    if not others and any(episode.other_rows is not None for episode in episodes):
+    others = episodes[0].other_rows is not None
+    if any((episode.other_rows is not None) is not others for episode in episodes):
         raise FeatureMismatchError(
-            "some of the staged episodes are labelled with other instructions and some are not; "
-            "record them into folders of their own"
+            "episodes with and without labels of other instructions belong into folders of their own"
         )
     own, besides = (tuple(getattr(e, name) for e in episodes) for name in ("tasks", "other_tasks"))
     tasks = {task: k for k, task in enumerate(dict.fromkeys(chain(*own, *besides)))}
@@ -310,8 +309,7 @@ def _columns(
     }
     columns = {**episode.vectors, **{key: counters[key].astype(d) for key, d in fmt.COUNTERS.items()}}
     if episode.other_rows is not None:
-        other_index = np.array([tasks[task] for task in episode.other_tasks], np.int64)
-        columns[fmt.OTHER_TASK_INDEX] = other_index[episode.other_rows]
+        columns[fmt.OTHER_TASK_INDEX] = np.array([tasks[t] for t in episode.other_tasks])[episode.other_rows]
     return columns
 
 

@@ -8,6 +8,11 @@ Seeds are dealt to the families in turn, and each family keeps the first ones th
 
 Which episodes a dataset holds therefore depends on its configuration alone, not on the number of workers
 nor on how often recording was killed and begun again.
+
+A trained policy can act instead. Then either the expert says at every step what it would have done, or the
+policy's own successes are kept. In the latter the action kept is the one that was executed, noise and all.
+An expert's clean action is right wherever noise has led. Of a policy it is only known that what it really did
+led to success, and only where that differs from what it meant to do is there anything to learn.
 """
 
 from __future__ import annotations
@@ -42,13 +47,13 @@ class RecordConfig:
     """Say which demonstrations to record, and where to."""
 
     world: str
-    """Where it happens: tabletop, home or metaworld."""
+    """Where it happens: tabletop, home, metaworld or metaworld-lerobot."""
     out: Path
     """Folder of the dataset. Recording that was interrupted there is continued."""
     families: tuple[str, ...] = ()
     """Families of tasks, in equal numbers; none named means all of the world's."""
     episodes: int = 100
-    """How many successful episodes to keep, over all families."""
+    """How many successful episodes to keep, over all families; with --keep successes, how many to try."""
     split: Literal["train", "validation", "test"] = "train"
     """Block of seeds to draw from."""
     start: int = 0
@@ -58,8 +63,11 @@ class RecordConfig:
     noise: ActionNoise = field(default_factory=ActionNoise)
     """What disturbs the actions, so that the expert must show how to recover."""
     policy: str | None = None
-    """Folder or address of a policy that acts while the expert says what it would do instead (DAgger):
-    demonstrations of the way out of a policy's own mistakes. Its failures are kept too."""
+    """Folder or address of a policy that acts instead of the expert."""
+    keep: Literal["corrections", "successes"] = "corrections"
+    """What to keep of a policy that acts: corrections, what the expert would do instead at every step, its
+    failures included, to show the way out of its own mistakes (DAgger); or successes, what it did itself in
+    the episodes that succeeded, without any expert."""
     execute: int = EXECUTE
     """How many actions of that policy's chunk to apply before it looks again."""
 
@@ -67,6 +75,13 @@ class RecordConfig:
         """Refuse numbers that cannot work."""
         if self.episodes < 1 or self.start < 0 or self.workers < 0 or self.execute < 1:
             raise ValueError(f"episodes and execute >= 1, start and workers >= 0 are needed, but got {self}")
+        if self.keep == "successes" and self.policy is None:
+            raise ValueError("own successes need a policy that acts; an expert's are kept anyway")
+
+    @property
+    def own(self) -> bool:
+        """Tell whether a policy's own actions are kept, so that episodes are attempts."""
+        return self.policy is not None and self.keep == "successes"
 
     @property
     def decides(self) -> dict[str, Any]:
@@ -114,7 +129,8 @@ def record(
     Raises:
         UnknownNameError: if the world does not offer one of the families.
         SaysoError: if the folder holds a recording with another configuration, or an expert hardly ever
-            succeeds, or a process died. What was recorded until then is kept and need not be done again.
+            succeeds, or a policy never does, or a process died. What was recorded until then is kept and need
+            not be done again.
     """
     began = time.monotonic()
     build_world = partial(make_world or packaged_world, config.world)
@@ -132,6 +148,8 @@ def record(
     ledger = _Ledger(config)
     if ledger.missing:
         _fill(ledger, _Demonstrate(build_world, make_policy, config))
+    if not any(ledger.kept.values()):
+        raise SaysoError(f"the policy succeeded in none of {config.episodes} attempts: nothing to learn from")
     assemble(config.out, offer.features)
     return ledger.recorded(time.monotonic() - began)
 
@@ -151,7 +169,13 @@ class _Ledger:
 
     @property
     def missing(self) -> int:
-        return self.config.episodes - sum(len(kept) for kept in self.kept.values())
+        return self.config.episodes - sum(map(self._done, self.config.families))
+
+    @property
+    def slowest(self) -> str:
+        """Return which family has most before it, and how far it is."""
+        family = min(self.config.families, key=self._done)
+        return f"{family} {self._done(family)}/{self.share}"
 
     def next(self) -> EpisodeKey | None:
         """Return an episode to try.
@@ -201,7 +225,11 @@ class _Ledger:
 
     def _short_by(self, family: str) -> int:
         running = sum(key.family == family for key in self.running)
-        return self.share - len(self.kept[family]) - running
+        return self.share - self._done(family) - running
+
+    def _done(self, family: str) -> int:
+        tried = sum(key.family == family for key in self.missed) if self.config.own else 0
+        return len(self.kept[family]) + tried
 
     def _deal(self, family: str) -> Iterator[EpisodeKey]:
         first = self.config.start + self.config.families.index(family)
@@ -211,7 +239,7 @@ class _Ledger:
                 yield key
 
     def _give_up_if_hopeless(self, family: str, last: dict[str, Any]) -> None:
-        missed = sum(key.family == family for key in self.missed)
+        missed = 0 if self.config.own else sum(key.family == family for key in self.missed)
         if missed > _HOPELESS_FAILURES and missed > _HOPELESS_RATIO * len(self.kept[family]):
             raise SaysoError(
                 f"the expert of {family!r} succeeded {len(self.kept[family])} times and missed {missed} "
@@ -242,7 +270,8 @@ class _Demonstrate:
                 execute=execute,
                 keep_frames=True,
                 noise=config.noise,
-                teacher=expert,
+                teacher=None if config.own else expert,
+                keep_executed=config.own,
             )
             if _is_kept(episode, config):
                 stage_episode(config.out, world.features, episode.frames, seed=key.seed, family=key.family)
@@ -252,8 +281,9 @@ class _Demonstrate:
 
 
 def _is_kept(episode: Episode, config: RecordConfig) -> bool:
-    """Tell whether an episode is worth learning from: the labels are the expert's, whoever failed."""
-    return episode.success or (config.policy is not None and episode.outcome is Outcome.FAILURE)
+    """Tell whether an episode is worth learning from: where labels are the expert's, whoever failed."""
+    corrected = config.policy is not None and not config.own
+    return episode.success or (corrected and episode.outcome is Outcome.FAILURE)
 
 
 def _fill(ledger: _Ledger, demonstrate: _Demonstrate) -> None:
@@ -270,7 +300,7 @@ def _fill(ledger: _Ledger, demonstrate: _Demonstrate) -> None:
             ledger.enter(key, episode)
             steps += episode.steps
             elapsed = bar.tasks[task].elapsed or 0.0
-            rate = f"{steps / max(elapsed, 1e-6):.0f} steps/s"
+            rate = f"{steps / max(elapsed, 1e-6):.0f} steps/s, slowest {ledger.slowest},"
             bar.update(task, completed=total - ledger.missing, steps=rate)
 
 
@@ -291,7 +321,8 @@ def _claim(config: RecordConfig) -> None:
     decides = config.decides
     if path.exists():
         there = json.loads(path.read_text())["config"]
-        # A kind of noise that there was not yet when it began has disturbed nothing: its default will do.
+        # What there was not yet when it began was as its default is.
+        there = {"keep": RecordConfig.keep} | there
         there["noise"] = dataclasses.asdict(ActionNoise()) | there["noise"]
         differing = [f"{k} {there.get(k)} there, {v} here" for k, v in decides.items() if there.get(k) != v]
         if differing:

@@ -179,11 +179,7 @@ class VLAPolicy:
         """Go from windows in robot units to tensors in model units, on the model's device."""
         units = self._chain.forward(windows)
         words, mask = self._encoder.encode(windows[TASK])
-        tensors = {
-            "state": look_up(units, STATE),
-            "words": words,
-            "words_mask": mask,
-        }
+        tensors = {"state": look_up(units, STATE), "words": words, "words_mask": mask}
         if ACTION in windows:
             tensors |= {"actions": units[ACTION], "is_pad": look_up(windows, IS_PAD)}
         if POINTS in windows:
@@ -243,8 +239,7 @@ def _check_sizes(config: vla.VLAConfig, features: Features, stats: Mapping[str, 
 
 def learns_to_point(policy: TrainablePolicy) -> bool:
     """Tell whether a policy's training makes use of ``label.points``."""
-    c = policy.config()
-    return bool(c["type"] == "vla" and c["fusion"] == "early" and (c["point_weight"] or c["where_weight"]))
+    return isinstance(policy, VLAPolicy) and policy.model.config.points
 
 
 def build(

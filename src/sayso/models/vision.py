@@ -33,6 +33,8 @@ STRIDE = 8
 
 HEAT_SIGMA = 0.7
 """Width of the Gaussian around a labelled point that a heat-map is trained towards, in patches."""
+PEAK = 2
+"""How far around the best patch a heat-map counts when acting, in patches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,6 +243,7 @@ class Pointer(nn.Module):
         self.absent = nn.Parameter(torch.randn(width))
         for camera, grid in enumerate(grids):
             self.register_buffer(f"centres_{camera}", _centres(grid), persistent=False)
+            self.register_buffer(f"near_{camera}", _near(grid), persistent=False)
 
     def forward(self, patches: Sequence[Tensor], slots: Tensor) -> Glance:
         """Return a `Glance` for each camera's patches ``[B, T, P, F]``, slots ``[B, N, D]``; in float32."""
@@ -258,9 +261,22 @@ class Pointer(nn.Module):
         here = queries @ patches.transpose(2, 3)
         nowhere = (queries @ self.absent)[..., None]
         log_heat = F.log_softmax(torch.cat([here, nowhere], -1), -1)
-        heat = log_heat.exp()
-        where = here.softmax(-1) @ self.get_buffer(f"centres_{camera}")
-        return heat[..., :-1] @ patches, where, 1 - heat[..., -1], log_heat
+        presence = 1 - log_heat[..., -1].exp()
+        if not self.training:
+            here = self._committed(here, self.get_buffer(f"near_{camera}"))
+        share = here.softmax(-1)
+        where = share @ self.get_buffer(f"centres_{camera}")
+        return presence[..., None] * (share @ patches), where, presence, log_heat
+
+    def _committed(self, here: Tensor, near: Tensor) -> Tensor:
+        """Leave the referents' queries only what lies around their best patch; ``[B, T, Q, P]``.
+
+        In training a heat-map soon has one peak. In a new scene it may have two, on a cyan mug and on a cyan
+        block, and their mean would be a place between them where nothing is.
+        """
+        named, free = here.split([self.referents, self.free], 2)
+        aside = ~near[named.argmax(-1)]
+        return torch.cat([named.masked_fill(aside, -torch.inf), free], 2)
 
     def _queries(self, slots: Tensor) -> Tensor:
         """Return ``[B, 1, Q, F]``: what is asked in every view."""
@@ -298,6 +314,12 @@ class Pointer(nn.Module):
         gaussian = (-offset.square().sum(-1) / (2 * HEAT_SIGMA**2)).softmax(-1)
         target = torch.cat([gaussian * visible[..., None], (~visible)[..., None].float()], -1)
         return -(target * log_heat).sum(-1).mean()
+
+
+def _near(grid: tuple[int, int]) -> Tensor:
+    """Tell of every two patches whether they lie at most `PEAK` patches apart, bool ``[P, P]``."""
+    place = torch.cartesian_prod(*(torch.arange(n) for n in grid))
+    return (place[:, None] - place).abs().amax(-1) <= PEAK
 
 
 def _centres(grid: tuple[int, int]) -> Tensor:

@@ -109,6 +109,11 @@ class VLAConfig:
         if self.referents > self.slots:
             raise ValueError(f"{self.referents} referents need as many slots, but there are {self.slots}")
 
+    @property
+    def points(self) -> bool:
+        """Tell whether training makes use of labelled points."""
+        return self.fusion == "early" and bool(self.point_weight or self.where_weight)
+
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> VLAConfig:
         """Read what ``dataclasses.asdict`` wrote, after a round through JSON."""

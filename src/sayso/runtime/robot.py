@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from PIL import Image as Picture
@@ -137,19 +137,10 @@ class Described:
         return dict.fromkeys(self.features.action_names, float)
 
 
-class SimulatedWorld(World, Protocol):
-    """Be a world whose actions have bounds."""
-
-    @property
-    def action_space(self) -> Any:
-        """Return the box of actions, with ``low`` and ``high``."""
-        ...
-
-
 class SimulatedRobot(Described):
     """Be the robot of a world: what is sent takes one control step of the world's time."""
 
-    def __init__(self, world: SimulatedWorld, seed: int, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, world: World, seed: int, options: Mapping[str, Any] | None = None) -> None:
         """Stand in a world.
 
         Args:

@@ -8,10 +8,12 @@ What differs from LeRobot, and what ``lerobot=True`` therefore undoes:
 
 - after a reset, what hangs on the drawn places (markers, fixtures) is put there before the first look.
   LeRobot's first picture still shows them where they were in the episode before;
-- pictures are drawn without shadows, mirrors and multisampling, which is ten times as fast without a GPU;
-- they have 128 x 128 pixels instead of 480 x 480;
+- the picture is drawn without shadows, mirrors and multisampling, which is ten times as fast without a GPU;
+- it has 320 x 320 pixels instead of 480 x 480;
 - the fifty goals that Meta-World draws when LeRobot builds a task are not drawn; free placing never uses
   them.
+
+Either way a policy gets two views cut out of that one picture (`sayso.tasks.sawyer`), of the same size.
 
 A world that has succeeded waits for its `reset`, where LeRobot's calls it by itself; that changes no episode.
 Drawing never goes through Gymnasium's renderer, which mixes up two worlds in one process.
@@ -21,24 +23,21 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
-import mujoco
 import numpy as np
 from gymnasium import spaces
-from PIL import Image as Pillow
 
-from sayso.geometry import Vector, project, quat_about_z
+from sayso.geometry import Vector, project
 from sayso.sim.render import Cameras
 from sayso.spec import (
     STATE,
     TASK,
     Array,
     Chunk,
-    Dimension,
     Features,
     Image,
     Observation,
@@ -48,27 +47,23 @@ from sayso.spec import (
     known,
 )
 from sayso.tasks.mt50 import TASKS
+from sayso.tasks.sawyer import CAMERA, FPS, SIZES_PX, features, observation_space, squares, views
+from sayso.tasks.stage import Stage, build, packages
 
-CAMERA = "corner2"
-CAMERA_M = (0.75, 0.075, 0.7)
-FPS = 80
 HORIZON = 500
-SIZE_PX = 128
+DRAW_PX = 320
+"""As large as the view of the hand can use: its square then has about as many pixels as the view."""
 LEROBOT_PX = 480
-LEROBOT_SEED = 42
+PLAIN, LEROBOT = "metaworld", "metaworld-lerobot"
+"""Names by which the world and its variant that is drawn as LeRobot does are made."""
 SEEN = 4
 """How many numbers of Meta-World's observation a policy gets: those of the robot itself."""
 CONDITION = "task_solved"
-OPTIONS = (
-    *("family", "instruction", "wording"),
-    *("camera_shift_m", "camera_turn_deg", "light", "image_noise"),
-)
-WORDINGS = ("train", "heldout")
-MAX_INSTRUCTION = 300
-LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"-_()")
-INSTALL = "Meta-World is not installed: pip install 'sayso[metaworld]'"
+OPTIONS = ("family", "instruction", "wording", "camera_shift_m", "camera_turn_deg", "light", "image_noise")
+WORDINGS = ("train", "heldout", "wrong")
 NO_EPISODE = "this world has no episode yet: call reset(seed=...) first"
-_NOISE_STREAM = 0x0480  # keeps the noise of a seed's pictures independent of everything else it decides
+_NOISE_STREAM, _CAMERA_STREAM, _WORDING_STREAM = 0x0480, 0x0481, 0x0482
+"""Keep these independent of all else that a seed decides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,33 +73,6 @@ class MetaWorldTask:
     family: str
     instruction: str
     horizon: int = HORIZON
-
-
-@dataclass(frozen=True)
-class _Lamps:
-    """Hold how bright the lights of a model are as it comes."""
-
-    head: tuple[Vector, ...]
-    lamps: tuple[Vector, ...]
-
-    @classmethod
-    def of(cls, model: mujoco.MjModel) -> _Lamps:
-        return cls(*(tuple(values.copy() for values in group) for group in _lights(model)))
-
-    def shine(self, model: mujoco.MjModel, factor: float) -> None:
-        for group, originals in zip(_lights(model), (self.head, self.lamps), strict=True):
-            for values, original in zip(group, originals, strict=True):
-                values[:] = original * factor
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """Hold one task's simulator, and its camera and lights as they come."""
-
-    env: Any
-    camera: int
-    camera_quat: Vector
-    lamps: _Lamps
 
 
 class MetaWorld(gymnasium.Env[Observation, Array]):
@@ -117,21 +85,22 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
 
     - ``family``: which task; drawn from the seed when absent;
     - ``instruction``: a sentence of one's own, which may be empty, instead of LeRobot's;
-    - ``wording``: ``"heldout"`` for one of three sentences that training never hears;
-    - ``camera_shift_m``: three numbers to add to the camera's position;
+    - ``wording``: ``"heldout"`` for one of three sentences that training never hears, ``"wrong"`` for the
+      sentence of another task;
+    - ``camera_shift_m``: three numbers to add to the camera's position, or how far it is moved in a direction
+      that follows task and seed;
     - ``camera_turn_deg``: by how much the camera is turned about the vertical;
     - ``light``: a factor on all lights;
-    - ``image_noise``: standard deviation of Gaussian noise on the picture, in grey levels of 255.
+    - ``image_noise``: standard deviation of Gaussian noise on every view, in grey levels of 255.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": FPS}  # noqa: RUF012 (Gymnasium's own type)
-    name = "metaworld"
 
     def __init__(
         self,
         *,
         family: str | None = None,
-        size_px: int | None = None,
+        sizes_px: Mapping[str, int] = SIZES_PX,
         draw_px: int | None = None,
         lerobot: bool = False,
         render_mode: str | None = "rgb_array",
@@ -140,28 +109,32 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
 
         Args:
             family: the task of every episode; by default each seed draws one.
-            size_px: height and width of the pictures a policy gets; 128, or 480 with `lerobot`.
-            draw_px: height and width in which they are drawn, to be averaged down; by default the same.
-            lerobot: take LeRobot's first look, render settings and size (see the module).
+            sizes_px: height and width of each view that a policy gets.
+            draw_px: height and width of the picture they are cut from; 320, or 480 with `lerobot`.
+            lerobot: take LeRobot's first look and render settings (see the module).
             render_mode: Gymnasium's; pictures are always arrays.
 
         Raises:
             UnknownNameError: if there is no such task.
+            ValueError: if a size is no number of pixels, or one is missing.
             SaysoError: if Meta-World is not installed.
         """
-        _packages()
+        packages()
+        self.name = LEROBOT if lerobot else PLAIN
         self.families = tuple(TASKS)
         self.render_mode = render_mode
         self._family = family if family is None else known("task", family, self.families)
         self._lerobot = lerobot
-        self._size_px = size_px or (LEROBOT_PX if lerobot else SIZE_PX)
-        self._draw_px = draw_px or (LEROBOT_PX if lerobot else self._size_px)
-        self.features: Features = features(self._size_px)
-        self.observation_space = _observation_space(self._size_px)
+        self._sizes_px = dict(sizes_px)
+        draw_px = (LEROBOT_PX if lerobot else DRAW_PX) if draw_px is None else draw_px
+        if draw_px < 1:
+            raise ValueError(f"a picture has at least one pixel, but got draw_px={draw_px}")
+        self.features: Features = features(self._sizes_px)
+        self.observation_space = observation_space(self.features)
         self.action_space: spaces.Box = spaces.Box(-1.0, 1.0, (4,), np.float32)  # type: ignore[assignment]
-        self._cameras = Cameras(self._draw_px, self._draw_px, plain=not lerobot)
-        self._stages: dict[str, _Stage] = {}
-        self._stage: _Stage | None = None
+        self._cameras = Cameras(draw_px, draw_px, plain=not lerobot)
+        self._stages: dict[str, Stage] = {}
+        self._stage: Stage | None = None
         self._task: MetaWorldTask | None = None
 
     @property
@@ -191,12 +164,16 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
         for name in options:
             known("reset option", name, OPTIONS)
         family = options.get("family") or self._family or str(self.np_random.choice(self.families))
-        self._task = self._asked(known("task", family, self.families), options)
         self._places = int(self.np_random.integers(2**31)) if seed is None else seed
+        self._task = ask(known("task", family, self.families), self._places, options)
         self._noise = float(options.get("image_noise", 0.0))
-        self._enter(family)
-        self._set_up(options)
-        self._place(self._places)
+        stage = self._enter(family)
+        stage.light_and_film(
+            light=float(options.get("light", 1.0)),
+            shift_m=_shift_m(options.get("camera_shift_m", 0.0), family, self._places),
+            turn_deg=float(options.get("camera_turn_deg", 0.0)),
+        )
+        self._raw = stage.place(self._places)
         return self._observe(), self._info(False)
 
     def step(
@@ -216,15 +193,18 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
         return observation, float(success), success, bool(cut_off), self._info(success)
 
     def labels(self) -> Array:
-        """Return where the task's first object and its goal are in the picture, float32 [6].
+        """Return where the task's first object and its goal are in each view, float32 [12].
 
-        For each u, v in 0..1 (0.5 where not visible) and whether it lies inside the picture. Privileged: the
+        For each u, v in 0..1 (0.5 where not visible) and whether it lies inside the view. Privileged: the
         simulator gives them for free, training may use them, a policy never sees them.
         """
+        goal_m = self._running().goal_m
+        points = [self._in_picture(point_m) for point_m in (self._raw[SEEN : SEEN + 3], goal_m)]
         numbers: list[float] = []
-        for point in (self._raw[SEEN : SEEN + 3], self._running().env._target_pos):
-            u, v, visible = self._in_picture(point)
-            numbers += [u, v, 1.0] if visible else [0.5, 0.5, 0.0]
+        for square in squares(self._raw).values():
+            for u, v, in_picture in points:
+                across, down, inside = square.within(u, v)
+                numbers += [across, down, 1.0] if in_picture and inside else [0.5, 0.5, 0.0]
         return np.array(numbers, dtype=np.float32)
 
     def other_labels(self) -> None:
@@ -235,7 +215,7 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
         return Expert(self)
 
     def render(self) -> Image:
-        """Return what the camera sees, without noise."""
+        """Return the whole picture, uint8 [draw_px, draw_px, 3], upright and without noise."""
         return self._picture()
 
     def close(self) -> None:
@@ -246,65 +226,40 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
         self._stages.clear()
         self._stage = None
 
-    def _running(self) -> _Stage:
+    def _running(self) -> Stage:
         if self._stage is None:
             raise SaysoError(NO_EPISODE)
         return self._stage
 
-    def _asked(self, family: str, options: Mapping[str, Any]) -> MetaWorldTask:
-        wording = known("wording", options.get("wording", WORDINGS[0]), WORDINGS)
-        asked = TASKS[family]
-        sentence = asked.instruction if wording == "train" else str(self.np_random.choice(asked.heldout))
-        return MetaWorldTask(family=family, instruction=str(options.get("instruction", sentence)))
-
-    def _enter(self, family: str) -> None:
-        """Make a task's simulator the running one."""
+    def _enter(self, family: str) -> Stage:
+        """Make a task's simulator the running one and return it."""
         if family not in self._stages:
-            self._stages[family] = _build(family, self._lerobot)
+            self._stages[family] = build(family, lerobot=self._lerobot)
         stage = self._stages[family]
         if stage is not self._stage:
             self._stage = stage
-            if not self._lerobot:
-                stage.env.model.vis.quality.offsamples = 0
             self._cameras.load(stage.env.model)
-
-    def _set_up(self, options: Mapping[str, Any]) -> None:
-        """Put camera and lights where the episode wants them."""
-        stage = self._running()
-        model, turn = stage.env.model, quat_about_z(math.radians(float(options.get("camera_turn_deg", 0.0))))
-        model.cam_pos[stage.camera] = np.add(CAMERA_M, options.get("camera_shift_m", (0.0, 0.0, 0.0)))
-        mujoco.mju_mulQuat(model.cam_quat[stage.camera], turn, stage.camera_quat)
-        stage.lamps.shine(model, float(options.get("light", 1.0)))
-
-    def _place(self, seed: int) -> None:
-        """Draw the places, the way LeRobot does, and see to it that everything is there."""
-        env = self._running().env
-        env.seed(seed)
-        self._raw, _ = env.reset(seed=seed)
-        if not self._lerobot:
-            mujoco.mj_forward(env.model, env.data)
-            now = env._get_curr_obs_combined_no_goal()
-            env._prev_obs = now
-            self._raw = np.hstack([now, now, env._get_pos_goal()])
+        return stage
 
     def _observe(self) -> Observation:
-        picture = self._picture()
-        if self._noise:
-            # One stream per step, so that looking less often shows the same.
-            rng = np.random.default_rng([_NOISE_STREAM, self._places, self._running().env.curr_path_length])
-            noisy = picture + rng.normal(0.0, self._noise, picture.shape)
-            picture = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-        return {image_key(CAMERA): picture} | self._feel()
+        # One stream per step, so that looking less often shows the same.
+        rng = np.random.default_rng([_NOISE_STREAM, self._places, self._running().env.curr_path_length])
+        feels = self._feel()
+        cut = views(self._picture(), feels[STATE], self._sizes_px)
+        return {image_key(name): self._noisy(view, rng) for name, view in cut.items()} | feels
 
     def _feel(self) -> Observation:
         return {STATE: self._raw[:SEEN].astype(np.float32), TASK: self.task.instruction}
 
     def _picture(self) -> Image:
-        drawn = self._cameras.picture(self._running().env.data, CAMERA)[::-1, ::-1]
-        if self._draw_px == self._size_px:
-            return np.ascontiguousarray(drawn)
-        size = (self._size_px, self._size_px)
-        return np.asarray(Pillow.fromarray(drawn).resize(size, Pillow.Resampling.BOX))
+        drawn = self._cameras.picture(self._running().env.data, CAMERA)
+        return np.ascontiguousarray(drawn[::-1, ::-1])
+
+    def _noisy(self, view: Image, rng: np.random.Generator) -> Image:
+        if not self._noise:
+            return view
+        noisy = view + rng.normal(0.0, self._noise, view.shape)
+        return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
     def _in_picture(self, point_m: Vector) -> tuple[float, float, bool]:
         """Project a point into the picture, which is upside down in the camera and turned for the policy."""
@@ -320,6 +275,8 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
 class Expert:
     """Let Meta-World's scripted policy of the running task act, one step at a time."""
 
+    sees_pictures = False
+
     def __init__(self, world: MetaWorld) -> None:
         """Watch a world."""
         self._world = world
@@ -332,7 +289,7 @@ class Expert:
         """Return the next action, whatever the observation: it looks into the simulator."""
         family = self._world.task.family
         if family not in self._scripts:
-            _, scripts = _packages()
+            _, scripts = packages()
             self._scripts[family] = scripts.ENV_POLICY_MAP[f"{family}-v3"]()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it says of itself that its actions leave -1..1
@@ -340,69 +297,32 @@ class Expert:
         return Chunk(np.clip(action, -1.0, 1.0, dtype=np.float32)[None])
 
 
-def features(size_px: int = SIZE_PX) -> Features:
-    """Return what the robot shows and accepts. An action of 1 moves the hand's target by 1 cm."""
-    numbers = [f"{CAMERA}.{point}.{n}" for point in ("object", "place") for n in ("u", "v", "visible")]
-    return Features(
-        robot_type="metaworld_sawyer",
-        fps=FPS,
-        state=(
-            *(Dimension(name=f"hand.{axis}", unit="m") for axis in "xyz"),
-            Dimension(name="gripper.opening", unit="share"),
-        ),
-        action=(
-            *(Dimension(name=f"hand.{axis}.vel", unit="share") for axis in "xyz"),
-            Dimension(name="gripper.effort", unit="effort"),
-        ),
-        cameras={CAMERA: (size_px, size_px)},
-        points=tuple(numbers),
-    )
+def ask(family: str, seed: int, options: Mapping[str, Any]) -> MetaWorldTask:
+    """Return what is asked for in an episode, in the words that the options of its `reset` want.
 
-
-def _packages() -> tuple[Any, Any]:
-    """Import Meta-World and its scripted policies.
-
-    Raises:
-        SaysoError: if it is not installed.
+    Held-out sentences take turns from seed to seed. Which wrong sentence is said follows task and seed, so
+    that a few seeds are enough to hear many.
     """
-    try:
-        import metaworld
-        from metaworld import policies
-    except ModuleNotFoundError as error:
-        raise SaysoError(f"{INSTALL} (there is no module {error.name!r})") from error
-    return metaworld, policies
+    asked, wording = TASKS[family], known("wording", options.get("wording", WORDINGS[0]), WORDINGS)
+    sentence, rng = asked.instruction, np.random.default_rng([_WORDING_STREAM, _number(family), seed])
+    if wording == "heldout":
+        sentence = asked.heldout[(seed + _number(family)) % len(asked.heldout)]
+    elif wording == "wrong":
+        wrong = sorted({other.instruction for other in TASKS.values()} - {asked.instruction})
+        sentence = wrong[rng.integers(len(wrong))]
+    return MetaWorldTask(family=family, instruction=str(options.get("instruction", sentence)))
 
 
-def _build(family: str, lerobot: bool) -> _Stage:
-    """Build a task's simulator with its goal observable, as in the multi-task benchmarks."""
-    metaworld, _ = _packages()
-    name = f"{family}-v3"
-    env = metaworld.ALL_V3_ENVIRONMENTS[name]()
-    camera = env.model.camera(CAMERA).id
-    env.model.cam_pos[camera] = CAMERA_M
-    if lerobot:
-        env.set_task(metaworld.MT1(name, seed=LEROBOT_SEED).train_tasks[0])
-        env.reset()
-    else:
-        env._partially_observable, env._set_task_called = False, True
-        del env.sawyer_observation_space  # cached, and it differs where the goal can be seen
-    env._freeze_rand_vec, env.seeded_rand_vec = False, True
-    return _Stage(env, camera, env.model.cam_quat[camera].copy(), _Lamps.of(env.model))
+def _number(family: str) -> int:
+    return list(TASKS).index(family)
 
 
-def _lights(model: mujoco.MjModel) -> tuple[tuple[Vector, ...], tuple[Vector, ...]]:
-    head = model.vis.headlight
-    return (
-        (head.ambient, head.diffuse, head.specular),
-        (model.light_ambient, model.light_diffuse, model.light_specular),
-    )
-
-
-def _observation_space(size_px: int) -> spaces.Dict:
-    return spaces.Dict(
-        {
-            image_key(CAMERA): spaces.Box(0, 255, (size_px, size_px, 3), np.uint8),
-            STATE: spaces.Box(-np.inf, np.inf, (SEEN,), np.float32),
-            TASK: spaces.Text(MAX_INSTRUCTION, min_length=0, charset=LETTERS),
-        }
-    )
+def _shift_m(given: float | Sequence[float], family: str, seed: int) -> Vector:
+    """Return what to add to the camera's position, [3]; a length gets a direction of the task and seed."""
+    shift = np.asarray(given, dtype=float)
+    if shift.shape not in ((), (3,)) or not np.isfinite(shift).all():
+        raise ValueError(f"camera_shift_m is a length in metres or three numbers, but got {given!r}")
+    if shift.shape == (3,):
+        return shift
+    direction = np.random.default_rng([_CAMERA_STREAM, _number(family), seed]).standard_normal(3)
+    return shift * direction / float(np.linalg.norm(direction))

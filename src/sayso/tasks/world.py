@@ -29,7 +29,8 @@ from sayso.tasks.task import TASKS, Task, alternatives, askable, called, draw_ta
 if TYPE_CHECKING:
     from sayso.tasks.metaworld import MetaWorld
 
-METAWORLD = "metaworld"
+METAWORLD = ("metaworld", "metaworld-lerobot")
+"""Names of somebody else's world: as it is drawn fast, and as LeRobot draws it."""
 LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"-_()")
 MAX_INSTRUCTION = 300
 FILM_PX = 240
@@ -318,9 +319,10 @@ def _action_space(world: str) -> spaces.Box:
 
 
 def make_world(name: str, family: str | None = None, **options: Any) -> World | MetaWorld:
-    """Return a world by its short name: ``tabletop``, ``home`` or ``metaworld``."""
-    if known("world", name, (*TASKS, METAWORLD)) == METAWORLD:
-        from sayso.tasks.metaworld import MetaWorld  # so that who never asks for it need not have its parts
+    """Return a world by its short name: ``tabletop``, ``home``, ``metaworld`` or ``metaworld-lerobot``."""
+    if known("world", name, (*TASKS, *METAWORLD)) in METAWORLD:
+        from sayso.tasks.metaworld import LEROBOT, MetaWorld  # who never asks for it need not have its parts
 
+        options.setdefault("lerobot", name == LEROBOT)
         return MetaWorld(family=family, **options)
     return World(name, family=family, **options)

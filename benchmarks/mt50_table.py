@@ -1,0 +1,239 @@
+"""Make the table of Meta-World's fifty tasks: unseen places first, then each disturbance for itself.
+
+`benchmarks/metaworld.py` is the command. Each row leaves its report, named after the policy's weights, in a
+folder and is not repeated when it is there; a row that was killed goes on with the episode it was at. So the
+same command continues, and a new policy is measured anew.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("MUJOCO_GL", "egl")
+
+import json
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from household import fingerprint, outcome, parameters_m
+from long_instructions import policy_in
+from results_file import ROOT, write_result
+from sayso import pool
+from sayso.evaluate import Interval, evaluate, training_of, wilson
+from sayso.journal import Journal
+from sayso.provenance import provenance
+from sayso.rollout import packaged_world
+from sayso.spec import EXECUTE, Outcome, SaysoError, seeds
+from sayso.tasks.mt50 import TASKS, TIERS
+from thin_path import trained_hours
+
+Episodes = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """Say under which circumstances the tasks are tried."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the world's ``reset``."""
+    world: str = "metaworld"
+    """Or the variant of it that is drawn as LeRobot does."""
+
+
+STANDARD = "standard"
+ROWS: Mapping[str, Row] = {
+    STANDARD: Row(),
+    "paraphrase": Row(options={"wording": "heldout"}),
+    "camera_5cm": Row(options={"camera_shift_m": 0.05}),
+    "camera_10cm": Row(options={"camera_shift_m": 0.10}),
+    "camera_5deg": Row(options={"camera_turn_deg": 5.0}),
+    "light": Row(options={"light": 0.6}),
+    "image_noise": Row(options={"image_noise": 10.0}),
+    "wrong_instruction": Row(options={"wording": "wrong"}),
+    "blank_instruction": Row(options={"instruction": ""}),
+    "lerobot_drawing": Row(world="metaworld-lerobot"),
+}
+"""The first is the protocol's; each further one changes a single thing."""
+EARLY_STEPS = 400
+"""Where some others end an episode; LeRobot's configuration names it and does not use it."""
+CAMERAS = ("camera_5cm", "camera_10cm", "camera_5deg")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Say what to measure, and where the parts are kept."""
+
+    checkpoint: Path
+    """Folder of the policy."""
+    data_minutes: float
+    """What recording took, as `sayso record` says at its end; it counts into train_hours."""
+    improved: Path | None = None
+    """Folder of a policy that learned on from its own successes; its mean stands beside the first one's."""
+    episodes: int = 20
+    """Episodes of each task, each on a test seed of its own."""
+    row_episodes: int = 4
+    """Episodes of each task under each disturbance, on the first of the same seeds."""
+    execute: int = EXECUTE
+    """How many actions of a chunk to apply before looking again."""
+    workers: int = 0
+    """Processes that evaluate side by side; 0 is one per core."""
+    reports: Path = ROOT / "runs" / "metaworld_table"
+    """Folder of the rows' own reports, with films of failures."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        if not 1 <= self.row_episodes <= self.episodes or self.execute < 1 or self.workers < 0:
+            raise ValueError(
+                f"1 <= row_episodes <= episodes, execute >= 1 and workers >= 0 are needed: {self}"
+            )
+
+
+def main(config: Table) -> None:
+    """Run what is missing, print the numbers and write ``metaworld.json``."""
+    reports = {name: measured(config, config.checkpoint, name) for name in ROWS}
+    if config.improved:
+        reports["improved"] = measured(config, config.improved, STANDARD)
+    metrics = summary({name: report["episodes"] for name, report in reports.items()})
+    metrics |= {
+        "train_hours": config.data_minutes / 60 + trained_hours(config.checkpoint),
+        "trained_parameters_m": parameters_m(config.checkpoint),
+        "policy_ms": reports[STANDARD]["metrics"]["policy_ms"],
+    }
+    for name, value in metrics.items():
+        print(f"{name:35} {value:9.3f}")
+    settings = {
+        **{key: value for key, value in vars(config).items() if not isinstance(value, Path | None)},
+        "rows": {name: {"world": row.world, "options": dict(row.options)} for name, row in ROWS.items()},
+        "training": {name: reports[name]["training"] for name in (STANDARD, "improved") if name in reports},
+        "evaluation_hours_of_one_core": sum(
+            episode["seconds"] for report in reports.values() for episode in report["episodes"]
+        )
+        / 3600,
+    }
+    episodes = [outcome(name, episode) for name, report in reports.items() for episode in report["episodes"]]
+    written = write_result(
+        "metaworld",
+        metrics,
+        seeds=seeds("test", config.episodes),
+        n=config.episodes * len(TASKS),
+        config=settings,
+        episodes=episodes,
+    )
+    print("wrote", written)
+
+
+def measured(config: Table, policy: Path, name: str) -> dict[str, Any]:
+    """Return the report of one row, which is run, or finished, unless it is there in full.
+
+    Raises:
+        SaysoError: if it was interrupted, or what is there was measured under other circumstances.
+    """
+    row, standard = ROWS[name], name == STANDARD
+    used = seeds("test", config.episodes if standard else config.row_episodes)
+    out = config.reports / f"{fingerprint(policy)}_{name}_{len(used)}_{config.execute}.json"
+    if not out.exists():
+        print(f"{policy.name}: {name}", flush=True)
+        asked = {"world": row.world, "options": dict(row.options), "commit": provenance()["commit"]}
+        journal = Journal(out.with_suffix(".episodes.jsonl"), asked)
+        report = evaluate(
+            partial(packaged_world, row.world),
+            partial(policy_in, policy),
+            families=tuple(TASKS),
+            seeds=used,
+            workers=config.workers or pool.cores(),
+            execute=config.execute,
+            options=row.options,
+            films=out.with_suffix("") if standard else None,
+            training=training_of(policy),
+            journal=journal,
+        )
+        if report.partial:
+            raise SaysoError("interrupted; give the same command again to go on")
+        report.write(out.with_suffix(".tmp")).replace(out)
+        journal.close()
+    found: dict[str, Any] = json.loads(out.read_text())
+    if found["config"]["options"] != dict(row.options):
+        raise SaysoError(f"{out} was measured with {found['config']['options']}. Delete it to measure anew")
+    return found
+
+
+def summary(rows: Mapping[str, Episodes]) -> dict[str, float]:
+    """Return every metric of the table, the headline first; the disturbances and ``improved`` as tier means.
+
+    ``invalid`` counts, over all rows, the episodes that crashed and are in none of the rates.
+
+    Args:
+        rows: name of a row -> its episodes: ``family``, ``seed``, ``outcome`` and ``steps`` of each count.
+    """
+    standard = rows[STANDARD]
+    metrics = flat("tier_mean", tier_mean(standard)) | flat("episode_mean", rate(standard))
+    metrics |= flat("tier_mean_in_400_steps", tier_mean([until(EARLY_STEPS, e) for e in standard]))
+    for tier, episodes in by_tier(standard).items():
+        metrics |= flat(tier, rate(episodes))
+    others = {name: episodes for name, episodes in rows.items() if name != STANDARD}
+    if "improved" in others:
+        metrics |= flat("improved_tier_mean", tier_mean(others.pop("improved")))
+    few = {episode["seed"] for episodes in others.values() for episode in episodes}
+    same_seeds = [episode for episode in standard if episode["seed"] in few]
+    metrics |= flat("undisturbed", tier_mean(same_seeds))
+    metrics |= flat("camera", mean_of_same_scenes([tier_mean(others[name]) for name in CAMERAS]))
+    for name, episodes in others.items():
+        metrics |= flat(name, tier_mean(episodes))
+    for task in TASKS:
+        metrics |= flat(task, rate([episode for episode in standard if episode["family"] == task]))
+    metrics["invalid"] = sum(e["outcome"] == Outcome.INVALID for some in rows.values() for e in some)
+    return metrics
+
+
+def until(steps: int, episode: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an episode as if it had been cut off after so many steps."""
+    late = episode["outcome"] == Outcome.SUCCESS and episode["steps"] > steps
+    return {**episode, "outcome": Outcome.FAILURE} if late else episode
+
+
+def by_tier(episodes: Episodes) -> dict[str, Episodes]:
+    """Return the episodes of each tier of difficulty."""
+    return {tier: [e for e in episodes if TASKS[e["family"]].tier == tier] for tier in TIERS}
+
+
+def rate(episodes: Iterable[Mapping[str, Any]]) -> Interval:
+    """Return the share of successes among valid episodes, with Wilson's interval."""
+    ended = [e["outcome"] for e in episodes if e["outcome"] != Outcome.INVALID]
+    return wilson(ended.count(Outcome.SUCCESS), len(ended))
+
+
+def tier_mean(episodes: Episodes) -> Interval:
+    """Return the plain mean of the tiers' success rates, with its interval."""
+    return mean_of([rate(some) for some in by_tier(episodes).values()])
+
+
+def mean_of(rates: Sequence[Interval]) -> Interval:
+    """Return the mean of independent rates, with its interval.
+
+    The distances from the rates to the ends of their Wilson intervals add like standard errors: by squares
+    (Newcombe 1998, method 10; Zou and Donner 2008). Unlike a bootstrap that needs no seed, and it does not
+    become certain where every episode of a task ended alike.
+    """
+    mean = statistics.fmean(found.share for found in rates)
+    below = math.hypot(*(found.share - found.low for found in rates)) / len(rates)
+    above = math.hypot(*(found.high - found.share for found in rates)) / len(rates)
+    return Interval(mean, mean - below, mean + above)
+
+
+def mean_of_same_scenes(rates: Sequence[Interval]) -> Interval:
+    """Return the mean of rates that were measured in the same scenes, with its interval.
+
+    What is hard in one of them is hard in all, so the mean is taken to be no surer than one of them is.
+    """
+    shares, lows, highs = zip(*((found.share, found.low, found.high) for found in rates), strict=True)
+    return Interval(statistics.fmean(shares), statistics.fmean(lows), statistics.fmean(highs))
+
+
+def flat(name: str, found: Interval) -> dict[str, float]:
+    """Return a share and the ends of its interval as three metrics."""
+    return {name: found.share, f"{name}/low": found.low, f"{name}/high": found.high}

@@ -1,0 +1,129 @@
+"""Build Meta-World's simulators, and set one up for an episode: its places, its camera and its lights.
+
+Meta-World offers no public way to most of this, so here and nowhere else we reach into its private parts.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from sayso.geometry import Vector, quat_about_z
+from sayso.spec import SaysoError
+from sayso.tasks.sawyer import CAMERA, CAMERA_M
+
+LEROBOT_SEED = 42
+INSTALL = "Meta-World is not installed: pip install 'sayso[metaworld]'"
+
+
+def packages() -> tuple[Any, Any]:
+    """Import Meta-World and its scripted policies.
+
+    Raises:
+        SaysoError: if it is not installed.
+    """
+    try:
+        import metaworld
+        from metaworld import policies
+    except ModuleNotFoundError as error:
+        raise SaysoError(f"{INSTALL} (there is no module {error.name!r})") from error
+    return metaworld, policies
+
+
+@dataclass(frozen=True)
+class _Lamps:
+    """Hold how bright the lights of a model are as it comes."""
+
+    head: tuple[Vector, ...]
+    lamps: tuple[Vector, ...]
+
+    @classmethod
+    def of(cls, model: mujoco.MjModel) -> _Lamps:
+        return cls(*(tuple(values.copy() for values in group) for group in _lights(model)))
+
+    def shine(self, model: mujoco.MjModel, factor: float) -> None:
+        for group, originals in zip(_lights(model), (self.head, self.lamps), strict=True):
+            for values, original in zip(group, originals, strict=True):
+                values[:] = original * factor
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Hold one task's simulator, and its camera and lights as they come."""
+
+    env: Any
+    camera: int
+    camera_quat: Vector
+    lamps: _Lamps
+    lerobot: bool
+    """Whether it is built, and looked at first, as LeRobot does."""
+
+    def light_and_film(self, *, light: float, shift_m: Vector, turn_deg: float) -> None:
+        """Put lights and camera where the episode wants them, whatever the one before had changed.
+
+        Args:
+            light: a factor on all lights.
+            shift_m: what to add to the camera's position, [3].
+            turn_deg: by how much to turn the camera about the vertical.
+        """
+        model, turn = self.env.model, quat_about_z(math.radians(turn_deg))
+        self.lamps.shine(model, light)
+        model.cam_pos[self.camera] = np.add(CAMERA_M, shift_m)
+        mujoco.mju_mulQuat(model.cam_quat[self.camera], turn, self.camera_quat)
+
+    @property
+    def goal_m(self) -> Vector:
+        """Return where the task wants something to be, metres, [3]."""
+        goal: Vector = self.env._target_pos
+        return goal
+
+    def place(self, seed: int) -> Vector:
+        """Draw the places the way LeRobot does, and return Meta-World's own observation, float64 [39].
+
+        What hangs on the drawn places is put there as well, unless it is to be stale as LeRobot's is.
+        """
+        env = self.env
+        env.seed(seed)
+        raw: Vector
+        raw, _ = env.reset(seed=seed)
+        if self.lerobot:
+            return raw
+        mujoco.mj_forward(env.model, env.data)
+        now = env._get_curr_obs_combined_no_goal()
+        env._prev_obs = now
+        raw = np.hstack([now, now, env._get_pos_goal()])
+        return raw
+
+
+def build(family: str, *, lerobot: bool) -> Stage:
+    """Build a task's simulator with its goal observable, as in the multi-task benchmarks.
+
+    Raises:
+        SaysoError: if Meta-World is not installed.
+    """
+    metaworld, _ = packages()
+    name = f"{family}-v3"
+    env = metaworld.ALL_V3_ENVIRONMENTS[name]()
+    camera = env.model.camera(CAMERA).id
+    env.model.cam_pos[camera] = CAMERA_M
+    if lerobot:
+        env.set_task(metaworld.MT1(name, seed=LEROBOT_SEED).train_tasks[0])
+        env.reset()
+    else:
+        env.model.vis.quality.offsamples = 0
+        env._partially_observable, env._set_task_called = False, True
+        del env.sawyer_observation_space  # cached, and it differs where the goal can be seen
+    env._freeze_rand_vec, env.seeded_rand_vec = False, True
+    return Stage(env, camera, env.model.cam_quat[camera].copy(), _Lamps.of(env.model), lerobot)
+
+
+def _lights(model: mujoco.MjModel) -> tuple[tuple[Vector, ...], tuple[Vector, ...]]:
+    head = model.vis.headlight
+    return (
+        (head.ambient, head.diffuse, head.specular),
+        (model.light_ambient, model.light_diffuse, model.light_specular),
+    )
