@@ -33,9 +33,8 @@ for tests, are {held_out} and some pairs of colour and kind (`sayso/tasks/kinds.
 <!-- end table -->
 
 Demonstrations: {demonstrations:,}, simulated, by scripted experts; trained for {hours:.1f} h. Weights are
-stored in bfloat16. `sayso.load("checkpoints/{world}")` needs nothing but this folder. How it was made stands
-in the README of the repository; what it was trained on, with hashes and seeds,
-in `config.json`.
+stored in bfloat16. `sayso.load("checkpoints/{world}")` needs nothing but this folder. How it was made
+stands in the README of the repository; what it was trained on, with hashes and seeds, in `config.json`.
 
 Not for: real robots (nothing here has moved one yet), or cameras and rooms other than the simulated ones.
 """

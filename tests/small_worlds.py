@@ -15,6 +15,7 @@ import numpy as np
 
 from sayso.rollout import World
 from sayso.spec import (
+    IMAGES,
     STATE,
     TASK,
     Array,
@@ -116,7 +117,7 @@ class SpotWorld(gym.Env[Observation, Array]):
         late = self.steps >= self.horizon
         observation = self._observe()
         if not (look or success or late):
-            del observation["observation.images.front"], observation["observation.images.wrist"]
+            observation = {key: seen for key, seen in observation.items() if not key.startswith(IMAGES)}
         return observation, float(success), success, late, info
 
     def labels(self) -> Array:

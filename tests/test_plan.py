@@ -132,9 +132,71 @@ def test_the_and_inside_one_instruction_does_not_cut_it(text: str) -> None:
         ),
         ("go to the sofa, then to the table", ["drive to the sofa", "drive to the table"]),
         ("bring me the can and then the mug", ["bring me the red can", "bring me the blue mug"]),
+        ("Open the drawer and close it again.", ["open the drawer", "close the drawer"]),
+        (
+            "put the red block in the tray, then the green one",
+            ["put the red block in the blue tray", "put the green block in the blue tray"],
+        ),
+        (
+            "put the red block in the tray, and put the can there too",
+            ["put the red block in the blue tray", "put the red can in the blue tray"],
+        ),
     ],
 )
 def test_a_clause_may_lean_on_an_earlier_one(text: str, steps: list[str]) -> None:
+    assert [plain(intent) for intent in split(text, SCENE)] == steps
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("fetch the can, then open the drawer", ["bring me the red can", "open the drawer"]),
+        ("fetch the can and put it in the drawer", ["put the red can in the drawer"]),
+        (
+            "open the drawer, fetch the can, put it in the drawer, then close it",
+            ["open the drawer", "put the red can in the drawer", "close the drawer"],
+        ),
+    ],
+)
+def test_what_is_fetched_is_brought_to_the_speaker_unless_something_else_follows(
+    text: str, steps: list[str]
+) -> None:
+    assert [plain(intent) for intent in split(text, SCENE)] == steps
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        (
+            "put the red block and the can in the tray",
+            ["put the red block in the blue tray", "put the red can in the blue tray"],
+        ),
+        (
+            "pick up the can and the mug and put them in the basket, then come here",
+            ["put the red can in the red basket", "put the blue mug in the red basket", "come to me"],
+        ),
+        (
+            "take the can, the mug and the green block to the bin",
+            [
+                f"take the {name} to the grey bin by the sofa"
+                for name in ("red can", "blue mug", "green block")
+            ],
+        ),
+    ],
+)
+def test_what_is_asked_of_several_things_is_done_with_each(text: str, steps: list[str]) -> None:
+    assert [plain(intent) for intent in split(text, SCENE)] == steps
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("Step 1: open the drawer. Step 2: come here.", ["open the drawer", "come to me"]),
+        ("open the drawer & come to me", ["open the drawer", "come to me"]),
+        ("open the drawer, and once it\u2019s finished, come to me", ["open the drawer", "come to me"]),
+    ],
+)
+def test_people_number_and_join_steps_in_many_ways(text: str, steps: list[str]) -> None:
     assert [plain(intent) for intent in split(text, SCENE)] == steps
 
 
@@ -152,7 +214,10 @@ def test_a_clause_may_lean_on_an_earlier_one(text: str, steps: list[str]) -> Non
             "the red block or the green",
         ),
         ("put the can in the tray, then move it to the sofa", 'In "move it to the sofa"'),
-        ("take the can and the mug to the bin", "one thing at a time"),
+        ("stack the red block and the can on the green block", "one thing at a time"),
+        ("push the can next to the red block and the green block", 'In "the green block"'),
+        ("put the can and the mug in the tray, then bring them to me", 'In "bring them to me"'),
+        ("before you come here, open the drawer", "in the order in which to do it"),
         ("close it", "It does not say"),
         ("", "Nothing was said"),
         ("and then", "Nothing was said"),
@@ -170,6 +235,8 @@ def test_endless_instructions_are_refused_at_once() -> None:
         split("open the drawer and " * (MAX_PIECES + 1), SCENE)
     with pytest.raises(NotUnderstoodError, match="tea"):
         split("open the drawer and " * (MAX_PIECES - 2) + "make tea", SCENE)
+    with pytest.raises(NotUnderstoodError, match="one thing at a time"):
+        split("put the can and the purple mug in the tray, " * (MAX_PIECES // 2 - 1), SCENE)
 
 
 def test_only_the_given_families_are_planned() -> None:

@@ -263,8 +263,8 @@ def _build(
         raise FeatureMismatchError(
             "episodes with and without labels of other instructions belong into folders of their own"
         )
-    own, besides = (tuple(getattr(e, name) for e in episodes) for name in ("tasks", "other_tasks"))
-    tasks = {task: k for k, task in enumerate(dict.fromkeys(chain(*own, *besides)))}
+    sentences = chain(*(e.tasks for e in episodes), *(e.other_tasks for e in episodes))
+    tasks = {task: k for k, task in enumerate(dict.fromkeys(sentences))}
     ends = list(accumulate(len(episode) for episode in episodes))
     columns = [
         _columns(episode, features.fps, number, end - len(episode), tasks)

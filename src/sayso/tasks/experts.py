@@ -33,6 +33,7 @@ class Expert:
     """Carry out the running task of a world with privileged sight. Acts one step at a time."""
 
     sees_pictures = False
+    """So that `rollout` has none drawn for it."""
 
     def __init__(self, world: World) -> None:
         """Watch a world; which task it is may change between episodes."""

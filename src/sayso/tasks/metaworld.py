@@ -276,6 +276,7 @@ class Expert:
     """Let Meta-World's scripted policy of the running task act, one step at a time."""
 
     sees_pictures = False
+    """So that `rollout` has none drawn for it."""
 
     def __init__(self, world: MetaWorld) -> None:
         """Watch a world."""

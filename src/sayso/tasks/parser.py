@@ -14,19 +14,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from sayso.tasks import heard
 from sayso.tasks.kinds import COLOURS, KINDS, LANDMARKS, MOVABLE, SIZES, Place, Thing
 from sayso.tasks.references import NotUnderstoodError, names, resolve
-from sayso.tasks.vocabulary import (
-    ALSO_HEARD,
-    APPROACHES,
-    ARTICLES,
-    COURTESIES,
-    FILLERS,
-    SLOTS,
-    TEMPLATES,
-    Intent,
-    Templates,
-)
+from sayso.tasks.vocabulary import COURTESIES, SLOTS, TEMPLATES, Intent, Templates
 
 
 @dataclass(frozen=True)
@@ -75,15 +66,16 @@ _MEANINGS: Mapping[str, str] = {"i": "in", "o": "on", "b": "beside", "t": "to", 
 def _lexicon() -> Mapping[str, tuple[str, str]]:
     """Map every word of the grammar to its role and meaning, derived from the tables of the vocabulary.
 
-    Roles: c colour, s size, n noun, l landmark, i "in", o "on", b "by", t "to", r "for", v verb (and other
-    words that not every sentence may have, such as "it"), f filler, a article.
+    Roles: c colour, s size, n noun, p "one" for a noun, l landmark, i "in", o "on", b "by", t "to", r "for",
+    v verb (and other words that not every sentence may have, such as "it"), f filler, a article.
     """
     literal = {word for row in TEMPLATES.values() for word in _literals(row)}
-    lexicon = {word: ("f" if word in FILLERS else "v", word) for word in literal}
+    lexicon = {word: ("f" if word in heard.FILLERS else "v", word) for word in literal}
     lexicon |= {word: ("v", word) for row in TEMPLATES.values() for word in row.heard}
+    lexicon |= {word: ("v", word) for word in heard.WISHES | heard.HELPERS}
     # Courtesies count as wholes: "if you don't mind" is harmless, "don't" is not.
     courteous = (c.replace("{}", "").strip(" ,") for c in COURTESIES.train + COURTESIES.heldout)
-    lexicon |= {words: ("f", words) for words in (*courteous, *FILLERS)}
+    lexicon |= {words: ("f", words) for words in (*courteous, *heard.FILLERS)}
     for slot, row in SLOTS.items():
         for words in row.train + row.heldout:
             lexicon |= {word: ("v", word) for word in words.split() if slot not in _PREPOSITIONS}
@@ -91,13 +83,13 @@ def _lexicon() -> Mapping[str, tuple[str, str]]:
         role = _PREPOSITIONS.get(slot, "v")
         lexicon |= {word: (role, _MEANINGS.get(role, word)) for word in row.train + row.heldout}
     lexicon |= {"to": ("t", "to"), "at": ("b", "beside"), "within": ("i", "in"), "for": ("r", "for")}
-    lexicon |= {word: ("a", word) for word in ARTICLES}
+    lexicon |= {word: ("a", word) for word in heard.ARTICLES}
     lexicon |= {word: ("s", word) for word in SIZES} | {word: ("c", word) for word in COLOURS}
     for name, kind in KINDS.items():
         role = "l" if name in LANDMARKS else "n"
         lexicon |= dict.fromkeys(kind.words.train + kind.words.heldout, (role, name))
     # "can" is a thing, except where somebody asks politely; "up" goes with many verbs.
-    return lexicon | {"can you": ("f", "can you"), "up": ("f", "up")}
+    return lexicon | {"can you": ("f", "can you"), "up": ("f", "up"), "one": ("p", "one")}
 
 
 def _literals(row: Templates) -> list[str]:
@@ -116,7 +108,7 @@ def _verbs(templates: Templates) -> frozenset[str]:
         for w in SLOTS[slot].train + SLOTS[slot].heldout
     }
     words = {word for phrase in phrases for word in (phrase, *phrase.split())}
-    words |= {*_literals(templates), *templates.heard}
+    words |= {*_literals(templates), *templates.heard, *heard.WISHES, *heard.HELPERS}
     return frozenset(word for word in words if _lexicon()[word][0] == "v")
 
 
@@ -128,23 +120,31 @@ def _scanner() -> re.Pattern[str]:
 
 @functools.cache
 def _rewriter() -> re.Pattern[str]:
-    entries = sorted(ALSO_HEARD, key=len, reverse=True)
+    entries = sorted(heard.ALSO_HEARD, key=len, reverse=True)
     return re.compile(rf"(?<!\S)({'|'.join(map(re.escape, entries))})(?!\S)")
 
 
 def _tokens(sentence: str) -> list[_Token]:
     """Split a sentence into tokens without articles; words that are not in the lexicon get the role "?"."""
-    text = " ".join(re.sub(r"[^\w']+", " ", sentence.lower().replace("\u2019", "'")).split())
-    text = _rewriter().sub(lambda match: ALSO_HEARD[match.group()], text)
-    found = (match.group() for match in _scanner().finditer(text))
+    text = sentence.lower().replace("\u2019", "'")
+    text = " ".join(re.sub(r"[^\w']+|(?<!\w)'|'(?!\w)", " ", text).split())
+    text = _rewriter().sub(lambda match: heard.ALSO_HEARD[match.group()], text)
+    found = (match.group() for match in _scanner().finditer(" ".join(text.split())))
     tokens = [_Token(*_lexicon().get(word, ("?", word)), word) for word in found]
     return [token for token in tokens if token.role != "a"]
 
 
 def understand(
-    sentence: str, scene: Sequence[Thing] | None = None, families: Collection[str] | None = None
+    sentence: str,
+    scene: Sequence[Thing] | None = None,
+    families: Collection[str] | None = None,
+    *,
+    complete: bool = False,
 ) -> Intent:
     """Turn a sentence into an intent; `sayso.tasks.language.parse` is its public face.
+
+    A thing is brought "to me" where only that can be meant, as in "fetch the can", unless the sentence has to
+    be `complete`: more may follow.
 
     Raises:
         NotUnderstoodError: with the reason alone, without examples of what could be asked.
@@ -153,11 +153,17 @@ def understand(
     if not tokens:
         raise NotUnderstoodError("Nothing was said.")
     _refuse_unknown_words(sentence, tokens, scene, families)
+    tokens = _without_ones(tokens)
     roles = "".join(token.role for token in tokens)
     mentions = [_mention(match, tokens) for match in _NOUN_PHRASE.finditer(roles)]
     _refuse_loose_ends(tokens, roles)
     verbs = frozenset(token.text for token in tokens if token.role == "v")
-    reading = _reading(_without_beneficiary(mentions), verbs, scene)
+    if "is" in verbs <= heard.STATES:
+        raise NotUnderstoodError("It says or asks how things are, but not what to do.")
+    mentions = _without_beneficiary(mentions)
+    if not complete and _for_speaker(verbs, mentions, scene):
+        mentions.append(_Mention(Place("", "person"), "to"))
+    reading = _reading(mentions, verbs, scene)
     family, manner = _row(reading, families, scene)
     return Intent(family, manner, *resolve(reading.object, reading.place, scene))
 
@@ -169,6 +175,14 @@ def named(name: str) -> Thing:
     if match is None or match["to"]:
         raise NotUnderstoodError(f"{name!r} is not the name of a thing, such as 'red block'.")
     return _mention(match, tokens).thing
+
+
+def _without_ones(tokens: Sequence[_Token]) -> list[_Token]:
+    """Say the noun for "one": "stack the red block on the blue one" is about two blocks."""
+    nouns = dict.fromkeys(token.meaning for token in tokens if token.role == "n" and token.meaning in MOVABLE)
+    if len(nouns) != 1 and any(token.role == "p" for token in tokens):
+        raise NotUnderstoodError("I cannot tell what 'one' stands for.")
+    return [_Token("n", next(iter(nouns)), token.text) if token.role == "p" else token for token in tokens]
 
 
 def _mention(match: re.Match[str], tokens: Sequence[_Token]) -> _Mention:
@@ -202,9 +216,11 @@ def _refuse_unknown_words(
     if not unknown:
         return
     reason = f"I did not understand {', '.join(map(repr, unknown))} in {sentence.strip()!r}."
+    if whys := dict.fromkeys(filter(None, map(_why_not, unknown))):
+        raise NotUnderstoodError(" ".join((reason, *whys)))
     corrected = sentence.lower()
     for word in filter(lambda word: len(word) > 2, unknown):
-        for near in difflib.get_close_matches(word, _lexicon(), n=1, cutoff=0.6):
+        for near in difflib.get_close_matches(word, _correct_words(word[0]), n=1, cutoff=0.6):
             corrected = re.sub(rf"\b{re.escape(word)}\b", near, corrected)
     try:
         if corrected != sentence.lower():
@@ -213,6 +229,18 @@ def _refuse_unknown_words(
     except NotUnderstoodError:
         pass  # the correction makes no sense either, so it is no help
     raise NotUnderstoodError(reason)
+
+
+def _why_not(word: str) -> str:
+    """Return why nothing is done about a word that is known not to be understood, or nothing."""
+    plural = word.endswith("s") and _lexicon().get(word[:-1], ("", ""))[0] == "n"
+    return heard.ONE_EACH if plural else heard.REFUSALS.get(word, "")
+
+
+def _correct_words(letter: str) -> list[str]:
+    """Return what a mistyped word that begins with a letter could be: few mistype the first one."""
+    meant = [word for word, (role, _) in _lexicon().items() if role in "ncslvobi"] + ["the", "please"]
+    return [word for word in meant if word.startswith(letter) and word not in heard.WISHES]
 
 
 def _refuse_loose_ends(tokens: Sequence[_Token], roles: str) -> None:
@@ -239,8 +267,8 @@ def _reading(mentions: Sequence[_Mention], verbs: frozenset[str], scene: Sequenc
             listing = " and ".join(f"the {thing.name}" for thing in several)
             raise NotUnderstoodError(f"It names {listing}, and I do one thing at a time.")
     if not places and not moved:
-        raise NotUnderstoodError(_missing("what to move", MOVABLE, scene))
-    if not verbs - {"it"}:
+        raise NotUnderstoodError(_missing("what to do with what", KINDS, scene))
+    if not verbs - heard.IDLE:
         raise NotUnderstoodError("It has no verb that says what to do.")
     if not places:
         raise NotUnderstoodError(_nowhere(moved[0], verbs, scene))
@@ -248,6 +276,14 @@ def _reading(mentions: Sequence[_Mention], verbs: frozenset[str], scene: Sequenc
         raise NotUnderstoodError(f"I do not bring the {places[0].name} to the {moved[0].name}.")
     relations = {mention.relation: mention.word for mention in mentions if mention.thing == places[0]}
     return _Reading(moved[0] if moved else None, places[0], relations, verbs)
+
+
+def _for_speaker(verbs: frozenset[str], mentions: Sequence[_Mention], scene: Sequence[Thing] | None) -> bool:
+    """Tell whether the one thing named is to be brought to the one who speaks."""
+    meant = verbs - heard.APPROACHES
+    here = scene is None or any(thing.kind == "person" for thing in scene)
+    alone = len({m.thing for m in mentions}) == 1 and mentions[0].movable
+    return here and alone and bool(meant) and meant <= heard.FOR_SPEAKER
 
 
 def _refuse_wrong_roles(mentions: Sequence[_Mention]) -> None:
@@ -330,7 +366,7 @@ def _relations_fit(row: Templates, reading: _Reading) -> bool:
 
 def _verbs_fit(key: tuple[str, str], verbs: frozenset[str]) -> bool:
     row = TEMPLATES[key]
-    wanted = row.decisive or (verbs if key[0] == "goto" else verbs - APPROACHES - {"it"})
+    wanted = row.decisive or (verbs if key[0] == "goto" else verbs - heard.APPROACHES - heard.IDLE)
     return verbs <= _verbs(row) and not verbs.isdisjoint(wanted)
 
 
@@ -338,8 +374,12 @@ def _mismatch(reading: _Reading, alike: Sequence[tuple[str, str]], joined: Seque
     """Say why no row of the grammar fits: the first thing that none of them allows."""
     place = f"the {reading.place.name}"
     if not alike:
-        moved = f"bring the {reading.object.name} to {place}" if reading.object else f"do that with {place}"
-        return f"I cannot {moved}."
+        if reading.object is None:
+            return f"I cannot do that with {place}."
+        rows = (row for row in TEMPLATES.values() if reading.place.kind in row.places)
+        kinds = dict.fromkeys(kind for row in rows for kind in row.objects)
+        only = f": only a {' or '.join(kinds)}" if kinds and reading.object.kind not in kinds else ""
+        return f"I cannot bring the {reading.object.name} to {place}{only}."
     if not joined and not any(reading.relations):
         return "It does not say what goes into what." if reading.object else f"I cannot do that with {place}."
     known = frozenset().union(*(_verbs(TEMPLATES[key]) for key in joined))

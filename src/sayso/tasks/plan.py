@@ -23,7 +23,7 @@ from typing import Protocol
 import numpy as np
 
 from sayso.spec import SaysoError
-from sayso.tasks.kinds import Thing, Words
+from sayso.tasks.kinds import KINDS, MOVABLE, Thing, Words
 from sayso.tasks.language import NotUnderstoodError, abilities, clause, draw, examples, parse, plain
 from sayso.tasks.parser import understand
 from sayso.tasks.vocabulary import Intent
@@ -65,18 +65,25 @@ def join(intents: Sequence[Intent], rng: np.random.Generator, split: str = "trai
 # Between clauses, but also inside one: "pick up the red block and put it in the tray". Longer ones first.
 _CUT = re.compile(
     r"""\s*(?: [.;!?\n]+ | ,
-      | \b(?: and\s+)? (?: then | finally | lastly | last\s+of\s+all | after\s+that | afterwards? | also
-          | next (?!\s+to\b) | to\s+begin\s+with | first(?:ly)? | second(?:ly)? | third(?:ly)?
-          | (?: once | when)\s+ (?: (?: that | this | it) (?: \s+is | 's) | you (?: \s+are | 're)) \s+done )\b
-      | \band\b
-      | (?: ^ | (?<=\s)) \d+[.)] (?=\s)
+      | \b(?: and\s+)? (?: then | finally | lastly | last\s+of\s+all | at\s+the\s+end | afterwards? | also
+          | after\s+(?: that | this) | next (?!\s+to\b)
+          | to\s+begin\s+with | first(?:ly)? | second(?:ly)? | third(?:ly)?
+          | (?: once | when | after)\s+ (?: (?: that | this | it) (?: \s+is | 's) | you (?: \s+are | 're))
+            \s+ (?: done | finished) )\b
+      | \band\b | &
+      | (?: ^ | (?<=\s)) (?: step\s+)? \d+[.):] (?=\s)
     )\s*""",
     re.VERBOSE | re.IGNORECASE,
 )
-_PRONOUN = re.compile(r"\b(?:it|them|there)\b", re.IGNORECASE)
+_PRONOUN = re.compile(r"\bit\b", re.IGNORECASE)
+_ONE = re.compile(r"\bone\b", re.IGNORECASE)
+_THERE = re.compile(r"\bthere\b", re.IGNORECASE)
 _ENDS_OPEN = re.compile(r"\b(?:in|inside)$", re.IGNORECASE)
 _NO_VERB = re.compile(r"(?:to\s+)?(?:the|a|an|my)\b", re.IGNORECASE)
 MAX_PIECES = 24
+_NOUNS = "|".join(w for kind in MOVABLE for w in KINDS[kind].words.train + KINDS[kind].words.heldout)
+_NAME = rf"(?:the|a|an|my)\s+(?:\w+\s+){{0,2}}?(?:{_NOUNS})\b"
+_NAMES = re.compile(rf"{_NAME}(?:(?:\s*,\s*|\s+)(?:and\s+)?{_NAME})+", re.IGNORECASE)
 
 
 class _Search:
@@ -88,17 +95,17 @@ class _Search:
 
     def __init__(self, text: str, scene: tuple[Thing, ...] | None, families: Collection[str] | None) -> None:
         self.scene, self.families = scene, families
-        self.text = text
+        self.text = text = text.replace("\u2019", "'")
         cuts = [(0, 0), *(match.span() for match in _CUT.finditer(text)), (len(text),) * 2]
         spans = [(end, start) for (_, end), (start, _) in pairwise(cuts)]
         self.pieces = [(start, end) for start, end in spans if text[start:end].strip()]
         self.reached: tuple[int, tuple[Intent, ...]] = (0, ())
-        self._alone: dict[str, Intent | None] = {}
+        self._alone: dict[str, tuple[Intent, ...]] = {}
         self._hopeless: set[tuple[int, int, tuple[Intent, ...]]] = set()
 
     def run(self) -> tuple[Intent, ...] | None:
         """Return the intents of the whole text, or None if no cuts make sense."""
-        for leaning in range(len(self.pieces)):
+        for leaning in range(len(self.pieces) + 1):
             if found := self._from_piece(0, (), leaning):
                 return found
         return None
@@ -114,10 +121,10 @@ class _Search:
             self.reached = first, done
         for last in range(first, len(self.pieces)):
             clause = self._clause(first, last)
-            intent, left = self._understood_alone(clause), leaning
-            if intent is None and leaning:
-                intent, left = self._understood_after(clause, done), leaning - 1
-            if intent and (found := self._from_piece(last + 1, (*done, intent), left)):
+            intents, left = self._understood_alone(clause), leaning
+            if not intents and leaning:
+                intents, left = self._understood_after(clause, done), leaning - 1
+            if intents and (found := self._from_piece(last + 1, (*done, *intents), left)):
                 return found
         self._hopeless.add(state)
         return None
@@ -125,31 +132,58 @@ class _Search:
     def _clause(self, first: int, last: int) -> str:
         return self.text[self.pieces[first][0] : self.pieces[last][1]]
 
-    def _understood_alone(self, clause: str) -> Intent | None:
+    def _understood_alone(self, clause: str) -> tuple[Intent, ...]:
+        """Return what a clause asks for: nothing if it makes no sense by itself."""
         if clause not in self._alone:
-            try:
-                self._alone[clause] = understand(clause, self.scene, self.families)
-            except NotUnderstoodError:
-                self._alone[clause] = None
+            self._alone[clause] = self._intent(clause) or self._for_each(clause)
         return self._alone[clause]
 
-    def _understood_after(self, clause: str, done: tuple[Intent, ...]) -> Intent | None:
+    def _intent(self, clause: str, *, complete: bool = True) -> tuple[Intent, ...]:
+        try:
+            return (understand(clause, self.scene, self.families, complete=complete),)
+        except NotUnderstoodError:
+            return ()
+
+    def _for_each(self, clause: str) -> tuple[Intent, ...]:
+        """Understand "put the can and the mug in the tray" as two intents."""
+        several = _NAMES.search(clause)
+        if several is None:
+            return ()
+        begin, end = clause[: several.start()], clause[several.end() :]
+        named = re.findall(_NAME, several.group(), re.IGNORECASE)
+        steps = [self._intent(begin + name + end) for name in named]
+        alike = {(intent.family, intent.manner, intent.place) for step in steps for intent in step}
+        # Nobody says in which order things are piled up.
+        same = all(steps) and len(alike) == 1 and steps[0][0].family != "stack"
+        return tuple(intent for step in steps for intent in step) if same else ()
+
+    def _understood_after(self, clause: str, done: tuple[Intent, ...]) -> tuple[Intent, ...]:
         """Understand a clause that leans on an earlier one, the nearest on which it can."""
         meanings = (self._meanings(clause, earlier) for earlier in reversed(done))
         meant = next(filter(None, meanings), {})
-        return next(iter(meant.values())) if len(meant) == 1 else None
+        if not meant:  # "fetch the can" leaves out "to me", unless it only leads up to what follows
+            return self._intent(clause, complete=False)
+        return next(iter(meant.values())) if len(meant) == 1 else ()
 
-    def _meanings(self, clause: str, earlier: Intent) -> dict[str, Intent]:
-        """Return what a clause means for each way to complete it: a thing for "it", or the verb left out."""
-        completed = {}
+    def _meanings(self, clause: str, earlier: Intent) -> dict[str, tuple[Intent, ...]]:
+        """Return what a clause means for each way to complete it: a thing for "it", or what was left out."""
+        completed: dict[str, str] = {}
+        thing, verb = earlier.object, plain(earlier).partition(" the ")[0]
+        if thing and _ONE.search(clause):
+            clause = completed["one"] = _ONE.sub(thing.kind, clause)
         if _NO_VERB.match(clause):
-            completed["the same"] = f"{plain(earlier).partition(' the ')[0]} {clause}"
+            completed["the same"] = f"{verb} {clause}"
+        if thing and earlier.place.kind not in MOVABLE:  # or "and the mug" could be one more place
+            where = plain(earlier).partition(f" the {thing.name}")[2]
+            completed["there"] = _THERE.sub(where, clause)
+            if _NO_VERB.match(clause):
+                completed["the same place"] = f"{verb} {clause}{where}"
         spoken = f"{clause} it" if _ENDS_OPEN.search(clause) else clause
         if _PRONOUN.search(spoken):
-            for thing in filter(None, (earlier.object, earlier.place)):
-                completed[f"the {thing.name}"] = _PRONOUN.sub(f"the {thing.name}", spoken)
-        meant = {name: self._understood_alone(sentence) for name, sentence in completed.items()}
-        return {name: intent for name, intent in meant.items() if intent}
+            for it in filter(None, (thing, earlier.place)):
+                completed[f"the {it.name}"] = _PRONOUN.sub(f"the {it.name}", spoken)
+        meant = {self._understood_alone(sentence): name for name, sentence in completed.items()}
+        return {name: intents for intents, name in meant.items() if intents}
 
     def refusal(self) -> str:
         """Name the first clause that is not understood, and why."""

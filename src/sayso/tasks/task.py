@@ -219,11 +219,8 @@ def make_task(
 
 def alternatives(task: Task) -> list[Intent]:
     """Return what could be asked instead in the same scene: another object or, without one, another place."""
-    family, manner = task.family, task.intent.manner
-    templates = TEMPLATES[family, manner]
-    draw = Draw(family, manner, templates.objects, templates.places, "train")
     feasible = TASKS[task.world].feasible
-    found = [i for i in intents(draw, task.layout, task.things) if feasible(task.layout, i)]
+    found = [i for i in _nameable(task, task.family, task.intent.manner) if feasible(task.layout, i)]
     if task.intent.object is None:
         return [i for i in found if i.place != task.intent.place]
     others = [i for i in found if i.object != task.intent.object]
@@ -232,16 +229,16 @@ def alternatives(task: Task) -> list[Intent]:
 
 def askable(task: Task) -> list[Intent]:
     """Return whatever else its world's families could name in a task's scene, feasible or not."""
-    found = [
-        intent
-        for (family, manner), row in TEMPLATES.items()
-        if family in TASKS[task.world].families
-        for intent in intents(
-            Draw(family, manner, row.objects, row.places, "train"), task.layout, task.things
-        )
-    ]
+    rows = [row for row in TEMPLATES if row[0] in TASKS[task.world].families]
+    found = [intent for family, manner in rows for intent in _nameable(task, family, manner)]
     own = (task.intent.object, task.intent.place)
     return [intent for intent in found if (intent.object, intent.place) != own]
+
+
+def _nameable(task: Task, family: str, manner: str) -> list[Intent]:
+    """Return every intent of a family and manner that names what stands in a task's scene."""
+    row = TEMPLATES[family, manner]
+    return intents(Draw(family, manner, row.objects, row.places, "train"), task.layout, task.things)
 
 
 def intents(draw: Draw, layout: Layout, things: Mapping[str, Thing]) -> list[Intent]:

@@ -41,13 +41,14 @@ class Templates(Words):
 
 PUSHABLE = ("block", "cylinder", "can", "mug")
 """Kinds that slide over a table instead of rolling or toppling."""
+TOSSES = ("throw", "toss", "pop", "stick")
 
 TEMPLATES: Mapping[tuple[str, str], Templates] = {
     ("put", "in"): Templates(
         ability="put a thing in a tray, a bowl or a basket or on a plate",
         places=("tray", "bowl", "basket", "plate"),
         relations=("in", "on", "to"),
-        heard=("drop", "dump", "carry", "bring", "go", "drive", "lift"),
+        heard=("drop", "dump", "carry", "bring", "go", "drive", "lift", "fetch", "stand", *TOSSES),
         train=(
             "{put} {object} {into} {place}",
             "{pick} {object} and {put} it {into} {place}",
@@ -78,7 +79,7 @@ TEMPLATES: Mapping[tuple[str, str], Templates] = {
         places=("block", "cylinder"),
         objects=("block", "cylinder", "can"),
         relations=("on",),
-        heard=("bring", "transfer"),
+        heard=("bring", "transfer", "fetch", "rest"),
         train=(
             "{stack} {object} {atop} {place}",
             "{pick} {object} and {stack} it {atop} {place}",
@@ -109,6 +110,7 @@ TEMPLATES: Mapping[tuple[str, str], Templates] = {
         places=("mat",),
         objects=PUSHABLE,
         relations=("on", "to"),
+        heard=("shift",),
         train=(
             "{push} {object} onto {place}",
             "{push} {object} over to {place}",
@@ -135,6 +137,7 @@ TEMPLATES: Mapping[tuple[str, str], Templates] = {
         places=MOVABLE,
         objects=PUSHABLE,
         relations=("beside", "to"),
+        heard=("shift",),
         train=(
             "{push} {object} {beside} {place}",
             "{push} {object} over to {place}",
@@ -218,7 +221,7 @@ TEMPLATES: Mapping[tuple[str, str], Templates] = {
         ability="put a thing in the open drawer",
         places=("drawer",),
         relations=("in", "to"),
-        heard=("carry", "bring", "transport", "lift"),
+        heard=("carry", "bring", "transport", "lift", "fetch", "store", "stash", *TOSSES),
         train=(
             "{put} {object} {in} {place}",
             "{pick} {object} and {put} it {in} {place}",
@@ -247,7 +250,7 @@ TEMPLATES: Mapping[tuple[str, str], Templates] = {
         ability="take a thing to a bin on the floor",
         places=("bin",),
         relations=("in", "on", "to"),
-        heard=("set", "lay", "get"),
+        heard=("set", "lay", "get", *TOSSES),
         train=(
             "{take} {object} to {place}",
             "{pick} {object} and {take} it to {place}",
@@ -306,7 +309,7 @@ TEMPLATES: Mapping[tuple[str, str], Templates] = {
     ),
     ("goto", "to"): Templates(
         ability="drive to the furniture or to you",
-        heard=("walk", "run"),
+        heard=("walk", "run", "get", "navigate", "stand", "park"),
         places=("sofa", "cabinet", "table", "drawer", "person"),
         objects=(),
         relations=("to", "beside"),
@@ -360,18 +363,5 @@ COURTESIES = Words(
     train=("please {}", "{}, please", "robot, {}", "ok, {}"),
     heldout=("if you don't mind, {}", "{}, thanks"),
 )
-ARTICLES = frozenset({"the", "a", "an", "that", "this", "my", "your"})
 PRONOUNS = frozenset({"me", "us"})
 """Nouns that take no article."""
-FILLERS = frozenset(
-    {"up", "over", "all", "way", "and", "then", "so", "now", "of", "hey", "back", "there"}
-    | {"i", "we", "you", "would", "could", "can", "kindly"}
-)
-APPROACHES = frozenset({"go", "drive", "roll", "travel", "head", "find", "come", "walk", "run"})
-"""Verbs that only lead up to what is asked, unless it is to go somewhere."""
-ALSO_HEARD: Mapping[str, str] = {
-    **{"gray": "grey", "violet": "purple", "turquoise": "cyan", "magenta": "pink"},
-    **{"here": "to me", "approach": "go to", "on to": "onto", "in to": "into", "on the top of": "on top of"},
-    **{"the open drawer": "the drawer", "drawer of the cabinet": "drawer"},
-}
-"""Words that `parse` takes for others and `phrase` never says."""
