@@ -16,7 +16,7 @@ import pytest
 
 from sayso.data.reader import Dataset
 from sayso.data.writer import staged
-from sayso.learn.record import FAILED, RECORDING, RecordConfig, record
+from sayso.learn.record import FAILED, RECORDING, RecordConfig, record, recording_seconds
 from sayso.pool import WorkerError
 from sayso.rollout import ActionNoise, rollout
 from sayso.spec import SaysoError, UnknownNameError
@@ -100,6 +100,14 @@ def test_recording_what_is_there_already_changes_nothing(recording):
     before = Dataset(recording.out).hash
     assert record(config(recording.out), named_world) == recording
     assert Dataset(recording.out).hash == before
+
+
+def test_the_time_of_a_recording_adds_up_over_the_calls_it_took(tmp_path):
+    first = record(config(tmp_path / "timed"), named_world).seconds
+    assert first > 0
+    assert record(config(tmp_path / "timed"), named_world).seconds >= first
+    assert recording_seconds(tmp_path / "timed") >= first
+    assert recording_seconds(tmp_path) == 0
 
 
 def test_one_worker_records_the_same_dataset_as_two(recording, tmp_path):

@@ -226,6 +226,7 @@ def test_the_policy_knows_what_it_was_trained_on(straight, dataset):
     assert len(facts["commit"]) >= 7
     assert facts["seconds"] > 0
     assert facts["demonstrations"] == 8
+    assert facts["recording_seconds"] == 0, "these were not recorded by `record`"
 
 
 def test_time_adds_up_over_the_times_a_run_is_taken_up(config):

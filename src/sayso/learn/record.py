@@ -103,7 +103,7 @@ class Recorded:
     next_start: int
     """Number of seeds of the split that are used up: the `start` of a dataset that shall share none."""
     seconds: float = field(compare=False)
-    """Wall-clock time this call took."""
+    """Wall-clock time it took, with that of earlier calls for the same dataset, unless they were killed."""
 
     def __str__(self) -> str:
         """Return one line for a person."""
@@ -132,7 +132,6 @@ def record(
             succeeds, or a policy never does, or a process died. What was recorded until then is kept and need
             not be done again.
     """
-    began = time.monotonic()
     build_world = partial(make_world or packaged_world, config.world)
     offer = offer_of(build_world)
     families = chosen_families(offer, config.families)
@@ -146,12 +145,21 @@ def record(
     config = dataclasses.replace(config, families=families)
     _claim(config)
     ledger = _Ledger(config)
-    if ledger.missing:
-        _fill(ledger, _Demonstrate(build_world, make_policy, config))
-    if not any(ledger.kept.values()):
-        raise SaysoError(f"the policy succeeded in none of {config.episodes} attempts: nothing to learn from")
-    assemble(config.out, offer.features)
-    return ledger.recorded(time.monotonic() - began)
+    with _timed(config.out):
+        if ledger.missing:
+            _fill(ledger, _Demonstrate(build_world, make_policy, config))
+        if not any(ledger.kept.values()):
+            raise SaysoError(
+                f"the policy succeeded in none of {config.episodes} attempts: nothing to learn from"
+            )
+        assemble(config.out, offer.features)
+    return ledger.recorded(recording_seconds(config.out))
+
+
+def recording_seconds(dataset: Path) -> float:
+    """Return how long it took to record a dataset; 0.0 for one from elsewhere, of which that is not known."""
+    path = dataset / RECORDING
+    return float(json.loads(path.read_text()).get("seconds", 0.0)) if path.exists() else 0.0
 
 
 class _Ledger:
@@ -334,8 +342,24 @@ def _claim(config: RecordConfig) -> None:
     if recorded(config.out):
         raise SaysoError(f"{config.out} holds a dataset from elsewhere; record into another folder")
     config.out.mkdir(parents=True, exist_ok=True)
+    _write(path, {"config": decides, **provenance()})
+
+
+@contextlib.contextmanager
+def _timed(out: Path) -> Iterator[None]:
+    """Add the time that passes inside a `with` to what recording took before, also if an error ends it."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        written = json.loads((out / RECORDING).read_text())
+        written["seconds"] = round(written.get("seconds", 0.0) + time.monotonic() - began, 1)
+        _write(out / RECORDING, written)
+
+
+def _write(path: Path, facts: dict[str, Any]) -> None:
     partial_file = path.with_suffix(".partial")
-    partial_file.write_text(json.dumps({"config": decides, **provenance()}, indent=2))
+    partial_file.write_text(json.dumps(facts, indent=2))
     partial_file.replace(path)
 
 

@@ -28,6 +28,7 @@ from sayso.evaluate import Training, refuse_seen_seeds, tally
 from sayso.learn import checkpoint
 from sayso.learn.optimise import OPTIMIZERS, Average, learning_rate, optimizer_tensors, restore_optimizer
 from sayso.learn.progress import TrainingProgress
+from sayso.learn.record import recording_seconds
 from sayso.models import policy as policies
 from sayso.provenance import provenance
 from sayso.rollout import World, rollout
@@ -272,6 +273,7 @@ class Run:
             "samples": self.step * self.config.batch_size,
             "seconds": round(self.seconds, 1),
             "earlier_seconds": trained_seconds(self.config.init) if self.config.init else 0.0,
+            "recording_seconds": sum(map(recording_seconds, self.config.datasets)),
             "config": {name: v for name, v in _plain(self.config).items() if name not in ("datasets", "out")},
             **provenance(),
         }

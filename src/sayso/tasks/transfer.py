@@ -48,6 +48,9 @@ TRAVEL_M = 0.04
 """What is added to that while the hand is far, so that it passes over tall things."""
 FIXED_JAW_ROOM_M = 0.0145
 """Half width of the thing that fits between the tool centre point and the fixed jaw with 5 mm to spare."""
+SLACK_M, CLOSE_M = 0.010, 0.012
+"""How far off the hand may be and still come all the way down, and close. The jaws forgive 8 mm (28 of 30
+grasps) and mostly 12 (24 of 30). A policy that sees the thing less surely than this hovers over it."""
 DROP_ROOM_M, STACK_ROOM_M = 0.018, 0.004
 """How far above its place a thing is let go."""
 
@@ -136,7 +139,7 @@ def _bottom(sim: Simulation, place: str) -> Vector:
 def _reach(s: Situation) -> Command:
     """Come down on the thing as in a funnel."""
     far = min(1.0, s.off_grasp_m / 0.10)
-    height_m = float(np.clip(SLOPE * (s.off_grasp_m - 0.004), 0.0, HOVER_M)) + far * TRAVEL_M
+    height_m = float(np.clip(SLOPE * (s.off_grasp_m - SLACK_M), 0.0, HOVER_M)) + far * TRAVEL_M
     hand = funnel(s.pose.hand, s.grasp - [0, 0, 0.004], height_m)
     return Command(hand, OPEN, pace(s.off_grasp_m), closing_rad=s.closing_rad)
 
@@ -181,7 +184,7 @@ PHASES: tuple[Phase[Situation], ...] = (
     ),
     Phase(
         "close",
-        lambda s: s.off_grasp_m < (0.007 if s.pose.gripper > 45 else 0.025) and s.above_m < 0.010,
+        lambda s: s.off_grasp_m < (CLOSE_M if s.pose.gripper > 45 else 0.025) and s.above_m < 0.010,
         lambda s: Command(s.pose.hand, SHUT),
     ),
     Phase("reach", lambda s: True, _reach),

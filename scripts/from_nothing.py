@@ -1,0 +1,88 @@
+"""Make a world's policy from nothing, as the shipped ones are made, with both cores to itself.
+
+    python scripts/from_nothing.py home
+
+It prints the commands it runs. Given again after an interruption it goes on where it was. ::
+
+    the expert acts    train     the policy acts, the expert says what it would do    train on
+    demonstrations/    first/    own/                                                 last/
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+ROOT = Path(__file__).resolve().parent.parent
+UNDISTURBED = "--noise.deg 0 --noise.m-per-s 0 --noise.deg-per-s 0"
+"""A policy's own mistakes are disturbance enough."""
+PACE = "--stride 2 --batch-size 64"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Say how much of everything a world's policy takes."""
+
+    demonstrations: int
+    first_steps: int
+    own: int
+    """Episodes in which the policy acts."""
+    last_steps: int
+
+
+RECIPES = {
+    "tabletop": Recipe(demonstrations=2400, first_steps=6000, own=600, last_steps=6000),
+    "home": Recipe(demonstrations=2000, first_steps=6000, own=800, last_steps=6500),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromNothing:
+    """Say which world, and where to."""
+
+    world: tyro.conf.Positional[Literal["tabletop", "home"]]
+    """World to make a policy for."""
+    out: Path = ROOT / "runs" / "from_nothing"
+    """Folder with a folder per world for all that is made on the way."""
+    scale: float = 1.0
+    """Share of the recipe's episodes and steps; a hundredth is for trying this script."""
+
+
+def commands(world: str, scale: float) -> Iterator[str]:
+    """Yield what is to be done, one after the other, in the world's folder."""
+    recipe = RECIPES[world]
+
+    def scaled(number: int) -> int:
+        # The families share episodes equally, and there are three or four of them.
+        return max(12, round(number * scale / 12) * 12)
+
+    # Experts fail now and then and take another seed: more seeds are used up than there are demonstrations.
+    fresh = 2 * recipe.demonstrations
+    yield f"record --world {world} --episodes {scaled(recipe.demonstrations)} --out demonstrations"
+    yield f"train --datasets demonstrations {PACE} --steps {scaled(recipe.first_steps)} --out first"
+    own = f"--policy first/policy {UNDISTURBED} --episodes {scaled(recipe.own)} --start {fresh} --out own"
+    yield f"record --world {world} {own}"
+    more = f"--init first/policy {PACE} --steps {scaled(recipe.last_steps)} --out last"
+    yield f"train --datasets demonstrations own {more}"
+
+
+def main(config: FromNothing) -> None:
+    """Run the commands; the first that fails ends it."""
+    folder = config.out.resolve() / config.world
+    folder.mkdir(parents=True, exist_ok=True)
+    for command in commands(config.world, config.scale):
+        print("sayso", command, flush=True)
+        done = subprocess.run([sys.executable, "-m", "sayso", *command.split()], cwd=folder, check=False)
+        if done.returncode:
+            sys.exit(done.returncode)
+    print(f"{folder / 'last' / 'policy'} can be shipped: scripts/ship.py")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(FromNothing, description=__doc__))
