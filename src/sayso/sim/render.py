@@ -7,6 +7,8 @@ second world silently draws the first one's meshes.
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import os
 import sys
 import weakref
@@ -31,9 +33,11 @@ class Cameras:
         self.height_px, self.width_px = height_px, width_px
         self._plain = plain
         self._gl = _open_context(height_px, width_px)
-        # Freed at exit at the latest: the context's own destructor comes after EGL is gone, and complains.
-        self._free_gl = weakref.finalize(self, self._gl.free)
-        self._context: mujoco.MjrContext | None = None
+        self._drawn_with: list[mujoco.MjrContext] = []
+        self._free = weakref.finalize(self, _free, self._gl, self._drawn_with)
+        # At exit this must come before EGL ends, which `atexit` was told when the context was opened.
+        self._free.atexit = False
+        atexit.register(self._free)
         self._model: mujoco.MjModel | None = None
         self._option = mujoco.MjvOption()
         self._option.geomgroup[3] = 0  # collision shapes
@@ -42,11 +46,12 @@ class Cameras:
     def load(self, model: mujoco.MjModel) -> None:
         """Take a new model; the previous one's textures and meshes are freed."""
         self._gl.make_current()
-        if self._context is not None:
-            self._context.free()
+        while self._drawn_with:
+            self._drawn_with.pop().free()
         model.vis.global_.offheight, model.vis.global_.offwidth = self.height_px, self.width_px
-        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
+        self._drawn_with.append(context)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)
         self._scene = mujoco.MjvScene(model, maxgeom=MAX_GEOMS)
         if self._plain:
             self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0  # 43 ms a picture, the default map alone
@@ -61,7 +66,7 @@ class Cameras:
         Raises:
             RuntimeError: if no model was loaded, or the cameras were closed.
         """
-        if self._context is None or self._model is None:
+        if not self._drawn_with or self._model is None:
             raise RuntimeError("these cameras have no model: call load(model) first")
         if isinstance(camera, str):
             view = mujoco.MjvCamera()
@@ -73,18 +78,32 @@ class Cameras:
         mujoco.mjv_updateScene(self._model, data, self._option, None, view, everything, self._scene)
         height, width = size_px or (self.height_px, self.width_px)
         viewport = mujoco.MjrRect(0, 0, width, height)
-        mujoco.mjr_render(viewport, self._scene, self._context)
+        (context,) = self._drawn_with
+        mujoco.mjr_render(viewport, self._scene, context)
         image = np.empty((height, width, 3), np.uint8)
-        mujoco.mjr_readPixels(image, None, viewport, self._context)
+        mujoco.mjr_readPixels(image, None, viewport, context)
         return np.ascontiguousarray(image[::-1])
 
     def close(self) -> None:
         """Free the GL context. Safe to call twice."""
-        if self._context is not None:
-            self._gl.make_current()
-            self._context.free()
-            self._context = None
-        self._free_gl()
+        self._free()
+        atexit.unregister(self._free)
+
+
+def _free(gl: Any, drawn_with: list[mujoco.MjrContext]) -> None:
+    """Free what was drawn with, then its GL context.
+
+    MuJoCo's own destructor would do the former in whichever context is current, or in none, and crash.
+    """
+    while drawn_with:
+        context = drawn_with.pop()
+        try:
+            gl.make_current()
+        except Exception:  # it is another thread's: better lost than freed in the wrong place
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(context))
+            return
+        context.free()
+    gl.free()
 
 
 def _open_context(height_px: int, width_px: int) -> Any:
