@@ -424,3 +424,26 @@ def test_what_has_no_form_in_onnx_is_refused(tmp_path):
     graph = Graph(module=Shrinking(), inputs={"x": torch.zeros(1, 3, 16, 16)})
     with pytest.raises(ExportError, match=r"no form in ONNX \(.*bilinear"):
         write_graph(graph, tmp_path / "x.onnx", "onnx", "fp32", [])
+
+
+INTERRUPTED = """
+import gc, os, signal, time
+import openvino, torch
+from sayso.runtime.exported import openvino_core
+graph = openvino.convert_model(torch.nn.Linear(2, 2), example_input=torch.zeros(1, 2))
+first, second = (openvino_core().compile_model(graph, "CPU") for _ in range(2))
+del first
+gc.collect()
+del second
+gc.collect()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+except KeyboardInterrupt:
+    print("interrupted", end="")
+"""
+
+
+def test_a_signal_arrives_after_exported_policies_were_opened_and_thrown_away():
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout) == (0, "interrupted")

@@ -20,6 +20,7 @@ Shapes: T history, K chunk, A action, S state, H x W pixels, L words.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 from collections import deque
@@ -226,9 +227,7 @@ class OpenVINOEngine:
             # queries as heads. Without its snippets it does not, at no measurable cost.
             "SNIPPETS_MODE": "DISABLE",
         }
-        self._request = (
-            package("openvino").Core().compile_model(str(path), "CPU", settings).create_infer_request()
-        )
+        self._request = openvino_core().compile_model(str(path), "CPU", settings).create_infer_request()
 
     def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> Array:
         """Return actions float32 ``[1, K, A]``."""
@@ -253,6 +252,17 @@ class OnnxEngine:
         """Return actions float32 ``[1, K, A]``."""
         answer: Array = self._session.run(None, dict(feeds))[0]
         return answer
+
+
+@functools.cache
+def openvino_core() -> Any:
+    """Return the one `openvino.Core` of this process, which is never destroyed.
+
+    A core gives its thread a stack of its own for signals and takes that away when it ends, whichever is in
+    use then. With two cores that end in the order in which they began, the next Ctrl-C is the end of the
+    process, and the robot is not brought to rest (OpenVINO 2026.4).
+    """
+    return package("openvino").Core()
 
 
 def package(name: str) -> Any:

@@ -28,7 +28,15 @@ from torch import Tensor, nn
 from sayso.models.policy import TrainablePolicy
 from sayso.models.vla import Batch
 from sayso.models.words import MAX_WORDS, WORD_WIDTH
-from sayso.runtime.exported import WORDS, WORDS_MASK, EngineName, ExportError, Precision, package
+from sayso.runtime.exported import (
+    WORDS,
+    WORDS_MASK,
+    EngineName,
+    ExportError,
+    Precision,
+    openvino_core,
+    package,
+)
 from sayso.spec import STATE, Array, image_key
 
 PRECISIONS: Mapping[str, tuple[str, ...]] = {
@@ -198,7 +206,7 @@ def _quantise(path: Path, feeds: Sequence[Feeds], exact: Sequence[str]) -> None:
     nncf, openvino = package("nncf"), package("openvino")
     nncf.set_log_level("ERROR")
     quantised = nncf.quantize(
-        openvino.Core().read_model(str(path)),
+        openvino_core().read_model(str(path)),
         nncf.Dataset(feeds),
         subset_size=len(feeds),
         model_type=nncf.ModelType.TRANSFORMER,
@@ -232,7 +240,7 @@ def _refuse_missing_bf16(engine: EngineName, precision: Precision) -> None:
     if precision != "bf16":
         return
     if engine == "openvino":
-        able = "BF16" in package("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        able = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     else:
         able = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     if not able:
