@@ -1,6 +1,6 @@
 # The vocabulary of the project. `make demo` and `make test` need nothing but Python and a network.
 .DEFAULT_GOAL := help
-.PHONY: help setup metaworld rendering demo test lint types pytest bench build format docs constraints clean
+.PHONY: help setup metaworld rendering demo test lint types pytest bench openpi lerobot build format docs constraints clean
 
 PYTHON ?=
 BIN := .venv/bin
@@ -42,7 +42,16 @@ pytest: rendering
 
 bench: rendering ## measure speed on this machine (POLICY=folder of a checkpoint adds the policy's latency)
 	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python benchmarks/sim_speed.py
-	$(if $(POLICY),$(BIN)/python benchmarks/policy_latency.py $(POLICY))
+	$(if $(POLICY),$(BIN)/python benchmarks/latency.py $(POLICY))
+
+openpi: $(STAMP) ## drive `sayso serve` with openpi's own client (POLICY=folder of another checkpoint)
+	$(BIN)/python scripts/check_openpi.py $(POLICY)
+
+# In an environment of its own, for LeRobot asks for an older PyTorch than constraints.txt.
+lerobot: ## test the adapter against LeRobot's own drivers, without hardware (PYTHON=... chooses the interpreter)
+	@test -x .venv-lerobot/bin/pip || $(or $(PYTHON),python3) -m venv .venv-lerobot
+	.venv-lerobot/bin/python -m pip install -qq --editable '.[lerobot]' 'pytest>=8' 'pytest-timeout>=2.3'
+	.venv-lerobot/bin/python -m pytest tests/test_lerobot_adapter.py
 
 build: rendering ## build the wheel and run one episode from a clean environment
 	MUJOCO_GL=$$(cat .venv/rendering) scripts/wheel_check.sh

@@ -28,8 +28,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from policy_latency import WARM_UP as UNTIMED_CALLS
-from policy_latency import calls_ms, look
+from latency import WARM_UP as UNTIMED_CALLS
+from latency import calls_ms, look
 from results_file import ROOT, write_result
 from sayso.cli import EvalConfig
 from sayso.learn.train import Run, TrainConfig, open_windows, train

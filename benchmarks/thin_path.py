@@ -3,8 +3,8 @@
     python benchmarks/thin_path.py [--episodes 100] [--reports FOLDER] [--data-minutes 30]
 
 Every evaluation leaves its report in a folder and is not repeated when it is there, so that a run that was
-stopped goes on. Speeds come from `sim_speed.json`, `train_throughput.json` and `policy_latency.json`, which
-their own scripts write; run those first, on a quiet machine.
+stopped goes on. Speeds come from `sim_speed.json`, `train_throughput.json` and `latency.json`, which their
+own scripts write; run those first, on a quiet machine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sayso.tasks.task import TASKS
 SPEEDS = {
     "sim_speed": ("control_steps_per_s_tabletop", "control_steps_per_s_home"),
     "train_throughput": ("loader_samples_per_s", "train_samples_per_s"),
-    "policy_latency": ("policy_ms_1_thread", "policy_ms_2_threads"),
+    "latency": ("policy_ms_1_thread", "policy_ms_2_threads"),
 }
 
 

@@ -15,7 +15,7 @@ import gymnasium
 __version__ = "0.1.0"
 
 _LATER = {
-    "load": "sayso.models.policy",
+    "load": "sayso.subject",
     "VisionEncoder": "sayso.models.textbook",
     "LanguageEncoder": "sayso.models.textbook",
     "ActionDecoder": "sayso.models.textbook",

@@ -7,7 +7,6 @@ verb is spoken, so that help comes at once and recording needs no torch.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.metadata
 import json
 import sys
@@ -17,15 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
+from sayso import subject as subjects
 from sayso.spec import EXECUTE, SaysoError, known
+from sayso.subject import EXPERT
 
 if TYPE_CHECKING:
     from sayso.journal import Journal
-    from sayso.rollout import World
-    from sayso.spec import Policy
 
 C = TypeVar("C")
-EXPERT = "expert"
 BESIDES = ("families", "episodes", "start", "workers", "out", "films", "max_films")
 """Fields of `EvalConfig` that decide how many episodes there are and how they are run, but no episode."""
 EXIT_REFUSED = 2
@@ -122,7 +120,7 @@ def _record(given: list[str]) -> int:
     from sayso.learn.record import RecordConfig, record
 
     config = _config(RecordConfig, "record", given)
-    print(record(config, make_policy=partial(_policy_in, config.policy) if config.policy else None))
+    print(record(config, make_policy=subjects.maker_of(config.policy) if config.policy else None))
     return 0
 
 
@@ -148,7 +146,7 @@ def _eval(given: list[str]) -> int:
         "eval",
         given,
         "CHECKPOINT",
-        f"folder of a policy, or {EXPERT!r} for the world's own expert",
+        f"folder of a policy, {EXPERT!r} for the world's own expert, or ws://host:port of a policy elsewhere",
     )
     return evaluate_policy(subject, config)
 
@@ -159,19 +157,73 @@ def _demo(given: list[str]) -> int:
     return demo(_config(DemoConfig, "demo", given))
 
 
+def _export(given: list[str]) -> int:
+    from sayso.runtime.export import ExportConfig, export
+
+    checkpoint, config = _subject_and_config(
+        ExportConfig, "export", given, "CHECKPOINT", "folder of a policy"
+    )
+    print(f"policy: {export(Path(checkpoint), config)}")
+    return 0
+
+
+def _serve(given: list[str]) -> int:
+    import logging
+
+    from sayso import pool
+    from sayso.runtime.server import PolicyServer, ServeConfig, run_server
+
+    checkpoint, config = _subject_and_config(ServeConfig, "serve", given, "CHECKPOINT", "folder of a policy")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    policy = subjects.load(checkpoint, pool.cores())
+    server = PolicyServer(
+        partial(subjects.with_its_own_memory, policy),
+        policy.features,
+        config,
+        token=subjects.token(),
+        about=subjects.about(Path(checkpoint)),
+    )
+    run_server(server, lambda url: print(f"serving {checkpoint} at {url}; Ctrl-C stops", flush=True))
+    return 0
+
+
+def _run(given: list[str]) -> int:
+    import tyro
+
+    from sayso.runtime.run import RunConfig, run
+
+    checkpoint = Annotated[
+        str,
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="CHECKPOINT", help="folder of a policy, or ws://host:port of one elsewhere"),
+    ]
+    instruction = Annotated[
+        str,
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="INSTRUCTION", help='what to do, such as "put the can in the bowl"'),
+    ]
+    wanted: Any = tuple[checkpoint, instruction, Annotated[RunConfig, tyro.conf.arg(name="")]]
+    with _refusing_values():
+        subject, sentence, config = tyro.cli(
+            wanted, args=given, prog="sayso run", description=VERBS["run"].summary
+        )
+    policy, features = subjects.policy_and_features(subject, config.threads)
+    return 1 if run(policy, features, sentence, config).fault else 0
+
+
 def evaluate_policy(subject: str, config: EvalConfig) -> int:
     """Measure a checkpoint, or the expert of a world, print the report and write it where asked."""
     from sayso import pool
-    from sayso.evaluate import evaluate, training_of
+    from sayso.evaluate import evaluate
     from sayso.rollout import chosen_families, offer_of, packaged_world
     from sayso.spec import seeds
 
-    training = None if subject == EXPERT else training_of(Path(subject))
+    training = subjects.learned_from(subject)
     make_world = partial(packaged_world, config.world)
     journal = _journal(subject, config)
     report = evaluate(
         make_world,
-        _expert_of if subject == EXPERT else partial(_policy_in, Path(subject)),
+        subjects.maker_of(subject),
         families=chosen_families(offer_of(make_world), config.families),
         seeds=seeds(config.split, config.episodes, config.start),
         workers=config.workers or pool.cores(),
@@ -201,31 +253,13 @@ def _journal(subject: str, config: EvalConfig) -> Journal | None:
     if config.out is None:
         return None
     asked = {name: value for name, value in _plain(config).items() if name not in BESIDES}
-    weights = Path(subject) / "model.safetensors"
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else ""
-    asked |= {"policy": subject, "weights": digest, "commit": provenance()["commit"]}
+    asked |= {"policy": subject, "weights": subjects.weights_of(subject), "commit": provenance()["commit"]}
     return Journal(config.out.with_suffix(".episodes.jsonl"), asked)
 
 
 def _plain(config: EvalConfig) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
     return plain
-
-
-def _expert_of(world: World) -> Policy:
-    return world.expert()
-
-
-def _policy_in(checkpoint: Path, world: World) -> Policy:
-    """Load a policy for one process of several: on one thread, and only if it fits the world."""
-    import torch
-
-    from sayso.models.policy import check_fits, load
-
-    torch.set_num_threads(1)
-    policy = load(checkpoint)
-    check_fits(policy.features, world.features)
-    return policy
 
 
 def _config(config: type[C], verb: str, given: list[str]) -> C:
@@ -268,5 +302,8 @@ VERBS: Mapping[str, Verb] = {
     "show": Verb("say what is in a dataset; write a contact sheet and a film", _show),
     "train": Verb("learn a policy from demonstrations", _train),
     "eval": Verb("measure a policy's success on seeds it has never seen", _eval),
+    "export": Verb("turn a policy into a graph that runs without torch, and check it", _export),
+    "serve": Verb("let robots elsewhere ask a policy, over openpi's websocket protocol", _serve),
+    "run": Verb("drive a robot, simulated or real, with a policy", _run),
     "demo": Verb("watch a policy follow instructions, then type your own", _demo),
 }

@@ -5,6 +5,7 @@ A result that carries these can be repeated, and doubted, by somebody else.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -46,6 +47,14 @@ def commit(repository: Path | None = None) -> str:
     # Results are written one after the other, and one of them does not change the code behind the next.
     code = ("--", ":/", ":(exclude,top)benchmarks/results")
     return head + ("+dirty" if _git(folder, "status", "--porcelain", "--untracked-files=no", *code) else "")
+
+
+def digest_of(policy: Path) -> str:
+    """Return a SHA-256 over what the policy in a folder computes with: its weights, or its exported graph."""
+    digest = hashlib.sha256()
+    for file in sorted(policy.glob("model.*")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def machine() -> dict[str, Any]:

@@ -111,6 +111,21 @@ class Features:
         )
 
 
+def check_fits(policy: Features, world: Features) -> None:
+    """Raise `FeatureMismatchError`, unless a policy can act where `world` comes from.
+
+    The message lists all that differs. Labels are left out: only training sees them.
+    """
+    own, given = policy.to_json(), world.to_json()
+    wrong = [
+        f"{name}: the policy was trained for {own[name]}, the world has {given[name]}"
+        for name in own
+        if name != "points" and own[name] != given[name]
+    ]
+    if wrong:
+        raise FeatureMismatchError("policy and world do not fit.\n  " + "\n  ".join(wrong))
+
+
 @dataclass(frozen=True)
 class Chunk:
     """Hold the next K actions, float32 ``[K, A]`` in robot units; row 0 applies now."""

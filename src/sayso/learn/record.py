@@ -62,8 +62,8 @@ class RecordConfig:
     """Processes that record side by side; 0 is one per core."""
     noise: ActionNoise = field(default_factory=ActionNoise)
     """What disturbs the actions, so that the expert must show how to recover."""
-    policy: Path | None = None
-    """Folder of a policy that acts instead of the expert."""
+    policy: str | None = None
+    """Folder or address of a policy that acts instead of the expert."""
     keep: Literal["corrections", "successes"] = "corrections"
     """What to keep of a policy that acts: corrections, what the expert would do instead at every step, its
     failures included, to show the way out of its own mistakes (DAgger); or successes, what it did itself in

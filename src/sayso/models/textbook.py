@@ -233,12 +233,15 @@ def evaluate_model(
     return hits / len(test_demonstrations)
 
 
-def prepare_images(images: Image, size_px: int = IMAGE_PX) -> Tensor:
+def prepare_images(images: Image | Tensor, size_px: int = IMAGE_PX) -> Tensor:
     """Return camera images uint8 ``[B, H, W, 3]`` as float ``[B, 3, size, size]``, as ImageNet's were."""
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
+    given = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+    pixels = given.permute(0, 3, 1, 2).float() / 255
     if pixels.shape[-2:] != (size_px, size_px):
+        # Without a need for it: enlarging gives the same with and without, and not every exporter knows it.
+        shrinks = max(pixels.shape[-2:]) > size_px
         pixels = nn.functional.interpolate(
-            pixels, size=(size_px, size_px), mode="bilinear", align_corners=False, antialias=True
+            pixels, size=(size_px, size_px), mode="bilinear", align_corners=False, antialias=shrinks
         )
     mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)

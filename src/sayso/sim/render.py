@@ -16,6 +16,7 @@ from typing import Any
 
 import mujoco
 import numpy as np
+from OpenGL.error import GLError
 
 from sayso.spec import Image
 
@@ -99,7 +100,7 @@ def _free(gl: Any, drawn_with: list[mujoco.MjrContext]) -> None:
         context = drawn_with.pop()
         try:
             gl.make_current()
-        except Exception:  # it is another thread's: better lost than freed in the wrong place
+        except (GLError, RuntimeError):  # another thread holds it: better lost than freed in the wrong place
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(context))
             return
         context.free()

@@ -1,0 +1,247 @@
+"""Turn a model into a graph of tensors, and write that graph for an engine in a precision.
+
+::
+
+    PolicyGraph(images uint8, state, words, mask) --trace--> TorchScript --> OpenVINO --> int8 (NNCF)
+                                              '----trace--> ONNX
+
+What a camera gives goes in as it is: turning pixels into numbers is part of the graph.
+
+Shapes: T history, H x W pixels, L words, K chunk, A action.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sayso.models.policy import TrainablePolicy
+from sayso.models.vla import Batch
+from sayso.models.words import MAX_WORDS, WORD_WIDTH
+from sayso.runtime.exported import (
+    WORDS,
+    WORDS_MASK,
+    EngineName,
+    ExportError,
+    Precision,
+    openvino_core,
+    package,
+)
+from sayso.spec import STATE, Array, image_key
+
+PRECISIONS: Mapping[str, tuple[str, ...]] = {
+    "openvino": ("fp32", "bf16", "int8"),
+    "onnx": ("fp32",),
+    "torchscript": ("fp32", "bf16"),
+}
+"""Engine -> what it can compute in."""
+OPSET = 18
+"""Version of ONNX's operators, layer normalisation among them; ONNX Runtime has known it since 2023."""
+
+EXACT = ("pointer", "context", "decoder")
+"""Parts of our own model that stay as they are in int8. Where a thing is and how the joints stand must be
+told more exactly than in 256 steps: with them the actions of the shipped policies were off by 0.3 to 0.4
+standard deviations, without them by 0.01."""
+
+Feeds = dict[str, NDArray[Any]]
+"""What a graph is given for one look, by the names of its inputs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """Hold a module whose inputs are tensors and whose output is actions, float32 ``[1, K, A]``."""
+
+    module: nn.Module
+    inputs: Mapping[str, Tensor]
+    """Name -> an example."""
+    exact: tuple[str, ...] = ()
+    """Parts of the model that int8 leaves as they are."""
+
+
+class PolicyGraph(nn.Module):
+    """Be a model that sees a `Batch` as a function of images, state, words and mask."""
+
+    def __init__(self, model: Any) -> None:
+        """Take a model of ours whose `sample` draws no random numbers."""
+        super().__init__()
+        self.model = model
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return actions ``[1, K, A]`` for uint8 images ``[1, T, H, W, 3]`` of each camera and the rest."""
+        *images, state, words, mask = inputs
+        batch = Batch(images=tuple(images), state=state, words=words, words_mask=mask)
+        actions: Tensor = self.model.sample(batch, torch.Generator())
+        return actions
+
+
+class TextbookGraph(nn.Module):
+    """Be the textbook model, fed with a camera's images and the words of a sentence."""
+
+    def __init__(self, model: Any, image_px: int, bf16: bool) -> None:
+        """Take a `VisionLanguageActionModel` and the side of the image that it gets."""
+        super().__init__()
+        self.model, self.image_px, self.bf16 = model, image_px, bf16
+
+    def forward(self, images: Tensor, words: Tensor, mask: Tensor) -> Tensor:
+        """Return the action ``[1, 1, A]`` for uint8 images ``[1, T, H, W, 3]``."""
+        from sayso.models.textbook import prepare_images
+
+        sentence = words.sum(1) / mask.sum(1, keepdim=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            seen = self.model.vision(prepare_images(images[:, -1], self.image_px))
+            joined = torch.cat([seen, self.model.language.project(sentence).to(seen.dtype)], -1)
+            action: Tensor = self.model.decoder(joined)
+        return action.float()[:, None]
+
+
+def graph_of(policy: TrainablePolicy, *, bf16: bool = False) -> Graph:
+    """Return a policy's model as a graph, its precision fixed: float32, or bfloat16 where that is safe.
+
+    Raises:
+        ExportError: if its decoder draws random numbers, or its sentences need torch.
+    """
+    config, features = policy.config(), policy.features
+    frames = config.get("history", 1)
+    images = {
+        image_key(name): torch.zeros(1, frames, *size, 3, dtype=torch.uint8)
+        for name, size in features.cameras.items()
+    }
+    words = {
+        WORDS: torch.zeros(1, MAX_WORDS, WORD_WIDTH),
+        WORDS_MASK: torch.arange(MAX_WORDS)[None] < MAX_WORDS // 2,
+    }
+    model: Any = copy.deepcopy(policy.model).eval()
+    kind = config["type"]
+    if kind == "textbook":
+        if config["language"] != "minilm":
+            raise ExportError(
+                "this textbook model reads with BERT, which needs torch; only minilm can be exported"
+            )
+        camera = image_key(config["camera"])
+        graph = TextbookGraph(model, config["image_px"], bf16)
+        return Graph(module=graph, inputs={camera: images[camera], **words})
+    if kind == "diffusion" or config.get("decoder") == "flow":
+        raise ExportError(
+            "this policy draws noise at every look, so that no export can be held against it; "
+            "export one with the regression decoder"
+        )
+    if kind == "vla":
+        model.config = replace(model.config, bf16=bf16)
+    else:
+        model.bf16 = bf16
+    state = {STATE: torch.zeros(1, frames, len(features.state))}
+    exact = EXACT if kind == "vla" else ()
+    return Graph(module=PolicyGraph(model), inputs={**images, **state, **words}, exact=exact)
+
+
+def write_graph(
+    graph: Graph, path: Path, engine: EngineName, precision: Precision, feeds: Sequence[Feeds]
+) -> None:
+    """Write a graph for an engine; int8 is calibrated on `feeds`, what the graph is fed on real frames.
+
+    Raises:
+        ExportError: if this CPU does not compute in that precision, or a package is missing.
+    """
+    _refuse_missing_bf16(engine, precision)
+    examples = tuple(graph.inputs.values())
+    with _traceable():
+        if engine == "onnx":
+            _write_onnx(graph, path)
+        else:
+            traced = torch.jit.freeze(torch.jit.trace(graph.module, examples, check_trace=False).eval())
+            if engine == "torchscript":
+                traced.save(str(path))
+            else:
+                _write_openvino(traced, graph.inputs, path)
+    if precision == "int8":
+        _quantise(path, feeds, graph.exact)
+
+
+@contextlib.contextmanager
+def _traceable() -> Iterator[None]:
+    """Let a trace see through torch's fused transformer layers, and be silent about shapes that are fixed."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+
+
+def _write_onnx(graph: Graph, path: Path) -> None:
+    package("onnx")  # torch asks for it as well, with a message that says less
+    try:
+        # The exporter that traces: the newer one takes ten times as long, and more packages, to the same end.
+        torch.onnx.export(
+            graph.module, tuple(graph.inputs.values()), str(path), dynamo=False, opset_version=OPSET,
+            input_names=list(graph.inputs), output_names=["action"],
+        )  # fmt: skip
+    except torch.onnx.OnnxExporterError as error:
+        raise ExportError(f"this policy has no form in ONNX ({error}); OpenVINO may have one") from error
+
+
+def _write_openvino(traced: Any, inputs: Mapping[str, Tensor], path: Path) -> None:
+    openvino = package("openvino")
+    shapes = [list(example.shape) for example in inputs.values()]
+    model = openvino.convert_model(traced, example_input=tuple(inputs.values()), input=shapes)
+    for port, name in zip(model.inputs, inputs, strict=True):
+        port.get_tensor().set_names({name})
+    openvino.save_model(model, str(path), compress_to_fp16=False)
+
+
+def _quantise(path: Path, feeds: Sequence[Feeds], exact: Sequence[str]) -> None:
+    """Replace a graph of OpenVINO by one in int8; what it is fed on real frames decides the ranges (NNCF)."""
+    nncf, openvino = package("nncf"), package("openvino")
+    nncf.set_log_level("ERROR")
+    quantised = nncf.quantize(
+        openvino_core().read_model(str(path)),
+        nncf.Dataset(feeds),
+        subset_size=len(feeds),
+        model_type=nncf.ModelType.TRANSFORMER,
+        ignored_scope=nncf.IgnoredScope(patterns=[rf"__module\.model\.{part}[./].*" for part in exact]),
+    )
+    # The weights of the graph that was read are mapped from the file that is to be written.
+    openvino.save_model(quantised, str(path.with_stem("int8")), compress_to_fp16=False)
+    for suffix in (".xml", ".bin"):
+        path.with_stem("int8").with_suffix(suffix).replace(path.with_suffix(suffix))
+
+
+class TorchScriptEngine:
+    """Run a graph with TorchScript. Its file is data to torch's own reader, which runs nothing in it."""
+
+    def __init__(self, path: Path, inputs: Sequence[str], threads: int) -> None:
+        """Read the graph; torch has one number of threads for the whole process, which this sets."""
+        torch.set_num_threads(threads)
+        with _traceable():
+            self._graph, self._inputs = torch.jit.load(str(path)), tuple(inputs)
+
+    def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> Array:
+        """Return actions float32 ``[1, K, A]``."""
+        with torch.inference_mode():
+            tensors = [torch.from_numpy(np.ascontiguousarray(feeds[name])) for name in self._inputs]
+            answer: Array = self._graph(*tensors).numpy()
+        return answer
+
+
+def _refuse_missing_bf16(engine: EngineName, precision: Precision) -> None:
+    """Refuse to export to bfloat16 where the CPU would only pretend, so that nothing could be checked."""
+    if precision != "bf16":
+        return
+    if engine == "openvino":
+        able = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    else:
+        able = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    if not able:
+        raise ExportError("this CPU cannot compute in bfloat16; export to fp32, or where it runs")

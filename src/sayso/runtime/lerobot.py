@@ -1,0 +1,163 @@
+"""Drive LeRobot's own robots: an SO-101 at a serial port, a LeKiwi over the network.
+
+Names and units are the same on both sides (`sayso.spec`), so little is left to do: ask for degrees where a
+driver offers something else, refuse a robot that is not calibrated, and notice one that has fallen silent.
+
+It needs the extra ``lerobot``, whose classes are named where they are used: importing them brings torch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from sayso.spec import Robot, SaysoError
+
+INSTALL = (
+    "LeRobot's drivers are not installed ({error}). Into an environment of its own: "
+    "pip install 'sayso[lerobot]'"
+)
+CAMERA_FPS, CAMERA_WIDTH, CAMERA_HEIGHT = 30, 640, 480
+SILENT_S = 0.5
+"""After how long without anything new a robot counts as lost. It is what LeKiwi's host allows its client."""
+
+
+class Driver(Robot, Protocol):
+    """Be a robot of LeRobot."""
+
+    @property
+    def is_calibrated(self) -> bool | None:
+        """Tell whether its motors know their zero; None where it cannot know."""
+        ...
+
+
+class LeRobotRobot:
+    """Be one of LeRobot's robots for our loop."""
+
+    def __init__(self, driver: Driver, now: Callable[[], float] = time.monotonic) -> None:
+        """Take a driver that is not connected yet.
+
+        Args:
+            driver: a robot of LeRobot, whose joints speak degrees.
+            now: what time it is, in seconds.
+        """
+        self._driver, self._now = driver, now
+        self._reading: Mapping[str, Any] | None = None
+        self._heard = 0.0
+
+    @property
+    def observation_features(self) -> Mapping[str, Any]:
+        """Return name -> ``float`` or image shape ``(H, W, 3)``."""
+        return self._driver.observation_features
+
+    @property
+    def action_features(self) -> Mapping[str, Any]:
+        """Return name -> ``float``."""
+        return self._driver.action_features
+
+    def connect(self) -> None:
+        """Open motors and cameras.
+
+        Raises:
+            SaysoError: if the robot is not calibrated: LeRobot would ask questions in the middle of a run.
+        """
+        if "calibrate" in type(self._driver).connect.__annotations__:
+            cast(Any, self._driver).connect(calibrate=False)
+        else:
+            self._driver.connect()
+        self._heard = self._now()
+        if self._driver.is_calibrated is False:
+            self._driver.disconnect()
+            raise SaysoError("the robot is not calibrated; run lerobot-calibrate with its id first")
+
+    def get_observation(self) -> dict[str, Any]:
+        """Return one reading.
+
+        Raises:
+            ConnectionError: if there has been nothing new for `SILENT_S`.
+        """
+        reading, now = self._driver.get_observation(), self._now()
+        # LeKiwi's client hands out its last reading, the very same object, when the network is silent.
+        if reading is not self._reading:
+            self._reading, self._heard = reading, now
+        elif now - self._heard > SILENT_S:
+            raise ConnectionError(f"the robot has sent nothing for {now - self._heard:.1f} s")
+        return dict(reading)
+
+    def send_action(self, action: Mapping[str, float]) -> dict[str, float]:
+        """Send an action and return what the driver really sent."""
+        sent = self._driver.send_action(dict(action))
+        return {name: float(sent[name]) for name in self._driver.action_features}
+
+    def disconnect(self) -> None:
+        """Release motors and cameras."""
+        self._driver.disconnect()
+
+
+def so101(
+    port: str,
+    *,
+    id: str,
+    cameras: Mapping[str, int | str],
+    limp: bool = False,
+    calibration: Path | None = None,
+) -> LeRobotRobot:
+    """Return an SO-101 follower arm.
+
+    Args:
+        port: serial port, such as ``/dev/ttyACM0``.
+        id: name under which LeRobot keeps its calibration.
+        cameras: camera -> number or device of it, such as ``{"front": 0, "wrist": "/dev/video2"}``.
+        limp: let go of the motors at the end. The arm falls if nothing holds it.
+        calibration: folder of calibrations; None is LeRobot's own.
+
+    Raises:
+        SaysoError: if LeRobot is not installed.
+    """
+    try:
+        from lerobot.cameras.opencv import OpenCVCameraConfig
+        from lerobot.robots.so_follower import SO101Follower, SO101FollowerConfig
+
+        looks = {
+            name: OpenCVCameraConfig(
+                index_or_path=where if isinstance(where, int) else Path(where),
+                fps=CAMERA_FPS,
+                width=CAMERA_WIDTH,
+                height=CAMERA_HEIGHT,
+            )
+            for name, where in cameras.items()
+        }
+        config = SO101FollowerConfig(
+            port=port,
+            id=id,
+            calibration_dir=calibration,
+            cameras=looks,
+            use_degrees=True,
+            disable_torque_on_disconnect=limp,
+        )
+        return LeRobotRobot(SO101Follower(config))
+    except ImportError as error:
+        raise SaysoError(INSTALL.format(error=error)) from error
+
+
+def lekiwi(ip: str, *, id: str) -> LeRobotRobot:
+    """Return a LeKiwi, on whose own computer LeRobot's host runs.
+
+    The host decides the units: it must be started with ``--robot.use_degrees=true``, which before LeRobot 0.6
+    was not the default.
+
+    Args:
+        ip: network address of the robot.
+        id: name of the robot.
+
+    Raises:
+        SaysoError: if LeRobot is not installed.
+    """
+    try:
+        from lerobot.robots.lekiwi import LeKiwiClient, LeKiwiClientConfig
+
+        return LeRobotRobot(LeKiwiClient(LeKiwiClientConfig(remote_ip=ip, id=id)))
+    except ImportError as error:
+        raise SaysoError(INSTALL.format(error=error)) from error

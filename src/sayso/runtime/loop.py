@@ -1,0 +1,340 @@
+"""Drive a robot at a fixed rate: look, choose, bound, send; never wait for the policy.
+
+    clock ──> tick k ──> look ──────────────────> ask the policy, if it is free (its own thread)
+                |                                        |
+                |          plan <── merge <── answer, some ticks later
+                v           v
+              send <── limits <── action of step k; none, or none fresh: hold
+
+A tick that took too long is not made up for: the next one comes at the next multiple of the period, and the
+plan goes on where it was. Whatever ends a run, it ends with the robot standing where it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import math
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+import numpy as np
+
+from sayso.runtime.chunking import Plan, StrategyName, hold, make_strategy, stand
+from sayso.runtime.inference import Inference, PolicyFailedError, Timed
+from sayso.runtime.limits import Limits, UnsafeActionError
+from sayso.runtime.report import KEPT, RunReport, Spread
+from sayso.runtime.robot import DRIVER_ERRORS, check_robot, command, look, vector
+from sayso.runtime.stopping import Stop
+from sayso.spec import STATE, Array, FeatureMismatchError, Features, Observation, Policy, Robot
+
+SWITCH_S = 0.0005
+"""How long a thread may keep the interpreter from another; Python's own 5 ms would be felt as jitter."""
+WARM_UP_S = 60.0
+"""How long a policy may take for its first answer, for which nobody waits in mid-motion."""
+
+
+class Clock(Protocol):
+    """Be a time that never runs backwards."""
+
+    def now(self) -> float:
+        """Return seconds since some moment."""
+        ...
+
+    def sleep_until(self, moment: float) -> None:
+        """Return at a moment, or at once if it has passed."""
+        ...
+
+
+class MonotonicClock:
+    """Be the system's own."""
+
+    def now(self) -> float:
+        """Return seconds since some moment."""
+        return time.monotonic()
+
+    def sleep_until(self, moment: float) -> None:
+        """Sleep until a moment. Spinning at the end would be sharper, at the cost of the policy's thread."""
+        while (left := moment - time.monotonic()) > 0:
+            time.sleep(left)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """Say how to drive."""
+
+    hz: float = 0.0
+    """Control steps per second; 0 is the rate of the demonstrations. Another rate plays the same motions
+    faster or slower."""
+    strategy: StrategyName = "realtime"
+    """How a chunk that comes late is joined to the one before: see docs/runtime.md."""
+    execute: int | None = None
+    """Steps to take before asking the policy again; by default the strategy's own number."""
+    watchdog_ms: float = 1000.0
+    """Hold the position when what the policy saw last is older than this."""
+    patience_s: float = 10.0
+    """Stop when the robot has been held for so long."""
+    seconds: float = 0.0
+    """Stop after so long; 0 is never."""
+    rest_s: float = 0.5
+    """How long to see to it that the robot stands still before letting go of it."""
+
+    def __post_init__(self) -> None:
+        """Refuse times that cannot be."""
+        may_be_zero, above_zero = (self.hz, self.seconds, self.rest_s), (self.watchdog_ms, self.patience_s)
+        if not (
+            all(0 <= number < math.inf for number in may_be_zero)
+            and all(0 < number < math.inf for number in above_zero)
+        ):
+            raise ValueError(
+                f"hz, seconds and rest_s >= 0, watchdog_ms and patience_s > 0 are needed, but got {self}"
+            )
+        make_strategy(self.strategy, self.execute)
+
+
+@contextlib.contextmanager
+def steady() -> Iterator[None]:
+    """Keep the interpreter's own pauses short: switch threads sooner, collect only new garbage."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(interval)
+
+
+def drive(
+    robot: Robot,
+    policy: Policy,
+    instruction: str,
+    *,
+    features: Features,
+    limits: Limits,
+    config: LoopConfig | None = None,
+    stop: Stop | None = None,
+    clock: Clock | None = None,
+    until: Callable[[], str] | None = None,
+) -> RunReport:
+    """Let a policy drive a robot that is connected, until somebody or something stops it; then stand still.
+
+    Args:
+        robot: connected; it stays so.
+        policy: who acts. It is asked once before the first step, so that nothing is slow for being new.
+        instruction: what is asked for.
+        features: of the policy.
+        limits: of the robot.
+        config: how to drive.
+        stop: who may end it from outside.
+        clock: what time it is.
+        until: asked after every step; returns why to end, or nothing.
+
+    Returns:
+        The report. Trouble with the policy or the robot is in it, with ``fault``.
+
+    Raises:
+        FeatureMismatchError: if policy, robot and limits do not fit; nothing has moved then.
+    """
+    check_robot(robot, features)
+    if limits.names != features.action_names:
+        raise FeatureMismatchError(
+            f"the limits are of {', '.join(limits.names)}, the actions {', '.join(features.action_names)}"
+        )
+    driving = _Drive(
+        robot, policy, instruction, features, limits, config or LoopConfig(), stop or Stop(),
+        clock or MonotonicClock(), until or (lambda: ""),
+    )  # fmt: skip
+    with steady():
+        try:
+            driving.begin()
+            driving.go_on()
+        finally:
+            driving.come_to_rest()
+    return driving.report()
+
+
+class _Drive:
+    """Be one run."""
+
+    def __init__(
+        self,
+        robot: Robot,
+        policy: Policy,
+        instruction: str,
+        features: Features,
+        limits: Limits,
+        config: LoopConfig,
+        stop: Stop,
+        clock: Clock,
+        until: Callable[[], str],
+    ) -> None:
+        self._robot, self._policy, self._instruction = robot, policy, instruction
+        self._features, self._limits, self._config = features, limits, config
+        self._stop, self._clock, self._until = stop, clock, until
+        self._hz = config.hz or float(features.fps)
+        self._period = 1 / self._hz
+        self._strategy = make_strategy(config.strategy, config.execute)
+        self._plan, self._step = Plan(), 0
+        self._inference = Inference(policy)
+        self._asked = self._fresh = self._began = self._moved = self._ended = clock.now()
+        self._last: Array | None = None
+        self._state: Array | None = None
+        self._holding = self._at_rest = False
+        self._ticks = self._answers = self._held = self._watchdog = self._missed = 0
+        self._late, self._work, self._thought, self._delays = (deque[float](maxlen=KEPT) for _ in range(4))
+        self._clipped: Counter[str] = Counter()
+
+    def begin(self) -> None:
+        """Look once and let the policy warm up on it."""
+        with self._faults_stop():
+            observation = self._look()
+            self._last = stand(self._features, observation[STATE])
+            self._policy.reset()
+            self._inference.ask(observation, 0)
+            while not self._stop.reason and self._fetch(timeout_s=self._period) is None:
+                if self._clock.now() - self._began > WARM_UP_S:
+                    self._stop(f"the policy gave no answer in {WARM_UP_S:g} s", fault=True)
+            if not self._stop.reason:  # else it may still be thinking
+                self._policy.reset()
+
+    def go_on(self) -> None:
+        """Tick until there is a reason to stop."""
+        due = self._began = self._fresh = self._moved = self._clock.now()
+        while not self._stop.reason:
+            self._clock.sleep_until(due)
+            if self._stop.reason:
+                return
+            began = self._clock.now()
+            with self._faults_stop():
+                self._tick(began)
+            over = self._clock.now()
+            self._ticks += 1
+            self._late.append(1000 * (began - due))
+            self._work.append(1000 * (over - began))
+            periods = max(1, math.ceil((over - due) / self._period))
+            self._missed += periods > 1
+            due += periods * self._period
+
+    def come_to_rest(self) -> None:
+        """Tell the robot to stay where it is until it does, and end the policy's thread."""
+        self._inference.close()
+        self._ended = self._clock.now()
+        if self._state is None or self._last is None:
+            return
+        still, due = stand(self._features, self._state, self._last), self._clock.now()
+        for _ in range(max(1, round(self._config.rest_s * self._hz))):
+            self._at_rest = False
+            with contextlib.suppress(*DRIVER_ERRORS):  # a broken packet may be the only one
+                self._robot.send_action(command(still, self._features))
+                self._at_rest = True
+            due += self._period
+            self._clock.sleep_until(due)
+
+    def report(self) -> RunReport:
+        """Return what happened."""
+        return RunReport(
+            robot_type=self._features.robot_type,
+            instruction=self._instruction,
+            config=asdict(self._config),
+            hz=self._hz,
+            stopped=self._stop.reason,
+            fault=self._stop.fault,
+            at_rest=self._at_rest,
+            ticks=self._ticks,
+            seconds=self._ended - self._began,
+            missed=self._missed,
+            late_ms=Spread.of(self._late),
+            work_ms=Spread.of(self._work),
+            policy_ms=Spread.of(self._thought),
+            answers=self._answers,
+            delay_steps=Spread.of(self._delays),
+            held=self._held,
+            watchdog=self._watchdog,
+            clipped=dict(self._clipped),
+        )
+
+    @contextlib.contextmanager
+    def _faults_stop(self) -> Iterator[None]:
+        """Turn what a policy or a driver raises into a reason to stop."""
+        try:
+            yield
+        except (PolicyFailedError, UnsafeActionError) as error:
+            self._stop(str(error), fault=True)
+        except DRIVER_ERRORS as error:
+            self._stop(f"the robot failed: {type(error).__name__}: {error}", fault=True)
+
+    def _tick(self, now: float) -> None:
+        observation = self._look()
+        self._listen()
+        if not self._inference.busy and self._strategy.asks(self._plan, self._step):
+            self._inference.ask(observation, self._step)
+            self._asked = now
+        self._send(self._choose(now))
+        self._step += 1
+        if reason := self._until():
+            self._stop(reason)
+        elif 0 < self._config.seconds <= now + self._period - self._began:
+            self._stop("its time was over")
+
+    def _look(self) -> Observation:
+        observation = look(self._robot.get_observation(), self._features, self._instruction)
+        self._state = observation[STATE]
+        return observation
+
+    def _fetch(self, timeout_s: float = 0.0) -> Timed | None:
+        """Return an answer if one has come and is for this robot."""
+        timed = self._inference.fetch(timeout_s)
+        if timed and (width := timed.answer.chunk.actions.shape[1]) != len(self._features.action):
+            raise PolicyFailedError(
+                f"the policy failed: it answered with {width} numbers per action instead of "
+                f"{len(self._features.action)}"
+            )
+        return timed
+
+    def _listen(self) -> None:
+        """Merge an answer if one has come."""
+        if (timed := self._fetch()) is None:
+            return
+        self._answers += 1
+        self._thought.append(1000 * timed.seconds)
+        self._delays.append(self._step - timed.answer.seen_at)
+        merged = self._strategy.merge(self._plan, timed.answer, self._step)
+        if merged is not self._plan:  # an answer whose steps are all past makes nothing fresh
+            self._plan, self._fresh = merged, self._asked
+
+    def _choose(self, now: float) -> Array:
+        """Return the action of this step, or the one that holds still."""
+        assert self._last is not None
+        action = self._plan.at(self._step)
+        stale = now - self._fresh > self._config.watchdog_ms / 1000
+        if action is not None and not stale:
+            self._moved, self._holding = now, False
+            return action
+        if stale:  # what is left of the plan is for a robot that went on
+            self._plan = self._plan.cut(self._step)
+        self._held += 1
+        self._watchdog += stale and not self._holding
+        self._holding = stale
+        if now - self._moved > self._config.patience_s:
+            self._stop(self._why_held(), fault=True)
+        return hold(self._features, self._last)
+
+    def _why_held(self) -> str:
+        waited = f"the robot was held for {self._config.patience_s:g} s"
+        if not self._answers:
+            return f"{waited}: the policy never answered"
+        return f"{waited}: the last answer came {self._delays[-1]:.0f} steps late, none of use since"
+
+    def _send(self, action: Array) -> None:
+        """Send what the limits leave of an action."""
+        assert self._last is not None
+        allowed, cut = self._limits.applied(action, self._last, self._period)
+        sent = vector(self._robot.send_action(command(allowed, self._features)), self._features)
+        self._clipped.update(cut if np.allclose(sent, allowed, atol=1e-3) else (*cut, "driver"))
+        self._last = sent

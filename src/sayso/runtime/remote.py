@@ -1,0 +1,247 @@
+"""Act with a policy at the other end of a socket: ours behind ``sayso serve``, or any openpi server.
+
+::
+
+    observation ──> to_server ──> msgpack ──>  ws://...  ──> {"actions": [K, A]} ──> from_server ──> Chunk
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Self
+
+import numpy as np
+from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+from sayso.runtime.request import RESET
+from sayso.runtime.wire import WireError, authorization, describe, pack, unpack
+from sayso.spec import Array, Chunk, Features, Observation, SaysoError
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
+"""Time between two attempts to connect; each is twice the one before."""
+CLOSE_S = 1.0
+LARGEST_ANSWER = 16_000_000
+SCHEMES = ("ws://", "wss://")
+
+
+class RemoteError(SaysoError):
+    """Report that a policy elsewhere could not be reached, or could not or would not answer."""
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """Send only some things, under the names another server knows them by.
+
+    For example, for openpi's LIBERO policies:
+    ``Renamed({"observation.images.front": "observation/image", "task": "prompt"})``.
+    """
+
+    theirs: Mapping[str, str]
+    """Our name -> theirs."""
+
+    def __call__(self, observation: Observation) -> dict[str, Any]:
+        """Return what to send.
+
+        Raises:
+            RemoteError: if the observation lacks one of our names.
+        """
+        missing = [name for name in self.theirs if name not in observation]
+        if missing:
+            raise RemoteError(
+                f"{', '.join(missing)} should be sent, but the observation has {', '.join(observation)}"
+            )
+        return {theirs: observation[ours] for ours, theirs in self.theirs.items()}
+
+
+def unchanged(actions: Array) -> Array:
+    """Return the actions as they are: a server of ours speaks robot units."""
+    return actions
+
+
+class RemotePolicy:
+    """Ask a server what to do. Not to be shared by threads: the server answers one question at a time."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str = "",
+        to_server: Callable[[Observation], Mapping[str, Any]] = dict,
+        from_server: Callable[[Array], Array] = unchanged,
+        connect_s: float = 10.0,
+        answer_s: float = 10.0,
+    ) -> None:
+        """Connect, trying again and again for `connect_s` seconds.
+
+        Args:
+            url: ``ws://host:port`` or ``wss://host:port``.
+            token: what to show the server as ``Authorization: Api-Key <token>``; empty shows nothing.
+            to_server: what to send for an observation, such as `Renamed`.
+            from_server: turns the server's actions, float32 ``[K, A]``, into robot units.
+            connect_s: how long to try to reach the server, now and whenever the connection is lost.
+            answer_s: how long to wait for an answer.
+
+        Raises:
+            RemoteError: if that fails.
+            WireError: if the token cannot be shown.
+        """
+        if not url.startswith(SCHEMES):
+            raise RemoteError(f"a server is named as ws://host:port or wss://host:port, but got {url!r}")
+        self.url = url
+        self._headers = {"Authorization": authorization(token)} if token else None
+        self._to_server, self._from_server = to_server, from_server
+        self._connect_s, self._answer_s = connect_s, answer_s
+        self._connection: ClientConnection | None = None
+        self._opened = ExitStack()
+        self._introduction: bytes | str = ""
+        self._begins = True
+        self.metadata: Mapping[str, Any] = {}
+        """What the server says about itself; a server of ours names its features."""
+        self._connected()
+
+    @property
+    def features(self) -> Features | None:
+        """Return what the policy sees and returns, or None if the server is not one of ours.
+
+        Raises:
+            RemoteError: if it claims to be and does not say.
+        """
+        if self.metadata.get("server") != "sayso":
+            return None
+        try:
+            return Features.from_json(self.metadata["features"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RemoteError(f"{self.url} does not say what its policy sees: {error!r}") from error
+
+    def act(self, observation: Observation) -> Chunk:
+        """Return the next actions, ``[K, A]`` in robot units.
+
+        If the connection was lost, it is made anew and the question is asked once more; a policy that
+        remembers what it saw then begins afresh.
+
+        Raises:
+            RemoteError: if the server cannot be reached, does not answer in time, answers with an error, or
+                came back with another policy.
+        """
+        request = dict(self._to_server(observation))
+        if self.metadata.get(RESET) is True:
+            request[RESET] = self._begins
+        message = pack(request)
+        try:
+            answer = self._ask(message)
+        except ConnectionClosed:
+            self.close()
+            answer = self._ask_again(message)
+        chunk = self._chunk(answer)
+        self._begins = False
+        return chunk
+
+    def reset(self) -> None:
+        """Forget the episode that just ended. A server of ours is told with the next observation."""
+        self._begins = True
+
+    def close(self) -> None:
+        """Hang up. Whoever asks again is connected again."""
+        self._connection = None
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        """Return itself; it is connected already."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Hang up."""
+        self.close()
+
+    def _ask(self, message: bytes) -> dict[str, Any]:
+        connection = self._connected()
+        connection.send(message)
+        try:
+            answer = connection.recv(timeout=self._answer_s)
+        except TimeoutError as error:
+            self.close()  # else a late answer would be taken for that to the next question
+            raise RemoteError(f"{self.url} did not answer within {self._answer_s:g} s") from error
+        return self._map(answer)
+
+    def _ask_again(self, message: bytes) -> dict[str, Any]:
+        try:
+            return self._ask(message)
+        except ConnectionClosed as error:
+            self.close()
+            raise RemoteError(f"{self.url} hung up twice when it was asked: {error}") from error
+
+    def _connected(self) -> ClientConnection:
+        """Return the connection, made anew if there is none."""
+        deadline, pause_s = time.monotonic() + self._connect_s, FIRST_PAUSE_S
+        while self._connection is None:
+            try:
+                self._connection = self._connect(max(deadline - time.monotonic(), FIRST_PAUSE_S))
+            except (OSError, EOFError, ValueError, WebSocketException) as error:
+                if _is_final(error) or time.monotonic() + pause_s > deadline:
+                    raise RemoteError(f"{self.url} cannot be reached: {_reason(error)}") from error
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        return self._connection
+
+    def _connect(self, timeout_s: float) -> ClientConnection:
+        """Open a connection and hear what the server says about itself."""
+        with ExitStack() as opened:
+            connection = opened.enter_context(
+                connect(
+                    self.url,
+                    additional_headers=self._headers,
+                    compression=None,
+                    open_timeout=timeout_s,
+                    close_timeout=CLOSE_S,
+                    max_size=LARGEST_ANSWER,
+                    ping_interval=None,  # a server that computes in its event loop answers no pings meanwhile
+                    proxy=None,
+                )
+            )
+            introduction = connection.recv(timeout=timeout_s)
+            self.metadata = self._map(introduction)
+            if self._introduction not in ("", introduction):
+                raise RemoteError(f"{self.url} serves another policy than before; make a new RemotePolicy")
+            self._introduction, self._opened = introduction, opened.pop_all()
+        return connection
+
+    def _map(self, message: bytes | str) -> dict[str, Any]:
+        if isinstance(message, str):
+            raise RemoteError(f"{self.url} answered with an error:\n{message}")
+        try:
+            value = unpack(message)
+        except WireError as error:
+            raise RemoteError(f"{self.url} is not an openpi server: {error}") from error
+        if not isinstance(value, dict):
+            raise RemoteError(f"{self.url} is not an openpi server: it sent {describe(value)} and not a map")
+        return value
+
+    def _chunk(self, answer: Mapping[str, Any]) -> Chunk:
+        actions = answer.get("actions")
+        if not isinstance(actions, np.ndarray) or actions.ndim not in (1, 2):
+            raise RemoteError(
+                f"{self.url} should answer with 'actions', an array [K, A], but sent {describe(actions)} "
+                f"beside {', '.join(str(name) for name in answer if name != 'actions') or 'nothing'}"
+            )
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and refused as such
+            numbers = np.atleast_2d(actions).astype(np.float32)
+        return Chunk(self._from_server(numbers))
+
+
+def _is_final(error: Exception) -> bool:
+    """Tell whether trying again is useless. A server that is full (503) may have a place later."""
+    return isinstance(error, InvalidURI | ValueError) or (
+        isinstance(error, InvalidStatus) and error.response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, InvalidStatus):
+        said = error.response.body or b""
+        return f"it refused with {error.response.status_code}: {said[:200].decode(errors='replace').strip()}"
+    return str(error) or type(error).__name__

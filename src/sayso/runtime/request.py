@@ -1,0 +1,149 @@
+"""Read an observation out of a request: which names it may go by, and what each must be.
+
+::
+
+    ours                       openpi's way                           also
+    observation.images.front   observation/images/front               images/front, {"images": {"front": ...}}
+    observation.state          observation/state                      state
+    task                       prompt
+    reset                                                             true before the first look of an episode
+
+``/`` and ``.`` mean the same everywhere. Whatever else a client sends is left alone.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from sayso.runtime.wire import WireError, describe, unpack
+from sayso.spec import IMAGES, STATE, TASK, Array, Features, Image, Observation, image_key
+
+RESET = "reset"
+PROMPT = "prompt"
+DEEPEST = 4
+"""Maps within maps that a request may have."""
+LONGEST_TASK = 1000
+"""Characters of an instruction."""
+LONGEST_NAME = 100
+NAMES_SHOWN = 20
+
+
+def read_request(message: bytes | str, features: Features) -> tuple[Observation, bool]:
+    """Return the observation of a request, and whether an episode begins with it.
+
+    Args:
+        message: what came over the socket.
+        features: what the policy sees. Images are uint8 ``[H, W, 3]`` of its size, the state is S finite
+            numbers in its units and order, the task is text.
+
+    Raises:
+        WireError: if anything is missing or is not what it must be; the message says what was expected.
+    """
+    if isinstance(message, str):
+        raise WireError("a text message came; an observation is a binary message, a map in msgpack")
+    request = unpack(message)
+    if not isinstance(request, dict):
+        raise WireError(f"a request is a map from names to values, but got {describe(request)}")
+    values = _by_our_names(request)
+    missing = [name for name in names(features) if name not in values]
+    if missing:
+        raise WireError(_missing(missing, values))
+    observation: Observation = {
+        image_key(camera): _image(image_key(camera), values[image_key(camera)], size)
+        for camera, size in features.cameras.items()
+    }
+    return observation | {STATE: _state(values[STATE], features), TASK: _task(values[TASK])}, _reset(values)
+
+
+def names(features: Features) -> list[str]:
+    """Return the names that an observation must have."""
+    return [*map(image_key, features.cameras), STATE, TASK]
+
+
+def our_name(name: str) -> str:
+    """Return what we call a thing: ``observation/state`` -> ``observation.state``, ``prompt`` -> ``task``."""
+    name = name.replace("/", ".")
+    if name == PROMPT:
+        return TASK
+    if f"observation.{name}" == STATE or f"observation.{name}".startswith(IMAGES):
+        return f"observation.{name}"
+    return name
+
+
+def _by_our_names(request: Mapping[Any, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for given, value in _flat(request, "", DEEPEST):
+        name = our_name(given)
+        if name in values:
+            raise WireError(f"{name!r} is given twice, once under another name")
+        values[name] = value
+    return values
+
+
+def _flat(request: Mapping[Any, Any], prefix: str, deeper: int) -> Iterator[tuple[str, Any]]:
+    if deeper == 0:
+        raise WireError(f"a request has at most {DEEPEST} maps within each other")
+    for name, value in request.items():
+        # A long name of a map stands before each name inside it: memory would grow with their product.
+        if not isinstance(name, str) or len(name) > LONGEST_NAME:
+            raise WireError(
+                f"a name in a request is text of at most {LONGEST_NAME} characters, got {describe(name)}"
+            )
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.", deeper - 1)
+        else:
+            yield prefix + name, value
+
+
+def _missing(missing: list[str], values: Iterable[str]) -> str:
+    given = sorted(values)
+    shown, more = given[:NAMES_SHOWN], len(given[NAMES_SHOWN:])
+    near = [match for name in missing for match in difflib.get_close_matches(name, shown, n=1)]
+    hint = f" Is {near[0]!r} meant to be one of them?" if near else ""
+    rest = f" and {more} more" if more else ""
+    return f"the policy needs {', '.join(missing)}; it was given {', '.join(shown) or 'nothing'}{rest}.{hint}"
+
+
+def _image(name: str, value: Any, size: tuple[int, int]) -> Image:
+    wanted = (*size, 3)
+    if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or value.shape != wanted:
+        raise WireError(
+            f"{name!r} must be uint8 {list(wanted)} (height, width, red-green-blue), "
+            f"but got {describe(value)}; resize or transpose it before"
+        )
+    return value
+
+
+def _state(value: Any, features: Features) -> Array:
+    wanted = ", ".join(f"{d.name} [{d.unit}]" for d in features.state)
+    try:
+        given = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        given = np.asarray(None)
+    if given.dtype.kind not in "iuf" or given.shape != (len(features.state),):
+        raise WireError(
+            f"{STATE!r} must be {len(features.state)} numbers ({wanted}), but got {describe(value)}"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and refused as such
+        state: Array = given.astype(np.float32)
+    wrong = [name for name, ok in zip(features.state_names, np.isfinite(state), strict=True) if not ok]
+    if wrong:
+        raise WireError(f"{STATE!r} must be finite numbers, but {', '.join(wrong)} is not")
+    return state
+
+
+def _task(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST_TASK:
+        raise WireError(f"{TASK!r} must be text of at most {LONGEST_TASK} characters, got {describe(value)}")
+    return value
+
+
+def _reset(values: Mapping[str, Any]) -> bool:
+    value = values.get(RESET, False)
+    if not isinstance(value, bool | np.bool_):
+        raise WireError(f"{RESET!r} must be true or false, but got {describe(value)}")
+    return bool(value)

@@ -1,0 +1,255 @@
+"""Give every robot one face: the simulated one, an imagined one, one that only says what it would do.
+
+    a robot speaks    {"shoulder_pan.pos": 12.3, ..., "front": image}        LeRobot's flat names
+    a policy hears    {"observation.state": [S], "observation.images.front": image, "task": "..."}
+
+`look` and `command` go from one to the other; `check_robot` says beforehand whether they fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image as Picture
+
+from sayso.rollout import World
+from sayso.spec import (
+    STATE,
+    TASK,
+    Array,
+    FeatureMismatchError,
+    Features,
+    Image,
+    NotFiniteError,
+    Observation,
+    Robot,
+    SaysoError,
+    image_key,
+)
+
+GREY = 128
+DRIVER_ERRORS = (OSError, RuntimeError, ValueError, SaysoError)
+"""What drivers raise when a cable is out or a packet is broken; anything else is a bug and goes on up."""
+
+
+def check_robot(robot: Robot, features: Features) -> None:
+    """Check that a robot shows what a policy wants to see and takes what it commands.
+
+    Raises:
+        FeatureMismatchError: listing all that is missing, and what there is.
+    """
+    shown, taken = robot.observation_features, robot.action_features
+    missing = [f"state {name}" for name in features.state_names if name not in shown]
+    missing += [f"camera {name}" for name in features.cameras if name not in shown]
+    missing += [f"action {name}" for name in features.action_names if name not in taken]
+    # A number that nobody sets would be whatever the driver makes of it.
+    missing += [f"a policy for action {name}" for name in taken if name not in features.action_names]
+    if missing:
+        raise FeatureMismatchError(
+            f"policy and robot do not fit. Missing: {', '.join(missing)}. The robot shows "
+            f"{', '.join(shown)} and takes {', '.join(taken)}."
+        )
+
+
+def look(reading: Mapping[str, Any], features: Features, instruction: str) -> Observation:
+    """Return one reading of a robot as what a policy sees.
+
+    Args:
+        reading: number or uint8 ``[H, W, 3]`` of each name.
+        features: of the policy. A camera's image is cut to the shape of the one that the policy learned
+            from, about its middle, and scaled to its size.
+        instruction: what is asked for.
+
+    Raises:
+        FeatureMismatchError: if something is missing, or no image.
+        NotFiniteError: if a number is none.
+    """
+    wanted = (*features.state_names, *features.cameras)
+    if missing := [name for name in wanted if reading.get(name) is None]:
+        raise FeatureMismatchError(f"the robot did not show {', '.join(missing)}, only {', '.join(reading)}")
+    state = _finite("the robot felt", reading, features.state_names)
+    observation: Observation = {STATE: state, TASK: instruction}
+    for name, size in features.cameras.items():
+        observation[image_key(name)] = fitted(reading[name], size)
+    return observation
+
+
+def fitted(image: Image, size: tuple[int, int]) -> Image:
+    """Return the middle of an image, uint8 ``[H, W, 3]``, in the shape and size (height, width) asked for.
+
+    Raises:
+        FeatureMismatchError: if it is not an image.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise FeatureMismatchError(f"an image is uint8 [H, W, 3], not {image.dtype} {image.shape}")
+    height, width = image.shape[:2]
+    if (height, width) == size:
+        return image
+    scale = min(height / size[0], width / size[1])
+    cut_height, cut_width = round(scale * size[0]), round(scale * size[1])
+    top, left = (height - cut_height) // 2, (width - cut_width) // 2
+    middle = Picture.fromarray(np.ascontiguousarray(image[top : top + cut_height, left : left + cut_width]))
+    return np.asarray(middle.resize((size[1], size[0]), Picture.Resampling.BOX))
+
+
+def command(action: Array, features: Features) -> dict[str, float]:
+    """Return an action, ``[A]``, under the names by which a robot takes it."""
+    return {name: float(number) for name, number in zip(features.action_names, action, strict=True)}
+
+
+def vector(action: Mapping[str, float], features: Features) -> Array:
+    """Return named numbers as an action, float32 ``[A]``.
+
+    Raises:
+        FeatureMismatchError: if one is missing.
+        NotFiniteError: if a number is none.
+    """
+    if missing := [name for name in features.action_names if name not in action]:
+        raise FeatureMismatchError(f"an action without {', '.join(missing)}: only {', '.join(action)}")
+    return _finite("an action has", action, features.action_names)
+
+
+def _finite(what: str, numbers: Mapping[str, Any], names: Sequence[str]) -> Array:
+    chosen: Array = np.array([numbers[name] for name in names], dtype=np.float32)
+    if bad := [name for name, number in zip(names, chosen, strict=True) if not np.isfinite(number)]:
+        raise NotFiniteError(f"{what} {', '.join(bad)} as a number that is not finite")
+    return chosen
+
+
+class Described:
+    """Be of the shape that features describe: what every robot of ours has in common."""
+
+    def __init__(self, features: Features) -> None:
+        """Take on a shape."""
+        self.features = features
+
+    @property
+    def observation_features(self) -> Mapping[str, Any]:
+        """Return name -> ``float`` or image shape ``(H, W, 3)``."""
+        images = {name: (*size, 3) for name, size in self.features.cameras.items()}
+        return dict.fromkeys(self.features.state_names, float) | images
+
+    @property
+    def action_features(self) -> Mapping[str, Any]:
+        """Return name -> ``float``."""
+        return dict.fromkeys(self.features.action_names, float)
+
+
+class SimulatedRobot(Described):
+    """Be the robot of a world: what is sent takes one control step of the world's time."""
+
+    def __init__(self, world: World, seed: int, options: Mapping[str, Any] | None = None) -> None:
+        """Stand in a world.
+
+        Args:
+            world: where it happens; opened and closed by `connect` and `disconnect`.
+            seed: which scene.
+            options: more of what ``world.reset`` understands, such as ``{"instruction": "..."}``.
+        """
+        super().__init__(world.features)
+        self.world, self.seed, self._options = world, seed, dict(options or {})
+        self._seen: Observation = {}
+        self.conditions: dict[str, bool] = {}
+        """The named conditions of success as they hold now."""
+        self.succeeded = self.over = False
+        """Whether all of them hold; whether the episode has ended, by success or for want of time."""
+
+    def connect(self) -> None:
+        """Enter the scene of the seed."""
+        self._seen, info = self.world.reset(seed=self.seed, options=self._options)
+        self._note(info)
+
+    @property
+    def instruction(self) -> str:
+        """Return the sentence that the world understood, which is what a policy is to be told."""
+        return self.world.task.instruction
+
+    def get_observation(self) -> dict[str, Any]:
+        """Return what is felt and seen after the last step."""
+        images = {name: self._seen[image_key(name)] for name in self.features.cameras}
+        return dict(zip(self.features.state_names, self._seen[STATE].tolist(), strict=True)) | images
+
+    def send_action(self, action: Mapping[str, float]) -> dict[str, float]:
+        """Advance the world by one step and return what was applied after clipping."""
+        space = self.world.action_space
+        applied = np.clip(vector(action, self.features), space.low, space.high)
+        self._seen, _, terminated, truncated, info = self.world.step(applied)
+        self._note(info)
+        self.over = terminated or truncated
+        return command(applied, self.features)
+
+    def disconnect(self) -> None:
+        """Leave the world."""
+        self.world.close()
+
+    def _note(self, info: Mapping[str, Any]) -> None:
+        self.conditions = {name: bool(held) for name, held in info["conditions"].items()}
+        self.succeeded = bool(info["is_success"])
+
+
+class ImaginedRobot(Described):
+    """Be no robot at all: it is at once where it is told to be, and sees grey."""
+
+    def __init__(self, features: Features) -> None:
+        """Begin with every number at zero."""
+        super().__init__(features)
+        self._state = dict.fromkeys(features.state_names, 0.0)
+
+    def connect(self) -> None:
+        """Do nothing, for there is nothing."""
+
+    def get_observation(self) -> dict[str, Any]:
+        """Return what it was told last, and grey images."""
+        grey = {n: np.full((*size, 3), GREY, np.uint8) for n, size in self.features.cameras.items()}
+        return {**self._state, **grey}
+
+    def send_action(self, action: Mapping[str, float]) -> dict[str, float]:
+        """Be where the action says."""
+        sent = command(vector(action, self.features), self.features)
+        self._state |= {name: number for name, number in sent.items() if name in self._state}
+        return sent
+
+    def disconnect(self) -> None:
+        """Do nothing."""
+
+
+class DryRun:
+    """See through a robot's eyes and tell what would be sent to it, but send nothing."""
+
+    def __init__(self, robot: Robot, tell: Callable[[str], None]) -> None:
+        """Stand before a robot.
+
+        Args:
+            robot: whose cameras and joints to read.
+            tell: what to do with each line, such as ``print``.
+        """
+        self._robot, self._tell = robot, tell
+
+    @property
+    def observation_features(self) -> Mapping[str, Any]:
+        """Return what the robot shows."""
+        return self._robot.observation_features
+
+    @property
+    def action_features(self) -> Mapping[str, Any]:
+        """Return what the robot takes."""
+        return self._robot.action_features
+
+    def connect(self) -> None:
+        """Open the robot, so that it can be read."""
+        self._robot.connect()
+
+    def get_observation(self) -> dict[str, Any]:
+        """Return what the robot shows."""
+        return self._robot.get_observation()
+
+    def send_action(self, action: Mapping[str, float]) -> dict[str, float]:
+        """Tell what would be sent, and return it."""
+        self._tell("  ".join(f"{name} {number:.2f}" for name, number in action.items()))
+        return dict(action)
+
+    def disconnect(self) -> None:
+        """Close the robot."""
+        self._robot.disconnect()

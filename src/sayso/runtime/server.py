@@ -1,0 +1,375 @@
+"""Serve a policy over openpi's websocket protocol: observations come in, chunks of actions go out.
+
+::
+
+    client                                     server
+      |---- GET /, Authorization: Api-Key ... -->|  a policy of this connection's own
+      |<--- msgpack(what it is) -----------------|
+      |---- msgpack(observation) --------------->|  checked, then one look at a time in the inference thread
+      |<--- msgpack({"actions": [K, A], ...}) ---|
+      |<--- "what was wrong", as text -----------|  the connection stays; it closes if the policy failed
+
+Whoever waits for a slow client is a coroutine; whoever computes is one thread. So a client that dawdles holds
+up nobody, and the cores are never shared by two looks. ``GET /healthz`` answers ``OK``, ``GET /metrics`` what
+Prometheus reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import ipaddress
+import logging
+import math
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import numpy as np
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from sayso.runtime.inference import Worker
+from sayso.runtime.request import RESET, names, read_request
+from sayso.runtime.wire import WireError, authorization, pack
+from sayso.spec import (
+    STATE,
+    TASK,
+    Chunk,
+    FeatureMismatchError,
+    Features,
+    Observation,
+    Policy,
+    SaysoError,
+    image_key,
+)
+
+T = TypeVar("T")
+HANDSHAKE_S = 5.0
+PING_S, PONG_S = 20.0, 60.0
+"""How often a silent client is asked whether it is there, and how long it may take to say so."""
+GRACE_S = 5.0
+"""How long those that are being served may take when the server is told to stop."""
+GOING_AWAY, POLICY_FAILED = 1001, 1011
+SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig:
+    """Say where to listen and how much to put up with."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Any but this machine's own needs a token in the variable SAYSO_TOKEN."""
+    port: int = 8000
+    """Port to listen on; 0 lets the system choose a free one."""
+    connections: int = 16
+    """Clients at a time; further ones are told to come back later."""
+    max_mb: float = 16.0
+    """Largest message, in megabytes."""
+    idle_s: float = 600.0
+    """Seconds after which a client that asks for nothing, or does not take its answer, is hung up on."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        if (
+            not 0 <= self.port < 2**16
+            or self.connections < 1
+            or not all(0 < number < math.inf for number in (self.max_mb, self.idle_s))
+        ):
+            raise ValueError(
+                f"a port of 0 to 65535, connections >= 1, max-mb and idle-s > 0 are needed: {self}"
+            )
+
+
+class PolicyServer:
+    """Answer observations of any number of clients, each with a policy of its own."""
+
+    def __init__(
+        self,
+        make_policy: Callable[[], Policy],
+        features: Features,
+        config: ServeConfig,
+        *,
+        token: str = "",
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Prepare to serve; nothing is opened yet.
+
+        Args:
+            make_policy: called once for each connection, as a policy may remember what it saw. It should be
+                quick, for others wait for it: share the weights.
+            features: what the policy sees and returns.
+            config: where to listen and how much to put up with.
+            token: what clients must show as ``Authorization: Api-Key <token>``; empty lets everybody in.
+            about: plain facts to tell clients, such as the ``policy``'s name, beside what the server knows.
+
+        Raises:
+            SaysoError: if others could reach the server and there is no token, or it cannot be shown.
+        """
+        if not token and not _is_own_address(config.host):
+            raise SaysoError(
+                f"whoever reaches {config.host} could drive this policy: set SAYSO_TOKEN to a secret that "
+                "clients must show, or listen on 127.0.0.1"
+            )
+        self._make_policy, self._features, self._config = make_policy, features, config
+        self._wanted = authorization(token).encode() if token else b""
+        self._about = dict(about or {})
+        self._metrics = _Metrics()
+        self._log = logging.getLogger("sayso.server")
+        self._inference = Worker("inference")
+        self._idle: set[ServerConnection] = set()
+        self._open = 0
+        self._stopping = False
+        self._hello = b""
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        """Try the policy once, then listen, once only; yield the address, and at the end let answers go out.
+
+        Raises:
+            SaysoError: if it cannot listen there, or the policy does not fit the features.
+        """
+        self._hello = pack(await self._in_thread(self._introduction))
+        server = await self._listen()
+        try:
+            yield _address(server)
+        finally:
+            await self._stop(server)
+
+    async def _listen(self) -> Server:
+        config, quiet = self._config, logging.getLogger("sayso.server.websockets")
+        quiet.setLevel(logging.CRITICAL)  # else whoever sends rubbish writes tracebacks into the log
+        try:
+            return await serve(
+                self._converse,
+                config.host,
+                config.port,
+                process_request=self._receive,
+                origins=[None],  # pages in a browser say where they are from; robots do not
+                compression=None,
+                server_header=None,
+                open_timeout=HANDSHAKE_S,
+                ping_interval=PING_S,
+                ping_timeout=PONG_S,
+                close_timeout=GRACE_S / 2,
+                max_size=int(config.max_mb * 1e6),
+                max_queue=1,
+                logger=quiet,
+            )
+        except OSError as error:
+            raise SaysoError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error
+
+    def _introduction(self) -> dict[str, Any]:
+        """Look at nothing once: it warms the policy up, and says how long its chunks are."""
+        blank: Observation = {
+            image_key(camera): np.zeros((*size, 3), np.uint8)
+            for camera, size in self._features.cameras.items()
+        }
+        blank |= {STATE: np.zeros(len(self._features.state), np.float32), TASK: "do nothing"}
+        chunk, _ = _look(self._make_policy(), blank, self._features, begins=True)
+        return {
+            **self._about,
+            "server": "sayso",
+            "features": self._features.to_json(),
+            "chunk": len(chunk),
+            "observation": names(self._features),
+            RESET: True,
+        }
+
+    def _receive(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer what is not the protocol, and turn away whom it is not for."""
+        path = request.path.partition("?")[0]
+        if path == "/healthz":
+            return connection.respond(HTTPStatus.OK, "OK\n")
+        if not self._is_allowed(request):
+            self._metrics.turned_away.labels("token").inc()
+            return connection.respond(HTTPStatus.UNAUTHORIZED, "show the token: Authorization: Api-Key ...\n")
+        if path == "/metrics":
+            return self._metrics.response(connection)
+        if self._open >= self._config.connections:
+            self._metrics.turned_away.labels("full").inc()
+            hint = f"all {self._open} places are taken; come back later\n"
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, hint)
+        return None
+
+    def _is_allowed(self, request: Request) -> bool:
+        shown = [value.encode(errors="surrogateescape") for value in request.headers.get_all("Authorization")]
+        return not self._wanted or (len(shown) == 1 and hmac.compare_digest(shown[0], self._wanted))
+
+    async def _converse(self, connection: ServerConnection) -> None:
+        """Serve one client until it leaves, dawdles or breaks the policy, or the server stops."""
+        self._count(1)
+        try:
+            await self._serve(connection)
+        except ConnectionClosed:
+            pass
+        except _DawdledError:
+            await connection.close(GOING_AWAY, f"nothing happened for {self._config.idle_s:g} s")
+        except Exception as error:  # the border to strangers: the log has the whole story, they do not
+            self._metrics.requests.labels("failed").inc()
+            self._log.exception("a policy failed; its connection is closed")
+            reason = str(error) if isinstance(error, SaysoError) else type(error).__name__
+            with contextlib.suppress(ConnectionClosed, _DawdledError):
+                await self._send(connection, f"the policy failed ({reason}); the server's log says more")
+            await connection.close(POLICY_FAILED, "the policy failed")
+        finally:
+            self._count(-1)
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        """Introduce the policy, then answer one message after the other."""
+        policy = await self._in_thread(self._make_policy)
+        await self._send(connection, self._hello)
+        begins, before = True, dict[str, float]()
+        while not self._stopping:
+            message = await self._hear(connection)
+            came = time.perf_counter()
+            try:
+                observation, reset = read_request(message, self._features)
+            except WireError as error:
+                self._metrics.requests.labels("refused").inc()
+                await self._send(connection, str(error))
+                continue
+            chunk, act_s = await self._in_thread(
+                partial(_look, policy, observation, self._features, begins=reset or begins)
+            )
+            begins = False
+            answer = {
+                "actions": chunk.actions,
+                "server_timing": {"infer_ms": _ms_since(came), **before},
+                "policy_timing": {"infer_ms": 1000 * act_s},
+            }
+            await self._send(connection, pack(answer))
+            before = {"prev_total_ms": _ms_since(came)}
+            self._metrics.requests.labels("answered").inc()
+            self._metrics.inference_s.observe(act_s)
+        await connection.close(GOING_AWAY, "the server is going down")
+
+    async def _hear(self, connection: ServerConnection) -> bytes | str:
+        self._idle.add(connection)
+        try:
+            async with asyncio.timeout(self._config.idle_s):
+                return await connection.recv()
+        except TimeoutError as error:
+            raise _DawdledError from error
+        finally:
+            self._idle.discard(connection)
+
+    async def _send(self, connection: ServerConnection, message: bytes | str) -> None:
+        try:
+            async with asyncio.timeout(self._config.idle_s):
+                await connection.send(message)
+        except TimeoutError as error:
+            raise _DawdledError from error
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.wrap_future(self._inference.submit(work))
+
+    def _count(self, more: int) -> None:
+        self._open += more
+        self._metrics.connections.set(self._open)
+
+    async def _stop(self, server: Server) -> None:
+        """Hang up on who is idle at once, and on the others when they have their answer."""
+        self._stopping = True
+        server.close(close_connections=False)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                await asyncio.gather(*(c.close(GOING_AWAY, "the server is going down") for c in self._idle))
+                await server.wait_closed()
+        for connection in server.connections:
+            connection.transport.abort()
+        self._inference.close()
+
+
+def run_server(server: PolicyServer, announce: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM, let the answers that are under way go out, and return.
+
+    A second signal ends the process at once.
+
+    Args:
+        server: what to run.
+        announce: called with the address once it is open.
+    """
+    asyncio.run(_until_signal(server, announce))
+
+
+async def _until_signal(server: PolicyServer, announce: Callable[[str], None]) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    async with server.listening() as url:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        announce(url)
+        await stop.wait()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+class _DawdledError(Exception):
+    """Say that a client took too long."""
+
+
+class _Metrics:
+    """Hold what Prometheus reads about one server."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "sayso_requests", "Messages, by what became of them", ["outcome"], registry=self._registry
+        )
+        self.inference_s = Histogram(
+            "sayso_inference_seconds", "Time in the policy", buckets=SECONDS, registry=self._registry
+        )
+        self.connections = Gauge("sayso_connections", "Clients connected now", registry=self._registry)
+        self.turned_away = Counter(
+            "sayso_turned_away", "Clients that were not let in", ["reason"], registry=self._registry
+        )
+
+    def response(self, connection: ServerConnection) -> Response:
+        response = connection.respond(HTTPStatus.OK, generate_latest(self._registry).decode())
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = CONTENT_TYPE_LATEST
+        return response
+
+
+def _look(
+    policy: Policy, observation: Observation, features: Features, *, begins: bool
+) -> tuple[Chunk, float]:
+    """Return the policy's chunk and the seconds it took."""
+    if begins:
+        policy.reset()
+    started = time.perf_counter()
+    chunk = policy.act(observation)
+    width, wanted = chunk.actions.shape[1], len(features.action)
+    if width != wanted:
+        raise FeatureMismatchError(f"the policy returned {width} numbers per action instead of {wanted}")
+    return chunk, time.perf_counter() - started
+
+
+def _is_own_address(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, which may lead anywhere
+        return False
+
+
+def _address(server: Server) -> str:
+    host, port = server.sockets[0].getsockname()[:2]
+    return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
+
+
+def _ms_since(moment: float) -> float:
+    return 1000 * (time.perf_counter() - moment)

@@ -1,0 +1,150 @@
+"""Find the policy that a word on the command line names: a folder, the expert, or an address.
+
+::
+
+    checkpoints/home         a checkpoint, or what `sayso export` made of one
+    expert                   the world's own expert
+    ws://robot.local:8000    a policy at the other end of a socket
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sayso.provenance import digest_of
+from sayso.spec import Features, Policy, SaysoError, check_fits
+
+if TYPE_CHECKING:
+    from sayso.evaluate import Training
+    from sayso.models.policy import TrainablePolicy
+    from sayso.rollout import World
+    from sayso.runtime.exported import ExportedPolicy
+    from sayso.runtime.remote import RemotePolicy
+
+EXPERT = "expert"
+REMOTE = ("ws://", "wss://")
+TOKEN = "SAYSO_TOKEN"
+"""The variable with the secret that a server asks its clients for: a flag would show it to all who list
+processes."""
+
+
+def token() -> str:
+    """Return the secret of servers and their clients; empty if there is none."""
+    return os.environ.get(TOKEN, "")
+
+
+def maker_of(subject: str) -> Callable[[World], Policy]:
+    """Return what builds the policy for a world, in one process of several: on one thread, and if it fits."""
+    return _expert_of if subject == EXPERT else partial(_that_fits, subject)
+
+
+def policy_and_features(subject: str, threads: int) -> tuple[Policy, Features]:
+    """Return a policy, loaded to act on so many threads or called, and what it sees and returns.
+
+    Raises:
+        SaysoError: if there is none, or it does not say what it sees.
+    """
+    if not subject.startswith(REMOTE):
+        policy = load(subject, threads)
+        return policy, policy.features
+    remote = _called(subject)
+    if remote.features is None:
+        remote.close()
+        raise SaysoError(
+            f"{subject} is no server of sayso: it does not say which names and units its policy understands. "
+            "docs/serving.md shows how to ask it from Python"
+        )
+    return remote, remote.features
+
+
+def load(folder: Path | str, threads: int | None = None) -> TrainablePolicy | ExportedPolicy:
+    """Load the policy in a folder, ready to act: a checkpoint, which needs torch, or an exported one.
+
+    Args:
+        folder: where it is.
+        threads: CPU threads to act on. None is torch's own number for a checkpoint and one for an export.
+
+    Raises:
+        CheckpointError: if the folder or one of its files is missing, or they do not belong together.
+        ExportError: if what runs an exported policy is not installed, or it is not the one that was checked.
+    """
+    from sayso.runtime import exported
+
+    if exported.is_exported(folder):
+        return exported.load(folder, threads=threads or 1)
+    import torch
+
+    from sayso.models import policy
+
+    if threads:
+        torch.set_num_threads(threads)
+    return policy.load(folder)
+
+
+def with_its_own_memory(policy: TrainablePolicy | ExportedPolicy) -> TrainablePolicy | ExportedPolicy:
+    """Return a policy with the same weights that remembers nothing of what the other one saw."""
+    own = copy.deepcopy(policy, {id(policy.model): policy.model})
+    own.reset()
+    return own
+
+
+def learned_from(subject: str) -> Training | None:
+    """Return what a policy was trained on, as far as it says so; None for the expert, which never was."""
+    from sayso.evaluate import training_of
+
+    if subject == EXPERT:
+        return None
+    if not subject.startswith(REMOTE):
+        return training_of(Path(subject))
+    with _called(subject) as policy:
+        return _told(policy.metadata)
+
+
+def weights_of(subject: str) -> str:
+    """Return a digest of what a policy computes with; of a policy elsewhere, what it says that is."""
+    if not subject.startswith(REMOTE):
+        return digest_of(Path(subject))
+    with _called(subject) as policy:
+        return str(policy.metadata.get("weights", ""))
+
+
+def about(checkpoint: Path) -> dict[str, Any]:
+    """Return what clients of a server may know of its policy: its name, its digest, what it learned from."""
+    from sayso.evaluate import training_of
+
+    training = asdict(training_of(checkpoint))
+    return {"policy": checkpoint.resolve().name, "weights": digest_of(checkpoint), "training": training}
+
+
+def _told(metadata: Mapping[str, Any]) -> Training:
+    """Read what `about` wrote."""
+    from sayso.evaluate import Training
+
+    facts = metadata.get("training", {})
+    try:
+        seeds = tuple((int(first), int(last)) for first, last in facts.get("seeds", ()))
+        return Training(datasets=dict(facts.get("datasets", {})), seeds=seeds)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise SaysoError(f"what the server says its policy learned from cannot be read: {error}") from error
+
+
+def _expert_of(world: World) -> Policy:
+    return world.expert()
+
+
+def _that_fits(subject: str, world: World) -> Policy:
+    policy, features = policy_and_features(subject, threads=1)
+    check_fits(features, world.features)
+    return policy
+
+
+def _called(url: str) -> RemotePolicy:
+    from sayso.runtime.remote import RemotePolicy
+
+    return RemotePolicy(url, token=token())

@@ -1,0 +1,141 @@
+"""The verb `run` finds the robot that is asked for, or says what is missing."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from sayso import cli
+from sayso.data.normalize import Stats
+from sayso.models.policy import build
+from sayso.runtime.robot import DryRun, ImaginedRobot
+from sayso.runtime.run import RunConfig, cameras_of, connected, make_robot, run, simulated
+from sayso.sim.robots import LEKIWI, SO101
+from sayso.spec import SPLITS, Chunk, SaysoError, UnknownNameError
+from sayso.tasks.language import NotUnderstoodError
+from small_worlds import FEATURES
+
+ARM = SO101.features()
+
+
+class Rising:
+    """Ask for twenty degrees everywhere."""
+
+    def reset(self) -> None:
+        """Remember nothing."""
+
+    def act(self, observation) -> Chunk:
+        """Return sixteen times the same action."""
+        return Chunk(np.full((16, 6), 20, np.float32))
+
+
+def test_a_run_without_a_robot_tells_what_would_be_sent_and_writes_its_report(tmp_path):
+    told: list[str] = []
+    out = tmp_path / "reports" / "dry.json"
+    config = RunConfig(robot="dry", seconds=0.3, rest_s=0, out=out)
+    report = run(Rising(), ARM, "rise", config, told.append)
+    assert report.stopped == "its time was over" and not report.fault
+    assert told[0] == '"rise"; Ctrl-C stops the robot'
+    assert sum("shoulder_pan.pos" in line for line in told[1:-1]) == report.ticks + 1
+    assert "stopped: its time was over" in told[-1]
+    raw = json.loads(out.read_text())
+    assert raw["robot_type"] == "so101" and raw["config"]["robot"] == "dry" and raw["ticks"] == report.ticks
+
+
+def test_the_simulated_robot_stands_in_a_scene_that_has_what_is_named():
+    robot = simulated(ARM, "put the cyan mug in the yellow basket", 0)
+    assert robot.seed > SPLITS["test"].start, "the first scene has neither"
+    assert {"cyan mug", "yellow basket"} <= set(robot.world.describe())
+    assert robot.instruction == "put the cyan mug in the yellow basket"
+    robot.disconnect()
+
+
+def test_a_drawer_that_is_to_be_shut_stands_open():
+    robot = simulated(LEKIWI.features(), "close the drawer", 0)
+    assert not robot.succeeded and not robot.conditions["drawer_closed"]
+    robot.disconnect()
+
+
+def test_what_no_scene_has_is_refused():
+    with pytest.raises(NotUnderstoodError):
+        simulated(ARM, "put the moon in the blue tray", 0)
+    with pytest.raises(UnknownNameError, match="no simulated robot 'point'"):
+        simulated(FEATURES, "go", 0)
+
+
+def test_a_dry_run_of_a_real_robot_sends_nothing():
+    robot = make_robot(RunConfig(robot="dry"), ARM, "rise")
+    assert isinstance(robot, DryRun) and isinstance(robot._robot, ImaginedRobot)
+    with pytest.raises(SaysoError, match="needs --port, such as --port /dev/ttyACM0"):
+        make_robot(RunConfig(robot="so101"), ARM, "rise")
+    with pytest.raises(SaysoError, match="needs --ip"):
+        make_robot(RunConfig(robot="lekiwi", dry_run=True), ARM, "rise")
+
+
+class Torn(ImaginedRobot):
+    """Have a cable that is out, at the beginning or at the end."""
+
+    def __init__(self, at: str) -> None:
+        super().__init__(ARM)
+        self.at, self.disconnected = at, 0
+
+    def connect(self) -> None:
+        if self.at == "connect":
+            raise ConnectionError("no such port")
+
+    def disconnect(self) -> None:
+        self.disconnected += 1
+        if self.at == "disconnect":
+            raise ConnectionError("no status packet")
+
+
+def test_a_robot_that_is_not_there_is_refused_in_words():
+    robot = Torn("connect")
+    with (
+        pytest.raises(SaysoError, match="cannot be connected: ConnectionError: no such port"),
+        connected(robot),
+    ):
+        raise AssertionError("it was driven")
+    assert robot.disconnected == 1
+
+
+def test_a_robot_that_cannot_be_let_go_of_does_not_cost_the_report():
+    told: list[str] = []
+    with connected(Torn("disconnect"), told.append):
+        pass
+    assert told == ["the robot was not disconnected in good order: ConnectionError: no status packet"]
+
+
+def test_cameras_are_named_with_their_number_or_device():
+    assert cameras_of(("front=0", "wrist=/dev/video2")) == {"front": 0, "wrist": "/dev/video2"}
+    for bad in ("front", "=0", "front="):
+        with pytest.raises(SaysoError, match="NAME=NUMBER or NAME=DEVICE"):
+            cameras_of((bad,))
+
+
+def test_the_command_drives_with_a_checkpoint(tmp_path, capsys):
+    stats = {name: Stats.of(np.zeros((2, 6), np.float32)) for name in ("observation.state", "action")}
+    build("vla", preset="tiny", features=ARM, stats=stats).save(tmp_path / "policy")
+    given = ["run", str(tmp_path / "policy"), "rise", "--robot", "dry", "--seconds", "0.3"]
+    assert cli.main(given) == 0
+    assert "stopped: its time was over" in capsys.readouterr().out
+    assert cli.main([*given, "--max-speed-deg-s", "0"]) == 2
+    assert capsys.readouterr().err == "sayso: a joint needs a speed above 0 deg/s, but got 0.0\n"
+
+
+def test_help_explains_robots_and_strategies(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--help"])
+    shown = capsys.readouterr().out
+    for word in (
+        "CHECKPOINT",
+        "INSTRUCTION",
+        "sim,so101,lekiwi,dry",
+        "--hz",
+        "realtime,ensemble,naive",
+        "--watchdog-ms",
+    ):
+        assert word in shown

@@ -1,0 +1,61 @@
+"""Who may stop a robot is heard: the first reason, a signal, a key."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import termios
+import time
+
+import pytest
+
+from sayso.runtime.stopping import Stop, on_key, on_signals
+
+
+def test_the_first_reason_stays():
+    stop = Stop()
+    stop("a", fault=True)
+    stop("b")
+    assert (stop.reason, stop.fault) == ("a", True)
+
+
+def test_a_signal_that_nobody_listens_to_is_followed_by_an_interrupt(monkeypatch):
+    monkeypatch.setattr("sayso.runtime.stopping.STUCK_S", 0.05)
+    stop = Stop()
+    with on_signals(stop):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.1)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert stop.reason == "SIGINT"
+
+
+def test_any_key_stops_the_robot_and_the_terminal_is_left_as_it_was():
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "r") as terminal:
+        before, stop = termios.tcgetattr(theirs), Stop()
+        with on_key(stop, terminal) as keys:
+            assert keys
+            os.write(ours, b" ")
+            for _ in range(100):
+                if stop.reason:
+                    break
+                time.sleep(0.05)
+        assert stop.reason == "a key was pressed" and not stop.fault
+        assert termios.tcgetattr(theirs) == before
+    os.close(ours)
+
+
+def test_without_a_terminal_there_are_no_keys(tmp_path):
+    with (tmp_path / "empty").open("w+") as file, on_key(Stop(), file) as keys:
+        assert not keys
+
+
+def test_behind_a_terminal_there_are_no_keys(monkeypatch):
+    ours, theirs = pty.openpty()
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp() + 1)
+    with os.fdopen(theirs, "r") as terminal, on_key(Stop(), terminal) as keys:
+        assert not keys
+    os.close(ours)
