@@ -60,6 +60,7 @@ def openpi_server(answer, metadata=None):
             connection.send(reply if isinstance(reply, str) else pack(reply))
             if isinstance(reply, str):
                 connection.close(1011, "internal error")
+                return  # what was asked meanwhile is not heard: it is asked again of the next connection
 
     with serve(converse, "127.0.0.1", 0, compression=None) as server:
         thread = threading.Thread(target=server.serve_forever)
