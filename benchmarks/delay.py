@@ -22,11 +22,12 @@ from typing import Any, Literal
 
 import tyro
 
+from household import fingerprint
 from results_file import ROOT, write_result
 from sayso import pool
 from sayso.evaluate import evaluate, training_of
 from sayso.journal import Journal
-from sayso.provenance import digest_of, provenance
+from sayso.provenance import provenance
 from sayso.rollout import World, packaged_world
 from sayso.runtime.chunking import STRATEGIES, Late, make_strategy
 from sayso.sim.robots import FPS
@@ -82,7 +83,7 @@ def measured(config: Delay, strategy: str, delay_ms: int) -> Counts:
     Raises:
         SaysoError: if it was interrupted.
     """
-    weights, steps = digest_of(config.policy)[:8], delay_ms * FPS // 1000
+    weights, steps = fingerprint(config.policy), delay_ms * FPS // 1000
     name = f"{config.family}_{config.world}_{weights}_{strategy}_{config.execute or 'own'}_{delay_ms}ms"
     path = config.reports / f"{name}_{config.split}_{config.episodes}.json"
     if path.exists():
@@ -126,7 +127,7 @@ def main(config: Delay) -> None:
     best = max(config.strategies, key=lambda name: metrics[f"{name}.{max(config.delays_ms)}_ms"])
     print(f"best at the longest delay: {best}")
     settings = {key: value for key, value in vars(config).items() if not isinstance(value, Path)}
-    settings |= {"weights": digest_of(config.policy)[:8], "horizon": horizon}
+    settings |= {"weights": fingerprint(config.policy), "horizon": horizon}
     used = seeds(config.split, config.episodes)
     written = write_result(
         "delay", metrics, seeds=used, n=config.episodes, config=settings, episodes=episodes

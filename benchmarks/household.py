@@ -12,7 +12,6 @@ import os
 
 os.environ.setdefault("MUJOCO_GL", "egl")
 
-import hashlib
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +26,8 @@ from long_instructions import measure, policy_in
 from results_file import ROOT, write_result
 from sayso.cli import EvalConfig
 from sayso.evaluate import wilson
-from sayso.models.policy import WEIGHTS, load
+from sayso.models.policy import load
+from sayso.provenance import digest_of
 from sayso.spec import seeds
 from thin_path import success, trained_hours
 
@@ -126,7 +126,7 @@ def interval(name: str, successes: int, n: int) -> dict[str, float]:
 
 def fingerprint(policy: Path) -> str:
     """Return eight letters that tell a policy's weights from any other's."""
-    return hashlib.sha256((policy / WEIGHTS).read_bytes()).hexdigest()[:8]
+    return digest_of(policy)[:8]
 
 
 def parameters_m(policy: Path) -> float:

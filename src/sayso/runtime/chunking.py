@@ -179,7 +179,7 @@ class Ensemble(_Repeated):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RealTime(_Repeated):
+class RealTime(Naive):
     """Keep what was committed while the policy was thinking, then fade from the old chunk into the new.
 
     Source: real-time chunking (Black, Galliker and Levine 2025, arXiv:2506.07339), the part of it that any
@@ -190,18 +190,14 @@ class RealTime(_Repeated):
 
     def merge(self, plan: Plan, answer: Answer, now: int) -> Plan:
         """Return the old plan faded into the answer, from `now` on; an older answer changes nothing."""
-        _refuse_the_future(answer, now)
-        if plan.is_newer_than(answer):
-            return plan
-        answer = _moved_on(answer, plan, now)
-        if answer.end <= now:
-            return plan
-        actions = answer.since(now).copy()
-        if (overlap := min(plan.end, answer.end) - now) > 0 and plan.begin <= now:
-            old = plan.actions[now - plan.begin :][:overlap]
-            share = soft_mask(overlap)[:, None]
-            actions[:overlap] = share * old + (1 - share) * actions[:overlap]
-        return Plan(begin=now, actions=actions, seen_at=answer.seen_at)
+        new = super().merge(plan, answer, now)
+        overlap = min(plan.end, new.end) - now
+        if new is plan or overlap <= 0 or plan.begin > now:
+            return new
+        old = plan.actions[now - plan.begin :][:overlap]
+        share, actions = soft_mask(overlap)[:, None], new.actions.copy()
+        actions[:overlap] = share * old + (1 - share) * actions[:overlap]
+        return replace(new, actions=actions)
 
 
 def soft_mask(overlap: int) -> Array:

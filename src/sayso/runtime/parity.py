@@ -105,12 +105,11 @@ def world_of(robot_type: str) -> str:
     Raises:
         SaysoError: if it lives in none of ours.
     """
-    from sayso.sim.scene import SPECS
+    from sayso.sim.scene import WORLD_OF
 
-    for name, (robot, _) in SPECS.items():
-        if robot.features().robot_type == robot_type:
-            return name
-    raise SaysoError(f"no world of ours has a {robot_type!r}; give a dataset of it with --calibrate")
+    if robot_type not in WORLD_OF:
+        raise SaysoError(f"no world of ours has a {robot_type!r}; give a dataset of it with --calibrate")
+    return WORLD_OF[robot_type]
 
 
 def _windows(length: int, n: int, history: int) -> list[list[int]]:

@@ -14,7 +14,7 @@ from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import RunReport
 from sayso.runtime.robot import DRIVER_ERRORS, DryRun, ImaginedRobot, SimulatedRobot
 from sayso.runtime.stopping import Stop, on_key, on_signals
-from sayso.sim.scene import SPECS
+from sayso.sim.scene import WORLD_OF
 from sayso.spec import Features, Policy, Robot, SaysoError, known, seeds
 from sayso.tasks.language import NotUnderstoodError, parse
 from sayso.tasks.task import TASKS
@@ -182,8 +182,7 @@ def simulated(features: Features, instruction: str, seed: int) -> SimulatedRobot
             then says what the first one has.
         SaysoError: if in each scene that has it all is as the words want it.
     """
-    names = {kind.name: world for world, (kind, _) in SPECS.items()}
-    name = names[known("simulated robot", features.robot_type, names)]
+    name = WORLD_OF[known("simulated robot", features.robot_type, WORLD_OF)]
     options = {
         "family": parse(instruction, families=TASKS[name].families).family,
         "instruction": instruction,
