@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -131,7 +132,9 @@ def test_every_model_is_exported_in_every_way(kind, engine, precision, checkpoin
     )
     folder = export(checkpoint(kind, kind), config, quiet)
     if precision == "int8":
-        assert "FakeQuantize" in (folder / "model.xml").read_text()
+        graph = (folder / "model.xml").read_text()
+        assert "FakeQuantize" in graph
+        assert kind != "vla" or not re.search(r'model\.(pointer|context|decoder)[^"]*/fq_', graph)
 
 
 class Recited:
@@ -151,7 +154,7 @@ class Recited:
     ("errors", "same"),
     [
         ([0.02] * 40, True),
-        ([0.02] * 38 + [0.5] * 2, True),
+        ([0.01] * 38 + [0.31] * 2, True),
         ([0.0] * 37 + [0.31] * 3, False),
         ([0.0] * 9 + [0.31], False),
         ([0.04] * 40, False),
