@@ -212,12 +212,7 @@ def _run(given: list[str]) -> int:
 
 
 def _studio(given: list[str]) -> int:
-    try:
-        from sayso.studio.open import StudioConfig, studio
-    except ModuleNotFoundError as error:
-        if error.name != "viser":
-            raise
-        raise SaysoError("the live page needs viser: pip install 'sayso[studio]'") from error
+    from sayso.studio.open import StudioConfig, studio
 
     config = _config(StudioConfig, "studio", given)
     policy, features = subjects.policy_and_features(config.subject, config.threads)

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sayso.runtime.stopping import Stop, on_signals
-from sayso.spec import Features, Policy
-from sayso.studio.page import Page, serve
+from sayso.spec import Features, Policy, SaysoError
 from sayso.studio.session import Session, SessionConfig
 
 PERIOD_S = 0.04
@@ -56,8 +55,14 @@ def studio(
         stop: who may end it, besides signals.
 
     Raises:
-        SaysoError: if there is no such room, or the policy belongs to another robot.
+        SaysoError: if there is no such room, the policy belongs to another robot, or viser is not installed.
     """
+    try:
+        from sayso.studio.page import Page, serve  # as late as this: viser is an extra
+    except ModuleNotFoundError as error:
+        if error.name != "viser":
+            raise
+        raise SaysoError("the live page needs viser: pip install 'sayso[studio]'") from error
     stop = stop or Stop()
     with on_signals(stop), contextlib.ExitStack() as over:
         session = Session(policy, features, config)

@@ -178,7 +178,7 @@ class Session:
             self._seen(robot.get_observation())
         except DRIVER_ERRORS as error:
             self._let_go()
-            self._enter(self._seed)
+            self._stand_in_room()
             self._say("The robot is gone", "bad", f"{told(error)} The simulation goes on.")
 
     def _obey(self, order: Order) -> None:
@@ -202,29 +202,34 @@ class Session:
             raise SaysoError("a real room is put in order by hand; only the simulation can be laid out anew")
         family = self._room.families[seed % len(self._room.families)]
         self._room.reset(seed=seeds("test", 1, seed)[0], options={"family": family})
-        self._seed, self._last, self._driven = seed, None, None
+        self._seed, self._staging = seed, Staging(self._room.simulation)
+        self._disturbed = Disturbance()
+        self._stand_in_room()
+
+    def _stand_in_room(self) -> None:
+        """Show the simulation as it is."""
         self._simulation = self._room.simulation
-        self._staging = Staging(self._simulation)
-        self._staging.show(self._disturbance)
-        self._begin_anew("the simulated robot", number=seed)
+        self._stage()
+        self._begin_anew("the simulated robot", number=self._seed)
         self._show_room()
 
     def _connect(self, address: str) -> None:
         """Let go of the robot and take another; the simulated one if that fails."""
         self._let_go()
-        self._enter(self._seed)
-        if address == SIMULATION:
-            return
-        self._say(f"Looking for {address}", "busy")
+        self._say(f"Looking for {address}", "busy", lines=(), conditions={})
         try:
-            robot = connected_robot(address, self._features, self._config.id, LOG.debug)
+            if address != SIMULATION:
+                self._real = connected_robot(address, self._features, self._config.id, LOG.debug)
         except SaysoError as error:
+            self._stand_in_room()
             self._say(f"No robot at “{address}”", "bad", f"{told(error)} The simulation goes on.")
             return
+        if self._real is None:
+            self._stand_in_room()
+            return
         self._simulation = Simulation(self._config.world, Layout(items=()))
-        self._real, self._last, self._driven = robot, None, None
         self._begin_anew(address)
-        self._glance(robot)
+        self._glance(self._real)
 
     def _let_go(self) -> None:
         if self._real is not None:
@@ -233,6 +238,7 @@ class Session:
                 robot.disconnect()
 
     def _begin_anew(self, robot: str, **more: Any) -> None:
+        self._last, self._driven = None, None
         self._say(
             "Ready", "idle", lines=(), conditions={}, scene=self._scene(), examples=self._examples(), hz=0.0,
             robot=robot, simulated=self._real is None, **more,
