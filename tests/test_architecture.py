@@ -46,7 +46,7 @@ TORCH_FREE = {
         "evaluate",
         "planner",
     ),
-    *("runtime", "learn.record", "models.words"),
+    *("runtime", "studio", "learn.record", "models.words"),
 }
 MAY_USE_TORCH = {"runtime.export", "runtime.graphs"}
 TORCH = {"torch", "transformers", "sayso.models"}

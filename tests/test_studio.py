@@ -17,7 +17,8 @@ from sayso.sim.disturbance import Disturbance
 from sayso.sim.robots import LEKIWI, SO101
 from sayso.spec import STATE, Chunk, FeatureMismatchError, image_key
 from sayso.studio import session as sessions
-from sayso.studio.session import EXAMPLES, Session, SessionConfig
+from sayso.studio.rooms import SUGGESTIONS
+from sayso.studio.session import Session, SessionConfig
 
 ARM = SO101.features()
 FAST = {"rest_s": 0.05, "watchdog_ms": 20_000.0, "patience_s": 60.0}
@@ -113,7 +114,7 @@ def test_a_scene_is_shown_with_pictures_and_things_to_say(opened):
     assert {name: image.shape for name, image in view.images.items()} == {
         name: (*size, 3) for name, size in ARM.cameras.items()
     }
-    assert 2 <= len(view.examples) <= EXAMPLES
+    assert 2 <= len(view.examples) <= SUGGESTIONS
     assert re.search(r",| and |then", view.examples[-1]), "the last one is a long one"
 
 

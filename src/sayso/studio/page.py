@@ -18,7 +18,8 @@ from sayso.spec import Features, Image
 from sayso.studio.addresses import NEEDS, SIMULATION, kinds_for
 from sayso.studio.drawing import Drawing
 from sayso.studio.markup import STYLE, status, timing
-from sayso.studio.session import EXAMPLES, Session
+from sayso.studio.rooms import SUGGESTIONS
+from sayso.studio.session import Session
 from sayso.studio.view import View
 
 PICTURES_S = 0.09
@@ -108,7 +109,7 @@ class Page:
         go.on_click(lambda _: form.submit())
         form.on_submit(lambda _: session.tell(text.value))
         with gui.add_folder("In this scene you might say"):
-            self._examples = [gui.add_button("", color="gray", visible=False) for _ in range(EXAMPLES)]
+            self._examples = [gui.add_button("", color="gray", visible=False) for _ in range(SUGGESTIONS)]
 
         def say(event: viser.GuiEvent[viser.GuiButtonHandle]) -> None:
             text.value = event.target.label

@@ -17,12 +17,11 @@ import threading
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 
-from sayso.planner import Room, carry_out, errands
+from sayso.planner import Room, carry_out
 from sayso.runtime.chunking import StrategyName
 from sayso.runtime.limits import SERVO_DEG_S, limits_of
 from sayso.runtime.loop import LoopConfig, drive
@@ -31,7 +30,7 @@ from sayso.runtime.robot import DRIVER_ERRORS, SimulatedRobot
 from sayso.runtime.run import ending
 from sayso.sim.disturbance import Disturbance, Staging
 from sayso.sim.kinematics import ArmKinematics
-from sayso.sim.robots import ARM, from_robot_units
+from sayso.sim.robots import from_robot_units
 from sayso.sim.scene import Layout
 from sayso.sim.simulation import Simulation
 from sayso.spec import (
@@ -49,14 +48,14 @@ from sayso.spec import (
 from sayso.studio.addresses import SIMULATION, connected_robot
 from sayso.studio.orders import Order, Orders
 from sayso.studio.progress import begun, ended, kept, told, verdict
-from sayso.studio.view import Line, Scene, Tone, View, poses_of
+from sayso.studio.rooms import general_suggestions, suggestions, unknown_room
+from sayso.studio.view import Line, Tone, View, poses_of, scene_of
 from sayso.studio.watching import RobotInRoom, WatchedPolicy, WatchedRobot, path_of
-from sayso.tasks.language import Intent, NotUnderstoodError, Thing, examples, plain
-from sayso.tasks.plan import join, split
-from sayso.tasks.task import TASKS, called, say
+from sayso.tasks.language import Intent, NotUnderstoodError, Thing, plain
+from sayso.tasks.plan import split
+from sayso.tasks.task import TASKS, called
 from sayso.tasks.world import World
 
-EXAMPLES = 4
 GLANCE_S = 0.1
 """How often to look through a real robot's cameras while nothing is asked of it."""
 LOG = logging.getLogger(__name__)
@@ -210,7 +209,8 @@ class Session:
         """Show the simulation as it is."""
         self._simulation = self._room.simulation
         self._stage()
-        self._begin_anew("the simulated robot", number=self._seed)
+        suggested = suggestions(cast(Room, self._room), self._seed)
+        self._begin_anew("the simulated robot", suggested, number=self._seed)
         self._show_room()
 
     def _connect(self, address: str) -> None:
@@ -228,7 +228,7 @@ class Session:
             self._stand_in_room()
             return
         self._simulation = Simulation(self._config.world, Layout(items=()))
-        self._begin_anew(address)
+        self._begin_anew(address, general_suggestions(self._room.families))
         self._glance(self._real)
 
     def _let_go(self) -> None:
@@ -237,31 +237,12 @@ class Session:
             with contextlib.suppress(*DRIVER_ERRORS):  # it may be gone already
                 robot.disconnect()
 
-    def _begin_anew(self, robot: str, **more: Any) -> None:
+    def _begin_anew(self, robot: str, suggested: tuple[str, ...], **more: Any) -> None:
+        """Show a scene in which nothing was asked for yet."""
         self._last, self._driven = None, None
-        self._say(
-            "Ready", "idle", lines=(), conditions={}, scene=self._scene(), examples=self._examples(), hz=0.0,
-            robot=robot, simulated=self._real is None, **more,
-        )  # fmt: skip
-
-    def _scene(self) -> Scene:
-        """Return what to draw: of a real room, the robot is all that is known."""
-        model = self._simulation.model
-        robot = model.body_rootid[model.body(f"{ARM}gripper").id]
-        bodies = (
-            None if self._real is None else frozenset(np.flatnonzero(model.body_rootid == robot).tolist())
-        )
-        cameras = {name: width / height for name, (height, width) in self._features.cameras.items()}
-        return Scene(model=model, bodies=bodies, cameras=cameras)
-
-    def _examples(self) -> tuple[str, ...]:
-        """Think of things to ask for that this scene allows, the last of them a long one."""
-        if self._real is not None:
-            return examples(None, self._room.families)[:EXAMPLES]
-        rng = np.random.default_rng(self._seed)
-        ideas = errands(cast(Room, self._room), EXAMPLES - 1, rng)
-        long = [join([called(idea) for idea in ideas[:2]], rng)] if len(ideas) > 1 else []
-        return *(say(idea, rng) for idea in ideas), *long
+        scene = scene_of(self._simulation, robot_alone=self._real is not None)
+        self._show(scene=scene, examples=suggested, robot=robot, simulated=self._real is None, hz=0.0, **more)
+        self._say("Ready", "idle", lines=(), conditions={})
 
     def _show_room(self) -> None:
         observation = self._room.observe()
@@ -282,7 +263,7 @@ class Session:
         self._say("Thinking", "busy", lines=(), conditions={})
         try:
             report = carry_out(
-                self._asked_room(),
+                cast(Room, self._room) if self._real is None else unknown_room(self._room.families),
                 self._policy,
                 text,
                 self._seed,
@@ -297,14 +278,6 @@ class Session:
         self._last = report.steps[-1].intent
         headline, tone, why = verdict(report, self._orders.stopped)
         self._say(headline, tone, f"{why} {self.view.detail}".strip())
-
-    def _asked_room(self) -> Room:
-        """Return the room for the planner. Of a real one nothing is known, not even if a drawer is open."""
-        if self._real is None:
-            return cast(Room, self._room)
-        empty = SimpleNamespace(things={})
-        room = SimpleNamespace(task=empty, families=self._room.families, holds=lambda intent: False)
-        return cast(Room, room)
 
     def _divided(
         self, text: str, known: Iterable[Thing] | None = None, families: Collection[str] | None = None

@@ -10,6 +10,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from sayso.sim.robots import ARM
 from sayso.sim.simulation import Simulation, camera_name
 from sayso.spec import Image
 
@@ -75,6 +76,15 @@ class View:
     driving: bool = False
     number: int = 0
     """Of the scene, counted from the first of the test split."""
+
+
+def scene_of(simulation: Simulation, *, robot_alone: bool = False) -> Scene:
+    """Return what to draw of a simulation: all of it, or the robot alone, where no more is known."""
+    model = simulation.model
+    robot = model.body_rootid[model.body(f"{ARM}gripper").id]
+    bodies = frozenset(np.flatnonzero(model.body_rootid == robot).tolist()) if robot_alone else None
+    cameras = {name: width / height for name, (height, width) in simulation.kind.cameras.items()}
+    return Scene(model=model, bodies=bodies, cameras=cameras)
 
 
 def poses_of(simulation: Simulation) -> Poses:

@@ -1,0 +1,97 @@
+"""In a real browser: type an instruction, see the robot finish. `make browser` runs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += [
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
+WAIT_MS = 240_000
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return a headless Chromium with a profile of its own."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: make browser installs it")
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        pytest.skip(f"none of {', '.join(NAMES)} is installed; `make browser` installs one")
+    with playwright.sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=program, args=FLAGS, timeout=WAIT_MS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def url():
+    """Open the page of the shipped policy, and close it."""
+    command = [sys.executable, "-m", "sayso", "studio", "--port", "8090", "--seed", "1"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    studio = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    said = studio.stdout.readline()
+    yield re.search(r"http://\S+?:\d+", said)[0]
+    studio.send_signal(signal.SIGINT)
+    assert "at rest" in studio.communicate(timeout=60)[0]
+    assert studio.returncode == 0
+
+
+def opened(browser, url):
+    """Return the page, once it shows a scene that can be asked about."""
+    tab = browser.new_page(viewport={"width": 1440, "height": 900})
+    tab.set_default_timeout(WAIT_MS)
+    wrong: list[str] = []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.goto(url)
+    tab.locator('[data-headline="Ready"]').first.wait_for()
+    return tab, wrong
+
+
+def test_an_instruction_is_typed_and_the_robot_is_seen_to_finish(browser, url, tmp_path):
+    tab, wrong = opened(browser, url)
+    other, _ = opened(browser, url)
+    example = tab.get_by_role("button", name=re.compile("tray|bowl|basket|plate")).first.inner_text()
+    field = tab.get_by_label("Say")
+    field.fill(example)
+    field.press("Enter")
+    tab.locator('[data-headline="Driving"]').wait_for()
+    assert tab.locator('[data-lit="false"]').count() > 0, "nothing is done yet"
+    other.close()  # a tab that goes takes nothing with it
+    tab.locator('[data-headline="Done"], [data-headline="Not done"]').wait_for()
+    picture = Path(os.environ.get("SAYSO_SCREENSHOT", tmp_path / "studio.png"))
+    tab.screenshot(path=str(picture))
+    assert tab.locator('[data-headline="Done"]').count() == 1, tab.locator(".sayso").all_inner_texts()
+    assert tab.locator('[data-lit="true"]').count() >= 3 and tab.locator('[data-lit="false"]').count() == 0
+    assert not wrong and picture.stat().st_size > 20_000
+
+
+def test_what_is_not_understood_is_answered_and_stop_and_new_scene_work(browser, url):
+    tab, wrong = opened(browser, url)
+    before = tab.locator("button", has_text=re.compile("tray|bowl|basket|plate")).first.inner_text()
+    tab.get_by_label("Say").fill("make me a coffee")
+    tab.get_by_label("Say").press("Enter")
+    tab.get_by_text("I can: ").wait_for()
+    tab.get_by_role("button", name=before).click()
+    tab.locator('[data-headline="Driving"]').wait_for()
+    tab.get_by_role("button", name="Stop").click()
+    tab.locator('[data-headline="Stopped"]').wait_for()
+    tab.get_by_role("button", name="New scene").click()
+    tab.locator('[data-headline="Ready"]').wait_for()
+    tab.get_by_role("button", name=before).wait_for(state="detached")
+    assert not wrong
