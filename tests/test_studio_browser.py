@@ -67,7 +67,7 @@ def test_an_instruction_is_typed_and_the_robot_is_seen_to_finish(browser, url, t
     tab, wrong = opened(browser, url)
     other, _ = opened(browser, url)
     example = tab.get_by_role("button", name=re.compile("tray|bowl|basket|plate")).first.inner_text()
-    field = tab.get_by_label("Say")
+    field = tab.locator("form input").first
     field.fill(example)
     field.press("Enter")
     tab.locator('[data-headline="Driving"]').wait_for()
@@ -84,8 +84,8 @@ def test_an_instruction_is_typed_and_the_robot_is_seen_to_finish(browser, url, t
 def test_what_is_not_understood_is_answered_and_stop_and_new_scene_work(browser, url):
     tab, wrong = opened(browser, url)
     before = tab.locator("button", has_text=re.compile("tray|bowl|basket|plate")).first.inner_text()
-    tab.get_by_label("Say").fill("make me a coffee")
-    tab.get_by_label("Say").press("Enter")
+    tab.locator("form input").first.fill("make me a coffee")
+    tab.locator("form input").first.press("Enter")
     tab.get_by_text("I can: ").wait_for()
     tab.get_by_role("button", name=before).click()
     tab.locator('[data-headline="Driving"]').wait_for()

@@ -17,7 +17,8 @@ MARKS: Mapping[Mark, tuple[str, str]] = {
 LIT, UNLIT = "#40c057", "#868e96"
 STYLE = """
 <style>
-.mantine-Button-label { white-space: normal !important; line-height: 1.25; }
+.mantine-Button-root { height: auto !important; min-height: 2em; padding: 0.3em 0.8em; }
+.mantine-Button-label { white-space: normal; line-height: 1.25; text-align: center; }
 .sayso { font-size: 0.85em; line-height: 1.45; padding: 0.1em 0.6em 0.4em; overflow-wrap: anywhere; }
 .sayso td { padding: 0 1.2em 0 0; }
 .sayso .faint { opacity: 0.65; }

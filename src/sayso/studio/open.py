@@ -65,10 +65,10 @@ def studio(
         raise SaysoError("the live page needs viser: pip install 'sayso[studio]'") from error
     stop = stop or Stop()
     with on_signals(stop), contextlib.ExitStack() as over:
-        session = Session(policy, features, config)
-        over.callback(session.close)
         server = serve(config.host, config.port, config.world)
         over.callback(_quietly, server.stop)
+        session = Session(policy, features, config)
+        over.callback(session.close)
         page = Page(server, session, features)
         url = f"http://{'localhost' if config.host in ('127.0.0.1', '0.0.0.0') else config.host}"
         url = f"{url}:{server.get_port()}"

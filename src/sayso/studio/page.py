@@ -14,7 +14,7 @@ import viser
 from sayso.data.film import side_by_side
 from sayso.runtime.chunking import STRATEGIES
 from sayso.sim.disturbance import Disturbance
-from sayso.spec import Features, Image
+from sayso.spec import Features, Image, known
 from sayso.studio.addresses import NEEDS, SIMULATION, kinds_for
 from sayso.studio.drawing import Drawing
 from sayso.studio.markup import STYLE, status, timing
@@ -43,7 +43,7 @@ def serve(host: str, port: int, world: str) -> viser.ViserServer:
     """Return a server at a port, or at the next that is free, with an empty page."""
     with contextlib.redirect_stdout(io.StringIO()):  # it would announce itself in a frame of its own
         server = viser.ViserServer(host=host, port=port, label="sayso studio", verbose=False)
-    eye, target = EYES[world]
+    eye, target = EYES[known("world", world, EYES)]
     server.initial_camera.position, server.initial_camera.look_at = eye, target
     server.gui.configure_theme(
         control_width="large", show_logo=False, show_share_button=False, brand_color=(34, 139, 230)
@@ -62,15 +62,16 @@ class Page:
         self._pictured_s = 0.0
         server.gui.add_html(STYLE)
         self._add_instruction()
-        self._status = server.gui.add_html("")
         self._add_disturbances()
         self._add_robot(kinds_for(features))
         self._add_look()
+        server.gui.main_panel.dock_right()
         panel = server.gui.add_panel()
-        with panel.add_tab("What the robot sees", viser.Icon.CAMERA):
-            self._pictures = server.gui.add_image(PAPER, label=" · ".join(features.cameras))
+        with panel.add_tab("What the robot sees and does", viser.Icon.EYE):
+            self._pictures = server.gui.add_image(PAPER)
+            self._status = server.gui.add_html("")
             self._timing = server.gui.add_html("")
-        panel.float(x=15, y=-15, width=360)
+        panel.float(x=15, y=15, width=330)
 
     def update(self) -> None:
         """Show how things are now. To be called again and again."""
@@ -106,9 +107,11 @@ class Page:
         with gui.add_form("Tell the robot what to do") as form:
             text = gui.add_text("Say", "", hint="One instruction, or several: put ... in ..., then ...")
             go = gui.add_button("Go", icon=viser.Icon.PLAYER_PLAY, hint="Enter does the same")
+            stop = gui.add_button("Stop", color="red", icon=viser.Icon.HAND_STOP)
         go.on_click(lambda _: form.submit())
         form.on_submit(lambda _: session.tell(text.value))
-        with gui.add_folder("In this scene you might say"):
+        stop.on_click(lambda _: session.stop())
+        with gui.add_folder("Or, for example"):
             self._examples = [gui.add_button("", color="gray", visible=False) for _ in range(SUGGESTIONS)]
 
         def say(event: viser.GuiEvent[viser.GuiButtonHandle]) -> None:
@@ -117,26 +120,25 @@ class Page:
 
         for button in self._examples:
             button.on_click(say)
-        stop = gui.add_button("Stop", color="red", icon=viser.Icon.HAND_STOP)
-        stop.on_click(lambda _: session.stop())
-        reset = gui.add_button("Reset this scene", color="gray", icon=viser.Icon.REFRESH)
+        with gui.add_folder("Scene"):
+            reset = gui.add_button("Reset", color="gray", icon=viser.Icon.REFRESH)
+            new = gui.add_button("New scene", color="gray", icon=viser.Icon.ARROWS_SHUFFLE)
         reset.on_click(lambda _: session.reset())
-        new = gui.add_button("New scene", color="gray", icon=viser.Icon.ARROWS_SHUFFLE)
         new.on_click(lambda _: session.new_scene())
         self._of_simulation: list[Any] = [reset, new]
 
     def _add_disturbances(self) -> None:
         gui = self._server.gui
         with gui.add_folder("Make it harder"):
-            right = gui.add_slider("camera right, cm", -10.0, 10.0, 0.5, 0.0)
-            up = gui.add_slider("camera up, cm", -10.0, 10.0, 0.5, 0.0)
-            pan = gui.add_slider("camera pan, °", -15.0, 15.0, 0.5, 0.0)
-            tilt = gui.add_slider("camera tilt, °", -15.0, 15.0, 0.5, 0.0)
-            light = gui.add_slider("light, %", 20, 180, 5, 100)
-            delay = gui.add_slider("delay, ms", 0, MAX_DELAY_MS, 25, 0, hint="added to every answer")
+            right = gui.add_slider("camera right", -10.0, 10.0, 0.5, 0.0, hint="centimetres")
+            up = gui.add_slider("camera up", -10.0, 10.0, 0.5, 0.0, hint="centimetres")
+            pan = gui.add_slider("camera pan", -15.0, 15.0, 0.5, 0.0, hint="degrees to the right")
+            tilt = gui.add_slider("camera tilt", -15.0, 15.0, 0.5, 0.0, hint="degrees upwards")
+            light = gui.add_slider("light", 20, 180, 5, 100, hint="per cent of the lamps as they were")
+            delay = gui.add_slider("delay", 0, MAX_DELAY_MS, 25, 0, hint="milliseconds added to every answer")
             strategy = gui.add_dropdown(
                 "late chunks", tuple(STRATEGIES), initial_value=self._session.strategy,
-                hint="How a chunk that comes late is joined to the one before; from the next step on",
+                hint="how a chunk that comes late is joined to the one before; from the next step on",
             )  # fmt: skip
             back = gui.add_button("As it was", color="gray")
         sliders = (right, up, pan, tilt, light)
