@@ -14,17 +14,16 @@ import viser
 from sayso.data.film import side_by_side
 from sayso.runtime.chunking import STRATEGIES
 from sayso.sim.disturbance import Disturbance
-from sayso.spec import Features, Image, known
+from sayso.spec import Features, known
 from sayso.studio.addresses import NEEDS, SIMULATION, kinds_for
 from sayso.studio.drawing import Drawing
 from sayso.studio.markup import STYLE, status, timing
 from sayso.studio.rooms import SUGGESTIONS
-from sayso.studio.session import Session
+from sayso.studio.session import MAX_DELAY_S, Session
 from sayso.studio.view import View
 
 PICTURES_S = 0.09
 """How often pictures are sent, at most: they are most of what is sent."""
-MAX_DELAY_MS = 800
 EYES: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "tabletop": ((0.72, 0.46, 0.46), (0.19, 0.0, 0.04)),
     "home": ((-1.35, -1.15, 1.65), (0.55, 0.10, 0.10)),
@@ -100,7 +99,7 @@ class Page:
         now, shown = time.monotonic(), self._sent.get("pictures")
         if view.images and view.images is not shown and now - self._pictured_s > PICTURES_S:
             self._sent["pictures"], self._pictured_s = view.images, now
-            self._pictures.image = framed(list(view.images.values()))
+            self._pictures.image = side_by_side(list(view.images.values()))
 
     def _add_instruction(self) -> None:
         gui, session = self._server.gui, self._session
@@ -135,7 +134,9 @@ class Page:
             pan = gui.add_slider("camera pan", -15.0, 15.0, 0.5, 0.0, hint="degrees to the right")
             tilt = gui.add_slider("camera tilt", -15.0, 15.0, 0.5, 0.0, hint="degrees upwards")
             light = gui.add_slider("light", 20, 180, 5, 100, hint="per cent of the lamps as they were")
-            delay = gui.add_slider("delay", 0, MAX_DELAY_MS, 25, 0, hint="milliseconds added to every answer")
+            delay = gui.add_slider(
+                "delay", 0, round(1000 * MAX_DELAY_S), 25, 0, hint="milliseconds added to every answer"
+            )
             strategy = gui.add_dropdown(
                 "late chunks", tuple(STRATEGIES), initial_value=self._session.strategy,
                 hint="how a chunk that comes late is joined to the one before; from the next step on",
@@ -193,8 +194,3 @@ class Page:
             control_width="large", show_logo=False, show_share_button=False, brand_color=(34, 139, 230),
             dark_mode=dark,
         )  # fmt: skip
-
-
-def framed(images: list[Image]) -> Image:
-    """Return pictures in one row."""
-    return side_by_side(images)

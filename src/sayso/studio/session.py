@@ -58,6 +58,8 @@ from sayso.tasks.world import World
 
 GLANCE_S = 0.1
 """How often to look through a real robot's cameras while nothing is asked of it."""
+MAX_DELAY_S = 0.8
+"""How late an answer may be made on purpose: as long as the chunks of the shipped policies."""
 LOG = logging.getLogger(__name__)
 
 
@@ -321,33 +323,34 @@ class Session:
     def _loop(self) -> LoopConfig:
         """Return how to drive now."""
         own = self._config
+        # What is late on purpose is not what the watchdog is there for: seen, asked, and twice as old at the end.
+        late_s = MAX_DELAY_S if self._real is None else self._policy.delay_s
         longest = max(family.horizon for family in TASKS[own.world].families.values()) / self._features.fps
         return LoopConfig(
             hz=own.hz,
             strategy=self.strategy,
             execute=own.execute if self.strategy == own.strategy else None,
-            # What is late on purpose is not what the watchdog is there for.
-            watchdog_ms=own.watchdog_ms + 2000 * self._policy.delay_s,
+            watchdog_ms=own.watchdog_ms + 2000 * late_s,
             patience_s=own.patience_s,
             seconds=own.seconds or (longest if self._real is not None else 0.0),
             rest_s=own.rest_s,
         )
 
     def _episode(self, report: RunReport, robot: Robot, sentence: str) -> Episode:
-        simulated = isinstance(robot, SimulatedRobot)
-        outcome = Outcome.FAILURE
-        if self._finished or (simulated and robot.succeeded):
-            outcome = Outcome.SUCCESS
-        elif report.fault or self._orders.stopped:  # not to be tried again
+        family, conditions, succeeded = "", dict[str, bool](), self._finished
+        if isinstance(robot, SimulatedRobot):
+            family, conditions, succeeded = self._room.task.family, robot.conditions, robot.succeeded
+        outcome = Outcome.SUCCESS if succeeded else Outcome.FAILURE
+        if not succeeded and (report.fault or self._orders.stopped):  # not to be tried again
             outcome = Outcome.INVALID
         return Episode(
             world=self._config.world,
-            family=self._room.task.family if simulated else "",
+            family=family,
             instruction=sentence,
             seed=self._seed,
             horizon=report.ticks,
             outcome=outcome,
-            conditions=robot.conditions if simulated else {},
+            conditions=conditions,
             steps=report.ticks,
             seconds=report.seconds,
             error=report.stopped if report.fault else "",

@@ -146,7 +146,8 @@ def path_of(
         mobile: whether the arm stands on a chassis that drives.
         hz: actions per second.
     """
-    points, (x, y, yaw) = [], (float(number) for number in pose)
+    points = []
+    x, y, yaw = (float(number) for number in pose)
     for action in actions:
         joints, velocity = from_robot_units(action)
         hand, _ = arm.forward(joints)
