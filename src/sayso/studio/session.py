@@ -323,7 +323,7 @@ class Session:
     def _loop(self) -> LoopConfig:
         """Return how to drive now."""
         own = self._config
-        # What is late on purpose is not what the watchdog is there for: seen, asked, and twice as old at the end.
+        # What is late on purpose is not what the watchdog is for; at worst an answer is used twice as late.
         late_s = MAX_DELAY_S if self._real is None else self._policy.delay_s
         longest = max(family.horizon for family in TASKS[own.world].families.values()) / self._features.fps
         return LoopConfig(
