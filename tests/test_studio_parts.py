@@ -18,7 +18,7 @@ from sayso.studio.addresses import connected_robot, kinds_for
 from sayso.studio.markup import status, timing
 from sayso.studio.orders import Orders
 from sayso.studio.progress import begun, ended, told, verdict
-from sayso.studio.solids import ball, box, cylinder, solids
+from sayso.studio.solids import ball, box, creased, cylinder, solids
 from sayso.studio.view import Line, View, poses_of
 from sayso.studio.watching import WatchedPolicy, WatchedRobot, path_of
 from sayso.tasks.language import Intent, Place, Thing
@@ -51,6 +51,18 @@ def volume(patches) -> float:
 )
 def test_solids_are_closed_and_show_their_outsides(patches, expected):
     assert volume(patches) == pytest.approx(expected, rel=0.015)
+
+
+def test_faces_share_vertices_over_a_gentle_bend_and_not_over_an_edge():
+    cube = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=float)
+    sides = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    faces = np.array([t for a, b, c, d in sides for t in ((a, b, c), (a, c, d))])
+    vertices, index = creased(cube, faces)
+    assert len(vertices) == 24, "four for each side"
+    np.testing.assert_array_equal(vertices[index], cube[faces])
+    strip = np.array([[x, y, 0.1 * (x == 1)] for x in (0, 1, 2) for y in (0, 1)], dtype=float)
+    bent = np.array([[0, 2, 1], [1, 2, 3], [2, 4, 3], [3, 4, 5]])
+    assert len(creased(strip, bent)[0]) == 6, "all of them"
 
 
 def test_everything_that_can_be_seen_is_drawn_and_what_is_for_collisions_is_not(room):

@@ -212,7 +212,7 @@ class Session:
         self._simulation = self._room.simulation
         self._stage()
         suggested = suggestions(cast(Room, self._room), self._seed)
-        self._begin_anew("the simulated robot", suggested, number=self._seed)
+        self._begin_anew(f"simulated, in scene {self._seed}", suggested, number=self._seed)
         self._show_room()
 
     def _connect(self, address: str) -> None:

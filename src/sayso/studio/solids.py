@@ -15,6 +15,7 @@ Patch = tuple[Vectors, NDArray[np.int64]]
 
 AROUND, ALONG = 40, 20
 """Into how many pieces what is round is cut, around and from pole to pole."""
+CREASE_RAD = np.radians(35)
 LAST_SHOWN_GROUP = 2
 """Geoms of higher groups are shapes to collide with."""
 FLOOR_M = 4.0
@@ -120,11 +121,38 @@ def ball(radii: Vectors, stretch: float = 0.0) -> Patch:
 
 
 def _mesh(model: mujoco.MjModel, mesh: int) -> Patch:
-    """Return a mesh with its edges kept: no two faces share a vertex."""
     first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
-    vertices = model.mesh_vert[first : first + count].astype(float)
     faces = model.mesh_face[model.mesh_faceadr[mesh] :][: model.mesh_facenum[mesh]]
-    return vertices[faces].reshape(-1, 3), np.arange(3 * len(faces)).reshape(-1, 3)
+    return creased(model.mesh_vert[first : first + count].astype(float), faces.astype(np.int64))
+
+
+def creased(vertices: Vectors, faces: NDArray[np.int64]) -> Patch:
+    """Return a mesh whose faces share a vertex only where they meet at less than `CREASE_RAD`."""
+    sides = np.diff(vertices[faces], axis=1)
+    normals = np.cross(sides[:, 0], sides[:, 1])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    # A corner is one of the three of a face; the edge of the same number leads from it to the next.
+    corner = np.arange(faces.size)
+    following = corner - corner % 3 + (corner + 1) % 3
+    at = faces.reshape(-1)
+    low, high = np.minimum(at, at[following]), np.maximum(at, at[following])
+    order = np.lexsort((high, low))
+    one, other = order[:-1], order[1:]
+    met = (low[one] == low[other]) & (high[one] == high[other])
+    met &= (normals[one // 3] * normals[other // 3]).sum(1) > np.cos(CREASE_RAD)
+    one, other = one[met], other[met]
+    alike = at[one] == at[other]  # both edges begin at the same vertex
+    pairs = np.concatenate([
+        np.stack([one, np.where(alike, other, following[other])]),
+        np.stack([following[one], np.where(alike, following[other], other)]),
+    ], axis=1)  # fmt: skip
+    group, before = corner.copy(), np.zeros(0)
+    while not np.array_equal(group, before):
+        before, least = group.copy(), group[pairs].min(0)
+        np.minimum.at(group, pairs[0], least)
+        np.minimum.at(group, pairs[1], least)
+    kept, index = np.unique(group, return_inverse=True)
+    return vertices[at[kept]], index.reshape(-1, 3)
 
 
 def _grid(points: Vectors, across: int) -> Patch:
