@@ -35,6 +35,8 @@ KIND_NAMES = {
     "lekiwi": "LeKiwi",
     "so101": "SO-101",
 }
+QUIET = (222, 226, 230)
+"""Colour of buttons that need not be seen first."""
 PAPER = np.full((128, 192, 3), 128, np.uint8)
 
 
@@ -111,7 +113,7 @@ class Page:
         form.on_submit(lambda _: session.tell(text.value))
         stop.on_click(lambda _: session.stop())
         with gui.add_folder("Or, for example"):
-            self._examples = [gui.add_button("", color="gray", visible=False) for _ in range(SUGGESTIONS)]
+            self._examples = [gui.add_button("", color=QUIET, visible=False) for _ in range(SUGGESTIONS)]
 
         def say(event: viser.GuiEvent[viser.GuiButtonHandle]) -> None:
             text.value = event.target.label
@@ -120,8 +122,8 @@ class Page:
         for button in self._examples:
             button.on_click(say)
         with gui.add_folder("Scene"):
-            reset = gui.add_button("Reset", color="gray", icon=viser.Icon.REFRESH)
-            new = gui.add_button("New scene", color="gray", icon=viser.Icon.ARROWS_SHUFFLE)
+            reset = gui.add_button("Reset", color=QUIET, icon=viser.Icon.REFRESH)
+            new = gui.add_button("New scene", color=QUIET, icon=viser.Icon.ARROWS_SHUFFLE)
         reset.on_click(lambda _: session.reset())
         new.on_click(lambda _: session.new_scene())
         self._of_simulation: list[Any] = [reset, new]
@@ -141,7 +143,7 @@ class Page:
                 "late chunks", tuple(STRATEGIES), initial_value=self._session.strategy,
                 hint="how a chunk that comes late is joined to the one before; from the next step on",
             )  # fmt: skip
-            back = gui.add_button("As it was", color="gray")
+            back = gui.add_button("As it was", color=QUIET)
         sliders = (right, up, pan, tilt, light)
 
         def disturb(_: object) -> None:
