@@ -14,7 +14,8 @@ from sayso.spec import Image
 from sayso.studio.solids import Solid, Vectors, solids
 from sayso.studio.view import Poses, Scene, View
 
-FRUSTUM_M = 0.06
+FRUSTUM = 0.04
+"""Size of a camera that is drawn; one in the hand would hide it at that size and is half as large."""
 PATH_M, DOT_M = 0.004, 0.007
 NOW, LATER = np.array([255, 146, 43]), np.array([190, 75, 219])
 """Colours of the next step of a path and of its last."""
@@ -82,8 +83,9 @@ class Drawing:
                 f"/room/camera {name}",
                 fovy,
                 aspect,
-                scale=FRUSTUM_M,
-                thickness=0.002,
+                scale=FRUSTUM if name == "front" else FRUSTUM / 2,
+                thickness=0.0015,
+                cast_shadow=False,
                 color=(90, 90, 100),
                 visible=self._shows_cameras,
             )

@@ -25,7 +25,7 @@ from sayso.studio.view import View
 PICTURES_S = 0.09
 """How often pictures are sent, at most: they are most of what is sent."""
 EYES: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
-    "tabletop": ((0.72, 0.46, 0.46), (0.19, 0.0, 0.04)),
+    "tabletop": ((0.66, 0.40, 0.40), (0.17, 0.01, 0.05)),
     "home": ((-1.35, -1.15, 1.65), (0.55, 0.10, 0.10)),
 }
 """Where people look from at first, and what at."""
@@ -46,6 +46,7 @@ def serve(host: str, port: int, world: str) -> viser.ViserServer:
         server = viser.ViserServer(host=host, port=port, label="sayso studio", verbose=False)
     eye, target = EYES[known("world", world, EYES)]
     server.initial_camera.position, server.initial_camera.look_at = eye, target
+    server.scene.configure_environment_map("city", environment_intensity=0.6)  # at 1, white is without form
     server.gui.configure_theme(
         control_width="large", show_logo=False, show_share_button=False, brand_color=(34, 139, 230)
     )
