@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sayso.models.language import MAX_WORDS, WORD_WIDTH, FrozenTextEncoder, WordReader
+from sayso.models.words import ACTING, LEARNING
 
 RED_IN_BLUE = "red block in the blue tray"
 BLUE_IN_RED = "blue block in the red tray"
@@ -81,6 +82,23 @@ def test_memory_is_bounded_and_forgetting_changes_nothing() -> None:
     again, _ = small.encode([BLUE_IN_RED, RED_IN_BLUE])
     assert np.array_equal(first[0], again[1])
     assert small._recall.cache_info().currsize == 1
+
+
+def test_what_is_remembered_is_as_long_as_what_was_said(encoder: FrozenTextEncoder) -> None:
+    assert encoder._recall(SHORT).nbytes == 3 * WORD_WIDTH * 4
+    assert encoder._recall("go on and on " * 20).nbytes == MAX_WORDS * WORD_WIDTH * 4
+
+
+def test_who_learns_remembers_thousands_and_who_acts_keeps_ten_megabytes() -> None:
+    encoder = FrozenTextEncoder()
+    assert _most_bytes(encoder) <= 10e6
+    encoder.make_room(LEARNING)
+    encoder.make_room(ACTING)
+    assert encoder._recall.cache_parameters()["maxsize"] == LEARNING
+
+
+def _most_bytes(encoder: FrozenTextEncoder) -> int:
+    return encoder._recall.cache_parameters()["maxsize"] * MAX_WORDS * WORD_WIDTH * 4
 
 
 def test_what_a_caller_does_to_the_words_is_not_remembered(encoder: FrozenTextEncoder) -> None:

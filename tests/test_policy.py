@@ -11,6 +11,7 @@ import torch
 
 from sayso.data.normalize import Stats
 from sayso.models.policy import CheckpointError, VLAPolicy, build, check_fits, load, save
+from sayso.models.words import ACTING, LEARNING
 from sayso.spec import ACTION, POINTS, STATE, TASK, FeatureMismatchError, Policy, UnknownNameError, image_key
 from small_worlds import FEATURES, SIZE, SpotWorld
 
@@ -68,6 +69,14 @@ def test_windows_become_finite_losses_with_gradients():
     assert set(losses) == {"total", "action", "point", "where"}
     losses["total"].backward()
     assert all(torch.isfinite(p.grad).all() for p in training.model.parameters() if p.grad is not None)
+
+
+def test_only_a_policy_that_learns_remembers_thousands_of_instructions():
+    served, training = policy(), policy()
+    served.act(look())
+    training.losses(windows())
+    room = [p._encoder._recall.cache_parameters()["maxsize"] for p in (served, training)]
+    assert room == [ACTING, LEARNING]
 
 
 def test_labels_keep_their_order_of_cameras_referents_numbers():

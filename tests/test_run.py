@@ -12,7 +12,7 @@ from sayso.data.normalize import Stats
 from sayso.models.policy import build
 from sayso.runtime.robot import DryRun, ImaginedRobot
 from sayso.runtime.run import RunConfig, cameras_of, connected, make_robot, run, simulated
-from sayso.sim.robots import SO101
+from sayso.sim.robots import LEKIWI, SO101
 from sayso.spec import SPLITS, Chunk, SaysoError, UnknownNameError
 from sayso.tasks.language import NotUnderstoodError
 from small_worlds import FEATURES
@@ -49,6 +49,12 @@ def test_the_simulated_robot_stands_in_a_scene_that_has_what_is_named():
     assert robot.seed > SPLITS["test"].start, "the first scene has neither"
     assert {"cyan mug", "yellow basket"} <= set(robot.world.describe())
     assert robot.instruction == "put the cyan mug in the yellow basket"
+    robot.disconnect()
+
+
+def test_a_drawer_that_is_to_be_shut_stands_open():
+    robot = simulated(LEKIWI.features(), "close the drawer", 0)
+    assert not robot.succeeded and not robot.conditions["drawer_closed"]
     robot.disconnect()
 
 

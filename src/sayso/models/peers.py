@@ -26,9 +26,9 @@ from torch import Tensor, nn
 
 from sayso.data.normalize import Chain, Stats
 from sayso.models import policy
-from sayso.models.language import FrozenTextEncoder
 from sayso.models.pretrained import fetch
 from sayso.models.vla import Batch
+from sayso.models.words import LEARNING, FrozenTextEncoder
 from sayso.spec import ACTION, STATE, TASK, Chunk, Features, Observation, image_key
 
 RESNET_18 = "microsoft/resnet-18"
@@ -184,6 +184,7 @@ class PeerPolicy(ABC):
         Raises:
             FeatureMismatchError: if the windows are not what the policy was built for.
         """
+        self._encoder.make_room(LEARNING)
         return self.model.losses(self._batch(windows))
 
     def save(self, folder: Path | str, card: str = "", *, training: Mapping[str, Any] | None = None) -> None:

@@ -34,8 +34,8 @@ from torch import Tensor, nn
 
 from sayso.data.normalize import Stats, two_way
 from sayso.models import vla
-from sayso.models.language import FrozenTextEncoder
 from sayso.models.overrides import overrides
+from sayso.models.words import LEARNING, FrozenTextEncoder
 from sayso.spec import (
     ACTION,
     POINTS,
@@ -162,6 +162,7 @@ class VLAPolicy:
         Raises:
             FeatureMismatchError: if the windows are not what the policy was built for.
         """
+        self._encoder.make_room(LEARNING)
         return self.model.losses(self._batch(windows), generator)
 
     def save(

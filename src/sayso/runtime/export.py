@@ -71,8 +71,8 @@ class ExportConfig:
     verify: int = 0
     """Validation seeds of each family of tasks on which to compare success; 0 leaves that out."""
     tolerance: float = 0.03
-    """Mean error of the actions that is allowed, in standard deviations of what the policy predicts; the
-    largest may be ten times that."""
+    """Mean error of the actions that is allowed, in standard deviations of what the policy predicts; in 95 %
+    of the frames the largest may be ten times that."""
     force: bool = False
     """Keep the export even if its errors are larger, or it costs success."""
 
@@ -168,8 +168,8 @@ def check(
     faults = []
     if not agreement.within(config.tolerance):
         faults.append(
-            f"the actions differ too much: allowed are a mean of {config.tolerance:g} and at most "
-            f"{parity.MAX_TO_MEAN * config.tolerance:g} standard deviations"
+            f"the actions differ too much: allowed are a mean of {config.tolerance:g} standard deviations "
+            f"and, in {parity.USUAL:.0%} of the frames, at most {parity.MAX_TO_MEAN * config.tolerance:g}"
         )
     if loop and loop.costs_success:
         faults.append("it succeeds less often than its source by more than luck explains, or breaks")

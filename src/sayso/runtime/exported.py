@@ -50,8 +50,6 @@ from sayso.spec import (
 
 CONFIG, STATS, CARD = "config.json", "stats.json", "README.md"
 WORDS, WORDS_MASK = "words", "words_mask"
-INSTRUCTIONS = 256
-"""How many instructions to remember, 10 MB of them: strangers may say many."""
 
 EngineName = Literal["openvino", "onnx", "torchscript"]
 Precision = Literal["fp32", "bf16", "int8"]
@@ -111,7 +109,7 @@ class ExportedPolicy:
         """Join a graph that takes `inputs` with the robot it was made for; it sees `history` frames, T."""
         self.model, self.inputs, self.features, self.stats = model, tuple(inputs), features, stats
         self._chain = two_way(stats, features)
-        self._encoder = FrozenTextEncoder(remember=INSTRUCTIONS)
+        self._encoder = FrozenTextEncoder()
         self._seen = [key for key in inputs if key.startswith(IMAGES) or key == STATE]
         self._past: deque[Observation] = deque(maxlen=history)
 

@@ -44,7 +44,10 @@ PAUSE_S = 0.02
 EPISODES = 8
 """Episodes of a dataset that frames are taken from."""
 MAX_TO_MEAN = 10
-"""How much larger than the mean error the largest may be."""
+"""How much larger than the mean error the largest of a frame may be."""
+USUAL = 0.95
+"""In how many frames it must be so. A policy looks at the best place only; where two are equally good, the
+last bit decides, and the source itself would decide otherwise in another precision."""
 
 
 def dataset_samples(root: Path, features: Features, n: int, history: int = 1) -> list[Sample]:
@@ -132,6 +135,8 @@ class Agreement:
     """Unit -> largest difference, in robot units."""
     relative_mean: float
     """Mean absolute difference in model units: standard deviations of what the policy predicts."""
+    relative_usual: float
+    """What the largest difference of a frame stays below in `USUAL` of them, in model units."""
     relative_largest: float
     """Largest difference in model units."""
 
@@ -154,12 +159,13 @@ class Agreement:
             mean={unit: float(e.mean()) for unit, e in by_unit.items()},
             largest={unit: float(e.max()) for unit, e in by_unit.items()},
             relative_mean=float(relative.mean()),
+            relative_usual=float(np.quantile(relative.max((1, 2)), USUAL, method="inverted_cdf")),
             relative_largest=float(relative.max()),
         )
 
     def within(self, tolerance: float) -> bool:
-        """Tell whether the mean error is at most `tolerance` model units and the largest ten times that."""
-        return self.relative_mean <= tolerance and self.relative_largest <= MAX_TO_MEAN * tolerance
+        """Tell whether the mean error is at most `tolerance`, and in few frames one is ten times that."""
+        return self.relative_mean <= tolerance and self.relative_usual <= MAX_TO_MEAN * tolerance
 
     def __str__(self) -> str:
         """Return two lines for a person."""
@@ -169,7 +175,8 @@ class Agreement:
         ]
         return (
             f"action error on {self.samples} frames: {'; '.join(said)}\n"
-            f"  in standard deviations: mean {self.relative_mean:.3g}, largest {self.relative_largest:.3g}"
+            f"  in standard deviations: mean {self.relative_mean:.3g}, largest {self.relative_largest:.3g}, "
+            f"in {USUAL:.0%} of the frames at most {self.relative_usual:.3g}"
         )
 
 

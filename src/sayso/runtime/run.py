@@ -34,8 +34,8 @@ class RunConfig(LoopConfig):
     dry_run: bool = False
     """Look through the robot's cameras, but print what would be sent instead of sending it."""
     seed: int = 0
-    """Which scene of the simulation: the first from this one of the test split on in which the instruction
-    makes sense."""
+    """Which scene of the simulation: the first from this one of the test split on that has what the
+    instruction names, and where it is not so already."""
     port: str = ""
     """Serial port of the so101, such as /dev/ttyACM0."""
     ip: str = ""
@@ -174,29 +174,33 @@ def make_robot(
 
 
 def simulated(features: Features, instruction: str, seed: int) -> SimulatedRobot:
-    """Return the simulated robot that features describe, in a scene that has what is named.
+    """Return the simulated robot that features describe, in a scene that has what is named, and work to do.
 
     Raises:
         UnknownNameError: if it is none of ours.
         NotUnderstoodError: if the words mean nothing, or none of the scenes looked at has what is named; it
             then says what the first one has.
+        SaysoError: if in each scene that has it all is as the words want it.
     """
     names = {kind.name: world for world, (kind, _) in SPECS.items()}
     name = names[known("simulated robot", features.robot_type, names)]
-    parse(instruction, families=TASKS[name].families)
+    options = {
+        "family": parse(instruction, families=TASKS[name].families).family,
+        "instruction": instruction,
+    }
     world = World(name)
-    failed: NotUnderstoodError | None = None
+    failed: SaysoError | None = None
     for one in seeds("test", SCENES, seed):
-        robot = SimulatedRobot(world, one, {"family": world.families[0], "instruction": instruction})
+        robot = SimulatedRobot(world, one, options)
         try:
             robot.connect()
         except NotUnderstoodError as error:
             failed = failed or error
         else:
-            return robot
-    assert failed is not None
+            if not robot.succeeded:
+                return robot
     world.close()
-    raise failed
+    raise failed or SaysoError(f"{instruction!r} is so already, in each of {SCENES} scenes")
 
 
 def cameras_of(words: tuple[str, ...]) -> Mapping[str, int | str]:
