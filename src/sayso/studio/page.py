@@ -25,7 +25,7 @@ from sayso.studio.view import View
 PICTURES_S = 0.09
 """How often pictures are sent, at most: they are most of what is sent."""
 EYES: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
-    "tabletop": ((0.66, 0.40, 0.40), (0.17, 0.01, 0.05)),
+    "tabletop": ((0.70, 0.44, 0.42), (0.16, 0.0, 0.06)),
     "home": ((-1.35, -1.15, 1.65), (0.55, 0.10, 0.10)),
 }
 """Where people look from at first, and what at."""
@@ -69,7 +69,7 @@ class Page:
         self._add_look()
         server.gui.main_panel.dock_right()
         panel = server.gui.add_panel()
-        with panel.add_tab("What the robot sees and does", viser.Icon.EYE):
+        with panel.add_tab("What it sees and does", viser.Icon.EYE):
             self._pictures = server.gui.add_image(PAPER)
             self._status = server.gui.add_html("")
             self._timing = server.gui.add_html("")

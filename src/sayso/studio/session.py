@@ -37,6 +37,7 @@ from sayso.spec import (
     Chunk,
     Episode,
     Features,
+    Image,
     Outcome,
     Policy,
     Robot,
@@ -212,8 +213,7 @@ class Session:
         self._simulation = self._room.simulation
         self._stage()
         suggested = suggestions(cast(Room, self._room), self._seed)
-        self._begin_anew(f"simulated, in scene {self._seed}", suggested, number=self._seed)
-        self._show_room()
+        self._begin_anew(f"simulated, in scene {self._seed}", suggested, self._pictures())
 
     def _connect(self, address: str) -> None:
         """Let go of the robot and take another; the simulated one if that fails."""
@@ -230,7 +230,7 @@ class Session:
             self._stand_in_room()
             return
         self._simulation = Simulation(self._config.world, Layout(items=()))
-        self._begin_anew(address, general_suggestions(self._room.families))
+        self._begin_anew(address, general_suggestions(self._room.families), {})
         self._glance(self._real)
 
     def _let_go(self) -> None:
@@ -239,17 +239,30 @@ class Session:
             with contextlib.suppress(*DRIVER_ERRORS):  # it may be gone already
                 robot.disconnect()
 
-    def _begin_anew(self, robot: str, suggested: tuple[str, ...], **more: Any) -> None:
-        """Show a scene in which nothing was asked for yet."""
+    def _begin_anew(self, robot: str, suggested: tuple[str, ...], images: Mapping[str, Image]) -> None:
+        """Show a scene in which nothing was asked for yet, all of it at once."""
         self._last, self._driven = None, None
-        scene = scene_of(self._simulation, robot_alone=self._real is not None)
-        self._show(scene=scene, examples=suggested, robot=robot, simulated=self._real is None, hz=0.0, **more)
-        self._say("Ready", "idle", lines=(), conditions={})
+        self._say(
+            "Ready",
+            "idle",
+            scene=scene_of(self._simulation, robot_alone=self._real is not None),
+            poses=poses_of(self._simulation),
+            images=images,
+            examples=suggested,
+            robot=robot,
+            simulated=self._real is None,
+            number=self._seed,
+            lines=(),
+            conditions={},
+            hz=0.0,
+        )
+
+    def _pictures(self) -> Mapping[str, Image]:
+        observation = self._room.observe()
+        return {name: observation[image_key(name)] for name in self._features.cameras}
 
     def _show_room(self) -> None:
-        observation = self._room.observe()
-        images = {name: observation[image_key(name)] for name in self._features.cameras}
-        self._show(images=images, poses=poses_of(self._simulation))
+        self._show(images=self._pictures(), poses=poses_of(self._simulation))
 
     def _show_disturbed(self) -> None:
         if self._real is None and self._disturbed is not self._disturbance:
