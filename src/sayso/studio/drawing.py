@@ -136,7 +136,7 @@ def _placed(vertices: Vectors, poses: Poses, body: int) -> Vectors:
     """Return vertices of a body in the world."""
     rotation = np.zeros(9)
     mujoco.mju_quat2Mat(rotation, poses.bodies_wxyz[body])
-    return vertices @ rotation.reshape(3, 3).T + poses.bodies_m[body]
+    return np.asarray(vertices @ rotation.reshape(3, 3).T + poses.bodies_m[body])
 
 
 def _gradient(

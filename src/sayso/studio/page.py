@@ -25,7 +25,7 @@ from sayso.studio.view import View
 PICTURES_S = 0.09
 """How often pictures are sent, at most: they are most of what is sent."""
 EYES: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
-    "tabletop": ((0.70, 0.44, 0.42), (0.16, 0.0, 0.06)),
+    "tabletop": ((0.69, 0.28, 0.37), (0.24, -0.09, 0.05)),
     "home": ((-1.35, -1.15, 1.65), (0.55, 0.10, 0.10)),
 }
 """Where people look from at first, and what at."""

@@ -146,11 +146,12 @@ def creased(vertices: Vectors, faces: NDArray[np.int64]) -> Patch:
         np.stack([one, np.where(alike, other, following[other])]),
         np.stack([following[one], np.where(alike, following[other], other)]),
     ], axis=1)  # fmt: skip
-    group, before = corner.copy(), np.zeros(0)
-    while not np.array_equal(group, before):
+    group, changed = corner.copy(), True
+    while changed:
         before, least = group.copy(), group[pairs].min(0)
         np.minimum.at(group, pairs[0], least)
         np.minimum.at(group, pairs[1], least)
+        changed = not np.array_equal(group, before)
     kept, index = np.unique(group, return_inverse=True)
     return vertices[at[kept]], index.reshape(-1, 3)
 
