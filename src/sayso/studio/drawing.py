@@ -16,7 +16,7 @@ from sayso.studio.view import Poses, Scene, View
 
 FRUSTUM = 0.04
 """Size of a camera that is drawn; one in the hand would hide it at that size and is half as large."""
-PATH_M, DOT_M = 0.004, 0.007
+PATH_M, DOT_M = 0.003, 0.005
 NOW, LATER = np.array([255, 146, 43]), np.array([190, 75, 219])
 """Colours of the next step of a path and of its last."""
 MOVED_M, TURNED = 2e-5, 1e-4

@@ -117,8 +117,8 @@ class Page:
             self._examples = [gui.add_button("", color=QUIET, visible=False) for _ in range(SUGGESTIONS)]
 
         def say(event: viser.GuiEvent[viser.GuiButtonHandle]) -> None:
-            text.value = event.target.label
-            session.tell(text.value)
+            _set(text, event.target.label)
+            session.tell(event.target.label)
 
         for button in self._examples:
             button.on_click(say)
@@ -159,9 +159,8 @@ class Page:
             )
 
         def put_right(_: object) -> None:
-            for slider in (right, up, pan, tilt):
-                slider.value = 0.0
-            light.value, delay.value = 100, 0
+            for slider, nominal in ((right, 0), (up, 0), (pan, 0), (tilt, 0), (light, 100), (delay, 0)):
+                _set(slider, nominal)
 
         for slider in sliders:
             slider.on_update(disturb)
@@ -197,3 +196,8 @@ class Page:
             control_width="large", show_logo=False, show_share_button=False, brand_color=(34, 139, 230),
             dark_mode=dark,
         )  # fmt: skip
+
+
+def _set(handle: Any, value: object) -> None:
+    """Set the value of a control in every browser: mypy takes viser's setters for missing."""
+    handle.value = value

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sayso.planner import Report
 from sayso.runtime.report import RunReport
 from sayso.spec import SaysoError
-from sayso.studio.view import Line, Tone
+from sayso.studio.view import Line, Mark, Tone
 
 FIRST, AGAIN = "first", "again"
 """Notes on a step that another one needs, and on one that is tried once more."""
@@ -26,7 +26,7 @@ def begun(lines: Sequence[Line], sentence: str) -> tuple[Line, ...]:
 
 def ended(lines: Sequence[Line], *, success: bool) -> tuple[Line, ...]:
     """Return the lines with the one that was running done or failed."""
-    over = "done" if success else "failed"
+    over: Mark = "done" if success else "failed"
     return tuple(replace(line, mark=over) if line.mark == "running" else line for line in lines)
 
 
