@@ -34,6 +34,7 @@ class Drawing:
         self._path: Vectors | None = None
         self._images: dict[str, Image] = {}
         self._root: viser.FrameHandle | None = None
+        self._scenes = 0
         self._bodies: dict[int, viser.FrameHandle] = {}
         self._shows_cameras = True
         self._cameras: dict[str, viser.CameraFrustumHandle] = {}
@@ -68,19 +69,22 @@ class Drawing:
         self._scene, self._poses, self._images = scene, None, {}
         self._bodies, self._cameras = {}, {}
         scene_api = self._server.scene
-        self._root = scene_api.add_frame("/room", show_axes=False)
+        # A name of its own: browsers remember where a node that is gone was, for the next one of its name.
+        self._scenes += 1
+        root = f"/scene {self._scenes}"
+        self._root = scene_api.add_frame(root, show_axes=False)
         for i, solid in enumerate(solids(scene.model, scene.bodies)):
             body = solid.body
             if scene.model.body_weldid[body] == 0:
-                self._add(f"/room/fixed/{i}", solid, _placed(solid.vertices, poses, body))
+                self._add(f"{root}/fixed/{i}", solid, _placed(solid.vertices, poses, body))
                 continue
             if body not in self._bodies:
-                self._bodies[body] = scene_api.add_frame(f"/room/{body}", show_axes=False)
-            self._add(f"/room/{body}/{i}", solid, solid.vertices)
+                self._bodies[body] = scene_api.add_frame(f"{root}/{body}", show_axes=False)
+            self._add(f"{root}/{body}/{i}", solid, solid.vertices)
         for name, aspect in scene.cameras.items():
             fovy = math.radians(float(scene.model.camera(camera_name(name)).fovy[0]))
             self._cameras[name] = scene_api.add_camera_frustum(
-                f"/room/camera {name}",
+                f"{root}/camera {name}",
                 fovy,
                 aspect,
                 scale=FRUSTUM if name == "front" else FRUSTUM / 2,

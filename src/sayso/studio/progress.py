@@ -61,5 +61,5 @@ def sentence(text: str) -> str:
 def kept(report: RunReport) -> str:
     """Return how long a run took and how well it kept time."""
     missed = f", {report.missed} deadlines missed" if report.missed else ""
-    held = f", held for {report.held} steps" if report.held else ""
-    return f"{report.ticks} steps in {report.seconds:.1f} s{missed}{held}."
+    held = f", {report.held} of them held" if report.held else ""
+    return f"{report.ticks} steps in {report.seconds:.1f} s{held}{missed}."
