@@ -1,6 +1,7 @@
 # The vocabulary of the project. `make demo` and `make test` need nothing but Python and a network.
 .DEFAULT_GOAL := help
-.PHONY: help setup metaworld rendering demo test lint types pytest bench openpi lerobot build format docs constraints clean
+.PHONY: help setup metaworld rendering demo studio test lint types pytest browser bench openpi lerobot build format docs \
+  constraints clean
 
 PYTHON ?=
 BIN := .venv/bin
@@ -28,6 +29,9 @@ rendering: $(STAMP)
 demo: rendering ## drive the robot through three instructions, then take yours
 	@MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/sayso demo
 
+studio: rendering ## open a live page: see the world, tell the robot what to do, make it harder
+	@MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/sayso studio
+
 test: lint types pytest ## everything that must hold: style, types and tests
 
 lint: $(STAMP) ## ruff: rules and format
@@ -39,6 +43,12 @@ types: $(STAMP) ## mypy --strict on src/
 
 pytest: rendering
 	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest
+
+browser: rendering ## test the live page in headless Chromium, which apt-get installs if there is none
+	@for name in chromium chromium-browser google-chrome; do command -v $$name && exit; done; \
+	  apt-get install -y -qq chromium
+	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[browser]'
+	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest -m browser
 
 bench: rendering ## measure speed on this machine (POLICY=folder of a checkpoint adds the policy's latency)
 	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python benchmarks/sim_speed.py

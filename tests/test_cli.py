@@ -29,6 +29,9 @@ FLAGS = {
     "run": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--patience-s", "--seconds", "--rest-s"]
     + ["--robot", "--dry-run", "--seed", "--port", "--ip", "--id", "--cameras", "--limp"]
     + ["--max-speed-deg-s", "--workspace-low-m", "--workspace-high-m", "--threads", "--out"],
+    "studio": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--patience-s", "--seconds", "--rest-s"]
+    + ["--world", "--seed", "--robot", "--id", "--max-speed-deg-s"]
+    + ["--policy", "--host", "--port", "--threads", "--browser"],
     "serve": ["--host", "--port", "--connections", "--max-mb", "--idle-s"],
 }
 """The flags of the verbs that belong to this side; a new one is a change that should be seen in a review."""

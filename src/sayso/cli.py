@@ -211,6 +211,15 @@ def _run(given: list[str]) -> int:
     return 1 if run(policy, features, sentence, config).fault else 0
 
 
+def _studio(given: list[str]) -> int:
+    from sayso.studio.open import StudioConfig, studio
+
+    config = _config(StudioConfig, "studio", given)
+    policy, features = subjects.policy_and_features(config.subject, config.threads)
+    studio(policy, features, config)
+    return 0
+
+
 def evaluate_policy(subject: str, config: EvalConfig) -> int:
     """Measure a checkpoint, or the expert of a world, print the report and write it where asked."""
     from sayso import pool
@@ -306,4 +315,5 @@ VERBS: Mapping[str, Verb] = {
     "serve": Verb("let robots elsewhere ask a policy, over openpi's websocket protocol", _serve),
     "run": Verb("drive a robot, simulated or real, with a policy", _run),
     "demo": Verb("watch a policy follow instructions, then type your own", _demo),
+    "studio": Verb("open a live page: see the world, type instructions, disturb the robot", _studio),
 }

@@ -117,6 +117,7 @@ def demo(config: DemoConfig) -> int:
             show.prompt()
         else:
             console.print("\nRun `sayso demo` in a terminal to type instructions of your own.")
+        console.print("`make studio` opens a live page: walk around the robot, type to it, make it harder.")
     finally:
         world.close()
     return 1 if show.crashed else 0

@@ -16,7 +16,8 @@ from typing import Any, Self
 
 import numpy as np
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from sayso.runtime.request import RESET
 from sayso.runtime.wire import WireError, authorization, describe, pack, unpack
@@ -96,7 +97,7 @@ class RemotePolicy:
         self._headers = {"Authorization": authorization(token)} if token else None
         self._to_server, self._from_server = to_server, from_server
         self._connect_s, self._answer_s = connect_s, answer_s
-        self._connection: ClientConnection | None = None
+        self._connection: Connection | None = None
         self._opened = ExitStack()
         self._introduction: bytes | str = ""
         self._begins = True
@@ -175,7 +176,7 @@ class RemotePolicy:
             self.close()
             raise RemoteError(f"{self.url} hung up twice when it was asked: {error}") from error
 
-    def _connected(self) -> ClientConnection:
+    def _connected(self) -> Connection:
         """Return the connection, made anew if there is none."""
         deadline, pause_s = time.monotonic() + self._connect_s, FIRST_PAUSE_S
         while self._connection is None:
@@ -188,7 +189,7 @@ class RemotePolicy:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         return self._connection
 
-    def _connect(self, timeout_s: float) -> ClientConnection:
+    def _connect(self, timeout_s: float) -> Connection:
         """Open a connection and hear what the server says about itself."""
         with ExitStack() as opened:
             connection = opened.enter_context(

@@ -64,7 +64,9 @@ PING_S, PONG_S = 20.0, 60.0
 """How often a silent client is asked whether it is there, and how long it may take to say so."""
 GRACE_S = 5.0
 """How long those that are being served may take when the server is told to stop."""
-GOING_AWAY, POLICY_FAILED = 1001, 1011
+GOING_AWAY, TOO_BIG, POLICY_FAILED = 1001, 1009, 1011
+MOST_PIECES = 1000
+"""In how many pieces a message may come: far more than any client that means well sends."""
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -262,7 +264,7 @@ class PolicyServer:
         self._idle.add(connection)
         try:
             async with asyncio.timeout(self._config.idle_s):
-                return await connection.recv()
+                return await _whole(connection)
         except TimeoutError as error:
             raise _DawdledError from error
         finally:
@@ -369,6 +371,17 @@ def _is_own_address(host: str) -> bool:
 def _address(server: Server) -> str:
     host, port = server.sockets[0].getsockname()[:2]
     return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
+
+
+async def _whole(connection: ServerConnection) -> bytes | str:
+    """Return the next message. Below its version 17, websockets gathers one of endless pieces for ever."""
+    pieces: list[Any] = []
+    async for piece in connection.recv_streaming():
+        pieces.append(piece)
+        if len(pieces) > MOST_PIECES:
+            await connection.close(TOO_BIG, f"a message in more than {MOST_PIECES} pieces")
+    whole: bytes | str = pieces[0][:0].join(pieces)
+    return whole
 
 
 def _ms_since(moment: float) -> float:

@@ -83,6 +83,12 @@ class Simulation:
         mujoco.mj_forward(self.model, self.data)
         self.watch_heights()
 
+    def pose_arm(self, joints_rad: Vector) -> None:
+        """Put the arm at six joint angles without any physics: to be looked at, not to act from."""
+        self.data.qpos[self._joint_qpos] = joints_rad
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
+
     def watch_heights(self) -> None:
         """Let `highest` count from where things are now, as when another task begins."""
         self._start_heights = {name: self.position(name)[2] for name, s in self._shapes.items() if s.movable}

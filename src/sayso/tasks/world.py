@@ -136,7 +136,7 @@ class World(gymnasium.Env[Observation, Array]):
         self._simulation = Simulation(self.name, task.layout)
         self._cameras.load(self._simulation.model)
         self._start_episode()
-        return self._observe(), self._info()
+        return self.observe(), self._info()
 
     def instruct(self, sentence: str) -> Observation:
         """Ask for something else in the running scene; robot and things stay where they are.
@@ -147,7 +147,7 @@ class World(gymnasium.Env[Observation, Array]):
         self._task = self._understood(sentence, self.task)
         self.original_object = self.task.object_name
         self._start_episode()
-        return self._observe()
+        return self.observe()
 
     def start_over(self) -> None:
         """Put the robot back at a start pose, its arm folded; things stay where they are."""
@@ -169,8 +169,13 @@ class World(gymnasium.Env[Observation, Array]):
         self._note_choice()
         info = self._info()
         success, late = bool(info["is_success"]), self._steps >= self.task.horizon
-        observation = self._observe() if look or success or late else self._feel()
+        observation = self.observe() if look or success or late else self._feel()
         return observation, float(success), success, late, info
+
+    def observe(self) -> Observation:
+        """Return what is seen and felt now, and the instruction."""
+        pictures = self.simulation.pictures(self._cameras)
+        return {image_key(name): image for name, image in pictures.items()} | self._feel()
 
     def holds(self, intent: Intent) -> bool:
         """Tell whether what an intent asks for is already so."""
@@ -282,10 +287,6 @@ class World(gymnasium.Env[Observation, Array]):
             moved = float(np.linalg.norm(self.simulation.position(name) - began))
             if moved > PUSHED_M if pushing else self.simulation.held(name):
                 self._taken = name
-
-    def _observe(self) -> Observation:
-        pictures = self.simulation.pictures(self._cameras)
-        return {image_key(name): image for name, image in pictures.items()} | self._feel()
 
     def _feel(self) -> Observation:
         return {STATE: self.simulation.state(), TASK: self.task.instruction}

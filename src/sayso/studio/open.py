@@ -1,0 +1,86 @@
+"""Open the page, keep it up to date, and leave everything at rest: what ``sayso studio`` does."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sayso.runtime.stopping import Stop, on_signals
+from sayso.spec import Features, Policy, SaysoError
+from sayso.studio.session import Session, SessionConfig
+
+PERIOD_S = 0.04
+"""How often what is drawn is brought up to date."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudioConfig(SessionConfig):
+    """Say which policy to show, where, and to whom."""
+
+    policy: str = ""
+    """Folder of a policy, or ws://host:port of one elsewhere; by default the shipped one of the world."""
+    host: str = "127.0.0.1"
+    """Address to listen on. Whoever reaches it can move the robot: there is no password."""
+    port: int = 8080
+    """Port to listen on; the next free one if it is taken."""
+    threads: int = 1
+    """Threads of the policy; the loop needs a core of its own."""
+    browser: bool = False
+    """Open the page in a browser."""
+
+    @property
+    def subject(self) -> str:
+        """Return the policy to load."""
+        return self.policy or f"checkpoints/{self.world}"
+
+
+def studio(
+    policy: Policy,
+    features: Features,
+    config: StudioConfig,
+    tell: Callable[[str], None] = print,
+    stop: Stop | None = None,
+) -> None:
+    """Show a policy at work on a page until somebody stops it. For the main thread.
+
+    Args:
+        policy: who acts.
+        features: of the policy.
+        config: where.
+        tell: what to do with each line for the person at the terminal.
+        stop: who may end it, besides signals.
+
+    Raises:
+        SaysoError: if there is no such room, the policy belongs to another robot, or viser is not installed.
+    """
+    try:
+        from sayso.studio.page import Page, serve  # as late as this: viser is an extra
+    except ModuleNotFoundError as error:
+        if error.name != "viser":
+            raise
+        raise SaysoError("the live page needs viser: pip install 'sayso[studio]'") from error
+    stop = stop or Stop()
+    with on_signals(stop), contextlib.ExitStack() as over:
+        server = serve(config.host, config.port, config.world)
+        over.callback(_quietly, server.stop)
+        session = Session(policy, features, config)
+        over.callback(session.close)
+        page = Page(server, session, features)
+        url = f"http://{'localhost' if config.host in ('127.0.0.1', '0.0.0.0') else config.host}"
+        url = f"{url}:{server.get_port()}"
+        tell(f"the page is at {url}; Ctrl-C ends it")
+        if config.browser:
+            webbrowser.open(url)
+        while not stop.reason:
+            page.update()
+            time.sleep(PERIOD_S)
+    tell("the robot is at rest and the page closed")
+
+
+def _quietly(end: Callable[[], None]) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        end()

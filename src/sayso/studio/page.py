@@ -1,0 +1,203 @@
+"""Be the page: what people may do on the right, what the robot sees on the left, the world between them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import viser
+
+from sayso.data.film import side_by_side
+from sayso.runtime.chunking import STRATEGIES
+from sayso.sim.disturbance import Disturbance
+from sayso.spec import Features, known
+from sayso.studio.addresses import NEEDS, SIMULATION, kinds_for
+from sayso.studio.drawing import Drawing
+from sayso.studio.markup import STYLE, status, timing
+from sayso.studio.rooms import SUGGESTIONS
+from sayso.studio.session import MAX_DELAY_S, Session
+from sayso.studio.view import View
+
+PICTURES_S = 0.09
+"""How often pictures are sent, at most: they are most of what is sent."""
+EYES: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+    "tabletop": ((0.69, 0.28, 0.37), (0.24, -0.09, 0.05)),
+    "home": ((-1.35, -1.15, 1.65), (0.55, 0.10, 0.10)),
+}
+"""Where people look from at first, and what at."""
+KIND_NAMES = {
+    SIMULATION: "simulation",
+    "dry": "dry run: no robot",
+    "lekiwi": "LeKiwi",
+    "so101": "SO-101",
+}
+QUIET = (222, 226, 230)
+"""Colour of buttons that need not be seen first."""
+PAPER = np.full((128, 192, 3), 128, np.uint8)
+
+
+def serve(host: str, port: int, world: str) -> viser.ViserServer:
+    """Return a server at a port, or at the next that is free, with an empty page."""
+    with contextlib.redirect_stdout(io.StringIO()):  # it would announce itself in a frame of its own
+        server = viser.ViserServer(host=host, port=port, label="sayso studio", verbose=False)
+    eye, target = EYES[known("world", world, EYES)]
+    server.initial_camera.position, server.initial_camera.look_at = eye, target
+    server.scene.configure_environment_map("city", environment_intensity=0.6)  # at 1, white is without form
+    server.gui.configure_theme(
+        control_width="large", show_logo=False, show_share_button=False, brand_color=(34, 139, 230)
+    )
+    return server
+
+
+class Page:
+    """Turn what people do into orders, and what the session shows into what browsers draw."""
+
+    def __init__(self, server: viser.ViserServer, session: Session, features: Features) -> None:
+        """Lay out the page; all browsers that look at it share it."""
+        self._server, self._session = server, session
+        self._drawing = Drawing(server)
+        self._sent: dict[str, Any] = {}
+        self._pictured_s = 0.0
+        server.gui.add_html(STYLE)
+        self._add_instruction()
+        self._add_disturbances()
+        self._add_robot(kinds_for(features))
+        self._add_look()
+        server.gui.main_panel.dock_right()
+        panel = server.gui.add_panel()
+        with panel.add_tab("What it sees and does", viser.Icon.EYE):
+            self._pictures = server.gui.add_image(PAPER)
+            self._status = server.gui.add_html("")
+            self._timing = server.gui.add_html("")
+        panel.float(x=15, y=15, width=330)
+
+    def update(self) -> None:
+        """Show how things are now. To be called again and again."""
+        view = self._session.view
+        self._drawing.update(view)
+        self._put(self._status, "content", status(view))
+        self._put(self._timing, "content", timing(view))
+        self._show_pictures(view)
+        for i, button in enumerate(self._examples):
+            known = i < len(view.examples)
+            self._put(button, "visible", known)
+            self._put(button, "label", view.examples[i] if known else "")
+        for control in self._of_simulation:
+            self._put(control, "disabled", not view.simulated)
+        self._put(self._finish, "visible", not view.simulated)
+        self._put(self._finish, "disabled", not view.driving)
+
+    def _put(self, handle: Any, name: str, value: Any) -> None:
+        """Set something of a handle, unless it is so already: what is set is sent."""
+        key = f"{id(handle)}.{name}"
+        if self._sent.get(key) != value:
+            self._sent[key] = value
+            setattr(handle, name, value)
+
+    def _show_pictures(self, view: View) -> None:
+        now, shown = time.monotonic(), self._sent.get("pictures")
+        if view.images and view.images is not shown and now - self._pictured_s > PICTURES_S:
+            self._sent["pictures"], self._pictured_s = view.images, now
+            self._pictures.image = side_by_side(list(view.images.values()))
+
+    def _add_instruction(self) -> None:
+        gui, session = self._server.gui, self._session
+        with gui.add_form("Tell the robot what to do") as form:
+            text = gui.add_text("Say", "", hint="One instruction, or several: put ... in ..., then ...")
+            go = gui.add_button("Go", icon=viser.Icon.PLAYER_PLAY, hint="Enter does the same")
+            stop = gui.add_button("Stop", color="red", icon=viser.Icon.HAND_STOP)
+        go.on_click(lambda _: form.submit())
+        form.on_submit(lambda _: session.tell(text.value))
+        stop.on_click(lambda _: session.stop())
+        with gui.add_folder("Or, for example"):
+            self._examples = [gui.add_button("", color=QUIET, visible=False) for _ in range(SUGGESTIONS)]
+
+        def say(event: viser.GuiEvent[viser.GuiButtonHandle]) -> None:
+            _set(text, event.target.label)
+            session.tell(event.target.label)
+
+        for button in self._examples:
+            button.on_click(say)
+        with gui.add_folder("Scene"):
+            reset = gui.add_button("Reset", color=QUIET, icon=viser.Icon.REFRESH)
+            new = gui.add_button("New scene", color=QUIET, icon=viser.Icon.ARROWS_SHUFFLE)
+        reset.on_click(lambda _: session.reset())
+        new.on_click(lambda _: session.new_scene())
+        self._of_simulation: list[Any] = [reset, new]
+
+    def _add_disturbances(self) -> None:
+        gui = self._server.gui
+        with gui.add_folder("Make it harder"):
+            right = gui.add_slider("camera right", -10.0, 10.0, 0.5, 0.0, hint="centimetres")
+            up = gui.add_slider("camera up", -10.0, 10.0, 0.5, 0.0, hint="centimetres")
+            pan = gui.add_slider("camera pan", -15.0, 15.0, 0.5, 0.0, hint="degrees to the right")
+            tilt = gui.add_slider("camera tilt", -15.0, 15.0, 0.5, 0.0, hint="degrees upwards")
+            light = gui.add_slider("light", 20, 180, 5, 100, hint="per cent of the lamps as they were")
+            delay = gui.add_slider(
+                "delay", 0, round(1000 * MAX_DELAY_S), 25, 0, hint="milliseconds added to every answer"
+            )
+            strategy = gui.add_dropdown(
+                "late chunks", tuple(STRATEGIES), initial_value=self._session.strategy,
+                hint="how a chunk that comes late is joined to the one before; from the next step on",
+            )  # fmt: skip
+            back = gui.add_button("As it was", color=QUIET)
+        sliders = (right, up, pan, tilt, light)
+
+        def disturb(_: object) -> None:
+            self._session.disturb(
+                Disturbance(
+                    right_m=right.value / 100,
+                    up_m=up.value / 100,
+                    pan_deg=pan.value,
+                    tilt_deg=tilt.value,
+                    light=light.value / 100,
+                )
+            )
+
+        def put_right(_: object) -> None:
+            for slider, nominal in ((right, 0), (up, 0), (pan, 0), (tilt, 0), (light, 100), (delay, 0)):
+                _set(slider, nominal)
+
+        for slider in sliders:
+            slider.on_update(disturb)
+        delay.on_update(lambda _: self._session.delay(delay.value / 1000))
+        strategy.on_update(lambda _: self._choose(strategy.value))
+        back.on_click(put_right)
+        self._of_simulation += sliders
+
+    def _choose(self, strategy: Any) -> None:
+        self._session.strategy = strategy
+
+    def _add_robot(self, kinds: tuple[str, ...]) -> None:
+        gui, names = self._server.gui, {KIND_NAMES[kind]: kind for kind in kinds}
+        with gui.add_folder("Robot", expand_by_default=False):
+            kind = gui.add_dropdown("drive", tuple(names))
+            needs = "; ".join(f"{KIND_NAMES[one]}: {NEEDS[one]}" for one in kinds if NEEDS.get(one))
+            where = gui.add_text("at", "", hint=needs)
+            connect = gui.add_button("Connect", icon=viser.Icon.PLUG_CONNECTED)
+        self._finish = gui.add_button("It is done", color="green", icon=viser.Icon.CHECK, visible=False)
+        self._finish.on_click(lambda _: self._session.finish())
+        connect.on_click(lambda _: self._session.switch(f"{names[kind.value]} {where.value}".strip()))
+
+    def _add_look(self) -> None:
+        gui = self._server.gui
+        with gui.add_folder("Look", expand_by_default=False):
+            dark = gui.add_checkbox("dark", False)
+            cameras = gui.add_checkbox("the robot's cameras", True)
+        dark.on_update(lambda _: self._darken(dark.value))
+        cameras.on_update(lambda _: self._drawing.show_cameras(cameras.value))
+
+    def _darken(self, dark: bool) -> None:
+        self._server.gui.configure_theme(
+            control_width="large", show_logo=False, show_share_button=False, brand_color=(34, 139, 230),
+            dark_mode=dark,
+        )  # fmt: skip
+
+
+def _set(handle: Any, value: object) -> None:
+    """Set the value of a control in every browser: mypy takes viser's setters for missing."""
+    handle.value = value

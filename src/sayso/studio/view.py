@@ -1,0 +1,106 @@
+"""State what there is to see at one moment: the scene, the pictures, the plan, the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from sayso.sim.robots import ARM
+from sayso.sim.simulation import Simulation, camera_name
+from sayso.spec import Image
+
+Vectors = NDArray[np.float64]
+Tone = Literal["idle", "busy", "good", "bad"]
+Mark = Literal["waiting", "running", "done", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scene:
+    """Hold what is drawn once: a model and which of its bodies are shown. Another scene is another object."""
+
+    model: mujoco.MjModel
+    bodies: frozenset[int] | None = None
+    """None is all of them."""
+    cameras: Mapping[str, float] = field(default_factory=dict)
+    """Name -> width over height."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Poses:
+    """Hold where everything is: positions ``[N, 3]`` in metres and quaternions ``[N, 4]``."""
+
+    bodies_m: Vectors
+    bodies_wxyz: Vectors
+    cameras_m: Mapping[str, Vectors]
+    cameras_wxyz: Mapping[str, Vectors]
+    """Of cameras that look along +z, with y down, as browsers draw them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """Show one step of a plan."""
+
+    sentence: str
+    mark: Mark = "waiting"
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """Hold all of it. It is never changed, only replaced, so that any thread may read it."""
+
+    scene: Scene | None = None
+    poses: Poses | None = None
+    images: Mapping[str, Image] = field(default_factory=dict)
+    path_m: Vectors | None = None
+    """Where the newest chunk brings the hand, ``[K, 3]``."""
+    examples: tuple[str, ...] = ()
+    headline: str = "Ready"
+    tone: Tone = "idle"
+    detail: str = ""
+    lines: tuple[Line, ...] = ()
+    conditions: Mapping[str, bool] = field(default_factory=dict)
+    hz: float = 0.0
+    """Control steps per second, as of late."""
+    wanted_hz: float = 0.0
+    policy_ms: float = 0.0
+    answer_ms: float = 0.0
+    """From a look to its answer, injected delay included."""
+    robot: str = ""
+    simulated: bool = True
+    driving: bool = False
+    number: int = 0
+    """Of the scene, counted from the first of the test split."""
+
+
+def scene_of(simulation: Simulation, *, robot_alone: bool = False) -> Scene:
+    """Return what to draw of a simulation: all of it, or the robot alone, where no more is known."""
+    model = simulation.model
+    robot = model.body_rootid[model.body(f"{ARM}gripper").id]
+    bodies = frozenset(np.flatnonzero(model.body_rootid == robot).tolist()) if robot_alone else None
+    cameras = {name: width / height for name, (height, width) in simulation.kind.cameras.items()}
+    return Scene(model=model, bodies=bodies, cameras=cameras)
+
+
+def poses_of(simulation: Simulation) -> Poses:
+    """Return where everything is now, as a copy."""
+    data = simulation.data
+    cameras = {name: data.camera(camera_name(name)) for name in simulation.kind.cameras}
+    return Poses(
+        bodies_m=data.xpos.copy(),
+        bodies_wxyz=data.xquat.copy(),
+        cameras_m={name: camera.xpos.copy() for name, camera in cameras.items()},
+        cameras_wxyz={name: _forwards(camera.xmat.reshape(3, 3)) for name, camera in cameras.items()},
+    )
+
+
+def _forwards(rotation: Vectors) -> Vectors:
+    """Return the quaternion of a camera that looks along +z, from the matrix of one that looks along -z."""
+    quat = np.zeros(4)
+    mujoco.mju_mat2Quat(quat, (rotation * [1.0, -1.0, -1.0]).flatten())
+    return quat

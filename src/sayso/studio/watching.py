@@ -1,0 +1,157 @@
+"""Stand between the loop and what it drives, and tell what passes: readings, commands, answers.
+
+loop ──> WatchedRobot ──> robot          loop ──> WatchedPolicy ──> policy
+              │ seen                                    │ heard, after a delay if there is to be one
+              v                                         v
+                        whoever wants to show it
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sayso.geometry import rotate_z
+from sayso.runtime.inference import PolicyFailedError
+from sayso.runtime.robot import SimulatedRobot
+from sayso.sim.kinematics import ArmKinematics
+from sayso.sim.robots import MOUNT_M, from_robot_units
+from sayso.spec import Array, Chunk, Observation, Policy, Robot
+from sayso.tasks.world import World
+
+RATE_OVER = 20
+"""Of how many commands the rate is taken."""
+BUSY_S = 5.0
+"""How long to wait for a policy that is still at the question of a run before."""
+
+
+class RobotInRoom(SimulatedRobot):
+    """Be the robot of a room as it stands: to connect is to be told something, and moves nothing."""
+
+    def __init__(self, room: World, sentence: str) -> None:
+        """Stand in a room in which an episode has begun."""
+        super().__init__(room, room.np_random_seed)
+        self._room, self._sentence = room, sentence
+
+    def connect(self) -> None:
+        """Hear what is asked for.
+
+        Raises:
+            NotUnderstoodError: if the room cannot make sense of it.
+        """
+        self._seen = self._room.instruct(self._sentence)
+        held = self._room.conditions()
+        self._note({"conditions": held, "is_success": all(held.values())})
+
+    def disconnect(self) -> None:
+        """Stay in the room."""
+
+
+class WatchedRobot:
+    """Be another robot, and tell of every reading before the loop has it."""
+
+    def __init__(self, robot: Robot, seen: Callable[[Mapping[str, Any]], None]) -> None:
+        """Stand before a robot."""
+        self._robot, self._seen = robot, seen
+        self._sent_at = deque[float](maxlen=RATE_OVER + 1)
+
+    @property
+    def hz(self) -> float:
+        """Return how many commands per second were sent of late; 0 before the second."""
+        if len(self._sent_at) < 2:
+            return 0.0
+        return (len(self._sent_at) - 1) / max(self._sent_at[-1] - self._sent_at[0], 1e-6)
+
+    @property
+    def observation_features(self) -> Mapping[str, Any]:
+        """Return what the robot shows."""
+        return self._robot.observation_features
+
+    @property
+    def action_features(self) -> Mapping[str, Any]:
+        """Return what the robot takes."""
+        return self._robot.action_features
+
+    def connect(self) -> None:
+        """Open the robot."""
+        self._robot.connect()
+
+    def get_observation(self) -> dict[str, Any]:
+        """Return one reading."""
+        reading = self._robot.get_observation()
+        self._seen(reading)
+        return reading
+
+    def send_action(self, action: Mapping[str, float]) -> dict[str, float]:
+        """Send an action and return what was really sent."""
+        sent = self._robot.send_action(action)
+        self._sent_at.append(time.monotonic())
+        return sent
+
+    def disconnect(self) -> None:
+        """Close the robot."""
+        self._robot.disconnect()
+
+
+class WatchedPolicy:
+    """Answer as another policy does, later if there is a delay, and tell of every answer."""
+
+    def __init__(self, policy: Policy, heard: Callable[[Chunk, float, float], None]) -> None:
+        """Stand before a policy; `heard` is told the chunk, the policy's seconds and those of the answer."""
+        self._policy, self._heard = policy, heard
+        self._lock = threading.Lock()
+        self.delay_s = 0.0
+        """What to add to the policy's own time. It passes in the policy's thread: the loop does not wait."""
+
+    def reset(self) -> None:
+        """Forget the episode that just ended.
+
+        Raises:
+            PolicyFailedError: if it is still at its last question.
+        """
+        if not self._lock.acquire(timeout=BUSY_S):
+            raise PolicyFailedError("the policy does not come back from its last question")
+        try:
+            self._policy.reset()
+        finally:
+            self._lock.release()
+
+    def act(self, observation: Observation) -> Chunk:
+        """Return the next actions."""
+        began = time.perf_counter()
+        with self._lock:
+            chunk = self._policy.act(observation)
+            thought_s = time.perf_counter() - began
+        time.sleep(self.delay_s)
+        with self._lock:
+            self._heard(chunk, thought_s, time.perf_counter() - began)
+        return chunk
+
+
+def path_of(
+    actions: Array, pose: NDArray[np.float64], arm: ArmKinematics, *, mobile: bool, hz: float
+) -> NDArray[np.float64]:
+    """Return where actions, ``[K, A]``, bring the tool centre point, ``[K, 3]`` in the world.
+
+    Args:
+        actions: in robot units.
+        pose: of the chassis at the first of them: x, y in metres and heading in radians.
+        arm: forward kinematics.
+        mobile: whether the arm stands on a chassis that drives.
+        hz: actions per second.
+    """
+    points = []
+    x, y, yaw = (float(number) for number in pose)
+    for action in actions:
+        joints, velocity = from_robot_units(action)
+        hand, _ = arm.forward(joints)
+        points.append(rotate_z(hand + (MOUNT_M if mobile else 0.0), yaw) + [x, y, 0.0])
+        along, across, _ = rotate_z(velocity, yaw) / hz
+        x, y, yaw = x + along, y + across, yaw + velocity[2] / hz
+    return np.array(points)
