@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 UNDISTURBED = "--noise.deg 0 --noise.m-per-s 0 --noise.deg-per-s 0"
 """A policy's own mistakes are disturbance enough."""
 PACE = "--stride 2 --batch-size 64"
+SHARES = {"tabletop": 12, "home": 12, "metaworld": 50}
+"""World -> what the number of episodes is a multiple of, so that its families share them equally."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +33,24 @@ class Recipe:
 
     demonstrations: int
     first_steps: int
-    own: int
-    """Episodes in which the policy acts."""
-    last_steps: int
+    own: int = 0
+    """Episodes in which the policy acts; without any, the first training is the last."""
+    last_steps: int = 0
+    noise: str = ""
+    """What disturbs the expert, where it is not as usual."""
+    model: str = ""
+    """What the policy is, where it is not as usual."""
 
 
 RECIPES = {
     "tabletop": Recipe(demonstrations=2400, first_steps=6000, own=600, last_steps=6000),
     "home": Recipe(demonstrations=2000, first_steps=6000, own=800, last_steps=6500),
+    "metaworld": Recipe(
+        demonstrations=2500,
+        first_steps=16000,
+        noise=" --noise.share 0.3 --noise.burst-s 0.1 0.4 --noise.pause-s 0.2 0.8",
+        model=" --history 1 --chunk 16 --lr 1e-3",
+    ),
 }
 
 
@@ -46,7 +58,7 @@ RECIPES = {
 class FromNothing:
     """Say which world, and where to."""
 
-    world: tyro.conf.Positional[Literal["tabletop", "home"]]
+    world: tyro.conf.Positional[Literal["tabletop", "home", "metaworld"]]
     """World to make a policy for."""
     out: Path = ROOT / "runs" / "from_nothing"
     """Folder with a folder per world for all that is made on the way."""
@@ -59,16 +71,19 @@ def commands(world: str, scale: float) -> Iterator[str]:
     recipe = RECIPES[world]
 
     def scaled(number: int) -> int:
-        # The families share episodes equally, and there are three or four of them.
-        return max(12, round(number * scale / 12) * 12)
+        return max(1, round(number * scale / SHARES[world])) * SHARES[world]
 
     # Experts fail now and then and take another seed: more seeds are used up than there are demonstrations.
     fresh = 2 * recipe.demonstrations
-    yield f"record --world {world} --episodes {scaled(recipe.demonstrations)} --out demonstrations"
-    yield f"train --datasets demonstrations {PACE} --steps {scaled(recipe.first_steps)} --out first"
+    many = scaled(recipe.demonstrations)
+    yield f"record --world {world} --episodes {many}{recipe.noise} --out demonstrations"
+    pace = PACE + recipe.model
+    yield f"train --datasets demonstrations {pace} --steps {scaled(recipe.first_steps)} --out first"
+    if not recipe.own:
+        return
     own = f"--policy first/policy {UNDISTURBED} --episodes {scaled(recipe.own)} --start {fresh} --out own"
     yield f"record --world {world} {own}"
-    more = f"--init first/policy {PACE} --steps {scaled(recipe.last_steps)} --out last"
+    more = f"--init first/policy {pace} --steps {scaled(recipe.last_steps)} --out last"
     yield f"train --datasets demonstrations own {more}"
 
 
@@ -81,7 +96,8 @@ def main(config: FromNothing) -> None:
         done = subprocess.run([sys.executable, "-m", "sayso", *command.split()], cwd=folder, check=False)
         if done.returncode:
             sys.exit(done.returncode)
-    print(f"{folder / 'last' / 'policy'} can be shipped: scripts/ship.py")
+    made = "last" if RECIPES[config.world].own else "first"
+    print(f"{folder / made / 'policy'} can be shipped: scripts/ship.py")
 
 
 if __name__ == "__main__":
