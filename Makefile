@@ -60,7 +60,8 @@ openpi: $(STAMP) ## drive `sayso serve` with openpi's own client (POLICY=folder 
 # In an environment of its own, for LeRobot asks for an older PyTorch than constraints.txt.
 lerobot: ## test the adapter against LeRobot's own drivers, without hardware (PYTHON=... chooses the interpreter)
 	@test -x .venv-lerobot/bin/pip || $(or $(PYTHON),python3) -m venv .venv-lerobot
-	.venv-lerobot/bin/python -m pip install -qq --editable '.[lerobot]' 'pytest>=8' 'pytest-timeout>=2.3'
+	.venv-lerobot/bin/python -m pip install -qq --constraint constraints-lerobot.txt --editable '.[lerobot]' \
+	  'pytest>=8' 'pytest-timeout>=2.3'
 	.venv-lerobot/bin/python -m pytest tests/test_lerobot_adapter.py
 
 build: rendering ## build the wheel and run one episode from a clean environment

@@ -17,7 +17,7 @@ from sayso.spec import Robot, SaysoError
 
 INSTALL = (
     "LeRobot's drivers are not installed ({error}). Into an environment of its own, at the top of the "
-    "repository: pip install --editable '.[lerobot]'"
+    "repository: pip install --constraint constraints-lerobot.txt --editable '.[lerobot]'"
 )
 CAMERA_FPS, CAMERA_WIDTH, CAMERA_HEIGHT = 30, 640, 480
 SILENT_S = 0.5
