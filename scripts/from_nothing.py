@@ -23,8 +23,6 @@ ROOT = Path(__file__).resolve().parent.parent
 UNDISTURBED = "--noise.deg 0 --noise.m-per-s 0 --noise.deg-per-s 0"
 """A policy's own mistakes are disturbance enough."""
 PACE = "--stride 2 --batch-size 64"
-SHARES = {"tabletop": 12, "home": 12, "metaworld": 50}
-"""World -> what the number of episodes is a multiple of, so that its families share them equally."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +31,8 @@ class Recipe:
 
     demonstrations: int
     first_steps: int
+    share: int = 12
+    """What numbers are multiples of, so that the families, three, four or fifty, share episodes equally."""
     own: int = 0
     """Episodes in which the policy acts; without any, the first training is the last."""
     last_steps: int = 0
@@ -48,8 +48,9 @@ RECIPES = {
     "metaworld": Recipe(
         demonstrations=2500,
         first_steps=16000,
-        noise=" --noise.share 0.3 --noise.burst-s 0.1 0.4 --noise.pause-s 0.2 0.8",
-        model=" --history 1 --chunk 16 --lr 1e-3",
+        share=50,
+        noise="--noise.share 0.3 --noise.burst-s 0.1 0.4 --noise.pause-s 0.2 0.8",
+        model="--history 1 --chunk 16 --lr 1e-3",
     ),
 }
 
@@ -71,13 +72,13 @@ def commands(world: str, scale: float) -> Iterator[str]:
     recipe = RECIPES[world]
 
     def scaled(number: int) -> int:
-        return max(1, round(number * scale / SHARES[world])) * SHARES[world]
+        return max(1, round(number * scale / recipe.share)) * recipe.share
 
     # Experts fail now and then and take another seed: more seeds are used up than there are demonstrations.
     fresh = 2 * recipe.demonstrations
     many = scaled(recipe.demonstrations)
-    yield f"record --world {world} --episodes {many}{recipe.noise} --out demonstrations"
-    pace = PACE + recipe.model
+    yield f"record --world {world} --episodes {many} {recipe.noise} --out demonstrations"
+    pace = f"{PACE} {recipe.model}"
     yield f"train --datasets demonstrations {pace} --steps {scaled(recipe.first_steps)} --out first"
     if not recipe.own:
         return
@@ -92,8 +93,9 @@ def main(config: FromNothing) -> None:
     folder = config.out.resolve() / config.world
     folder.mkdir(parents=True, exist_ok=True)
     for command in commands(config.world, config.scale):
-        print("sayso", command, flush=True)
-        done = subprocess.run([sys.executable, "-m", "sayso", *command.split()], cwd=folder, check=False)
+        words = command.split()
+        print("sayso", *words, flush=True)
+        done = subprocess.run([sys.executable, "-m", "sayso", *words], cwd=folder, check=False)
         if done.returncode:
             sys.exit(done.returncode)
     made = "last" if RECIPES[config.world].own else "first"

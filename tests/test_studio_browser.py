@@ -105,7 +105,7 @@ def test_what_is_not_understood_is_answered_and_stop_and_new_scene_work(browser,
         # One step can be over before a slow browser is done with the click: several are not.
         tab.get_by_role("button", name=long).click()
         tab.locator('[data-headline="Driving"]').wait_for()
-        tab.get_by_role("button", name="Stop").dispatch_event("click")
+        tab.get_by_role("button", name="Stop").click()
         tab.locator('[data-headline="Stopped"]').wait_for()
         tab.get_by_role("button", name="New scene").click()
         tab.locator('[data-headline="Ready"]').wait_for()
