@@ -30,12 +30,12 @@ import torch
 
 from latency import WARM_UP as UNTIMED_CALLS
 from latency import calls_ms, look
-from results_file import ROOT, write_result
-from sayso.cli import EvalConfig
+from results_file import ROOT, once, write_result
+from sayso.cli import EvalConfig, evaluate_policy
 from sayso.learn.train import Run, TrainConfig, open_windows, train
 from sayso.models.policy import CONFIG, load
 from sayso.spec import EXECUTE, SaysoError, known, seeds
-from thin_path import cached, success
+from thin_path import success
 
 WARM_UP, TIMED = 3, 20
 """Steps before and during the measurement of a step's time."""
@@ -157,12 +157,7 @@ def evaluated(policy: Path, wanted: EvalConfig) -> dict[str, Any]:
         SaysoError: if it was interrupted.
     """
     assert wanted.out is not None
-    if wanted.out.exists() and json.loads(wanted.out.read_text())["partial"]:
-        wanted.out.unlink()
-    found = cached(str(policy), wanted, wanted.out)
-    if found["partial"]:
-        raise SaysoError("interrupted; give the same command again to go on")
-    return found
+    return once(wanted.out, lambda: evaluate_policy(str(policy), wanted))
 
 
 def cost(policy: Path) -> dict[str, float]:

@@ -13,7 +13,6 @@ import os
 
 os.environ.setdefault("MUJOCO_GL", "egl")
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -23,15 +22,13 @@ from typing import Any, Literal
 import tyro
 
 from household import fingerprint
-from results_file import ROOT, write_result
+from results_file import ROOT, once_by_episode, write_result
 from sayso import pool
 from sayso.evaluate import evaluate, training_of
-from sayso.journal import Journal
-from sayso.provenance import provenance
 from sayso.rollout import World, packaged_world
 from sayso.runtime.chunking import STRATEGIES, Late, make_strategy
 from sayso.sim.robots import FPS
-from sayso.spec import Policy, SaysoError, check_fits, known, seeds
+from sayso.spec import Policy, check_fits, known, seeds
 from sayso.subject import policy_and_features
 
 Counts = Mapping[str, Any]
@@ -86,12 +83,9 @@ def measured(config: Delay, strategy: str, delay_ms: int) -> Counts:
     weights, steps = fingerprint(config.policy), delay_ms * FPS // 1000
     name = f"{config.family}_{config.world}_{weights}_{strategy}_{config.execute or 'own'}_{delay_ms}ms"
     path = config.reports / f"{name}_{config.split}_{config.episodes}.json"
-    if path.exists():
-        found: Counts = json.loads(path.read_text(encoding="utf-8"))
-        return found
     asked = {"weights": weights, "strategy": strategy, "execute": config.execute, "delay_steps": steps}
-    journal = Journal(path.with_suffix(".episodes.jsonl"), {**asked, "commit": provenance()["commit"]})
-    report = evaluate(
+    run = partial(
+        evaluate,
         partial(packaged_world, config.world),
         partial(late_policy_in, config.policy, strategy, config.execute, steps),
         families=(config.family,),
@@ -100,13 +94,8 @@ def measured(config: Delay, strategy: str, delay_ms: int) -> Counts:
         execute=1,  # `Late` counts the steps of a chunk itself
         training=training_of(config.policy),
         config=asked,
-        journal=journal,
     )
-    if report.partial:
-        raise SaysoError("interrupted; give the same command again to go on")
-    found = json.loads(report.write(path).read_text(encoding="utf-8"))
-    journal.close()
-    return found
+    return once_by_episode(path, asked, run)
 
 
 def main(config: Delay) -> None:

@@ -6,15 +6,16 @@ python benchmarks/experts.py [--episodes 100]
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import tyro
 
-from results_file import ROOT, write_result
-from sayso.cli import EXPERT, EvalConfig
+from results_file import ROOT, once, write_result
+from sayso.cli import EXPERT, EvalConfig, evaluate_policy
 from sayso.spec import seeds
 from sayso.tasks.task import TASKS
-from thin_path import cached, success
+from thin_path import success
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,8 @@ def main(config: Experts) -> None:
     metrics: dict[str, float] = {}
     for world in TASKS:
         path = config.reports / f"{world}.json"
-        found = cached(EXPERT, EvalConfig(world=world, episodes=config.episodes, out=path), path)
+        wanted = EvalConfig(world=world, episodes=config.episodes, out=path)
+        found = once(path, partial(evaluate_policy, EXPERT, wanted))
         metrics |= success(found, world, "expert_")
         metrics |= {
             f"expert_{name}_{world}_steps": family["mean_steps"] for name, family in found["families"].items()

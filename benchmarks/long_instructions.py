@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from results_file import once
 from sayso import pool
 from sayso.data.film import write_film
 from sayso.models.policy import check_fits, load
@@ -160,7 +161,8 @@ def measure(
         workers: number of processes; 0 is one per core.
         max_films: how many failures to film.
     """
-    if not out.exists():
+
+    def make() -> None:
         build = Build(world, make_policy, out.with_suffix(""))
         found = sorted(_run(build, count, workers or pool.cores(), max_films), key=lambda e: e["number"])
         report = {"benchmark": "long_instructions", **provenance(), "world": world, "episodes": found}
@@ -168,8 +170,8 @@ def measure(
         partial_file = out.with_suffix(".tmp")
         partial_file.write_text(json.dumps(report, indent=1) + "\n")
         partial_file.replace(out)
-    stored: dict[str, Any] = json.loads(out.read_text())
-    return stored
+
+    return once(out, make)
 
 
 def _run(build: Build, count: int, workers: int, max_films: int) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Measure a policy on Meta-World's fifty tasks; `mt50_table` is how.
 
-    python benchmarks/metaworld.py --checkpoint checkpoints/metaworld --data-minutes 30 [--improved FOLDER]
+    python benchmarks/metaworld.py --checkpoint checkpoints/metaworld [--improved FOLDER]
 
 This script is called like the package that it measures with, and lies in the first folder where Python looks
 for that. So whoever imports it gets the package.

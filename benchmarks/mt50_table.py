@@ -11,7 +11,6 @@ import os
 
 os.environ.setdefault("MUJOCO_GL", "egl")
 
-import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,15 +21,13 @@ from typing import Any
 
 from household import fingerprint, outcome, parameters_m
 from long_instructions import policy_in
-from results_file import ROOT, write_result
+from results_file import ROOT, once_by_episode, write_result
 from sayso import pool
 from sayso.evaluate import Interval, evaluate, training_of, wilson
-from sayso.journal import Journal
-from sayso.provenance import provenance
 from sayso.rollout import packaged_world
 from sayso.spec import EXECUTE, Outcome, SaysoError, seeds
 from sayso.tasks.mt50 import TASKS, TIERS
-from thin_path import trained_hours
+from thin_path import hours_from_nothing
 
 Episodes = Sequence[Mapping[str, Any]]
 
@@ -70,8 +67,6 @@ class Table:
 
     checkpoint: Path
     """Folder of the policy."""
-    data_minutes: float
-    """What recording took, as `sayso record` says at its end; it counts into train_hours."""
     improved: Path | None = None
     """Folder of a policy that learned on from its own successes; its mean stands beside the first one's."""
     episodes: int = 20
@@ -100,7 +95,7 @@ def main(config: Table) -> None:
         reports["improved"] = measured(config, config.improved, STANDARD)
     metrics = summary({name: report["episodes"] for name, report in reports.items()})
     metrics |= {
-        "train_hours": config.data_minutes / 60 + trained_hours(config.checkpoint),
+        "train_hours": hours_from_nothing(config.checkpoint),
         "trained_parameters_m": parameters_m(config.checkpoint),
         "policy_ms": reports[STANDARD]["metrics"]["policy_ms"],
     }
@@ -136,27 +131,20 @@ def measured(config: Table, policy: Path, name: str) -> dict[str, Any]:
     row, standard = ROWS[name], name == STANDARD
     used = seeds("test", config.episodes if standard else config.row_episodes)
     out = config.reports / f"{fingerprint(policy)}_{name}_{len(used)}_{config.execute}.json"
-    if not out.exists():
-        print(f"{policy.name}: {name}", flush=True)
-        asked = {"world": row.world, "options": dict(row.options), "commit": provenance()["commit"]}
-        journal = Journal(out.with_suffix(".episodes.jsonl"), asked)
-        report = evaluate(
-            partial(packaged_world, row.world),
-            partial(policy_in, policy),
-            families=tuple(TASKS),
-            seeds=used,
-            workers=config.workers or pool.cores(),
-            execute=config.execute,
-            options=row.options,
-            films=out.with_suffix("") if standard else None,
-            training=training_of(policy),
-            journal=journal,
-        )
-        if report.partial:
-            raise SaysoError("interrupted; give the same command again to go on")
-        report.write(out.with_suffix(".tmp")).replace(out)
-        journal.close()
-    found: dict[str, Any] = json.loads(out.read_text())
+    print(f"{policy.name}: {name}", flush=True)
+    run = partial(
+        evaluate,
+        partial(packaged_world, row.world),
+        partial(policy_in, policy),
+        families=tuple(TASKS),
+        seeds=used,
+        workers=config.workers or pool.cores(),
+        execute=config.execute,
+        options=row.options,
+        films=out.with_suffix("") if standard else None,
+        training=training_of(policy),
+    )
+    found = once_by_episode(out, {"world": row.world, "options": dict(row.options)}, run)
     if found["config"]["options"] != dict(row.options):
         raise SaysoError(f"{out} was measured with {found['config']['options']}. Delete it to measure anew")
     return found

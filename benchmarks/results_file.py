@@ -1,4 +1,7 @@
-"""Write a benchmark's numbers as one self-describing file, ``benchmarks/results/<name>.json``."""
+"""Write a benchmark's numbers as one self-describing file, ``benchmarks/results/<name>.json``.
+
+What the numbers are counted from are reports of evaluations that take hours. Each is made only `once`.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,14 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sayso.evaluate import Report
+from sayso.journal import Journal
 from sayso.provenance import provenance
+from sayso.spec import SaysoError
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -62,6 +68,47 @@ def write_result(
     partial.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     os.replace(partial, target)
     return target
+
+
+def once(path: Path, make: Callable[[], object]) -> dict[str, Any]:
+    """Return the report in `path`, which `make` writes there unless it is there in full.
+
+    Raises:
+        SaysoError: if `make` was interrupted.
+    """
+    if not _is_whole(path):
+        path.unlink(missing_ok=True)
+        make()
+    if not _is_whole(path):
+        raise SaysoError("interrupted; give the same command again to go on")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _is_whole(path: Path) -> bool:
+    return path.exists() and not json.loads(path.read_text(encoding="utf-8")).get("partial", False)
+
+
+def once_by_episode(path: Path, asked: Mapping[str, Any], run: Callable[..., Report]) -> dict[str, Any]:
+    """Do as `once`, and go on with the episode at which an earlier call was stopped.
+
+    Args:
+        path: file of the report; the journal lies beside it.
+        asked: plain JSON that decides the episodes, beside the code.
+        run: the evaluation, which is given its ``journal``.
+
+    Raises:
+        SaysoError: if it was interrupted, or the journal belongs to something else.
+    """
+
+    def make() -> None:
+        journal = Journal(path.with_suffix(".episodes.jsonl"), {**asked, "commit": provenance()["commit"]})
+        report = run(journal=journal)
+        if not report.partial:
+            report.write(path)
+            journal.close()
+
+    return once(path, make)
 
 
 def command() -> str:

@@ -16,10 +16,11 @@ from typing import Any
 
 import tyro
 
-from results_file import RESULTS, ROOT, write_result
+from results_file import RESULTS, ROOT, once, write_result
 from sayso.cli import EvalConfig, evaluate_policy
 from sayso.evaluate import wilson
 from sayso.learn.train import trained_seconds
+from sayso.models.policy import CONFIG
 from sayso.spec import seeds
 from sayso.tasks.task import TASKS
 
@@ -53,17 +54,8 @@ def report(config: ThinPath, name: str, policy: Path, world: str, *, swap: bool)
     path = config.reports / f"{name}.json"
     films = None if swap else config.reports / f"films_{name}"
     count = config.wrong if swap else config.episodes
-    return cached(
-        str(policy), EvalConfig(world=world, episodes=count, swap=swap, out=path, films=films), path
-    )
-
-
-def cached(policy: str, wanted: EvalConfig, path: Path) -> dict[str, Any]:
-    """Return an evaluation's report from where it writes it, and evaluate first if it is not there."""
-    if not path.exists():
-        evaluate_policy(policy, wanted)
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
+    wanted = EvalConfig(world=world, episodes=count, swap=swap, out=path, films=films)
+    return once(path, lambda: evaluate_policy(str(policy), wanted))
 
 
 def success(found: dict[str, Any], world: str, prefix: str = "") -> dict[str, float]:
@@ -76,6 +68,15 @@ def success(found: dict[str, Any], world: str, prefix: str = "") -> dict[str, fl
 def trained_hours(policy: Path) -> float:
     """Return how long a policy was trained, by its own account."""
     return trained_seconds(policy) / 3600
+
+
+def hours_from_nothing(policy: Path) -> float:
+    """Return how long it took to record what a policy learned from, and to train it, by its own account.
+
+    What a policy it began with had learned from counts if this one learned from it, too.
+    """
+    facts = json.loads((policy / CONFIG).read_text(encoding="utf-8"))["training"]
+    return float(facts["recording_seconds"]) / 3600 + trained_hours(policy)
 
 
 def without_paths(config: dict[str, Any]) -> dict[str, Any]:

@@ -136,3 +136,16 @@ def test_the_expert_carries_out_a_long_instruction_and_the_report_is_plain():
     assert found["seed"] in errand.seeds
     assert (found["asked"], found["done"], found["outcome"]) == (2, 2, "success")
     assert all(step["instruction"] for step in found["steps"])
+
+
+def test_a_report_is_made_once_and_again_only_if_it_was_interrupted(tmp_path):
+    path, made = tmp_path / "report.json", []
+
+    def make(*, partial):
+        made.append(partial)
+        path.write_text(json.dumps({"partial": partial, "number": len(made)}))
+
+    with pytest.raises(SaysoError, match="interrupted"):
+        results_file.once(path, lambda: make(partial=True))
+    assert results_file.once(path, lambda: make(partial=False))["number"] == 2
+    assert results_file.once(path, lambda: pytest.fail("made again"))["number"] == 2

@@ -113,7 +113,7 @@ def checkpoint(tmp_path):
 
 
 def test_a_row_that_is_there_is_not_measured_again_but_other_weights_are(checkpoint, monkeypatch):
-    table = Table(checkpoint=checkpoint, data_minutes=1, reports=checkpoint.parent, row_episodes=3)
+    table = Table(checkpoint=checkpoint, reports=checkpoint.parent, row_episodes=3)
     there = checkpoint.parent / f"{mt50_table.fingerprint(checkpoint)}_light_3_4.json"
     report = {"episodes": [], "config": {"options": ROWS["light"].options}}
     there.write_text(json.dumps(report))
@@ -145,7 +145,7 @@ def test_a_row_that_was_stopped_goes_on_where_it_was(checkpoint, monkeypatch):
         )
 
     monkeypatch.setattr(mt50_table, "evaluate", stopped)
-    table = Table(checkpoint=checkpoint, data_minutes=1, reports=checkpoint.parent)
+    table = Table(checkpoint=checkpoint, reports=checkpoint.parent)
     for _ in range(2):
         with pytest.raises(SaysoError, match="interrupted"):
             mt50_table.measured(table, checkpoint, "light")
@@ -153,7 +153,7 @@ def test_a_row_that_was_stopped_goes_on_where_it_was(checkpoint, monkeypatch):
 
 
 def test_a_row_that_was_measured_under_other_circumstances_is_refused(checkpoint):
-    table = Table(checkpoint=checkpoint, data_minutes=1, reports=checkpoint.parent)
+    table = Table(checkpoint=checkpoint, reports=checkpoint.parent)
     there = checkpoint.parent / f"{mt50_table.fingerprint(checkpoint)}_light_4_4.json"
     there.write_text(json.dumps({"episodes": [], "config": {"options": {"light": 0.3}}}))
     with pytest.raises(SaysoError, match="Delete it"):
@@ -165,7 +165,7 @@ def test_a_row_that_was_measured_under_other_circumstances_is_refused(checkpoint
 )
 def test_numbers_that_cannot_work_are_refused(wrong, tmp_path):
     with pytest.raises(ValueError, match="row_episodes"):
-        Table(checkpoint=tmp_path, data_minutes=1, **wrong)
+        Table(checkpoint=tmp_path, **wrong)
 
 
 def test_who_imports_metaworld_beside_the_script_of_that_name_gets_the_package(tmp_path):

@@ -188,10 +188,11 @@ class Report:
         }
 
     def write(self, path: Path) -> Path:
-        """Write the report as JSON and return `path`."""
+        """Write the report as JSON, whole or not at all, and return `path`."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n")
-        return path
+        whole = path.with_name(f"{path.name}.tmp")
+        whole.write_text(json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n")
+        return whole.replace(path)
 
     def __str__(self) -> str:
         """Return a few lines for a person."""
