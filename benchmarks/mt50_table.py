@@ -25,7 +25,7 @@ from results_file import ROOT, once_by_episode, write_result
 from sayso import pool
 from sayso.evaluate import Interval, evaluate, training_of, wilson
 from sayso.rollout import packaged_world
-from sayso.spec import EXECUTE, Outcome, SaysoError, seeds
+from sayso.spec import EXECUTE, Outcome, SaysoError, known, seeds
 from sayso.tasks.mt50 import TASKS, TIERS
 from thin_path import hours_from_nothing
 
@@ -71,6 +71,8 @@ class Table:
     """Folder of a policy that learned on from its own successes; its mean stands beside the first one's."""
     episodes: int = 20
     """Episodes of each task, each on a test seed of its own."""
+    disturbances: tuple[str, ...] = tuple(name for name in ROWS if name != STANDARD)
+    """Which things to change, one at a time; none of them leaves the headline."""
     row_episodes: int = 4
     """Episodes of each task under each disturbance, on the first of the same seeds."""
     execute: int = EXECUTE
@@ -81,7 +83,9 @@ class Table:
     """Folder of the rows' own reports, with films of failures."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that cannot work."""
+        """Refuse numbers that cannot work, and disturbances there are none of."""
+        for name in self.disturbances:
+            known("disturbance", name, ROWS)
         if not 1 <= self.row_episodes <= self.episodes or self.execute < 1 or self.workers < 0:
             raise ValueError(
                 f"1 <= row_episodes <= episodes, execute >= 1 and workers >= 0 are needed: {self}"
@@ -90,7 +94,8 @@ class Table:
 
 def main(config: Table) -> None:
     """Run what is missing, print the numbers and write ``metaworld.json``."""
-    reports = {name: measured(config, config.checkpoint, name) for name in ROWS}
+    rows = {name: ROWS[name] for name in (STANDARD, *config.disturbances)}
+    reports = {name: measured(config, config.checkpoint, name) for name in rows}
     if config.improved:
         reports["improved"] = measured(config, config.improved, STANDARD)
     metrics = summary({name: report["episodes"] for name, report in reports.items()})
@@ -103,7 +108,7 @@ def main(config: Table) -> None:
         print(f"{name:35} {value:9.3f}")
     settings = {
         **{key: value for key, value in vars(config).items() if not isinstance(value, Path | None)},
-        "rows": {name: {"world": row.world, "options": dict(row.options)} for name, row in ROWS.items()},
+        "rows": {name: {"world": row.world, "options": dict(row.options)} for name, row in rows.items()},
         "training": {name: reports[name]["training"] for name in (STANDARD, "improved") if name in reports},
         "evaluation_hours_of_one_core": sum(
             episode["seconds"] for report in reports.values() for episode in report["episodes"]
@@ -166,10 +171,10 @@ def summary(rows: Mapping[str, Episodes]) -> dict[str, float]:
     others = {name: episodes for name, episodes in rows.items() if name != STANDARD}
     if "improved" in others:
         metrics |= flat("improved_tier_mean", tier_mean(others.pop("improved")))
-    few = {episode["seed"] for episodes in others.values() for episode in episodes}
-    same_seeds = [episode for episode in standard if episode["seed"] in few]
-    metrics |= flat("undisturbed", tier_mean(same_seeds))
-    metrics |= flat("camera", mean_of_same_scenes([tier_mean(others[name]) for name in CAMERAS]))
+    if few := {episode["seed"] for episodes in others.values() for episode in episodes}:
+        metrics |= flat("undisturbed", tier_mean([e for e in standard if e["seed"] in few]))
+    if others.keys() >= set(CAMERAS):
+        metrics |= flat("camera", mean_of_same_scenes([tier_mean(others[name]) for name in CAMERAS]))
     for name, episodes in others.items():
         metrics |= flat(name, tier_mean(episodes))
     for task in TASKS:

@@ -15,7 +15,7 @@ import mt50_table
 import results_file
 from mt50_table import ROWS, STANDARD, Table, summary, tier_mean
 from sayso.evaluate import Report, wilson
-from sayso.spec import Episode, Outcome, SaysoError
+from sayso.spec import Episode, Outcome, SaysoError, UnknownNameError
 from sayso.tasks.metaworld import OPTIONS, WORDINGS
 from sayso.tasks.mt50 import TASKS, TIERS
 from sayso.tasks.world import METAWORLD
@@ -62,6 +62,14 @@ def test_a_policy_that_improved_has_a_row_and_what_is_undisturbed_is_counted_on_
     found = summary(rows | {"improved": episodes(dict.fromkeys(TIERS, 0.8))})
     assert found["improved_tier_mean"] == pytest.approx(0.8)
     assert found["tier_mean"] == pytest.approx(0.2) and found["undisturbed"] == 1.0
+
+
+def test_the_headline_stands_alone_and_disturbances_are_known():
+    found = summary({STANDARD: episodes(RATES)})
+    assert found["tier_mean"] == pytest.approx(1.75 / 4)
+    assert not found.keys() & {"undisturbed", "camera", "light"}
+    with pytest.raises(UnknownNameError, match="fog"):
+        Table(checkpoint=Path(), disturbances=("fog",))
 
 
 def test_what_succeeds_after_400_steps_is_a_failure_in_the_mean_of_shorter_episodes_alone():
