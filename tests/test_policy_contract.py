@@ -10,6 +10,7 @@ from sayso.data.normalize import Stats
 from sayso.models.policy import build, check_fits, load
 from sayso.sim.robots import LEKIWI, SO101
 from sayso.spec import ACTION, STATE
+from sayso.tasks import sawyer
 
 
 def fresh(kind, features):
@@ -41,8 +42,8 @@ class ShippedContract(PolicyContract):
         return policy, policy.features
 
     def test_it_fits_its_world(self, made):
-        robot = {"tabletop": SO101, "home": LEKIWI}[self.world]
-        check_fits(made[0].features, robot.features())
+        features = {"tabletop": SO101.features, "home": LEKIWI.features, "metaworld": sawyer.features}
+        check_fits(made[0].features, features[self.world]())
 
     def test_the_words_decide_what_it_does(self, made, look):
         policy, _ = made
@@ -56,6 +57,10 @@ class TestShippedTabletop(ShippedContract):
 
 class TestShippedHome(ShippedContract):
     world = "home"
+
+
+class TestShippedMetaworld(ShippedContract):
+    world = "metaworld"
 
 
 del PolicyContract, ShippedContract  # pytest would collect them here as tests of their own
