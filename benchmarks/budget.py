@@ -30,12 +30,12 @@ import torch
 
 from latency import WARM_UP as UNTIMED_CALLS
 from latency import calls_ms, look
-from results_file import ROOT, once, write_result
-from sayso.cli import EvalConfig, evaluate_policy
+from results_file import ROOT, evaluated, write_result
+from sayso.cli import EvalConfig
 from sayso.learn.train import Run, TrainConfig, open_windows, train
 from sayso.models.policy import CONFIG, load
 from sayso.spec import EXECUTE, SaysoError, known, seeds
-from thin_path import success
+from thin_path import success, training_facts
 
 WARM_UP, TIMED = 3, 20
 """Steps before and during the measurement of a step's time."""
@@ -142,22 +142,6 @@ def trained(config: TrainConfig, minutes: float) -> Path:
         print(f"{config.out}: {pace} in {minutes:g} minutes", flush=True)
         train(dataclasses.replace(config, steps=budget.steps))
     return policy
-
-
-def training_facts(policy: Path) -> dict[str, Any]:
-    """Return what a policy says about its training."""
-    facts: dict[str, Any] = json.loads((policy / CONFIG).read_text())["training"]
-    return facts
-
-
-def evaluated(policy: Path, wanted: EvalConfig) -> dict[str, Any]:
-    """Return the report of an evaluation, which is run unless it is there in full.
-
-    Raises:
-        SaysoError: if it was interrupted.
-    """
-    assert wanted.out is not None
-    return once(wanted.out, lambda: evaluate_policy(str(policy), wanted))
 
 
 def cost(policy: Path) -> dict[str, float]:

@@ -6,13 +6,12 @@ python benchmarks/experts.py [--episodes 100]
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import tyro
 
-from results_file import ROOT, once, write_result
-from sayso.cli import EXPERT, EvalConfig, evaluate_policy
+from results_file import ROOT, evaluated, write_result
+from sayso.cli import EXPERT, EvalConfig
 from sayso.spec import seeds
 from sayso.tasks.task import TASKS
 from thin_path import success
@@ -33,8 +32,7 @@ def main(config: Experts) -> None:
     metrics: dict[str, float] = {}
     for world in TASKS:
         path = config.reports / f"{world}.json"
-        wanted = EvalConfig(world=world, episodes=config.episodes, out=path)
-        found = once(path, partial(evaluate_policy, EXPERT, wanted))
+        found = evaluated(EXPERT, EvalConfig(world=world, episodes=config.episodes, out=path))
         metrics |= success(found, world, "expert_")
         metrics |= {
             f"expert_{name}_{world}_steps": family["mean_steps"] for name, family in found["families"].items()

@@ -21,9 +21,8 @@ from typing import Any
 
 import tyro
 
-from budget import evaluated
 from long_instructions import measure, policy_in
-from results_file import ROOT, write_result
+from results_file import ROOT, evaluated, write_result
 from sayso.cli import EvalConfig
 from sayso.evaluate import wilson
 from sayso.models.policy import load

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sayso.cli import EvalConfig, evaluate_policy
 from sayso.evaluate import Report
 from sayso.journal import Journal
 from sayso.provenance import provenance
@@ -76,17 +77,32 @@ def once(path: Path, make: Callable[[], object]) -> dict[str, Any]:
     Raises:
         SaysoError: if `make` was interrupted.
     """
-    if not _is_whole(path):
+    found = _whole(path)
+    if found is None:
         path.unlink(missing_ok=True)
         make()
-    if not _is_whole(path):
+        found = _whole(path)
+    if found is None:
         raise SaysoError("interrupted; give the same command again to go on")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
-def _is_whole(path: Path) -> bool:
-    return path.exists() and not json.loads(path.read_text(encoding="utf-8")).get("partial", False)
+def _whole(path: Path) -> dict[str, Any] | None:
+    """Return a report, unless there is none or only a part of it."""
+    if not path.exists():
+        return None
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return None if found.get("partial") else found
+
+
+def evaluated(policy: Path | str, wanted: EvalConfig) -> dict[str, Any]:
+    """Return the report of an evaluation in ``wanted.out``, which is run unless it is there in full.
+
+    Raises:
+        SaysoError: if it was interrupted.
+    """
+    assert wanted.out is not None
+    return once(wanted.out, lambda: evaluate_policy(str(policy), wanted))
 
 
 def once_by_episode(path: Path, asked: Mapping[str, Any], run: Callable[..., Report]) -> dict[str, Any]:

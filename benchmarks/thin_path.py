@@ -16,8 +16,8 @@ from typing import Any
 
 import tyro
 
-from results_file import RESULTS, ROOT, once, write_result
-from sayso.cli import EvalConfig, evaluate_policy
+from results_file import RESULTS, ROOT, evaluated, write_result
+from sayso.cli import EvalConfig
 from sayso.evaluate import wilson
 from sayso.learn.train import trained_seconds
 from sayso.models.policy import CONFIG
@@ -55,7 +55,7 @@ def report(config: ThinPath, name: str, policy: Path, world: str, *, swap: bool)
     films = None if swap else config.reports / f"films_{name}"
     count = config.wrong if swap else config.episodes
     wanted = EvalConfig(world=world, episodes=count, swap=swap, out=path, films=films)
-    return once(path, lambda: evaluate_policy(str(policy), wanted))
+    return evaluated(policy, wanted)
 
 
 def success(found: dict[str, Any], world: str, prefix: str = "") -> dict[str, float]:
@@ -70,13 +70,18 @@ def trained_hours(policy: Path) -> float:
     return trained_seconds(policy) / 3600
 
 
+def training_facts(policy: Path) -> dict[str, Any]:
+    """Return what a policy says about its training."""
+    facts: dict[str, Any] = json.loads((policy / CONFIG).read_text())["training"]
+    return facts
+
+
 def hours_from_nothing(policy: Path) -> float:
     """Return how long it took to record what a policy learned from, and to train it, by its own account.
 
     What a policy it began with had learned from counts if this one learned from it, too.
     """
-    facts = json.loads((policy / CONFIG).read_text(encoding="utf-8"))["training"]
-    return float(facts["recording_seconds"]) / 3600 + trained_hours(policy)
+    return float(training_facts(policy)["recording_seconds"]) / 3600 + trained_hours(policy)
 
 
 def without_paths(config: dict[str, Any]) -> dict[str, Any]:
