@@ -69,7 +69,7 @@ def without_folders(value: Any) -> Any:
 def about(world: str) -> dict[str, str]:
     """Return what is special about a world's policies: what they feel, what they were shown, their table."""
     if world == "metaworld":
-        numbers = "metaworld.json tier_mean easy medium hard very_hard episode_mean"
+        numbers = "metaworld.json tier_mean easy medium hard very_hard paraphrase wrong_instruction"
         return {"felt": "four numbers about its hand", "tasks": METAWORLD, "table": numbers}
     families = list(TASKS[world].families)
     tasks = HOUSEHOLD.format(
