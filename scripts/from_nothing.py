@@ -6,6 +6,8 @@ It prints the commands it runs. Given again after an interruption it goes on whe
 
     the expert acts    train     the policy acts, the expert says what it would do    train on
     demonstrations/    first/    own/                                                 last/
+
+Meta-World's has no last two steps; it is taught other wordings of its sentences instead, into ``taught/``.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ class Recipe:
     """What disturbs the expert, where it is not as usual."""
     model: str = ""
     """What the policy is, where it is not as usual."""
+    wordings: str = ""
+    """Which other ways to say it are taught at the end, if any."""
 
 
 RECIPES = {
@@ -51,6 +55,7 @@ RECIPES = {
         share=50,
         noise="--noise.share 0.3 --noise.burst-s 0.1 0.4 --noise.pause-s 0.2 0.8",
         model="--history 1 --chunk 16 --lr 1e-3",
+        wordings="metaworld",
     ),
 }
 
@@ -68,7 +73,7 @@ class FromNothing:
 
 
 def commands(world: str, scale: float) -> Iterator[str]:
-    """Yield what is to be done, one after the other, in the world's folder."""
+    """Yield what is to be done, one after the other, in the world's folder; each ends with where it goes."""
     recipe = RECIPES[world]
 
     def scaled(number: int) -> int:
@@ -80,12 +85,15 @@ def commands(world: str, scale: float) -> Iterator[str]:
     yield f"record --world {world} --episodes {many} {recipe.noise} --out demonstrations"
     pace = f"{PACE} {recipe.model}"
     yield f"train --datasets demonstrations {pace} --steps {scaled(recipe.first_steps)} --out first"
-    if not recipe.own:
-        return
-    own = f"--policy first/policy {UNDISTURBED} --episodes {scaled(recipe.own)} --start {fresh} --out own"
-    yield f"record --world {world} {own}"
-    more = f"--init first/policy {pace} --steps {scaled(recipe.last_steps)} --out last"
-    yield f"train --datasets demonstrations own {more}"
+    made = "first"
+    if recipe.own:
+        own = f"--policy first/policy {UNDISTURBED} --episodes {scaled(recipe.own)} --start {fresh} --out own"
+        yield f"record --world {world} {own}"
+        more = f"--init first/policy {pace} --steps {scaled(recipe.last_steps)} --out last"
+        yield f"train --datasets demonstrations own {more}"
+        made = "last"
+    if recipe.wordings:
+        yield f"teach {made}/policy --wordings {recipe.wordings} --out taught"
 
 
 def main(config: FromNothing) -> None:
@@ -98,8 +106,7 @@ def main(config: FromNothing) -> None:
         done = subprocess.run([sys.executable, "-m", "sayso", *words], cwd=folder, check=False)
         if done.returncode:
             sys.exit(done.returncode)
-    made = "last" if RECIPES[config.world].own else "first"
-    print(f"{folder / made / 'policy'} can be shipped: scripts/ship.py")
+    print(f"{folder / words[-1] / 'policy'} can be shipped: scripts/ship.py")
 
 
 if __name__ == "__main__":

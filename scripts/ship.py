@@ -33,7 +33,7 @@ trained on two CPU cores: {parameters:.1f} M trained parameters on top of a froz
 
 Demonstrations: {demonstrations:,}, simulated, by scripted experts; trained for {hours:.1f} h. Weights are
 stored in bfloat16. `sayso.load("checkpoints/{world}")` needs nothing but this folder. How it was made
-stands in the README of the repository; what it was trained on, with hashes and seeds, in `config.json`.
+stands in {made} of the repository; what it was trained on, with hashes and seeds, in `config.json`.
 
 Not for: real robots (nothing here has moved one yet), or cameras and rooms other than the simulated ones.
 """
@@ -67,10 +67,15 @@ def without_folders(value: Any) -> Any:
 
 
 def about(world: str) -> dict[str, str]:
-    """Return what is special about a world's policies: what they feel, what they were shown, their table."""
+    """Return what is special about the policies of a world: what they feel, were shown, measured, made by."""
     if world == "metaworld":
         numbers = "metaworld.json tier_mean easy medium hard very_hard paraphrase wrong_instruction"
-        return {"felt": "four numbers about its hand", "tasks": METAWORLD, "table": numbers}
+        return {
+            "felt": "four numbers about its hand",
+            "tasks": METAWORLD,
+            "table": numbers,
+            "made": "docs/metaworld.md",
+        }
     families = list(TASKS[world].families)
     tasks = HOUSEHOLD.format(
         families=listed(f"`{family}`" for family in families),
@@ -79,7 +84,7 @@ def about(world: str) -> dict[str, str]:
         colours=len(OBJECT_COLOURS),
     )
     numbers = " ".join(["household.json", *(f"{family}_{world}" for family in families)])
-    return {"felt": "its own joints", "tasks": tasks, "table": numbers}
+    return {"felt": "its own joints", "tasks": tasks, "table": numbers, "made": "the README"}
 
 
 def listed(words: Iterable[str]) -> str:

@@ -140,6 +140,14 @@ def _train(given: list[str]) -> int:
     return 0
 
 
+def _teach(given: list[str]) -> int:
+    from sayso.learn.wordings import TeachConfig, teach
+
+    checkpoint, config = _subject_and_config(TeachConfig, "teach", given, "CHECKPOINT", "folder of a policy")
+    print(f"policy: {teach(Path(checkpoint), config)}")
+    return 0
+
+
 def _eval(given: list[str]) -> int:
     subject, config = _subject_and_config(
         EvalConfig,
@@ -310,6 +318,7 @@ VERBS: Mapping[str, Verb] = {
     "record": Verb("let experts demonstrate, into a LeRobotDataset v3.0", _record),
     "show": Verb("say what is in a dataset; write a contact sheet and a film", _show),
     "train": Verb("learn a policy from demonstrations", _train),
+    "teach": Verb("let a policy understand other wordings of what it can do, from sentences", _teach),
     "eval": Verb("measure a policy's success on seeds it has never seen", _eval),
     "export": Verb("turn a policy into a graph that runs without torch, and check it", _export),
     "serve": Verb("let robots elsewhere ask a policy, over openpi's websocket protocol", _serve),

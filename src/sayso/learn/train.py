@@ -316,9 +316,10 @@ class Run:
 
 
 def trained_seconds(policy: Path) -> float:
-    """Return how long a policy was trained, the trainings included whose weights it began with."""
+    """Return how long a policy was trained and taught, the trainings included whose weights it began with."""
     facts = json.loads((policy / policies.CONFIG).read_text())["training"]
-    return float(facts.get("seconds", 0.0)) + float(facts.get("earlier_seconds", 0.0))
+    taught = facts.get("wordings", {})
+    return float(sum(had.get("seconds", 0.0) for had in (facts, taught)) + facts.get("earlier_seconds", 0.0))
 
 
 def _begin_with(config: TrainConfig, windows: Windows) -> policies.TrainablePolicy:

@@ -2,13 +2,18 @@
 
 The tiers and the first sentence of each task are those of LeRobot's ``metaworld_config.json``, to the letter,
 so that numbers can be compared. It asks for `push` and for `push-back` in the same words. The other three
-sentences are ours; training never hears them, and no two tasks share one.
+sentences are ours; training never hears them, and no two tasks share one. The file beside this one holds the
+wordings that training may hear; who wrote them had not seen those three.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+WORDINGS = Path(__file__).with_name("mt50_wordings.json")
+"""LeRobot's sentence of each task, to other ways to say it that a policy may learn from."""
 
 
 @dataclass(frozen=True)
