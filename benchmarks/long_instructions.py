@@ -11,7 +11,6 @@ once more (see `sayso.planner`); an instruction succeeds if all of its steps do,
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +25,7 @@ from sayso import pool
 from sayso.data.film import write_film
 from sayso.models.policy import check_fits, load
 from sayso.planner import Here, Report, carry_out, errands
-from sayso.provenance import provenance
+from sayso.provenance import provenance, write_json
 from sayso.rollout import packaged_world, rollout
 from sayso.spec import Episode, Observation, Outcome, Policy, seeds
 from sayso.tasks.language import NotUnderstoodError
@@ -166,10 +165,7 @@ def measure(
         build = Build(world, make_policy, out.with_suffix(""))
         found = sorted(_run(build, count, workers or pool.cores(), max_films), key=lambda e: e["number"])
         report = {"benchmark": "long_instructions", **provenance(), "world": world, "episodes": found}
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial_file = out.with_suffix(".tmp")
-        partial_file.write_text(json.dumps(report, indent=1) + "\n")
-        partial_file.replace(out)
+        write_json(out, report)
 
     return once(out, make)
 

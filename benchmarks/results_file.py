@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 from sayso.cli import EvalConfig, evaluate_policy
 from sayso.evaluate import Report
 from sayso.journal import Journal
-from sayso.provenance import provenance
+from sayso.provenance import provenance, write_json
 from sayso.spec import SaysoError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,12 +62,7 @@ def write_result(
     }
     if episodes is not None:
         result["episodes"] = [dict(episode) for episode in episodes]
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{name}.json"
-    partial = target.with_suffix(".tmp")
-    partial.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(partial, target)
-    return target
+    return write_json(folder / f"{name}.json", result)
 
 
 def once(path: Path, make: Callable[[], object]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sayso import pool
 from sayso.data.film import write_film
 from sayso.journal import Journal, to_json
-from sayso.provenance import provenance
+from sayso.provenance import provenance, write_json
 from sayso.rollout import WENT_FOR, World, rollout
 from sayso.spec import EXECUTE, SPLITS, Episode, Outcome, Policy, SaysoError
 
@@ -189,10 +189,7 @@ class Report:
 
     def write(self, path: Path) -> Path:
         """Write the report as JSON, whole or not at all, and return `path`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        whole = path.with_name(f"{path.name}.tmp")
-        whole.write_text(json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n")
-        return whole.replace(path)
+        return write_json(path, self.to_json())
 
     def __str__(self) -> str:
         """Return a few lines for a person."""

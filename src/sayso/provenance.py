@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,18 @@ def provenance(repository: Path | None = None) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
     }
+
+
+def write_json(path: Path, facts: Mapping[str, Any]) -> Path:
+    """Write facts whole or not at all, into a folder that is made if need be, and return `path`.
+
+    Raises:
+        ValueError: if a number is not finite, which JSON has no word for.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return partial.replace(path)
 
 
 def commit(repository: Path | None = None) -> str:

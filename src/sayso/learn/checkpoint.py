@@ -18,6 +18,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from sayso.provenance import write_json
 from sayso.spec import SaysoError
 
 KEEP = 2
@@ -38,10 +39,7 @@ def claim(run: Path, decides: Mapping[str, Any]) -> None:
     """
     path = run / "run.json"
     if not path.exists():
-        run.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(".run.json.new")
-        partial.write_text(json.dumps(decides, indent=1))
-        partial.replace(path)
+        write_json(path, decides)
         return
     found = json.loads(path.read_text())
     differs = [

@@ -32,7 +32,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sayso import pool
 from sayso.data.writer import EpisodeKey, assemble, recorded, stage_episode
-from sayso.provenance import provenance
+from sayso.provenance import provenance, write_json
 from sayso.rollout import ActionNoise, World, chosen_families, offer_of, packaged_world, rollout
 from sayso.spec import EXECUTE, SPLITS, Episode, Outcome, Policy, SaysoError
 
@@ -342,7 +342,7 @@ def _claim(config: RecordConfig) -> None:
     if recorded(config.out):
         raise SaysoError(f"{config.out} holds a dataset from elsewhere; record into another folder")
     config.out.mkdir(parents=True, exist_ok=True)
-    _write(path, {"config": decides, **provenance()})
+    write_json(path, {"config": decides, **provenance()})
 
 
 @contextlib.contextmanager
@@ -354,13 +354,7 @@ def _timed(out: Path) -> Iterator[None]:
     finally:
         written = json.loads((out / RECORDING).read_text())
         written["seconds"] = round(written.get("seconds", 0.0) + time.monotonic() - began, 1)
-        _write(out / RECORDING, written)
-
-
-def _write(path: Path, facts: dict[str, Any]) -> None:
-    partial_file = path.with_suffix(".partial")
-    partial_file.write_text(json.dumps(facts, indent=2))
-    partial_file.replace(path)
+        write_json(out / RECORDING, written)
 
 
 def _read_failed(path: Path) -> Iterator[tuple[EpisodeKey, str]]:
