@@ -69,7 +69,7 @@ def without_folders(value: Any) -> Any:
 def about(world: str) -> dict[str, str]:
     """Return what is special about the policies of a world: what they feel, were shown, measured, made by."""
     if world == "metaworld":
-        numbers = "metaworld.json tier_mean easy medium hard very_hard paraphrase wrong_instruction"
+        numbers = "metaworld.json tier_mean easy medium hard very_hard paraphrase wrong_instruction camera"
         return {
             "felt": "four numbers about its hand",
             "tasks": METAWORLD,

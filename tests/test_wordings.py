@@ -110,6 +110,7 @@ def test_understanding_is_counted_by_the_nearest_meaning() -> None:
         ({"only one": []}, "holds no object"),
         ({"go": "walk", "stop": []}, "not a list of sentences"),
         ({"go": ["walk"], "run": ["Walk"]}, "stands for 'go' and for 'run'"),
+        ({"go": [], "stop": []}, "no other wording"),
     ],
 )
 def test_a_file_that_teaches_nothing_is_refused(wrong: object, said: str, tmp_path: Path) -> None:

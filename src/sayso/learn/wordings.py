@@ -102,11 +102,12 @@ def teach(folder: Path, config: TeachConfig) -> Path:
     print(f"sentences it knew: {lesson.understood(known)}")
     print(f"{'not taught' if probe else 'taught'}: {before} before, {lesson.understood(probe or taught)} now")
     facts = json.loads((folder / policies.CONFIG).read_text())["training"]
+    earlier = facts.get("wordings", {}).get("seconds", 0.0)
     facts["wordings"] = {
         "file": path.name,
         "sha256": sha256(path.read_bytes()).hexdigest(),
         "sentences": len(taught),
-        "seconds": round(time.monotonic() - began, 1),
+        "seconds": round(earlier + time.monotonic() - began, 1),
         "config": {name: v for name, v in asdict(config).items() if name not in ("wordings", "out")},
         **provenance(),
     }
@@ -135,6 +136,8 @@ def read_wordings(path: Path) -> Wordings:
             other = meant_by.setdefault(sentence.lower(), known)
             if other != known:
                 raise SaysoError(f"{path}: {sentence!r} stands for {other!r} and for {known!r}")
+    if not any(found.values()):
+        raise SaysoError(f"{path} has no other wording of any sentence")
     return found
 
 
