@@ -32,7 +32,7 @@ trained on two CPU cores: {parameters:.1f} M trained parameters on top of a froz
 <!-- end table -->
 
 Demonstrations: {demonstrations:,}, simulated, by scripted experts; trained for {hours:.1f} h. Weights are
-stored in bfloat16. `sayso.load("checkpoints/{name}")` needs nothing but this folder. How it was made
+stored in bfloat16. `sayso.load("checkpoints/{world}")` needs nothing but this folder. How it was made
 stands in {made} of the repository; what it was trained on, with hashes and seeds, in `config.json`.
 
 Not for: real robots (nothing here has moved one yet), or cameras and rooms other than the simulated ones.
@@ -52,9 +52,7 @@ class Ship:
     policy: tyro.conf.Positional[Path]
     """Folder of the trained policy."""
     world: str
-    """World it acts in."""
-    name: str = ""
-    """Its name in checkpoints/; the world's if empty."""
+    """World it acts in, and its name in checkpoints/."""
 
 
 def without_folders(value: Any) -> Any:
@@ -101,7 +99,6 @@ def main(config: Ship) -> None:
     facts = without_folders(json.loads((config.policy / CONFIG).read_text())["training"])
     card = CARD.format(
         world=config.world,
-        name=config.name or config.world,
         robot=policy.features.robot_type,
         cameras=" and ".join(policy.features.cameras),
         parameters=sum(p.numel() for p in policy.model.parameters()) / 1e6,
@@ -109,7 +106,7 @@ def main(config: Ship) -> None:
         hours=trained_seconds(config.policy) / 3600,
         **about(config.world),
     )
-    folder = ROOT / "checkpoints" / (config.name or config.world)
+    folder = ROOT / "checkpoints" / config.world
     save(policy, folder, card, dtype=torch.bfloat16, training=facts)
     size_mb = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
     print(f"{folder.relative_to(ROOT)}: {size_mb:.1f} MB. Measure it, then `make docs` fills in its card.")
