@@ -30,7 +30,7 @@ from sayso.learn.optimise import adamw, learning_rate
 from sayso.learn.progress import TrainingProgress
 from sayso.models import policy as policies
 from sayso.models.language import WordReader
-from sayso.models.words import FrozenTextEncoder
+from sayso.models.words import LEARNING, FrozenTextEncoder
 from sayso.provenance import provenance
 from sayso.spec import SaysoError
 from sayso.tasks.mt50 import WORDINGS as MT50_WORDINGS
@@ -172,7 +172,7 @@ class Lesson:
 
     def __init__(self, reader: WordReader, known: Meant) -> None:
         """Remember which slots the reader gives for what it knows."""
-        self.reader, self._encoder = reader, FrozenTextEncoder()
+        self.reader, self._encoder = reader, FrozenTextEncoder(remember=LEARNING)
         with torch.no_grad():
             self.targets = self._slots(known)
         among = torch.pdist(self.targets.flatten(1)).square()
@@ -222,6 +222,5 @@ class Lesson:
 
     def _read(self, sentences: Meant) -> tuple[Tensor, Tensor, Tensor]:
         """Return words ``[B, L, 384]``, which are real ``[B, L]``, and meanings ``[B]``."""
-        self._encoder.make_room(len(sentences))
         words, mask = self._encoder.encode([sentence for _, sentence in sentences])
         return torch.from_numpy(words), torch.from_numpy(mask), torch.tensor([n for n, _ in sentences])
