@@ -24,7 +24,7 @@ from gymnasium import spaces
 
 from household import fingerprint, outcome
 from long_instructions import policy_in
-from mt50_table import by_tier, flat, rate, tier_mean
+from mt50_table import headline
 from results_file import ROOT, once_by_episode, write_result
 from sayso import pool
 from sayso.evaluate import evaluate, training_of
@@ -124,9 +124,7 @@ def main(config: InLeRobotConfig) -> None:
     )
     out = config.reports / f"{fingerprint(config.checkpoint)}_{len(used)}_{config.execute}.json"
     episodes = once_by_episode(out, {"world": InLeRobot.name}, run)["episodes"]
-    metrics = flat("tier_mean", tier_mean(episodes)) | flat("episode_mean", rate(episodes))
-    for tier, some in by_tier(episodes).items():
-        metrics |= flat(tier, rate(some))
+    metrics = headline(episodes)
     metrics["invalid"] = sum(episode["outcome"] == Outcome.INVALID for episode in episodes)
     for name, value in metrics.items():
         print(f"{name:35} {value:9.3f}")

@@ -164,10 +164,8 @@ def summary(rows: Mapping[str, Episodes]) -> dict[str, float]:
         rows: name of a row -> its episodes: ``family``, ``seed``, ``outcome`` and ``steps`` of each count.
     """
     standard = rows[STANDARD]
-    metrics = flat("tier_mean", tier_mean(standard)) | flat("episode_mean", rate(standard))
+    metrics = headline(standard)
     metrics |= flat("tier_mean_in_400_steps", tier_mean([until(EARLY_STEPS, e) for e in standard]))
-    for tier, episodes in by_tier(standard).items():
-        metrics |= flat(tier, rate(episodes))
     others = {name: episodes for name, episodes in rows.items() if name != STANDARD}
     if "improved" in others:
         metrics |= flat("improved_tier_mean", tier_mean(others.pop("improved")))
@@ -180,6 +178,14 @@ def summary(rows: Mapping[str, Episodes]) -> dict[str, float]:
     for task in TASKS:
         metrics |= flat(task, rate([episode for episode in standard if episode["family"] == task]))
     metrics["invalid"] = sum(e["outcome"] == Outcome.INVALID for some in rows.values() for e in some)
+    return metrics
+
+
+def headline(episodes: Episodes) -> dict[str, float]:
+    """Return the two means of a row, and the rate of each tier."""
+    metrics = flat("tier_mean", tier_mean(episodes)) | flat("episode_mean", rate(episodes))
+    for tier, some in by_tier(episodes).items():
+        metrics |= flat(tier, rate(some))
     return metrics
 
 
