@@ -34,8 +34,9 @@ from results_file import ROOT, evaluated, write_result
 from sayso.cli import EvalConfig
 from sayso.learn.train import Run, TrainConfig, open_windows, train
 from sayso.models.policy import CONFIG, load
+from sayso.provenance import training_facts
 from sayso.spec import EXECUTE, SaysoError, known, seeds
-from thin_path import success, training_facts
+from thin_path import success
 
 WARM_UP, TIMED = 3, 20
 """Steps before and during the measurement of a step's time."""

@@ -20,7 +20,7 @@ from results_file import RESULTS, ROOT, evaluated, write_result
 from sayso.cli import EvalConfig
 from sayso.evaluate import wilson
 from sayso.learn.train import trained_seconds
-from sayso.models.policy import CONFIG
+from sayso.provenance import training_facts
 from sayso.spec import seeds
 from sayso.tasks.task import TASKS
 
@@ -68,12 +68,6 @@ def success(found: dict[str, Any], world: str, prefix: str = "") -> dict[str, fl
 def trained_hours(policy: Path) -> float:
     """Return how long a policy was trained, by its own account."""
     return trained_seconds(policy) / 3600
-
-
-def training_facts(policy: Path) -> dict[str, Any]:
-    """Return what a policy says about its training."""
-    facts: dict[str, Any] = json.loads((policy / CONFIG).read_text())["training"]
-    return facts
 
 
 def hours_from_nothing(policy: Path) -> float:

@@ -7,7 +7,6 @@ The card's numbers come from benchmarks/results/ through `make docs`, once they 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ import torch
 import tyro
 
 from sayso.learn.train import trained_seconds
-from sayso.models.policy import CONFIG, load, save
+from sayso.models.policy import load, save
+from sayso.provenance import training_facts
 from sayso.tasks.kinds import HELD_OUT_KINDS, MOVABLE, OBJECT_COLOURS
 from sayso.tasks.task import TASKS
 
@@ -96,7 +96,7 @@ def listed(words: Iterable[str]) -> str:
 def main(config: Ship) -> None:
     """Write the checkpoint and say how large it is."""
     policy = load(config.policy)
-    facts = without_folders(json.loads((config.policy / CONFIG).read_text())["training"])
+    facts = without_folders(training_facts(config.policy))
     card = CARD.format(
         world=config.world,
         robot=policy.features.robot_type,

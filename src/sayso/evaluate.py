@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sayso import pool
 from sayso.data.film import write_film
 from sayso.journal import Journal, to_json
-from sayso.provenance import provenance, write_json
+from sayso.provenance import provenance, training_facts, write_json
 from sayso.rollout import WENT_FOR, World, rollout
 from sayso.spec import EXECUTE, SPLITS, Episode, Outcome, Policy, SaysoError
 
@@ -80,10 +79,7 @@ def training_of(checkpoint: Path) -> Training:
     Raises:
         FileNotFoundError: if there is no such checkpoint.
     """
-    config = checkpoint / "config.json"
-    if not config.is_file():
-        raise FileNotFoundError(f"there is no checkpoint in {str(checkpoint)!r}: {config.name} is missing")
-    facts = json.loads(config.read_text()).get("training", {})
+    facts = training_facts(checkpoint)
     seeds = tuple((int(first), int(last)) for first, last in facts.get("seeds", ()))
     return Training(datasets=facts.get("datasets", {}), seeds=seeds)
 

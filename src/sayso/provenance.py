@@ -71,6 +71,18 @@ def digest_of(policy: Path) -> str:
     return digest.hexdigest()
 
 
+def training_facts(policy: Path) -> dict[str, Any]:
+    """Return what the ``config.json`` in a policy's folder says about its training; empty if it does not say.
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint.
+    """
+    config = policy / "config.json"
+    if not config.is_file():
+        raise FileNotFoundError(f"there is no checkpoint in {str(policy)!r}: {config.name} is missing")
+    return dict(json.loads(config.read_text()).get("training", {}))
+
+
 def machine() -> dict[str, Any]:
     """Return cores, memory in GB, CPU model, system, and the versions of Python and of what matters here."""
     return {

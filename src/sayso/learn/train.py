@@ -30,7 +30,7 @@ from sayso.learn.optimise import OPTIMIZERS, Average, learning_rate, optimizer_t
 from sayso.learn.progress import TrainingProgress
 from sayso.learn.record import recording_seconds
 from sayso.models import policy as policies
-from sayso.provenance import provenance
+from sayso.provenance import provenance, training_facts
 from sayso.rollout import World, rollout
 from sayso.spec import EXECUTE, NotFiniteError, seeds
 
@@ -317,7 +317,7 @@ class Run:
 
 def trained_seconds(policy: Path) -> float:
     """Return how long a policy was trained and taught, the trainings included whose weights it began with."""
-    facts = json.loads((policy / policies.CONFIG).read_text())["training"]
+    facts = training_facts(policy)
     taught = facts.get("wordings", {})
     return float(sum(had.get("seconds", 0.0) for had in (facts, taught)) + facts.get("earlier_seconds", 0.0))
 

@@ -31,7 +31,7 @@ from sayso.learn.progress import TrainingProgress
 from sayso.models import policy as policies
 from sayso.models.language import WordReader
 from sayso.models.words import LEARNING, FrozenTextEncoder
-from sayso.provenance import provenance
+from sayso.provenance import provenance, training_facts
 from sayso.spec import SaysoError
 from sayso.tasks.mt50 import WORDINGS as MT50_WORDINGS
 
@@ -101,7 +101,7 @@ def teach(folder: Path, config: TeachConfig) -> Path:
     lesson.learn([*known, *taught], config)
     print(f"sentences it knew: {lesson.understood(known)}")
     print(f"{'not taught' if probe else 'taught'}: {before} before, {lesson.understood(probe or taught)} now")
-    facts = json.loads((folder / policies.CONFIG).read_text())["training"]
+    facts = training_facts(folder)
     earlier = facts.get("wordings", {}).get("seconds", 0.0)
     facts["wordings"] = {
         "file": path.name,

@@ -30,7 +30,7 @@ from sayso import pool
 from sayso.data.normalize import RELATIVE, Stats
 from sayso.models import policy as checkpoints
 from sayso.models.policy import TrainablePolicy
-from sayso.provenance import digest_of, provenance
+from sayso.provenance import digest_of, provenance, training_facts
 from sayso.rollout import World, packaged_world
 from sayso.runtime import exported, parity
 from sayso.runtime.exported import (
@@ -271,7 +271,7 @@ def _describe(
         "source": {"name": checkpoint.resolve().name, "digest": digest_of(checkpoint)},
         "model": source.config(),
         "features": source.features.to_json(),
-        "training": json.loads((checkpoint / CONFIG).read_text())["training"],
+        "training": training_facts(checkpoint),
     }
     (folder / CONFIG).write_text(json.dumps(described, indent=2) + "\n")
     stats = {key: s.to_json() for key, s in stats_of(source).items()}
