@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from sayso.sim.objects import SHAPES
+from sayso.sim.objects import SHAPES, Item
 from sayso.sim.scene import Layout
 from sayso.sim.variation import sample_look
 from sayso.tasks import pushing
@@ -17,6 +18,12 @@ from sayso.tasks.layout import Draw, Spot, draw_objects, draw_places, draw_postu
 REACH_FROM_X_M = 0.039
 """Where the arm's first joint stands, from which reach is measured."""
 CONTAINERS = ("tray", "bowl", "basket", "plate")
+MAT_SHARE = 0.4
+"""How often a mat lies in a scene where nothing is asked to be pushed onto it."""
+ON_MAT_SHARE = 0.5
+"""How often one of the things to grasp lies on such a mat, as after an earlier push."""
+ON_MAT_M = 0.015
+"""How far from the middle of the mat it may lie, along either axis."""
 MOVED_START_SHARE = 0.4
 """How often the arm starts somewhere over the table, as after an earlier task."""
 
@@ -24,10 +31,12 @@ MOVED_START_SHARE = 0.4
 def layout(rng: np.random.Generator, draw: Draw) -> tuple[Layout, Mapping[str, Thing]]:
     """Draw a scene; return it with the things in it, by name."""
     kinds = [str(kind) for kind in rng.permutation(CONTAINERS)[:2]]
-    if "mat" in draw.places:
+    if "mat" in draw.places or rng.random() < MAT_SHARE:
         kinds = ["mat", kinds[0]]
     things = [*draw_places(rng, kinds), *draw_objects(rng, draw)]
     items = scatter(rng, things, _spot, height_m=0.0)
+    if "mat" in kinds and draw.family != "push" and rng.random() < ON_MAT_SHARE:
+        items = _pushed(rng, items)
     moved = rng.random() < MOVED_START_SHARE
     posture = draw_posture(rng, (0.17, 0.26), 0.9, (0.10, 0.15)) if moved else None
     found = Layout(items=tuple(items), look=sample_look(rng), arm_rad=posture)
@@ -39,6 +48,15 @@ def feasible(layout: Layout, intent: Intent) -> bool:
     if intent.family != "push" or intent.object is None:
         return True
     return pushing.feasible(layout.items, intent.object.name, intent.place.name, intent.manner)
+
+
+def _pushed(rng: np.random.Generator, items: list[Item]) -> list[Item]:
+    """Lay one of the things to grasp on the mat; it is smaller, so it stays clear of the others."""
+    (mat,) = (item for item in items if item.kind == "mat")
+    moved = int(rng.choice([i for i, item in enumerate(items) if SHAPES[item.kind].movable]))
+    x, y = rng.uniform(-ON_MAT_M, ON_MAT_M, size=2) + mat.position_m[:2]
+    spot = (float(x), float(y), items[moved].position_m[2])
+    return [replace(item, position_m=spot) if i == moved else item for i, item in enumerate(items)]
 
 
 def _spot(rng: np.random.Generator, thing: Thing) -> Spot:
