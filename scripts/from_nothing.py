@@ -49,7 +49,7 @@ class Recipe:
 
 RECIPES = {
     "tabletop": Recipe(demonstrations=2400, first_steps=6000, own=600, last_steps=8000),
-    "home": Recipe(demonstrations=2000, first_steps=6000, own=800, last_steps=8000),
+    "home": Recipe(demonstrations=2000, first_steps=6000, own=800, last_steps=6500),
     "metaworld": Recipe(
         demonstrations=2500,
         first_steps=16000,
