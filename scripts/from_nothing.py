@@ -2,8 +2,8 @@
 
     python scripts/from_nothing.py home --cores 1 & python scripts/from_nothing.py tabletop --cores 1
 
-Two worlds beside each other, a core each, take less time than one after the other on both cores. It prints
-the commands it runs. Given again after an interruption it goes on where it was. ::
+Two worlds can be made beside each other, a core each. It prints the commands it runs. Given again after an
+interruption it goes on where it was. ::
 
     the expert acts    train     the policy acts, the expert says what it would do    train on
     demonstrations/    first/    own/                                                 last/
@@ -16,11 +16,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import tyro
+
+from sayso import pool
 
 ROOT = Path(__file__).resolve().parent.parent
 UNDISTURBED = "--noise.deg 0 --noise.m-per-s 0 --noise.deg-per-s 0"
@@ -69,7 +71,7 @@ class FromNothing:
     """World to make a policy for."""
     out: Path = ROOT / "runs" / "from_nothing"
     """Folder with a folder per world for all that is made on the way."""
-    cores: int = 2
+    cores: int = field(default_factory=pool.cores)
     """Cores to use: processes that record, threads that train."""
     scale: float = 1.0
     """Share of the recipe's episodes and steps; a hundredth is for trying this script."""

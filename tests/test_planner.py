@@ -13,7 +13,6 @@ from sayso.spec import STATE, Chunk, Episode, Outcome
 from sayso.tasks.kinds import MOVABLE, Place, Thing
 from sayso.tasks.language import Intent, NotUnderstoodError, plain
 from sayso.tasks.plan import split
-from sayso.tasks.tabletop import CONTAINERS
 from sayso.tasks.task import draw_task
 from sayso.tasks.world import make_world
 from small_rooms import SpotRoom
@@ -220,15 +219,13 @@ def test_what_is_not_understood_moves_nothing():
 
 
 def test_an_expert_carries_out_two_steps_on_the_real_table(tabletop):
-    containers: list[Thing | Place] = []
-    for seed in range(30):  # until there is no mat
-        tabletop.reset(seed=seed, options={"family": "put"})
-        things = tabletop.task.things.values()
-        containers = [thing for thing in things if thing.kind in CONTAINERS]
-        if len(containers) == 2:
-            break
-    one, other = [thing for thing in things if thing.kind in MOVABLE][:2]
-    steps = [Intent("put", "in", one, containers[0]), Intent("put", "in", other, containers[1])]
+    drawn = (draw_task("tabletop", "put", np.random.default_rng(seed)).things for seed in range(30))
+    seed = next(seed for seed, things in enumerate(drawn) if "mat" not in {t.kind for t in things.values()})
+    tabletop.reset(seed=seed, options={"family": "put"})
+    things = tabletop.task.things.values()
+    one, other, _ = (thing for thing in things if thing.kind in MOVABLE)
+    first, second = (place for place in things if place.kind not in MOVABLE)
+    steps = [Intent("put", "in", one, first), Intent("put", "in", other, second)]
     text = " and then ".join(map(plain, steps))
     report = carry_out(tabletop, tabletop.expert(), text, SEED)
     assert report.asked == tuple(steps) and report.success

@@ -6,7 +6,7 @@ import mmap
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from rich.console import Console
@@ -19,36 +19,8 @@ if TYPE_CHECKING:
     from sayso.data.reader import Dataset
 
 
-class Frames:
-    """Give frames of a file in any order, from a memory map that reads from disk just what is asked for.
-
-    Left to itself the kernel reads up to megabytes around each place that is not in memory. Of a dataset
-    larger than memory that pushes out what is needed next: eighty times what was asked for was read.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Map a file that ``numpy.save`` could have written, uint8 ``[N, H, W, 3]``."""
-        self._stored: Image = np.load(path, mmap_mode="r")
-        self._map: mmap.mmap = self._stored.base
-        self._map.madvise(mmap.MADV_RANDOM)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Return ``(N, H, W, 3)``."""
-        return self._stored.shape
-
-    def take(self, numbers: Integers) -> Image:
-        """Return the frames with these numbers, uint8 ``[len(numbers), H, W, 3]``, copied."""
-        size, end = self._stored.nbytes // len(self._stored), len(self._map)
-        for number in numbers:  # all of them first, so that the disk need not wait for one after the other
-            first = end - self._stored.nbytes + int(number) * size
-            page = first - first % mmap.PAGESIZE
-            self._map.madvise(mmap.MADV_WILLNEED, page, first + size - page)
-        return self._stored[numbers]
-
-
-def cached_frames(dataset: Dataset, camera: str, rows: Integers, path: Path) -> Frames:
-    """Return a camera's frames at the given rows, kept in `path`.
+def cached_frames(dataset: Dataset, camera: str, rows: Integers, path: Path) -> Image:
+    """Return a camera's frames at the given rows, uint8 ``[N, H, W, 3]``, memory-mapped from `path`.
 
     The file is built first unless it is there in full; it appears by one rename.
 
@@ -57,8 +29,8 @@ def cached_frames(dataset: Dataset, camera: str, rows: Integers, path: Path) -> 
     """
     shape = (len(rows), *dataset.features.cameras[camera], 3)
     if path.is_file():
-        stored = Frames(path)
-        if stored.shape == shape:
+        stored = _mapped(path)
+        if stored.shape == shape and stored.dtype == np.uint8:
             return stored
     path.parent.mkdir(parents=True, exist_ok=True)
     needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
@@ -76,4 +48,25 @@ def cached_frames(dataset: Dataset, camera: str, rows: Integers, path: Path) -> 
         store[place] = image
     store.flush()
     os.replace(partial, path)
-    return Frames(path)
+    return _mapped(path)
+
+
+def taken(frames: Image, numbers: Integers) -> Image:
+    """Return a copy of some of the frames of `cached_frames`, uint8 ``[len(numbers), H, W, 3]``."""
+    mapped, size = cast(mmap.mmap, frames.base), frames.nbytes // len(frames)
+    for number in numbers:  # all of them first, so that the disk need not wait for one after the other
+        first = len(mapped) - frames.nbytes + int(number) * size
+        page = first - first % mmap.PAGESIZE
+        mapped.madvise(mmap.MADV_WILLNEED, page, first + size - page)
+    return frames[numbers]
+
+
+def _mapped(path: Path) -> Image:
+    """Map a file whose frames are read in any order.
+
+    Left to itself the kernel reads up to megabytes around each place that is not in memory. Of a dataset
+    larger than memory that pushes out what is needed next: eighty times what was asked for was read.
+    """
+    frames: Image = np.load(path, mmap_mode="r")
+    cast(mmap.mmap, frames.base).madvise(mmap.MADV_RANDOM)
+    return frames

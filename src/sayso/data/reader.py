@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 
 from sayso.data import format as fmt
-from sayso.data.frames import Frames, cached_frames
+from sayso.data.frames import cached_frames, taken
 from sayso.data.normalize import RELATIVE, Integers, Stats, relative_chunk, relative_dimensions
 from sayso.data.video import frames_at
 from sayso.spec import (
@@ -290,10 +290,10 @@ class Windows:
         for number, (kept, stores) in enumerate(self._frames):
             mine = owners == number
             if mine.any():
-                images[mine] = stores[camera].take(np.searchsorted(kept, rows[mine]))
+                images[mine] = taken(stores[camera], np.searchsorted(kept, rows[mine]))
         return images
 
-    def _open_frames(self, number: int, cache: Path | None) -> tuple[Integers, dict[str, Frames]]:
+    def _open_frames(self, number: int, cache: Path | None) -> tuple[Integers, dict[str, Image]]:
         """Return a dataset's kept rows, counted over all datasets, and each camera's frames of them."""
         dataset, first = self.datasets[number], self._first_rows[number]
         window_from = sum(self._counts[:number])
