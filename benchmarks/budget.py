@@ -5,8 +5,9 @@
     time of 20 steps --> how many fill the minutes --> train, the schedule ends there --> evaluate --> metrics
     budget.json          budget.json                   policy/                            test_50.json
 
-All of that stands in one folder per world and row, and what stands there is not done again: give the same
-command to go on after an interruption, and delete a row's folder to repeat it.
+The first two are done for all rows before any is trained. All of that stands in one folder per world and row,
+and what stands there is not done again: give the same command to go on after an interruption, and delete a
+row's folder to repeat it.
 """
 
 from __future__ import annotations
@@ -167,22 +168,24 @@ def compare(name: str, terms: Terms, rows: Mapping[str, Row], chosen: Sequence[s
     metrics: dict[str, float] = {}
     episodes: list[dict[str, Any]] = []
     settings: dict[str, Any] = {"policies": {}, "skipped": []}
-    for world in terms.worlds:
-        for label in (label for label in rows if label in wanted):
-            row = rows[label]
-            config = _train_config(terms, world, row.weights_of or label, rows)
-            if not config.datasets[0].is_dir() and row.dataset:
-                print(f"{label}: skipped, there is no {config.datasets[0]}")
-                settings["skipped"].append(f"{label} {world}")
-                continue
-            policy = trained(config, terms.minutes)
-            out = terms.runs / world / label / f"{terms.split}_{terms.episodes}.json"
-            report = evaluated(policy, _eval_config(terms, world, row.execute, out))
-            found = _metrics(report, policy, world)
-            print(*(f"{label}.{key:28} {value:10.3f}" for key, value in found.items()), sep="\n")
-            metrics |= {f"{label}.{key}": value for key, value in found.items()}
-            episodes += [_outcome(label, world, episode) for episode in report["episodes"]]
-            settings["policies"][f"{label} {world}"] = _account(config, policy)
+    configs: dict[tuple[str, str], TrainConfig] = {}
+    for world, label in ((world, label) for world in terms.worlds for label in rows if label in wanted):
+        config = _train_config(terms, world, rows[label].weights_of or label, rows)
+        if not config.datasets[0].is_dir() and rows[label].dataset:
+            print(f"{label}: skipped, there is no {config.datasets[0]}")
+            settings["skipped"].append(f"{label} {world}")
+        else:
+            configs[world, label] = config
+            budget_of(config, terms.minutes)  # of all rows first: a machine's pace changes over the hours
+    for (world, label), config in configs.items():
+        policy = trained(config, terms.minutes)
+        out = terms.runs / world / label / f"{terms.split}_{terms.episodes}.json"
+        report = evaluated(policy, _eval_config(terms, world, rows[label].execute, out))
+        found = _metrics(report, policy, world)
+        print(*(f"{label}.{key:28} {value:10.3f}" for key, value in found.items()), sep="\n")
+        metrics |= {f"{label}.{key}": value for key, value in found.items()}
+        episodes += [_outcome(label, world, episode) for episode in report["episodes"]]
+        settings["policies"][f"{label} {world}"] = _account(config, policy)
     settings |= {field: value for field, value in dataclasses.asdict(terms).items() if field != "runs"}
     settings = json.loads(json.dumps(settings | {"datasets": terms.datasets.name}, default=str))
     used = seeds(terms.split, terms.episodes)

@@ -75,6 +75,23 @@ def test_a_row_that_is_not_there_is_refused(tmp_path):
         budget.compare("ablations", terms, ablations.ROWS, ["late_fusoin"])
 
 
+def test_all_rows_are_timed_before_one_is_trained(tmp_path, monkeypatch):
+    class TrainingBegunError(Exception):
+        pass
+
+    def begin(*_: object) -> None:
+        raise TrainingBegunError
+
+    timed: list[str] = []
+    (tmp_path / "tabletop").mkdir()
+    monkeypatch.setattr(budget, "budget_of", lambda config, _: timed.append(config.out.name))
+    monkeypatch.setattr(budget, "trained", begin)
+    terms = ablations.Ablations(runs=tmp_path / "runs", datasets=tmp_path)
+    with pytest.raises(TrainingBegunError):
+        budget.compare("ablations", terms, ablations.ROWS, ["base", "adamw", "no_recovery_noise"])
+    assert timed == ["base", "adamw"]  # of the third there is no dataset
+
+
 def test_the_page_explains_every_row_and_no_other():
     page = (ROOT / "docs" / "ablations.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)` \|", page, re.M) == list(ablations.ROWS)
