@@ -2,7 +2,7 @@
 
 ::
 
-    time of 20 steps --> how many fill the minutes --> train, the schedule ends there --> evaluate --> metrics
+    time of 30 steps --> how many fill the minutes --> train, the schedule ends there --> evaluate --> metrics
     budget.json          budget.json                   policy/                            test_50.json
 
 The first two are done for all rows before any is trained. All of that stands in one folder per world and row,
@@ -39,8 +39,8 @@ from sayso.provenance import training_facts
 from sayso.spec import EXECUTE, SaysoError, known, seeds
 from thin_path import success
 
-WARM_UP, TIMED = 3, 20
-"""Steps before and during the measurement of a step's time."""
+WARM_UP, TIMED = 30, 30
+"""Steps before and during the measurement of a step's time; the first are slow, their sentences being new."""
 CALLS = 30
 """Calls of the policy that are timed."""
 
