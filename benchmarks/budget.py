@@ -31,13 +31,12 @@ import torch
 
 from latency import WARM_UP as UNTIMED_CALLS
 from latency import calls_ms, look
-from results_file import ROOT, evaluated, write_result
+from results_file import ROOT, evaluated, success, write_result
 from sayso.cli import EvalConfig
 from sayso.learn.train import Run, TrainConfig, open_windows, train
 from sayso.models.policy import CONFIG, load
 from sayso.provenance import training_facts
 from sayso.spec import EXECUTE, SaysoError, known, seeds
-from thin_path import success
 
 WARM_UP, TIMED = 30, 30
 """Steps before and during the measurement of a step's time; the first are slow, their sentences being new."""
@@ -217,7 +216,7 @@ def _eval_config(terms: Terms, world: str, execute: int, out: Path) -> EvalConfi
 def _metrics(report: Mapping[str, Any], policy: Path, world: str) -> dict[str, float]:
     facts, measured = training_facts(policy), report["metrics"]
     found = {f"mean_{world}{end}": measured[f"success{end}"] for end in ("", "/low", "/high")}
-    found |= success(dict(report), world)
+    found |= success(report, world)
     found |= {f"samples_{world}": facts["samples"], f"minutes_{world}": facts["seconds"] / 60}
     return found | {f"{key}_{world}": value for key, value in cost(policy).items()}
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import tyro
 
-from results_file import ROOT, evaluated, write_result
+from results_file import ROOT, evaluated, success, write_result
 from sayso.cli import EXPERT, EvalConfig
 from sayso.spec import seeds
 from sayso.tasks.task import TASKS
-from thin_path import success
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,13 +22,12 @@ from typing import Any
 import tyro
 
 from long_instructions import measure, policy_in
-from results_file import ROOT, evaluated, write_result
+from results_file import ROOT, evaluated, hours_from_nothing, success, write_result
 from sayso.cli import EvalConfig
 from sayso.evaluate import wilson
 from sayso.models.policy import load
 from sayso.provenance import digest_of
 from sayso.spec import seeds
-from thin_path import hours_from_nothing, success
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "tabletop": ("put", "stack", "push"),

@@ -21,13 +21,12 @@ from typing import Any
 
 from household import fingerprint, outcome, parameters_m
 from long_instructions import policy_in
-from results_file import ROOT, once_by_episode, write_result
+from results_file import ROOT, hours_from_nothing, once_by_episode, write_result
 from sayso import pool
 from sayso.evaluate import Interval, evaluate, training_of, wilson
 from sayso.rollout import packaged_world
 from sayso.spec import EXECUTE, Outcome, SaysoError, known, seeds
 from sayso.tasks.mt50 import TASKS, TIERS
-from thin_path import hours_from_nothing
 
 Episodes = Sequence[Mapping[str, Any]]
 

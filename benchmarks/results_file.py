@@ -16,7 +16,8 @@ from typing import Any
 from sayso.cli import EvalConfig, evaluate_policy
 from sayso.evaluate import Report
 from sayso.journal import Journal
-from sayso.provenance import provenance, write_json
+from sayso.learn.train import trained_seconds
+from sayso.provenance import provenance, training_facts, write_json
 from sayso.spec import SaysoError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -119,6 +120,26 @@ def once_by_episode(path: Path, asked: Mapping[str, Any], run: Callable[..., Rep
             journal.close()
 
     return once(path, make)
+
+
+def success(found: Mapping[str, Any], world: str, prefix: str = "") -> dict[str, float]:
+    """Return the success of each family with its interval, named as the table wants it."""
+    ends = ("", "/low", "/high")
+    names = [f"{family}_{world}{end}" for family in found["families"] for end in ends]
+    return {prefix + name: found["metrics"][name] for name in names}
+
+
+def trained_hours(policy: Path) -> float:
+    """Return how long a policy was trained, by its own account."""
+    return trained_seconds(policy) / 3600
+
+
+def hours_from_nothing(policy: Path) -> float:
+    """Return how long it took to record what a policy learned from, and to train it, by its own account.
+
+    What a policy it began with had learned from counts if this one learned from it, too.
+    """
+    return float(training_facts(policy)["recording_seconds"]) / 3600 + trained_hours(policy)
 
 
 def command() -> str:

@@ -16,11 +16,9 @@ from typing import Any
 
 import tyro
 
-from results_file import RESULTS, ROOT, evaluated, write_result
+from results_file import RESULTS, ROOT, evaluated, success, trained_hours, write_result
 from sayso.cli import EvalConfig
 from sayso.evaluate import wilson
-from sayso.learn.train import trained_seconds
-from sayso.provenance import training_facts
 from sayso.spec import seeds
 from sayso.tasks.task import TASKS
 
@@ -56,26 +54,6 @@ def report(config: ThinPath, name: str, policy: Path, world: str, *, swap: bool)
     count = config.wrong if swap else config.episodes
     wanted = EvalConfig(world=world, episodes=count, swap=swap, out=path, films=films)
     return evaluated(policy, wanted)
-
-
-def success(found: dict[str, Any], world: str, prefix: str = "") -> dict[str, float]:
-    """Return the success of each family with its interval, named as the table wants it."""
-    ends = ("", "/low", "/high")
-    names = [f"{family}_{world}{end}" for family in found["families"] for end in ends]
-    return {prefix + name: found["metrics"][name] for name in names}
-
-
-def trained_hours(policy: Path) -> float:
-    """Return how long a policy was trained, by its own account."""
-    return trained_seconds(policy) / 3600
-
-
-def hours_from_nothing(policy: Path) -> float:
-    """Return how long it took to record what a policy learned from, and to train it, by its own account.
-
-    What a policy it began with had learned from counts if this one learned from it, too.
-    """
-    return float(training_facts(policy)["recording_seconds"]) / 3600 + trained_hours(policy)
 
 
 def without_paths(config: dict[str, Any]) -> dict[str, Any]:
