@@ -26,11 +26,13 @@ def changed(*words: str) -> Row:
 
 ROWS = {
     "base": Row(),
+    "another_seed": Row(train={"seed": 1}),
     "late_fusion": changed("fusion=late"),
     "frozen_vision": changed("vision=frozen"),
     "chunk_1": Row(train={"chunk": 1}, execute=1),
     "chunk_4": Row(train={"chunk": 4}),
     "chunk_32": Row(train={"chunk": 32}),
+    "discount_85": changed("discount=0.85"),
     # A policy with a past must be asked at every step, so its row has a partner without one.
     "history_2": Row(train={"history": 2}, execute=1),
     "looks_each_step": Row(weights_of="base", execute=1),

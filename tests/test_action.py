@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sayso.models.action import Context, FlowDecoder, Layer, RegressionDecoder, unpadded_mean, waves
+from sayso.models.action import (
+    Context,
+    FlowDecoder,
+    Layer,
+    RegressionDecoder,
+    unpadded_mean,
+    waves,
+    weighted_mean,
+)
 from sayso.models.vision import Glance
 
 B, M, K, A, D = 3, 5, 4, 2, 16
@@ -31,6 +39,7 @@ def test_the_mean_leaves_out_padding():
     error = torch.tensor([[[1.0], [3.0], [100.0]]])
     assert unpadded_mean(error, torch.tensor([[False, False, True]])) == 2
     assert unpadded_mean(error, torch.ones(1, 3, dtype=torch.bool)) == 0
+    assert weighted_mean(error, torch.tensor([[1.0, 0.5, 0.0]])) == pytest.approx(5 / 3)
 
 
 def test_context_holds_slots_then_states_then_glances():
@@ -66,11 +75,11 @@ def test_a_chunk_has_one_row_per_step_and_one_column_per_dimension(decoder):
 @pytest.mark.parametrize("decoder", decoders(), ids=["regression", "flow"])
 def test_the_loss_does_not_notice_a_fully_padded_sample(decoder):
     context, actions = torch.randn(B, M, D), torch.randn(B, K, A)
-    is_pad = torch.zeros(B, K, dtype=torch.bool)
-    is_pad[0] = True
+    counts = torch.ones(B, K)
+    counts[0] = 0
     changed = actions.clone()
     changed[0] += 100
-    losses = [decoder.loss(context, target, is_pad, seeded()) for target in (actions, changed)]
+    losses = [decoder.loss(context, target, counts, seeded()) for target in (actions, changed)]
     assert losses[0] == losses[1]
 
 
@@ -98,10 +107,10 @@ def test_flow_learns_both_of_two_good_answers():
     flow = FlowDecoder(width=D, layers=1, heads=2, chunk=1, action_dim=1, steps=10)
     optimiser = torch.optim.Adam(flow.parameters(), lr=1e-2)
     actions = torch.tensor([-1.0, 1.0]).repeat(64).reshape(-1, 1, 1)
-    context, is_pad = torch.zeros(128, 1, D), torch.zeros(128, 1, dtype=torch.bool)
+    context, counts = torch.zeros(128, 1, D), torch.ones(128, 1)
     for _ in range(200):
         optimiser.zero_grad()
-        flow.loss(context, actions, is_pad, None).backward()
+        flow.loss(context, actions, counts, None).backward()
         optimiser.step()
     with torch.no_grad():
         drawn = flow.sample(context, seeded()).flatten()

@@ -76,6 +76,18 @@ def test_padded_actions_do_not_touch_the_loss_even_if_they_are_nan(decoder):
         assert losses[0] == losses[1]
 
 
+def test_with_a_discount_what_comes_later_counts_less():
+    net = model(discount=0.5).eval()
+    given = dataclasses.replace(batch(), is_pad=torch.zeros_like(batch().is_pad))
+
+    def loss(step: int) -> float:
+        actions = net.sample(given)
+        actions[:, step] += 1
+        return net.losses(dataclasses.replace(given, actions=actions))["action"].item()
+
+    assert [loss(step) for step in range(4)] == pytest.approx([8 / 15, 4 / 15, 2 / 15, 1 / 15], abs=1e-5)
+
+
 def test_the_total_is_the_weighted_sum_of_its_terms():
     terms = model(point_weight=0.5, where_weight=2.0).losses(batch())
     assert set(terms) == {"total", "action", "point", "where"}
@@ -229,6 +241,9 @@ def test_impossible_sizes_are_refused():
     for field in ("decoder", "fusion", "vision"):
         with pytest.raises(ValueError, match=field):
             dataclasses.replace(tiny(FEATURES), **{field: "magic"})
+    for discount in (0.0, 1.1):
+        with pytest.raises(ValueError, match="discount"):
+            dataclasses.replace(tiny(FEATURES), discount=discount)
     cameras = {"front": (32, 30), "wrist": (64, 64)}
     with pytest.raises(ValueError, match="multiples of 8"):
         VisionLanguageAction(small(Features(robot_type="r", fps=10, state=(), action=(), cameras=cameras)))

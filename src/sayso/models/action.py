@@ -125,10 +125,10 @@ class RegressionDecoder(nn.Module):
         self.queries = nn.Parameter(0.02 * torch.randn(chunk, width))
 
     def loss(
-        self, context: Tensor, actions: Tensor, is_pad: Tensor, generator: torch.Generator | None
+        self, context: Tensor, actions: Tensor, counts: Tensor, generator: torch.Generator | None
     ) -> Tensor:
-        """Return the mean absolute error over actions ``[B, K, A]`` that are not padding ``[B, K]``."""
-        return unpadded_mean((self.sample(context, generator) - actions).abs(), is_pad)
+        """Return the mean absolute error over actions ``[B, K, A]``, each counting as ``[B, K]`` says."""
+        return weighted_mean((self.sample(context, generator) - actions).abs(), counts)
 
     def sample(self, context: Tensor, generator: torch.Generator | None) -> Tensor:
         """Return actions ``[B, K, A]`` for context ``[B, M, D]``; nothing is random here."""
@@ -161,15 +161,15 @@ class FlowDecoder(nn.Module):
         return answer
 
     def loss(
-        self, context: Tensor, actions: Tensor, is_pad: Tensor, generator: torch.Generator | None
+        self, context: Tensor, actions: Tensor, counts: Tensor, generator: torch.Generator | None
     ) -> Tensor:
-        """Return the mean squared error of the velocity at one random time per sample."""
+        """Return the mean squared error of the velocity at one random time per sample, weighed likewise."""
         noise = _normal(actions, generator)
         time = torch.rand(len(actions), generator=generator).to(actions.device)
         along = time[:, None, None]
         noisy = (1 - along) * noise + along * actions
         error = self.velocity(context, noisy, time) - (actions - noise)
-        return unpadded_mean(error.square(), is_pad)
+        return weighted_mean(error.square(), counts)
 
     def sample(self, context: Tensor, generator: torch.Generator | None) -> Tensor:
         """Return actions ``[B, K, A]`` for context ``[B, M, D]``, a different draw each time."""
@@ -188,5 +188,10 @@ def _normal(like: Tensor, generator: torch.Generator | None) -> Tensor:
 
 def unpadded_mean(error: Tensor, is_pad: Tensor) -> Tensor:
     """Return the mean of ``[B, K, A]`` over all actions that are not padding, bool ``[B, K]``."""
-    keep = (~is_pad)[..., None]
-    return (error * keep).sum() / (keep.sum() * error.shape[-1]).clamp(min=1)
+    return weighted_mean(error, (~is_pad).float())
+
+
+def weighted_mean(error: Tensor, counts: Tensor) -> Tensor:
+    """Return the mean of ``[B, K, A]`` with actions weighing ``[B, K]``, not negative; 0 if none counts."""
+    weight = counts[..., None].expand_as(error)
+    return (error * weight).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)

@@ -92,6 +92,9 @@ class VLAConfig:
     """Euler steps of the flow decoder."""
     state_dropout: float = 0.1
     """Probability that a training sample hides its state."""
+    discount: float = 1.0
+    """How much each action of a chunk counts in training, of what the one before it does. The present picture
+    says less of what is done later, and in demonstrations of the policy's own mistakes hardly anything."""
     point_weight: float = 0.1
     """Weight of the cross-entropy of the heat-maps."""
     where_weight: float = 0.5
@@ -108,6 +111,8 @@ class VLAConfig:
                 raise ValueError(f"{name} is {given!r}, but must be {' or '.join(map(repr, allowed))}")
         if self.referents > self.slots:
             raise ValueError(f"{self.referents} referents need as many slots, but there are {self.slots}")
+        if not 0 < self.discount <= 1:
+            raise ValueError(f"the discount lies above 0 and at most at 1, but is {self.discount:g}")
 
     @property
     def points(self) -> bool:
@@ -242,10 +247,12 @@ class VisionLanguageAction(nn.Module):
             views = [prepare(images) for images in batch.images]
         # What stands beyond the end of an episode may be anything, even NaN.
         actions = batch.actions.masked_fill(batch.is_pad[..., None], 0)
+        ahead = torch.arange(c.chunk, device=actions.device)
+        counts = c.discount**ahead * ~batch.is_pad
         hidden = self._hidden(batch, generator)
         with self._autocast(batch.state):
             context, glance = self(views, batch.state, batch.words, batch.words_mask, hidden)
-            action = self.decoder.loss(context, actions, batch.is_pad, generator)
+            action = self.decoder.loss(context, actions, counts, generator)
         if points is None or c.fusion == "late":
             return {"total": action, "action": action}
         point, where = self.pointer.loss(glance, points)
