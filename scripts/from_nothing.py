@@ -5,10 +5,11 @@
 Two worlds can be made beside each other, a core each. It prints the commands it runs. Given again after an
 interruption it goes on where it was. ::
 
-    the expert acts    train     the policy acts, the expert says what it would do    train on
-    demonstrations/    first/    own/                                                 last/
+    the expert acts    train    the policy acts, the expert says what it would do    train on
+    demonstrations/    first/   own_first/                                           second/
+                                own_second/                                          third/
 
-Meta-World's has no last two steps; it is taught other wordings of its sentences instead, into ``taught/``.
+Meta-World's has no further rounds; it is taught other wordings of its sentences instead, into ``taught/``.
 """
 
 from __future__ import annotations
@@ -30,17 +31,33 @@ UNDISTURBED = "--noise.deg 0 --noise.m-per-s 0 --noise.deg-per-s 0"
 PACE = "--stride 2 --batch-size 64"
 
 
+NAMES = ("first", "second", "third")
+"""What the policies are called that are made one after the other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """Say how much a policy learns from what it does itself, with the expert's answers."""
+
+    own: int
+    """Episodes in which it acts."""
+    steps: int
+    families: str = ""
+    """What it does there; nothing named means everything."""
+    discount: float = 1.0
+    """How much each action of a chunk then counts, of what the one before it does."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Say how much of everything a world's policy takes."""
 
     demonstrations: int
-    first_steps: int
+    steps: int
     share: int = 12
-    """What numbers are multiples of, so that the families, three, four or fifty, share episodes equally."""
-    own: int = 0
-    """Episodes in which the policy acts; without any, the first training is the last."""
-    last_steps: int = 0
+    """What numbers are multiples of, so that the families, two to four or fifty, share episodes equally."""
+    rounds: tuple[Round, ...] = ()
+    """What follows the first training."""
     noise: str = ""
     """What disturbs the expert, where it is not as usual."""
     model: str = ""
@@ -50,11 +67,19 @@ class Recipe:
 
 
 RECIPES = {
-    "tabletop": Recipe(demonstrations=2400, first_steps=6000, own=600, last_steps=8000),
-    "home": Recipe(demonstrations=2000, first_steps=6000, own=800, last_steps=6500),
+    "tabletop": Recipe(
+        demonstrations=2400,
+        steps=6000,
+        rounds=(Round(own=600, steps=8000), Round(own=600, steps=3000, families="put stack", discount=0.85)),
+    ),
+    "home": Recipe(
+        demonstrations=2000,
+        steps=6000,
+        rounds=(Round(own=800, steps=6500), Round(own=800, steps=3300, families="fetch put drawer")),
+    ),
     "metaworld": Recipe(
         demonstrations=2500,
-        first_steps=16000,
+        steps=16000,
         share=50,
         noise="--noise.share 0.3 --noise.burst-s 0.1 0.4 --noise.pause-s 0.2 0.8",
         model="--history 1 --chunk 16 --lr 1e-3",
@@ -84,20 +109,24 @@ def commands(world: str, scale: float, cores: int) -> Iterator[str]:
     def scaled(number: int) -> int:
         return max(1, round(number * scale / recipe.share)) * recipe.share
 
-    # Experts fail now and then and take another seed: more seeds are used up than there are demonstrations.
-    fresh = 2 * recipe.demonstrations
-    many = scaled(recipe.demonstrations)
     record = f"record --world {world} --workers {cores}"
+    many = scaled(recipe.demonstrations)
     yield f"{record} --episodes {many} {recipe.noise} --out demonstrations"
     pace = f"{PACE} --threads {cores} {recipe.model}"
-    yield f"train --datasets demonstrations {pace} --steps {scaled(recipe.first_steps)} --out first"
-    made = "first"
-    if recipe.own:
-        own = f"--policy first/policy {UNDISTURBED} --episodes {scaled(recipe.own)} --start {fresh} --out own"
-        yield f"{record} {own}"
-        more = f"--init first/policy {pace} --steps {scaled(recipe.last_steps)} --out last"
-        yield f"train --datasets demonstrations own {more}"
-        made = "last"
+    made, data = NAMES[0], "demonstrations"
+    yield f"train --datasets {data} {pace} --steps {scaled(recipe.steps)} --out {made}"
+    for number, (following, more) in enumerate(zip(NAMES[1:], recipe.rounds, strict=False)):
+        # Experts fail now and then and take another seed: they use up more seeds than they leave episodes.
+        fresh = (2 + number) * recipe.demonstrations
+        acts = f"--policy {made}/policy {UNDISTURBED}"
+        if more.families:
+            acts += f" --families {more.families}"
+        yield f"{record} {acts} --episodes {scaled(more.own)} --start {fresh} --out own_{made}"
+        data += f" own_{made}"
+        steps = scaled(more.steps)
+        learns = f"--init {made}/policy --model-config discount={more.discount:g}"
+        yield f"train --datasets {data} {learns} {pace} --steps {steps} --out {following}"
+        made = following
     if recipe.wordings:
         yield f"teach {made}/policy --wordings {recipe.wordings} --out taught"
 

@@ -377,13 +377,23 @@ def test_changes_to_the_model_are_built_recorded_and_refused_to_another_run(conf
         ({"model_config": ("fusoin=late",)}, "Did you mean 'fusion'"),
         ({"model_config": ("chunk=8",)}, "no field of VLAConfig to set 'chunk'"),
         ({"model_config": ("fusion=late",), "model": "act"}, "only a vla's config"),
-        ({"model_config": ("fusion=late",), "init": Path("policy")}, "init brings one"),
+        ({"model_config": ("fusion=late",), "init": Path("policy")}, "keeps its fusion"),
     ],
 )
 def test_changes_that_cannot_be_made_are_refused_before_anything_is_written(config, changes, complaint):
     with pytest.raises((ValueError, SaysoError), match=complaint):
         dataclasses.replace(config, **changes)
     assert not config.out.exists()
+
+
+def test_a_policy_that_is_trained_on_may_learn_otherwise_than_before(straight, config):
+    begun = dataclasses.replace(config, init=straight / "policy", model_config=("discount=0.5",))
+    run = Run(begun, open_windows(begun))
+    before = policies.load(straight / "policy").model.config
+    assert run.model.config == dataclasses.replace(before, discount=0.5)
+    run.save()
+    run.log.close()
+    assert policies.load(config.out / "policy").model.config == run.model.config
 
 
 def test_a_run_can_begin_with_the_weights_of_a_policy(straight, config, dataset):

@@ -62,7 +62,7 @@ class TrainConfig:
     """How sayso's model reads actions off: in one pass with L1, or by flow matching in several."""
     model_config: tuple[str, ...] = ()
     """Changes to sayso's model, such as ``fusion=late point_weight=0 augmentation=none``: fields of
-    `sayso.models.vla.VLAConfig` that have no flag of their own."""
+    `sayso.models.vla.VLAConfig` that have no flag of their own; with ``init`` only how it learns."""
     stride: int = 1
     """Frames between the present frames of neighbouring windows; a larger one needs less disk."""
     other_share: float = 0.25
@@ -108,9 +108,7 @@ class TrainConfig:
             raise ValueError(f"ema is {self.ema}, but a decay lies in 0..1, 1 excluded")
         if not self.datasets:
             raise ValueError("no datasets are given; name at least one folder of demonstrations")
-        if self.model_config and self.init is not None:
-            raise ValueError("model_config changes a fresh model, but init brings one that is built already")
-        policies.changed_fields(self.model, self.model_config)
+        policies.changed_fields(self.model, self.model_config, built=self.init is not None)
 
 
 _OTHERS_STREAM = 0x07E5  # keeps what is asked otherwise independent of what is drawn from the same seed
@@ -327,6 +325,7 @@ def _begin_with(config: TrainConfig, windows: Windows) -> policies.TrainablePoli
     if config.init is not None:
         policy = policies.load(config.init)
         policies.check_fits(policy.features, windows.features)
+        policies.learn_otherwise(policy, config.model_config)
         return policy
     with _seeded(config.seed):
         return policies.build(

@@ -24,7 +24,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, cast
 
 import numpy as np
 import torch
@@ -68,6 +68,8 @@ TINY: Mapping[str, Mapping[str, Any]] = {
     },
 }  # fmt: skip
 """What the preset ``tiny`` changes in the others' sizes; ``small`` leaves them as they were published."""
+IN_TRAINING = ("discount", "state_dropout", "point_weight", "where_weight", "augmentation")
+"""Fields of a ``vla``'s config that say how it learns, not what it is."""
 IS_PAD = "action_is_pad"
 
 
@@ -280,16 +282,28 @@ def build(
     return rebuild({"type": type, **sizes}, features, stats)
 
 
-def changed_fields(type: str, changes: Sequence[str]) -> dict[str, Any]:
+def changed_fields(type: str, changes: Sequence[str], *, built: bool = False) -> dict[str, Any]:
     """Return the fields of a ``vla``'s config that words such as ``point_weight=0`` set, and their values.
 
     Raises:
         UnknownNameError: if there is no such field, or one that data or an argument of `build` decides.
-        ValueError: if a value is of another type, or the policy is of another type than ``vla``.
+        ValueError: if a value is of another type, the policy is of another type than ``vla``, or it is built
+            and the field says what it is, not how it learns.
     """
     if changes and type != "vla":
         raise ValueError(f"only a vla's config can be changed, but the policy is of the type {type!r}")
-    return overrides(vla.VLAConfig, changes, without=("history", "chunk", "decoder"))
+    fields = overrides(vla.VLAConfig, changes, without=("history", "chunk", "decoder"))
+    if built and (fixed := [name for name in fields if name not in IN_TRAINING]):
+        raise ValueError(f"a trained model keeps its {fixed[0]}; change {', '.join(IN_TRAINING)}")
+    return fields
+
+
+def learn_otherwise(policy: TrainablePolicy, changes: Sequence[str]) -> None:
+    """Change how a policy learns from now on, by words such as ``discount=0.85``; see `changed_fields`."""
+    if changes:
+        fields = changed_fields(policy.config()["type"], changes, built=True)
+        model = cast(vla.VisionLanguageAction, policy.model)
+        model.config = dataclasses.replace(model.config, **fields)
 
 
 def rebuild(config: Mapping[str, Any], features: Features, stats: Mapping[str, Stats]) -> TrainablePolicy:
