@@ -2,7 +2,7 @@
 
 ::
 
-    time of 30 steps --> how many fill the minutes --> train, the schedule ends there --> evaluate --> metrics
+    time of 40 steps --> how many fill the minutes --> train, the schedule ends there --> evaluate --> metrics
     budget.json          budget.json                   policy/                            test_50.json
 
 The first two are done for all rows before any is trained. All of that stands in one folder per world and row,
@@ -29,7 +29,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from latency import WARM_UP as UNTIMED_CALLS
+from latency import WARM_UP
 from latency import calls_ms, look
 from results_file import ROOT, evaluated, success, write_result
 from sayso.cli import EvalConfig
@@ -38,8 +38,8 @@ from sayso.models.policy import CONFIG, load
 from sayso.provenance import training_facts
 from sayso.spec import EXECUTE, SaysoError, known, seeds
 
-WARM_UP, TIMED = 30, 30
-"""Steps before and during the measurement of a step's time; the first are slow, their sentences being new."""
+TIMED = 40
+"""Steps that are timed."""
 CALLS = 30
 """Calls of the policy that are timed."""
 
@@ -99,18 +99,24 @@ def fitting_steps(minutes: float, step_seconds: float) -> int:
 
 
 def step_seconds(config: TrainConfig) -> float:
-    """Return the mean time of a step, from the first steps of a run that is thrown away."""
+    """Return the median time of a step, from the first steps of a run that is thrown away.
+
+    They are done twice, and timed the second time, when every sentence is known that takes time to read.
+    """
     torch.set_num_threads(config.threads)
+    taken: list[float] = []
     with tempfile.TemporaryDirectory() as out:
-        trial = dataclasses.replace(config, out=Path(out), steps=WARM_UP + TIMED)
-        run, began = Run(trial, open_windows(trial)), 0.0
-        for indices, windows in run.batches():
-            run.advance(indices, windows)
-            if run.step == WARM_UP:
-                began = time.perf_counter()
-        taken = time.perf_counter() - began
+        trial = dataclasses.replace(config, out=Path(out), steps=TIMED)
+        run = Run(trial, open_windows(trial))
+        for _ in range(2):
+            run.step, taken, began = 0, [], time.perf_counter()
+            for indices, windows in run.batches():
+                run.advance(indices, windows)
+                ended = time.perf_counter()
+                taken.append(ended - began)
+                began = ended
         run.log.close()
-    return taken / TIMED
+    return statistics.median(taken)
 
 
 def budget_of(config: TrainConfig, minutes: float) -> Budget:
@@ -149,7 +155,7 @@ def cost(policy: Path) -> dict[str, float]:
     """Return what a policy costs: trained parameters in millions, and milliseconds per call on one thread."""
     torch.set_num_threads(1)
     loaded, rng = load(policy), np.random.default_rng(0)
-    sentence, count = "put the red block in the blue tray", CALLS + UNTIMED_CALLS
+    sentence, count = "put the red block in the blue tray", CALLS + WARM_UP
     looks = [look(loaded.features, sentence, rng) for _ in range(count)]
     moving = sum(p.numel() for p in loaded.model.parameters() if p.requires_grad)
     return {"parameters_m": moving / 1e6, "policy_ms": statistics.median(calls_ms(loaded, looks))}
