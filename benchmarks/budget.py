@@ -29,8 +29,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from latency import WARM_UP
-from latency import calls_ms, look
+from latency import WARM_UP, calls_ms, look
 from results_file import ROOT, evaluated, success, write_result
 from sayso.cli import EvalConfig
 from sayso.learn.train import Run, TrainConfig, open_windows, train
