@@ -30,17 +30,20 @@ import numpy as np
 import torch
 
 from latency import WARM_UP, calls_ms, look
-from results_file import ROOT, evaluated, success, write_result
+from results_file import RESULTS, ROOT, evaluated, success, write_result
 from sayso.cli import EvalConfig
+from sayso.data.reader import Dataset
 from sayso.learn.train import Run, TrainConfig, open_windows, train
 from sayso.models.policy import CONFIG, load
 from sayso.provenance import training_facts
-from sayso.spec import EXECUTE, SaysoError, known, seeds
+from sayso.spec import ACTION, EXECUTE, SaysoError, known, seeds
 
 TIMED = 40
 """Steps that are timed."""
 CALLS = 30
 """Calls of the policy that are timed."""
+FOLDERS = ("runs", "results")
+"""Fields of `Terms` that say where things are kept on one machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +68,11 @@ class Terms:
     """Where it happens."""
     runs: Path
     """Folder of all that is trained and measured: <world>/<row>/."""
+    results: Path = RESULTS
+    """Folder of the result file; a shorter trial needs another, so as not to replace what was measured."""
     datasets: Path = ROOT / "datasets"
-    """Folder with the demonstrations of each world, <world>/."""
+    """Folder with the demonstrations of each world, <world>/, and perhaps others, <world>_validation/, of the
+    split of that name, on which to count how far off a policy's actions are."""
     minutes: float = 60.0
     """Wall-clock time of each training."""
     episodes: int = 50
@@ -160,6 +166,23 @@ def cost(policy: Path) -> dict[str, float]:
     return {"parameters_m": moving / 1e6, "policy_ms": statistics.median(calls_ms(loaded, looks))}
 
 
+def off_by(policy: Path, demonstrations: Path, execute: int) -> float:
+    """Return how far a policy's next action is from the expert's, in scenes new to it: the mean over joints.
+
+    Args:
+        policy: its folder.
+        demonstrations: a dataset of seeds that no training saw.
+        execute: how many frames of a demonstration lie between its looks.
+    """
+    torch.set_num_threads(1)
+    loaded, dataset, errors = load(policy), Dataset(demonstrations), []
+    for episode in dataset.episodes:
+        loaded.reset()
+        for frame in dataset.frames(episode, range(0, len(episode), execute)):
+            errors.append(np.abs(loaded.act(frame).actions[0] - frame[ACTION]).mean())
+    return float(np.mean(errors))
+
+
 def compare(name: str, terms: Terms, rows: Mapping[str, Row], chosen: Sequence[str]) -> Path:
     """Train and measure what is missing of the chosen rows, write ``<name>.json`` and return its path.
 
@@ -186,14 +209,25 @@ def compare(name: str, terms: Terms, rows: Mapping[str, Row], chosen: Sequence[s
         out = terms.runs / world / label / f"{terms.split}_{terms.episodes}.json"
         report = evaluated(policy, _eval_config(terms, world, rows[label].execute, out))
         found = _metrics(report, policy, world)
+        unseen = terms.datasets / f"{world}_validation"
+        if unseen.is_dir():
+            found[f"off_by_{world}"] = off_by(policy, unseen, rows[label].execute)
         print(*(f"{label}.{key:28} {value:10.3f}" for key, value in found.items()), sep="\n")
         metrics |= {f"{label}.{key}": value for key, value in found.items()}
         episodes += [_outcome(label, world, episode) for episode in report["episodes"]]
         settings["policies"][f"{label} {world}"] = _account(config, policy)
-    settings |= {field: value for field, value in dataclasses.asdict(terms).items() if field != "runs"}
+    settings |= {field: value for field, value in dataclasses.asdict(terms).items() if field not in FOLDERS}
     settings = json.loads(json.dumps(settings | {"datasets": terms.datasets.name}, default=str))
     used = seeds(terms.split, terms.episodes)
-    return write_result(name, metrics, seeds=used, n=terms.episodes, config=settings, episodes=episodes)
+    return write_result(
+        name,
+        metrics,
+        seeds=used,
+        n=terms.episodes,
+        config=settings,
+        episodes=episodes,
+        folder=terms.results,
+    )
 
 
 def _train_config(terms: Terms, world: str, label: str, rows: Mapping[str, Row]) -> TrainConfig:
@@ -221,6 +255,7 @@ def _eval_config(terms: Terms, world: str, execute: int, out: Path) -> EvalConfi
 def _metrics(report: Mapping[str, Any], policy: Path, world: str) -> dict[str, float]:
     facts, measured = training_facts(policy), report["metrics"]
     found = {f"mean_{world}{end}": measured[f"success{end}"] for end in ("", "/low", "/high")}
+    found |= {f"named_{world}{end}": measured[f"follows_words{end}"] for end in ("", "/low", "/high")}
     found |= success(report, world)
     found |= {f"samples_{world}": facts["samples"], f"minutes_{world}": facts["seconds"] / 60}
     return found | {f"{key}_{world}": value for key, value in cost(policy).items()}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import ablations
@@ -16,10 +18,11 @@ import long_instructions
 import peers
 import results_file
 import tables
+from sayso.data.reader import Dataset
 from sayso.evaluate import wilson
 from sayso.learn.train import TrainConfig
 from sayso.models.policy import load
-from sayso.spec import SPLITS, SaysoError, UnknownNameError
+from sayso.spec import ACTION, SPLITS, Chunk, SaysoError, UnknownNameError
 from sayso.tasks.task import TASKS
 from sayso.tasks.world import make_world
 from test_train import record
@@ -57,6 +60,27 @@ def test_a_budget_is_measured_once_and_decides_the_length_of_the_run(config, mon
     assert budget.cost(policy)["parameters_m"] == pytest.approx(
         sum(p.numel() for p in load(policy).model.parameters()) / 1e6
     )
+
+
+def test_off_by_is_the_mean_distance_from_the_demonstrated_actions(config, monkeypatch):
+    class Beside:
+        looks, resets = 0, 0
+
+        def reset(self) -> None:
+            self.resets += 1
+
+        def act(self, frame):
+            self.looks += 1
+            wrong = frame[ACTION] + np.array([3.0, -1.0] + [0.0] * (len(frame[ACTION]) - 2))
+            return Chunk(np.tile(wrong, (4, 1)).astype(np.float32))
+
+    (data,), beside = config.datasets, Beside()
+    monkeypatch.setattr(budget, "load", lambda _: beside)
+    episodes = Dataset(data).episodes
+    width = len(Dataset(data).features.action)
+    assert budget.off_by(config.out, data, 2) == pytest.approx(4 / width, rel=1e-4)
+    assert beside.resets == len(episodes)
+    assert beside.looks == sum(math.ceil(len(episode) / 2) for episode in episodes)
 
 
 @pytest.mark.parametrize("rows", [ablations.ROWS, peers.PEERS], ids=["ablations", "peers"])
