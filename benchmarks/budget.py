@@ -4,6 +4,7 @@
 
     time of 40 steps --> how many fill the minutes --> train, the schedule ends there --> evaluate --> metrics
     budget.json          budget.json                   policy/                            test_50.json
+                                                                                          off_by.json
 
 The first two are done for all rows before any is trained. All of that stands in one folder per world and row,
 and what stands there is not done again: give the same command to go on after an interruption, and delete a
@@ -30,12 +31,12 @@ import numpy as np
 import torch
 
 from latency import WARM_UP, calls_ms, look
-from results_file import RESULTS, ROOT, evaluated, success, write_result
+from results_file import RESULTS, ROOT, evaluated, once, success, write_result
 from sayso.cli import EvalConfig
 from sayso.data.reader import Dataset
 from sayso.learn.train import Run, TrainConfig, open_windows, train
 from sayso.models.policy import CONFIG, load
-from sayso.provenance import training_facts
+from sayso.provenance import training_facts, write_json
 from sayso.spec import ACTION, EXECUTE, SaysoError, known, seeds
 
 TIMED = 40
@@ -211,7 +212,7 @@ def compare(name: str, terms: Terms, rows: Mapping[str, Row], chosen: Sequence[s
         found = _metrics(report, policy, world)
         unseen = terms.datasets / f"{world}_validation"
         if unseen.is_dir():
-            found[f"off_by_{world}"] = off_by(policy, unseen, rows[label].execute)
+            found[f"off_by_{world}"] = _off_by_once(out.parent, policy, unseen, rows[label].execute)
         print(*(f"{label}.{key:28} {value:10.3f}" for key, value in found.items()), sep="\n")
         metrics |= {f"{label}.{key}": value for key, value in found.items()}
         episodes += [_outcome(label, world, episode) for episode in report["episodes"]]
@@ -228,6 +229,12 @@ def compare(name: str, terms: Terms, rows: Mapping[str, Row], chosen: Sequence[s
         episodes=episodes,
         folder=terms.results,
     )
+
+
+def _off_by_once(folder: Path, policy: Path, unseen: Path, execute: int) -> float:
+    path = folder / "off_by.json"
+    kept = once(path, lambda: write_json(path, {"off_by": off_by(policy, unseen, execute)}))
+    return float(kept["off_by"])
 
 
 def _train_config(terms: Terms, world: str, label: str, rows: Mapping[str, Row]) -> TrainConfig:
