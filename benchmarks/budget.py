@@ -34,6 +34,7 @@ from latency import WARM_UP, calls_ms, look
 from results_file import RESULTS, ROOT, evaluated, once, success, write_result
 from sayso.cli import EvalConfig
 from sayso.data.reader import Dataset
+from sayso.evaluate import refuse_seen_seeds, training_of
 from sayso.learn.train import Run, TrainConfig, open_windows, train
 from sayso.models.policy import CONFIG, load
 from sayso.provenance import training_facts, write_json
@@ -174,9 +175,13 @@ def off_by(policy: Path, demonstrations: Path, execute: int) -> float:
         policy: its folder.
         demonstrations: a dataset of seeds that no training saw.
         execute: how many frames of a demonstration lie between its looks.
+
+    Raises:
+        SeenSeedsError: if the policy may have been trained on one of them.
     """
     torch.set_num_threads(1)
     loaded, dataset, errors = load(policy), Dataset(demonstrations), []
+    refuse_seen_seeds([e.seed for e in dataset.episodes if e.seed is not None], training_of(policy))
     for episode in dataset.episodes:
         loaded.reset()
         for frame in dataset.frames(episode, range(0, len(episode), execute)):

@@ -19,7 +19,7 @@ import peers
 import results_file
 import tables
 from sayso.data.reader import Dataset
-from sayso.evaluate import wilson
+from sayso.evaluate import SeenSeedsError, wilson
 from sayso.learn.train import TrainConfig
 from sayso.models.policy import load
 from sayso.spec import ACTION, SPLITS, Chunk, SaysoError, UnknownNameError
@@ -62,7 +62,7 @@ def test_a_budget_is_measured_once_and_decides_the_length_of_the_run(config, mon
     )
 
 
-def test_off_by_is_the_mean_distance_from_the_demonstrated_actions(config, monkeypatch):
+def test_off_by_is_the_mean_distance_from_actions_in_new_scenes(config, tmp_path, monkeypatch):
     class Beside:
         looks, resets = 0, 0
 
@@ -74,13 +74,17 @@ def test_off_by_is_the_mean_distance_from_the_demonstrated_actions(config, monke
             wrong = frame[ACTION] + np.array([3.0, -1.0] + [0.0] * (len(frame[ACTION]) - 2))
             return Chunk(np.tile(wrong, (4, 1)).astype(np.float32))
 
-    (data,), beside = config.datasets, Beside()
+    policy, beside = budget.trained(config, 0.01), Beside()
+    first = SPLITS["validation"].start
+    data = record(tmp_path / "spots", range(first, first + 3))
     monkeypatch.setattr(budget, "load", lambda _: beside)
     episodes = Dataset(data).episodes
     width = len(Dataset(data).features.action)
-    assert budget.off_by(config.out, data, 2) == pytest.approx(4 / width, rel=1e-4)
+    assert budget.off_by(policy, data, 2) == pytest.approx(4 / width, rel=1e-4)
     assert beside.resets == len(episodes)
     assert beside.looks == sum(math.ceil(len(episode) / 2) for episode in episodes)
+    with pytest.raises(SeenSeedsError, match="4 of 4 seeds"):
+        budget.off_by(policy, *config.datasets, 2)
 
 
 @pytest.mark.parametrize("rows", [ablations.ROWS, peers.PEERS], ids=["ablations", "peers"])
