@@ -16,9 +16,8 @@ from typing import Any
 
 import mujoco
 import numpy as np
-from OpenGL.error import GLError
 
-from sayso.spec import Image
+from sayso.spec import Image, SaysoError
 
 MAX_GEOMS = 2000
 
@@ -96,6 +95,10 @@ def _free(gl: Any, drawn_with: list[mujoco.MjrContext]) -> None:
 
     MuJoCo's own destructor would do the former in whichever context is current, or in none, and crash.
     """
+    from OpenGL.error import (
+        GLError,
+    )  # at import it would settle PyOpenGL's platform before MuJoCo has chosen one
+
     while drawn_with:
         context = drawn_with.pop()
         try:
@@ -107,16 +110,34 @@ def _free(gl: Any, drawn_with: list[mujoco.MjrContext]) -> None:
     gl.free()
 
 
+class RenderingError(SaysoError):
+    """Report that no picture can be drawn on this machine, and what would help."""
+
+
 def _open_context(height_px: int, width_px: int) -> Any:
     """Open what ``MUJOCO_GL`` asks for now; by default EGL on Linux, which needs no screen.
 
     MuJoCo itself reads that variable when it is imported, which may be before a worker was told what to use.
+
+    Raises:
+        RenderingError: if that cannot be opened.
     """
     backend = os.environ.get("MUJOCO_GL") or ("egl" if sys.platform == "linux" else "")
-    if backend == "egl":
-        from mujoco.egl import GLContext
-    elif backend == "osmesa":
-        from mujoco.osmesa import GLContext
-    else:
-        from mujoco import GLContext
-    return GLContext(width_px, height_px)
+    try:
+        if backend == "egl":
+            from mujoco.egl import GLContext
+        elif backend == "osmesa":
+            from mujoco.osmesa import GLContext
+        else:
+            from mujoco import GLContext
+        return GLContext(width_px, height_px)
+    except (
+        ImportError,
+        AttributeError,
+        RuntimeError,
+    ) as error:  # PyOpenGL has no one word for a missing library
+        raise RenderingError(
+            f"cannot draw with MUJOCO_GL={backend or 'glfw'}: {str(error).splitlines()[0]}. Without a "
+            "screen, install Mesa (Debian: apt-get install libegl1 libegl-mesa0 libosmesa6)"
+            " and set MUJOCO_GL to egl or osmesa"
+        ) from error
