@@ -18,7 +18,7 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 
 ROWS = [
     {"spec"},
-    {"geometry", "journal", "pool", "provenance"},
+    {"geometry", "journal", "lock", "pool", "provenance"},
     {"sim", "data"},
     {"tasks", "models"},
     {"rollout", "evaluate", "planner"},
@@ -37,6 +37,7 @@ TORCH_FREE = {
         "spec",
         "geometry",
         "journal",
+        "lock",
         "pool",
         "provenance",
         "sim",

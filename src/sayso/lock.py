@@ -1,0 +1,75 @@
+"""Let one process at a time write into a folder, and tell the next one who is there.
+
+    sayso record --out d   holds d/.lock ----------------------------> ends, or is killed: the lock is gone
+    sayso record --out d     refused: "d is in use: recording, by process 4711 on lab3 since 14:02:11"
+
+The operating system holds the lock for as long as the process lives, so one that was killed blocks nobody.
+The empty file ``.lock`` stays: whoever deleted it could let two in, each with a file of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from sayso.spec import SaysoError
+
+LOCK, HOLDER = ".lock", ".lock.json"
+"""Files in a locked folder: what the operating system locks, and who says to hold it."""
+
+
+class InUseError(SaysoError):
+    """Report a folder that another process is writing into."""
+
+
+@contextlib.contextmanager
+def locked(folder: Path, doing: str) -> Iterator[None]:
+    """Hold a folder, which is made if need be, inside a `with`; `doing` tells others what for.
+
+    Raises:
+        InUseError: if another process holds it, or this one does already.
+        SaysoError: if the folder cannot be made or written into.
+    """
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+        _say_who(folder / HOLDER, doing)
+    except Timeout:
+        raise InUseError(
+            f"{folder} is in use: {_holder(folder / HOLDER)}. Wait until that has ended, stop it, or choose "
+            "another folder"
+        ) from None
+    except OSError as error:
+        lock.release()
+        raise SaysoError(
+            f"{folder} cannot be written into ({error.strerror or error}); choose another folder, or make "
+            "room and give yourself the right to write there"
+        ) from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            (folder / HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
+def _say_who(path: Path, doing: str) -> None:
+    about = {"doing": doing, "pid": os.getpid(), "host": platform.node(), "since": time.strftime("%F %T")}
+    path.write_text(json.dumps(about), encoding="utf-8")
+
+
+def _holder(path: Path) -> str:
+    """Return what the holder wrote; it may be about to, or about to go."""
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        return f"{about['doing']}, by process {about['pid']} on {about['host']} since {about['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process writes there"

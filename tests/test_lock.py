@@ -1,0 +1,69 @@
+"""One process at a time writes into a folder, and who comes second is told who is there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import pytest
+
+from sayso.lock import HOLDER, InUseError, locked
+from sayso.spec import SaysoError
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from sayso.lock import locked
+
+with locked(Path(sys.argv[1]), "recording"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path / "d"], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_process_is_told_what_is_done_there_by_whom_and_since_when(holder, tmp_path):
+    words = rf"recording, by process {holder.pid} on \S+ since \d{{4}}-"
+    with pytest.raises(InUseError, match=words), locked(tmp_path / "d", "recording"):
+        pass
+
+
+def test_the_lock_of_a_killed_process_blocks_nobody(holder, tmp_path):
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    assert (tmp_path / "d" / HOLDER).exists()
+    with locked(tmp_path / "d", "recording"):
+        pass
+
+
+def test_a_folder_is_free_again_after_the_with_also_when_that_failed(tmp_path):
+    with pytest.raises(RuntimeError), locked(tmp_path, "training"):
+        raise RuntimeError
+    with ExitStack() as held:
+        held.enter_context(locked(tmp_path, "training"))
+        with pytest.raises(InUseError, match=f"by process {os.getpid()} "):
+            held.enter_context(locked(tmp_path, "training"))
+
+
+def test_a_holder_that_wrote_nothing_readable_still_holds(tmp_path):
+    with locked(tmp_path, "training"):
+        (tmp_path / HOLDER).write_text("{")
+        with pytest.raises(InUseError, match="another process writes there"), locked(tmp_path, "training"):
+            pass
+
+
+def test_a_folder_below_a_file_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    words = r"file/d cannot be written into \(.*choose another folder"
+    with pytest.raises(SaysoError, match=words), locked(tmp_path / "file" / "d", "recording"):
+        pass
