@@ -21,7 +21,7 @@ import torch
 import tyro
 
 from results_file import write_result
-from sayso.data.reader import Windows
+from sayso.data.windows import Windows
 from sayso.learn.train import Run, TrainConfig, open_windows
 
 

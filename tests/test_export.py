@@ -20,7 +20,8 @@ import small_datasets
 from contracts.policy_contract import PolicyContract
 from sayso import cli, subject
 from sayso.data.normalize import Stats
-from sayso.data.reader import Dataset, Windows
+from sayso.data.reader import Dataset
+from sayso.data.windows import Windows
 from sayso.evaluate import training_of, wilson
 from sayso.models import policy as checkpoints
 from sayso.runtime import exported

@@ -18,8 +18,9 @@ from PIL import Image as Picture
 from rich.console import Console
 
 from sayso.data.preview import contact_sheet, film, summary
-from sayso.data.reader import ACTION_IS_PAD, Dataset, Windows, batch_indices, prefetch
+from sayso.data.reader import Dataset
 from sayso.data.video import decode_video
+from sayso.data.windows import ACTION_IS_PAD, Windows, epoch_slots, prefetch
 from sayso.data.writer import assemble, stage_episode
 from sayso.spec import (
     ACTION,
@@ -248,20 +249,20 @@ def png(level):
 @given(st.integers(0, 5), st.integers(1, 50), st.integers(1, 20))
 def test_every_item_is_drawn_once_per_epoch(seed, n, batch_size):
     steps = -(-3 * n // batch_size)
-    drawn = np.concatenate([batch_indices(seed, step, batch_size, n) for step in range(steps)])
+    drawn = np.concatenate([epoch_slots(seed, step, batch_size, n)[0] for step in range(steps)])
     for epoch in range(3):
         assert sorted(drawn[epoch * n : (epoch + 1) * n]) == list(range(n))
 
 
 def test_drawing_depends_on_nothing_but_its_arguments():
-    forwards = [batch_indices(7, step, 16, 100).tolist() for step in range(20)]
-    backwards = [batch_indices(7, step, 16, 100).tolist() for step in reversed(range(20))]
+    forwards = [epoch_slots(7, step, 16, 100)[0].tolist() for step in range(20)]
+    backwards = [epoch_slots(7, step, 16, 100)[0].tolist() for step in reversed(range(20))]
     assert forwards == backwards[::-1]
-    assert forwards != [batch_indices(8, step, 16, 100).tolist() for step in range(20)]
+    assert forwards != [epoch_slots(8, step, 16, 100)[0].tolist() for step in range(20)]
 
 
 def test_epochs_are_shuffled_differently():
-    assert batch_indices(0, 0, 100, 100).tolist() != batch_indices(0, 1, 100, 100).tolist()
+    assert epoch_slots(0, 0, 100, 100)[0].tolist() != epoch_slots(0, 1, 100, 100)[0].tolist()
 
 
 @pytest.mark.parametrize(("weights", "times"), [((1, 1), (1, 1)), ((3, 1), (3, 1)), ((1, 0.5), (2, 1))])
@@ -279,6 +280,34 @@ def test_weights_multiply_how_often_windows_are_drawn(dataset, other, weights, t
 def test_a_draw_can_be_repeated(dataset, other):
     windows = Windows([other, dataset], weights=(1, 0.3))
     assert windows.draw(1, 40, 8).tolist() == windows.draw(1, 40, 8).tolist()
+
+
+def test_draws_are_those_of_a_shuffle_made_anew_for_every_step(dataset, other):
+    windows = Windows([other, dataset])
+    for step in range(12):
+        places = step * 8 + np.arange(8)
+        epochs, within = np.divmod(places, 38)
+        slots = [
+            np.random.default_rng([5, e]).permutation(38)[w] for e, w in zip(epochs, within, strict=True)
+        ]
+        first, second = (np.random.default_rng([5, n]).permutation(c) for n, c in enumerate((12, 26)))
+        expected = [
+            first[(slot + 12 * e) % 12] if slot < 12 else 12 + second[(slot - 12 + 26 * e) % 26]
+            for slot, e in zip(slots, epochs, strict=True)
+        ]
+        assert windows.draw(5, step, 8).tolist() == expected
+
+
+def test_an_epoch_is_shuffled_once_not_at_every_step(dataset, monkeypatch):
+    shuffled = []
+    monkeypatch.setattr(
+        "sayso.data.windows._shuffle",
+        lambda seed, stream, n: shuffled.append((seed, stream)) or np.arange(n),
+    )
+    windows = Windows(dataset)
+    for step in range(20):
+        windows.draw(0, step, 4)  # 80 of 26: four epochs are begun
+    assert len(shuffled) == len(set(shuffled)) == 4
 
 
 # Preparing batches ahead

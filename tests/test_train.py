@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from sayso.data.reader import ACTION_IS_PAD
+from sayso.data.windows import ACTION_IS_PAD
 from sayso.data.writer import assemble, stage_episode
 from sayso.evaluate import SeenSeedsError, training_of
 from sayso.learn import checkpoint

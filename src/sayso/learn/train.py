@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from sayso.data.normalize import Integers
-from sayso.data.reader import Batch, Dataset, Windows, prefetch
+from sayso.data.reader import Dataset
+from sayso.data.windows import Batch, Windows, prefetch
 from sayso.evaluate import Training, refuse_seen_seeds, tally
 from sayso.learn import checkpoint
 from sayso.learn.optimise import OPTIMIZERS, Average, learning_rate, optimizer_tensors, restore_optimizer

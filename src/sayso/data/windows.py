@@ -1,0 +1,245 @@
+"""Cut recorded episodes into training windows, serve them in batches, and draw which ones a step sees.
+
+A window looks at one frame t of an episode, back over the history and ahead over the chunk:
+
+    episode       |0 1 2 3 4 5 6|            history 3, chunk 4
+    t = 1      0 0 1                         history stays at the first frame
+                 | 1 2 3 4
+    t = 5          3 4 5
+                       | 5 6 6 6             the last action is repeated, and marked:
+                         . . P P             action_is_pad
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sayso.data.frames import cached_frames, taken
+from sayso.data.normalize import RELATIVE, Integers, Stats, relative_chunk, relative_dimensions
+from sayso.data.reader import Dataset
+from sayso.spec import ACTION, POINTS, STATE, TASK, FeatureMismatchError, Features, Image, image_key
+
+ACTION_IS_PAD = "action_is_pad"
+_ENOUGH_CHUNKS = 20_000
+Batch = dict[str, Any]
+T = TypeVar("T")
+
+
+class Windows:
+    """Serve windows of one or several datasets as batches of numpy arrays.
+
+    Every `stride`-th frame of each episode is the present frame of one window. Images come from a cache of
+    decoded frames, one ``.npy`` per camera in `cache` (default: ``.frames`` inside the dataset), which is
+    built once and holds only the frames some window needs.
+
+    `weights`, one per dataset, multiply how often a dataset's windows are drawn by `draw`.
+
+    Raises:
+        FeatureMismatchError: if the datasets' features differ.
+    """
+
+    def __init__(
+        self,
+        datasets: Dataset | Sequence[Dataset],
+        *,
+        history: int = 1,
+        chunk: int = 16,
+        stride: int = 1,
+        cache: Path | None = None,
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        """Lay out the windows and open, or build, the cache."""
+        self.datasets = (datasets,) if isinstance(datasets, Dataset) else tuple(datasets)
+        self.features = _common_features(self.datasets)
+        self.history, self.chunk, self.stride = history, chunk, stride
+        self.weights = tuple(weights) if weights is not None else (1.0,) * len(self.datasets)
+        if len(self.weights) != len(self.datasets) or min(history, chunk, stride, *self.weights) <= 0:
+            raise ValueError(
+                f"history ({history}), chunk ({chunk}), stride ({stride}) and one weight per dataset "
+                f"({len(self.datasets)} of them; weights {self.weights}) must be positive"
+            )
+        self._state = np.concatenate([d.state for d in self.datasets])
+        self._action = np.concatenate([d.action for d in self.datasets])
+        self._points = np.concatenate([d.points for d in self.datasets])
+        self._tasks = [d.tasks[k] for d in self.datasets for k in d.task_index]
+        self._other_points = np.concatenate(
+            [d.points if d.other_points is None else d.other_points for d in self.datasets]
+        )
+        self._other_tasks = [
+            "" if d.other_task_index is None else d.tasks[d.other_task_index[k]]
+            for d in self.datasets
+            for k in range(len(d))
+        ]
+        self._first_rows = np.cumsum([0, *(len(d) for d in self.datasets)])
+        firsts = self._first_rows[:-1]
+        layouts = [_layout(d, stride) + first for d, first in zip(self.datasets, firsts, strict=True)]
+        self._counts = [len(layout) for layout in layouts]
+        self._rows, self._starts, self._stops = np.concatenate(layouts).T
+        # One shuffle per dataset, and two of epochs, for a batch may span two.
+        self._shuffled = lru_cache(len(self.datasets) + 2)(_shuffle)
+        self._frames = [self._open_frames(number, cache) for number in range(len(self.datasets))]
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self._rows)
+
+    @cached_property
+    def stats(self) -> dict[str, Stats]:
+        """Return statistics of state and action over all datasets, and of chunks relative to the state."""
+        some = np.linspace(0, len(self) - 1, min(len(self), _ENOUGH_CHUNKS)).astype(np.int64)
+        rows, stops = self._rows[some], self._stops[some]
+        chunks = self._action[np.minimum(rows[:, None] + np.arange(self.chunk), stops[:, None] - 1)]
+        relative = relative_chunk(chunks, self._state[rows, None], relative_dimensions(self.features))
+        return {
+            STATE: Stats.of(self._state),
+            ACTION: Stats.of(self._action),
+            RELATIVE: Stats.of(relative.reshape(len(relative), -1)),
+        }
+
+    def batch(self, indices: Sequence[int] | Integers, ask_other: NDArray[np.bool_] | None = None) -> Batch:
+        """Return windows, stacked.
+
+        Where `ask_other` is True (bool ``[B]``) and the dataset has it, a window comes with the other
+        instruction and its points instead, and all its actions count as padding: they answer the first one.
+
+        - ``observation.images.<camera>`` uint8 ``[B, T, H, W, 3]`` and ``observation.state`` float32
+          ``[B, T, S]``, oldest first, the present frame last
+        - ``action`` float32 ``[B, K, A]``, the present step's first, and ``action_is_pad`` bool ``[B, K]``
+        - ``task`` list of B instructions; ``label.points`` float32 ``[B, P]`` where the dataset has them
+        """
+        chosen = np.asarray(indices, np.int64)
+        rows, stops = self._rows[chosen], self._stops[chosen]
+        past = self._past(chosen)
+        future = rows[:, None] + np.arange(self.chunk)
+        other = np.array([bool(self._other_tasks[row]) for row in rows], np.bool_)
+        other &= False if ask_other is None else ask_other
+        batch: Batch = {image_key(camera): self._images(camera, past) for camera in self.features.cameras}
+        batch |= {
+            STATE: self._state[past],
+            ACTION: self._action[np.minimum(future, stops[:, None] - 1)],
+            ACTION_IS_PAD: (future >= stops[:, None]) | other[:, None],
+            TASK: [
+                (self._other_tasks if o else self._tasks)[row] for row, o in zip(rows, other, strict=True)
+            ],
+        }
+        points = np.where(other[:, None], self._other_points[rows], self._points[rows])
+        return batch | ({POINTS: points} if self.features.points else {})
+
+    def draw(self, seed: int, step: int, batch_size: int) -> Integers:
+        """Return which windows training step `step` sees, a pure function of its arguments.
+
+        An epoch draws ``weight x windows`` of each dataset. Epochs walk through each dataset's own fixed
+        shuffle in turn, so a weight of 0.5 sees every window once in two epochs.
+        """
+        sizes = [max(1, round(w * n)) for w, n in zip(self.weights, self._counts, strict=True)]
+        slots, epochs = epoch_slots(seed, step, batch_size, sum(sizes), self._shuffled)
+        drawn, slot_from, window_from = np.empty_like(slots), 0, 0
+        for number, (size, count) in enumerate(zip(sizes, self._counts, strict=True)):
+            mine = (slots >= slot_from) & (slots < slot_from + size)
+            shuffle = self._shuffled(seed, number, count)
+            drawn[mine] = window_from + shuffle[(slots[mine] - slot_from + epochs[mine] * size) % count]
+            slot_from, window_from = slot_from + size, window_from + count
+        return drawn
+
+    def _past(self, chosen: Integers) -> Integers:
+        steps = np.arange(1 - self.history, 1)
+        past: Integers = np.maximum(self._rows[chosen, None] + steps, self._starts[chosen, None])
+        return past
+
+    def _images(self, camera: str, rows: Integers) -> Image:
+        height, width = self.features.cameras[camera]
+        images = np.empty((*rows.shape, height, width, 3), np.uint8)
+        owners = np.searchsorted(self._first_rows, rows, side="right") - 1
+        for number, (kept, stores) in enumerate(self._frames):
+            mine = owners == number
+            if mine.any():
+                images[mine] = taken(stores[camera], np.searchsorted(kept, rows[mine]))
+        return images
+
+    def _open_frames(self, number: int, cache: Path | None) -> tuple[Integers, dict[str, Image]]:
+        """Return a dataset's kept rows, counted over all datasets, and each camera's frames of them."""
+        dataset, first = self.datasets[number], self._first_rows[number]
+        window_from = sum(self._counts[:number])
+        kept = np.unique(self._past(np.arange(window_from, window_from + self._counts[number])))
+        which = "all" if len(kept) == len(dataset) else f"stride{self.stride}-history{self.history}"
+        folder = (cache or dataset.root / ".frames") / dataset.hash[:16]
+        stores = {
+            camera: cached_frames(dataset, camera, kept - first, folder / f"{camera}-{which}.npy")
+            for camera in self.features.cameras
+        }
+        return kept, stores
+
+
+def epoch_slots(
+    seed: int,
+    step: int,
+    batch_size: int,
+    n: int,
+    shuffled: Callable[[int, int, int], Integers] | None = None,
+) -> tuple[Integers, Integers]:
+    """Return, for each place in a batch, its slot in the epoch's shuffle of n and the number of the epoch.
+
+    Every slot comes once per epoch, shuffled anew each time; a batch may span two epochs. A pure function, so
+    that training resumes exactly at any step. `shuffled` is `_shuffle`, or one that keeps what it returned.
+    """
+    places = step * batch_size + np.arange(batch_size)
+    epochs, within = np.divmod(places, n)
+    slots = np.empty_like(places)
+    for epoch in np.unique(epochs):
+        mine = epochs == epoch
+        slots[mine] = (shuffled or _shuffle)(seed, int(epoch), n)[within[mine]]
+    return slots, epochs
+
+
+def prefetch(make: Callable[[int], T], steps: Iterable[int], *, ahead: int = 4) -> Generator[T, None, None]:
+    """Yield ``make(step)`` for each step while one thread prepares up to `ahead` further ones.
+
+    What `make` raises is raised here, at its step. Closing the generator ends the thread.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader") as loader:
+        waiting: deque[Future[T]] = deque()
+        try:
+            for step in steps:
+                waiting.append(loader.submit(make, step))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _shuffle(seed: int, stream: int, n: int) -> Integers:
+    """Return 0..n-1 in an order that depends on nothing but the arguments."""
+    order: Integers = np.random.default_rng([seed, stream]).permutation(n)
+    return order
+
+
+def _common_features(datasets: Sequence[Dataset]) -> Features:
+    first = datasets[0]
+    for other in datasets[1:]:
+        if other.features != first.features:
+            raise FeatureMismatchError(
+                f"{first.root} and {other.root} cannot be read together: their features are "
+                f"{first.features.to_json()} and {other.features.to_json()}"
+            )
+    return first.features
+
+
+def _layout(dataset: Dataset, stride: int) -> Integers:
+    """Return present row, first row and end of the episode for every window, ``[N, 3]``."""
+    return np.concatenate(
+        [
+            np.stack(np.broadcast_arrays(np.arange(e.start, e.stop, stride), e.start, e.stop), axis=1)
+            for e in dataset.episodes
+        ]
+    )
