@@ -16,7 +16,7 @@ from typing import Any
 from sayso.cli import EvalConfig, evaluate_policy
 from sayso.evaluate import Report
 from sayso.journal import Journal
-from sayso.learn.train import trained_seconds
+from sayso.learn.run import trained_seconds
 from sayso.provenance import provenance, training_facts, write_json
 from sayso.spec import SaysoError
 

@@ -22,7 +22,8 @@ import tyro
 
 from results_file import write_result
 from sayso.data.windows import Windows
-from sayso.learn.train import Run, TrainConfig, open_windows
+from sayso.learn.run import Run
+from sayso.learn.train import TrainConfig, open_windows
 
 
 @dataclass(frozen=True, kw_only=True)

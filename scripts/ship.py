@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import tyro
 
-from sayso.learn.train import trained_seconds
+from sayso.learn.run import trained_seconds
 from sayso.models.policy import load, save
 from sayso.provenance import training_facts
 from sayso.tasks.kinds import HELD_OUT_KINDS, MOVABLE, OBJECT_COLOURS

@@ -23,7 +23,8 @@ from sayso.data.writer import assemble, stage_episode
 from sayso.evaluate import SeenSeedsError, training_of
 from sayso.learn import checkpoint
 from sayso.learn.optimise import Average, adamw, learning_rate, optimizer_tensors, restore_optimizer
-from sayso.learn.train import Run, TrainConfig, open_windows, train, trained_seconds
+from sayso.learn.run import Run, trained_seconds
+from sayso.learn.train import TrainConfig, open_windows, train
 from sayso.models import policy as policies
 from sayso.rollout import rollout
 from sayso.spec import STATE, NotFiniteError, Outcome, SaysoError
