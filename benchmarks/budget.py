@@ -37,7 +37,7 @@ from sayso.data.reader import Dataset
 from sayso.evaluate import refuse_seen_seeds, training_of
 from sayso.learn.run import Run
 from sayso.learn.train import TrainConfig, open_windows, train
-from sayso.models.policy import CONFIG, load
+from sayso.models.checkpoint import CONFIG, load
 from sayso.provenance import training_facts, write_json
 from sayso.spec import ACTION, EXECUTE, SaysoError, known, seeds
 

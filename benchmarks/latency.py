@@ -35,7 +35,9 @@ import torch
 import tyro
 
 from results_file import portable, write_result
-from sayso.models.policy import TrainablePolicy, load, rebuild, save
+from sayso.models.checkpoint import load, save
+from sayso.models.policy import TrainablePolicy
+from sayso.models.table import rebuild
 from sayso.runtime import exported
 from sayso.runtime.export import ExportConfig, export
 from sayso.runtime.parity import PAUSE_S, WARM_UP, Latency, interleaved

@@ -23,11 +23,11 @@ import torch
 from results_file import once
 from sayso import pool
 from sayso.data.film import write_film
-from sayso.models.policy import check_fits, load
+from sayso.models.checkpoint import load
 from sayso.planner import Here, Report, carry_out, errands
 from sayso.provenance import provenance, write_json
 from sayso.rollout import packaged_world, rollout
-from sayso.spec import Episode, Observation, Outcome, Policy, seeds
+from sayso.spec import Episode, Observation, Outcome, Policy, check_fits, seeds
 from sayso.tasks.language import NotUnderstoodError
 from sayso.tasks.plan import join
 from sayso.tasks.task import called

@@ -16,7 +16,7 @@ import torch
 import tyro
 
 from sayso.learn.run import trained_seconds
-from sayso.models.policy import load, save
+from sayso.models.checkpoint import load, save
 from sayso.provenance import training_facts
 from sayso.tasks.kinds import HELD_OUT_KINDS, MOVABLE, OBJECT_COLOURS
 from sayso.tasks.task import TASKS

@@ -21,7 +21,7 @@ import tables
 from sayso.data.reader import Dataset
 from sayso.evaluate import SeenSeedsError, wilson
 from sayso.learn.train import TrainConfig
-from sayso.models.policy import load
+from sayso.models.checkpoint import load
 from sayso.spec import ACTION, SPLITS, Chunk, SaysoError, UnknownNameError
 from sayso.tasks.task import TASKS
 from sayso.tasks.world import make_world

@@ -14,7 +14,8 @@ from rich.console import Console
 from sayso.data.normalize import Stats
 from sayso.data.video import decode_video
 from sayso.demo import DemoConfig, Demonstration, demo
-from sayso.models.policy import CheckpointError, build, save
+from sayso.models.checkpoint import CheckpointError, save
+from sayso.models.table import build
 from sayso.spec import ACTION, STATE, Chunk, FeatureMismatchError, Observation
 from sayso.tasks.plan import Splitter, split
 from sayso.tasks.world import make_world

@@ -23,7 +23,9 @@ from sayso.data.normalize import Stats
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
 from sayso.evaluate import training_of, wilson
-from sayso.models import policy as checkpoints
+from sayso.models import checkpoint as checkpoints
+from sayso.models.policy import VLAPolicy
+from sayso.models.table import build
 from sayso.runtime import exported
 from sayso.runtime.export import ExportConfig, export, stats_of
 from sayso.runtime.exported import ExportError, OpenVINOEngine
@@ -61,7 +63,7 @@ def checkpoint(dataset, tmp_path_factory):
         if not (folder / name).exists():
             torch.manual_seed(0)
             stats = dict(Windows(Dataset(dataset), chunk=4).stats)
-            fresh = checkpoints.build(kind, preset="tiny", features=features, stats=stats, chunk=4, **sizes)
+            fresh = build(kind, preset="tiny", features=features, stats=stats, chunk=4, **sizes)
             checkpoints.save(fresh, folder / name, training=TRAINING)
         return folder / name
 
@@ -406,7 +408,7 @@ def test_the_command_exports_and_the_result_is_taken_like_a_checkpoint(checkpoin
     assert "action error on 2 frames: mean" in said and "2 threads: before" in said
     assert said.endswith(f"policy: {out}\n")
     assert isinstance(sayso.load(out), exported.ExportedPolicy)
-    assert isinstance(sayso.load(checkpoint("vla")), checkpoints.VLAPolicy)
+    assert isinstance(sayso.load(checkpoint("vla")), VLAPolicy)
     with pytest.raises(FeatureMismatchError, match="robot_type"):
         subject.maker_of(str(out))(SpotWorld())
     assert json.loads((out / "config.json").read_text())["engine"]["checks"]["faults"]

@@ -16,9 +16,10 @@ from contracts.policy_contract import PolicyContract
 from sayso.data.normalize import Stats
 from sayso.models import peers
 from sayso.models.act import ActPolicy, sines_2d
+from sayso.models.checkpoint import load, save
 from sayso.models.diffusion import DiffusionConfig, DiffusionPolicy, SpatialSoftmax, kept_signal
 from sayso.models.peers import PeerPolicy, ResNet18
-from sayso.models.policy import build, load
+from sayso.models.table import build
 from sayso.spec import ACTION, STATE, TASK, Dimension, FeatureMismatchError, Features, image_key
 
 AXES = tuple(Dimension(name=f"{name}.pos", unit="deg") for name in "abc")
@@ -176,7 +177,7 @@ def test_words_state_and_every_camera_change_the_action(kind, part):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_saved_policy_acts_the_same(kind, tmp_path):
     policy = fresh(kind)
-    policy.save(tmp_path, card="# measured\n", training={"steps": 3})
+    save(policy, tmp_path, card="# measured\n", training={"steps": 3})
     again = load(tmp_path)
     assert type(again) is type(policy)
     assert again.config() == policy.config()

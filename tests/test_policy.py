@@ -10,9 +10,21 @@ import pytest
 import torch
 
 from sayso.data.normalize import Stats
-from sayso.models.policy import CheckpointError, VLAPolicy, build, check_fits, load, save
+from sayso.models.checkpoint import CheckpointError, load, save
+from sayso.models.policy import VLAPolicy
+from sayso.models.table import build
 from sayso.models.words import ACTING, LEARNING
-from sayso.spec import ACTION, POINTS, STATE, TASK, FeatureMismatchError, Policy, UnknownNameError, image_key
+from sayso.spec import (
+    ACTION,
+    POINTS,
+    STATE,
+    TASK,
+    FeatureMismatchError,
+    Policy,
+    UnknownNameError,
+    check_fits,
+    image_key,
+)
 from small_worlds import FEATURES, SIZE, SpotWorld
 
 STATS = {
@@ -109,7 +121,7 @@ def test_history_is_remembered_until_reset():
 
 def test_a_saved_policy_acts_the_same(tmp_path):
     acting = policy()
-    acting.save(tmp_path / "p", "# Card\n", training={"steps": 3})
+    save(acting, tmp_path / "p", "# Card\n", training={"steps": 3})
     again = load(tmp_path / "p")
     assert np.array_equal(acting.act(look()).actions, again.act(look()).actions)
     assert again.features == FEATURES

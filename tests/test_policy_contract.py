@@ -7,9 +7,10 @@ import torch
 
 from contracts.policy_contract import PolicyContract
 from sayso.data.normalize import Stats
-from sayso.models.policy import build, check_fits, load
+from sayso.models.checkpoint import load
+from sayso.models.table import build
 from sayso.sim.robots import LEKIWI, SO101
-from sayso.spec import ACTION, STATE
+from sayso.spec import ACTION, STATE, check_fits
 from sayso.tasks import sawyer
 
 

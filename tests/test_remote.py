@@ -412,7 +412,7 @@ def test_policies_of_one_server_share_weights_and_no_memory():
     import torch
 
     from sayso.data.normalize import Stats
-    from sayso.models.policy import build
+    from sayso.models.table import build
     from sayso.spec import ACTION
 
     stats = {key: Stats.of(np.random.default_rng(0).normal(0, 1, (50, 2))) for key in (STATE, ACTION)}

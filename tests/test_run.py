@@ -9,7 +9,8 @@ import pytest
 
 from sayso import cli
 from sayso.data.normalize import Stats
-from sayso.models.policy import build
+from sayso.models.checkpoint import save
+from sayso.models.table import build
 from sayso.runtime.robot import DryRun, ImaginedRobot
 from sayso.runtime.run import RunConfig, cameras_of, connected, make_robot, run, simulated
 from sayso.sim.robots import LEKIWI, SO101
@@ -117,7 +118,7 @@ def test_cameras_are_named_with_their_number_or_device():
 
 def test_the_command_drives_with_a_checkpoint(tmp_path, capsys):
     stats = {name: Stats.of(np.zeros((2, 6), np.float32)) for name in ("observation.state", "action")}
-    build("vla", preset="tiny", features=ARM, stats=stats).save(tmp_path / "policy")
+    save(build("vla", preset="tiny", features=ARM, stats=stats), tmp_path / "policy")
     given = ["run", str(tmp_path / "policy"), "rise", "--robot", "dry", "--seconds", "0.3"]
     assert cli.main(given) == 0
     assert "stopped: its time was over" in capsys.readouterr().out

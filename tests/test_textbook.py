@@ -13,8 +13,9 @@ from transformers import BertConfig, BertModel
 
 from sayso.data.normalize import Stats
 from sayso.models import textbook
-from sayso.models.policy import build, load
+from sayso.models.checkpoint import load, save
 from sayso.models.pretrained import BertSentences
+from sayso.models.table import build
 from sayso.models.textbook import (
     ActionDecoder,
     LanguageEncoder,
@@ -216,7 +217,7 @@ def test_loss_compares_the_last_frame_with_the_first_action_in_model_units(polic
 
 
 def test_a_policy_comes_back_from_its_folder(policy: TextbookPolicy, tmp_path: Path) -> None:
-    policy.save(tmp_path, card="# measured")
+    save(policy, tmp_path, card="# measured")
     again = load(tmp_path)
     look = {"observation.images.wrist": camera_images(48, 64, 3), "task": INSTRUCTIONS[1]}
     assert isinstance(again, TextbookPolicy)

@@ -25,7 +25,7 @@ from sayso.learn import checkpoint
 from sayso.learn.optimise import Average, adamw, learning_rate, optimizer_tensors, restore_optimizer
 from sayso.learn.run import Run, trained_seconds
 from sayso.learn.train import TrainConfig, open_windows, train
-from sayso.models import policy as policies
+from sayso.models import checkpoint as policies
 from sayso.rollout import rollout
 from sayso.spec import STATE, NotFiniteError, Outcome, SaysoError
 from small_worlds import FEATURES, SpotWorld

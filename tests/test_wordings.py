@@ -12,7 +12,9 @@ import torch
 
 from sayso import cli
 from sayso.learn.wordings import Lesson, TeachConfig, parted, read_wordings, teach
-from sayso.models.policy import CONFIG, VLAPolicy, build, load, save
+from sayso.models.checkpoint import CONFIG, load, save
+from sayso.models.policy import VLAPolicy
+from sayso.models.table import build
 from sayso.models.words import MAX_WORDS, FrozenTextEncoder, bert_tokenizer
 from sayso.spec import SaysoError
 from sayso.tasks.mt50 import TASKS, WORDINGS

@@ -101,7 +101,7 @@ def demo(config: DemoConfig) -> int:
     """
     started = time.perf_counter()
     # As late as this, because the command line reads this file at every start.
-    from sayso.models.policy import check_fits
+    from sayso.spec import check_fits
     from sayso.tasks.world import World
 
     console = Console(highlight=False)
@@ -131,7 +131,7 @@ def load_policy(config: DemoConfig) -> TrainablePolicy:
     """
     import torch
 
-    from sayso.models.policy import CheckpointError, load
+    from sayso.models.checkpoint import CheckpointError, load
 
     if not config.checkpoint.is_dir():
         raise CheckpointError(

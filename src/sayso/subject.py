@@ -80,11 +80,11 @@ def load(folder: Path | str, threads: int | None = None) -> TrainablePolicy | Ex
         return exported.load(folder, threads=threads or 1)
     import torch
 
-    from sayso.models import policy
+    from sayso.models import checkpoint
 
     if threads:
         torch.set_num_threads(threads)
-    return policy.load(folder)
+    return checkpoint.load(folder)
 
 
 def with_its_own_memory(policy: TrainablePolicy | ExportedPolicy) -> TrainablePolicy | ExportedPolicy:

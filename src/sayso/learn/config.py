@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sayso.models import policy as policies
+from sayso.models import table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class TrainConfig:
             raise ValueError(f"ema is {self.ema}, but a decay lies in 0..1, 1 excluded")
         if not self.datasets:
             raise ValueError("no datasets are given; name at least one folder of demonstrations")
-        policies.changed_fields(self.model, self.model_config, built=self.init is not None)
+        table.changed_fields(self.model, self.model_config, built=self.init is not None)
 
 
 FREE_TO_CHANGE = frozenset({"out", "datasets", "save_minutes", "eval_every", "eval_episodes", "world"})

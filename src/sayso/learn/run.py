@@ -24,10 +24,12 @@ from sayso.learn import checkpoint
 from sayso.learn.config import TrainConfig, decides, plain
 from sayso.learn.optimise import OPTIMIZERS, Average, learning_rate, optimizer_tensors, restore_optimizer
 from sayso.learn.record import recording_seconds
-from sayso.models import policy as policies
+from sayso.models import checkpoint as policies
+from sayso.models import table
+from sayso.models.policy import TrainablePolicy
 from sayso.provenance import provenance, training_facts
 from sayso.rollout import World, rollout
-from sayso.spec import EXECUTE, NotFiniteError, seeds
+from sayso.spec import EXECUTE, NotFiniteError, check_fits, seeds
 
 _OTHERS_STREAM = 0x07E5  # keeps what is asked otherwise independent of what is drawn from the same seed
 
@@ -65,7 +67,7 @@ class Run:
 
     def batches(self) -> Generator[tuple[Integers, Batch], None, None]:
         """Yield the windows of each step that is still to be done, and their indices."""
-        other_share = self.config.other_share if policies.learns_to_point(self.policy) else 0.0
+        other_share = self.config.other_share if table.learns_to_point(self.policy) else 0.0
 
         def load(step: int) -> tuple[Integers, Batch]:
             indices = self.windows.draw(self.config.seed, step, self.config.batch_size)
@@ -201,15 +203,15 @@ def trained_seconds(policy: Path) -> float:
     return float(sum(had.get("seconds", 0.0) for had in (facts, taught)) + facts.get("earlier_seconds", 0.0))
 
 
-def _begin_with(config: TrainConfig, windows: Windows) -> policies.TrainablePolicy:
+def _begin_with(config: TrainConfig, windows: Windows) -> TrainablePolicy:
     """Return the policy a run begins with: fresh weights, or those of ``config.init``."""
     if config.init is not None:
         policy = policies.load(config.init)
-        policies.check_fits(policy.features, windows.features)
-        policies.learn_otherwise(policy, config.model_config)
+        check_fits(policy.features, windows.features)
+        table.learn_otherwise(policy, config.model_config)
         return policy
     with _seeded(config.seed):
-        return policies.build(
+        return table.build(
             config.model,
             preset=config.preset,
             features=windows.features,

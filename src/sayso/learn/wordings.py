@@ -28,8 +28,9 @@ from torch import Tensor
 from sayso.learn import checkpoint
 from sayso.learn.optimise import adamw, learning_rate
 from sayso.learn.progress import TrainingProgress
-from sayso.models import policy as policies
+from sayso.models import checkpoint as policies
 from sayso.models.language import WordReader
+from sayso.models.policy import VLAPolicy
 from sayso.models.words import LEARNING, FrozenTextEncoder
 from sayso.provenance import provenance, training_facts
 from sayso.spec import SaysoError
@@ -90,7 +91,7 @@ def teach(folder: Path, config: TeachConfig) -> Path:
     """
     torch.set_num_threads(config.threads)
     policy = policies.load(folder)
-    if not isinstance(policy, policies.VLAPolicy):
+    if not isinstance(policy, VLAPolicy):
         raise SaysoError(f"{folder} has no reader of words to teach: it is not of the type vla")
     path = MT50_WORDINGS if config.wordings == Path("metaworld") else config.wordings
     wordings = read_wordings(path)

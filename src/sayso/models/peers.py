@@ -17,7 +17,6 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from sayso.data.normalize import Chain, Stats
-from sayso.models import policy
+from sayso.models.policy import IS_PAD, camera_images, look_up
 from sayso.models.pretrained import fetch
 from sayso.models.vla import Batch
 from sayso.models.words import LEARNING, FrozenTextEncoder
@@ -168,7 +167,7 @@ class PeerPolicy(ABC):
             FeatureMismatchError: if the observation is not what the policy was trained on.
         """
         keys = [STATE, *map(image_key, self.features.cameras)]
-        look = {key: policy.look_up(observation, key)[None, None] for key in keys}
+        look = {key: look_up(observation, key)[None, None] for key in keys}
         self.model.eval()
         actions = self.model.sample(self._batch({**look, TASK: [observation[TASK]]}), self._noise)
         return Chunk(self._chain.inverse({ACTION: actions.cpu().numpy()})[ACTION][0])
@@ -187,26 +186,22 @@ class PeerPolicy(ABC):
         self._encoder.make_room(LEARNING)
         return self.model.losses(self._batch(windows))
 
-    def save(self, folder: Path | str, card: str = "", *, training: Mapping[str, Any] | None = None) -> None:
-        """Write a checkpoint; see `sayso.models.policy.save`."""
-        policy.save(self, folder, card, training=training)
-
     def _batch(self, windows: Mapping[str, Any]) -> Batch:
         """Go from windows in robot units to tensors in model units, on the model's device, one frame each."""
         units = self._chain.forward(windows)
         words, mask = self._encoder.encode(windows[TASK])
         longest = int(mask.sum(1).max())
         tensors = {
-            "state": policy.look_up(units, STATE)[:, -1:],
+            "state": look_up(units, STATE)[:, -1:],
             "words": words[:, :longest],
             "words_mask": mask[:, :longest],
         }
         if ACTION in windows:
-            is_pad = policy.look_up(windows, policy.IS_PAD)
+            is_pad = look_up(windows, IS_PAD)
             # What stands beyond the end of an episode may be anything, even NaN.
             actions = np.where(is_pad[..., None], np.float32(0), units[ACTION])
             tensors |= {"actions": actions, "is_pad": is_pad}
-        images = policy.camera_images(windows, self.features)
+        images = camera_images(windows, self.features)
         batch = Batch(
             images=tuple(torch.from_numpy(image[:, -1:]) for image in images),
             **{name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in tensors.items()},

@@ -23,7 +23,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -31,7 +30,6 @@ import torch
 from torch import Tensor, nn
 
 from sayso.data.normalize import Stats, standardise
-from sayso.models import policy
 from sayso.models.language import WORD_WIDTH, FrozenTextEncoder
 from sayso.models.pretrained import fetch, fetch_bert
 from sayso.spec import ACTION, TASK, Array, Chunk, Features, Image, Observation, SaysoError, image_key, known
@@ -326,10 +324,6 @@ class TextbookPolicy:
         predicted = self._predict(windows[self._image_key][:, -1], windows[TASK])
         target = self._chain.forward({ACTION: windows[ACTION][:, 0]})[ACTION]
         return {"total": nn.functional.mse_loss(predicted, torch.from_numpy(target).to(predicted.device))}
-
-    def save(self, folder: Path | str, card: str = "", *, training: Mapping[str, Any] | None = None) -> None:
-        """Write a checkpoint; see `sayso.models.policy.save`."""
-        policy.save(self, folder, card, training=training)
 
     def _predict(self, images: Image, instructions: Sequence[str]) -> Tensor:
         """Return actions float32 ``[B, A]`` in model units for images uint8 ``[B, H, W, 3]``."""

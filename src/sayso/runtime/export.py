@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from sayso import pool
 from sayso.data.normalize import RELATIVE, Stats
-from sayso.models import policy as checkpoints
+from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import TrainablePolicy
 from sayso.provenance import digest_of, provenance, training_facts
 from sayso.rollout import World, packaged_world
