@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+import threadpoolctl
 
 from sayso import pool
 from sayso.spec import SaysoError
@@ -20,6 +21,10 @@ def squarer() -> Callable[[int], int]:
 
 def who() -> Callable[[int], tuple[int, str]]:
     return lambda job: (os.getpid(), os.environ["OMP_NUM_THREADS"] + os.environ.get("X_SET", "unset"))
+
+
+def threads() -> Callable[[int], list[int]]:
+    return lambda job: [int(library["num_threads"]) for library in threadpoolctl.threadpool_info()]
 
 
 def mortal() -> Callable[[int], int]:
@@ -58,6 +63,14 @@ def jobs(*given: int) -> Callable[[], int | None]:
 
 def test_every_job_comes_back_with_its_result():
     assert sorted(pool.run(squarer, jobs(*range(1, 8)), workers=2)) == [(n, n * n) for n in range(1, 8)]
+
+
+def test_numpy_computes_with_one_thread_in_a_worker(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    [(_, counts)] = pool.run(threads, jobs(1), workers=1)
+    assert set(counts) == {1}
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
 
 
 def test_workers_are_processes_of_their_own_with_the_environment_they_were_given():

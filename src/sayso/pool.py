@@ -79,8 +79,8 @@ def run(
         next_job: called when a worker is free; None means that there is nothing to do until another job
             has ended, and the end once none is running.
         workers: number of processes.
-        environment: variables to set in a worker before it imports anything that `build` needs. A variable
-            that is set already keeps its value.
+        environment: variables a worker begins with, so that they stand before it imports anything: numpy
+            and torch read theirs only then. A variable that is set already keeps its value.
 
     Raises:
         WorkerError: if `build` or a job raised, or a process died before it was ready.
@@ -134,10 +134,9 @@ class _Worker(Generic[J, R]):
     def __init__(self, build: Callable[[], Callable[[J], R]], environment: Mapping[str, str]) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process: BaseProcess = context.Process(
-            target=_serve, args=(theirs, dict(environment)), daemon=True
-        )
-        self._process.start()
+        self._process: BaseProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
+        with _inherited(environment):
+            self._process.start()
         theirs.close()  # so that its death reads as the end of the pipe
         self.connection.send(build)
         self._ready = False
@@ -185,13 +184,27 @@ def _name_of_death(code: int | None) -> str:
     return f"exit code {code}"
 
 
-def _serve(connection: Connection, environment: dict[str, str]) -> None:
+@contextlib.contextmanager
+def _inherited(environment: Mapping[str, str]) -> Iterator[None]:
+    """Let processes that are started inside a `with` begin with these variables.
+
+    Set inside the new process they would come too late: this module has brought numpy along by then, and
+    the program's main module, which a spawned process imports first, may have brought anything.
+    """
+    added = {name: value for name, value in environment.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+def _serve(connection: Connection) -> None:
     """Be the process: build once, then do jobs until the parent closes its end, or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
-    for name, value in environment.items():
-        os.environ.setdefault(name, value)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        # Received and not passed to the process: what it imports must find the environment already set.
+        # Received and not passed to the process, so that an error of its import can be sent back.
         work = _guarded(lambda: connection.recv()())
         connection.send(work if isinstance(work, _Raised) else _Ready())
         for job in _received(connection):
