@@ -18,7 +18,7 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 
 ROWS = [
     {"spec"},
-    {"geometry", "journal", "lock", "pool", "provenance"},
+    {"geometry", "journal", "lock", "digests", "pool", "provenance"},
     {"sim", "data"},
     {"tasks", "models"},
     {"rollout", "evaluate", "planner"},
@@ -38,6 +38,7 @@ TORCH_FREE = {
         "geometry",
         "journal",
         "lock",
+        "digests",
         "pool",
         "provenance",
         "sim",

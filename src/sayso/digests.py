@@ -1,0 +1,47 @@
+"""Write down what each file of a folder holds, and find out later which were damaged since.
+
+    sha256 of each file  -->  SHA256SUMS, a line per file, as `sha256sum` writes them
+
+So `sha256sum --check SHA256SUMS` tells the same without sayso. A folder that has none is taken on trust:
+older versions wrote none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+SUMS = "SHA256SUMS"
+
+
+def write_digests(folder: Path, names: Iterable[str]) -> Path:
+    """Write down the digest of some of a folder's files, and return where."""
+    path = folder / SUMS
+    path.write_text("".join(f"{_digest(folder / name)}  {name}\n" for name in sorted(names)))
+    return path
+
+
+def damaged(folder: Path, names: Iterable[str]) -> list[str]:
+    """Say of each of these files what is wrong with it; nothing if they are as they were written.
+
+    Args:
+        folder: where they lie.
+        names: of files that must be there.
+    """
+    wanted = sorted(names)
+    wrong = [f"{name} is missing" for name in wanted if not (folder / name).is_file()]
+    if wrong or not (folder / SUMS).exists():
+        return wrong
+    written: dict[str, str] = {}
+    for line in (folder / SUMS).read_text(errors="replace").splitlines():
+        digest, _, name = line.partition("  ")
+        written[name] = digest
+    if not written.keys() >= set(wanted):
+        return [f"{SUMS} is damaged itself"]
+    return [f"{name} was damaged" for name in wanted if _digest(folder / name) != written[name]]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
