@@ -11,8 +11,9 @@ from pathlib import Path
 import tyro
 
 from results_file import ROOT, evaluated, success, write_result
-from sayso.cli import EXPERT, EvalConfig
+from sayso.measure import EvalConfig
 from sayso.spec import seeds
+from sayso.subject import EXPERT
 from sayso.tasks.task import TASKS
 
 

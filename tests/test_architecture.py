@@ -18,18 +18,18 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 
 ROWS = [
     {"spec"},
-    {"geometry", "journal", "lock", "digests", "pool", "provenance"},
+    {"geometry", "journal", "lock", "digests", "pool", "provenance", "flags", "refusals"},
     {"sim", "data"},
     {"tasks", "models"},
     {"rollout", "evaluate", "planner"},
     {"learn", "runtime"},
-    {"cli", "demo", "studio", "subject"},
+    {"cli", "demo", "measure", "studio", "subject"},
     {"", "__main__"},  # the package itself, which offers names from everywhere
 ]
 ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 INSIDE_A_ROW = {
-    *(("provenance", "pool"), ("evaluate", "rollout"), ("planner", "rollout")),
-    *(("cli", "demo"), ("cli", "studio"), ("cli", "subject")),
+    *(("provenance", "pool"), ("pool", "refusals"), ("evaluate", "rollout"), ("planner", "rollout")),
+    *(("cli", "demo"), ("cli", "studio"), ("cli", "subject"), ("cli", "measure"), ("measure", "subject")),
 }
 
 TORCH_FREE = {
@@ -39,6 +39,8 @@ TORCH_FREE = {
         "journal",
         "lock",
         "digests",
+        "flags",
+        "refusals",
         "pool",
         "provenance",
         "sim",

@@ -78,9 +78,7 @@ def test_help_names_every_verb_and_comes_at_once_without_torch():
 @pytest.mark.parametrize("verb", FLAGS)
 def test_each_verb_has_these_flags_and_no_others(verb, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    with pytest.raises(SystemExit) as ended:
-        cli.main([verb, "--help"])
-    assert ended.value.code == 0
+    assert cli.main([verb, "--help"]) == 0
     shown = re.findall(r"^[│ ]*(--[a-z][a-z.-]*)", capsys.readouterr().out, flags=re.MULTILINE)
     assert shown == FLAGS[verb]
 
@@ -99,19 +97,12 @@ def test_an_unknown_verb_is_refused_in_one_line_with_the_nearest_one():
     ]
 
 
-def test_an_unknown_flag_is_refused_with_the_nearest_one(capsys):
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["eval", "expert", "--wolrd", "home"])
-    assert ended.value.code == 2
-    assert "--world" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["show", "nowhere"], "nowhere holds no finished dataset"),
         (["eval", "nowhere", "--world", "home"], "there is no checkpoint in 'nowhere'"),
-        (["eval", "expert", "--world", "home", "--episodes", "0"], "episodes and execute >= 1"),
+        (["eval", "expert", "--world", "home", "--episodes", "0"], "--episodes is 0, but must be at least 1"),
     ],
 )
 def test_a_refusal_is_one_line_on_stderr_and_exit_code_2(arguments, words, capsys, tmp_path, monkeypatch):
@@ -125,10 +116,8 @@ def test_a_refusal_is_one_line_on_stderr_and_exit_code_2(arguments, words, capsy
 
 
 def test_impossible_noise_is_refused_before_anything_is_recorded(capsys, tmp_path):
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["record", "--world", "home", "--out", str(tmp_path / "x"), "--noise.deg", "-1"])
-    assert ended.value.code == 2
-    assert "scales >= 0" in capsys.readouterr().err
+    assert cli.main(["record", "--world", "home", "--out", str(tmp_path / "x"), "--noise.deg", "-1"]) == 2
+    assert "--noise.deg is -1.0, but must be at least 0" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
 
 

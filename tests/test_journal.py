@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sayso.cli import EvalConfig, _journal
 from sayso.evaluate import evaluate
 from sayso.journal import Journal, from_json, to_json
+from sayso.measure import EvalConfig, _journal
 from sayso.spec import Episode, Outcome, SaysoError, seeds
 from small_worlds import breaks_on, expert_of, spot_world
 

@@ -111,7 +111,7 @@ def test_noise_comes_in_bursts_of_the_asked_deviation_and_correlation():
 
 
 def test_noise_with_a_unit_it_does_not_know_or_impossible_scales_is_refused():
-    with pytest.raises(ValueError, match="scales"):
+    with pytest.raises(ValueError, match="deg is -1"):
         ActionNoise(deg=-1)
     with pytest.raises(ValueError, match="span"):
         ActionNoise(burst_s=(1.0, 0.3))

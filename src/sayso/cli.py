@@ -8,80 +8,85 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import json
+import os
+import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
+from sayso import flags
 from sayso import subject as subjects
-from sayso.spec import EXECUTE, SaysoError, known
+from sayso.refusals import in_one_sentence, refuse_unknown_renderer
+from sayso.spec import SaysoError, known
 from sayso.subject import EXPERT
 
-if TYPE_CHECKING:
-    from sayso.journal import Journal
-
 C = TypeVar("C")
-BESIDES = ("families", "episodes", "start", "workers", "out", "films", "max_films")
-"""Fields of `EvalConfig` that decide how many episodes there are and how they are run, but no episode."""
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvalConfig:
-    """Say what to measure a policy on."""
-
-    world: str
-    """Where it happens: tabletop, home, metaworld or metaworld-lerobot."""
-    families: tuple[str, ...] = ()
-    """Families of tasks; none named means all of the world's."""
-    episodes: int = 100
-    """Episodes of each family, each on a seed of its own."""
-    split: Literal["test", "validation"] = "test"
-    """Block of seeds to draw from; both are disjoint from training."""
-    start: int = 0
-    """Number of seeds of the split to skip."""
-    execute: int = EXECUTE
-    """How many actions of a chunk to apply before looking again."""
-    swap: bool = False
-    """Name another object of the same scene, and count which one the policy goes for."""
-    workers: int = 0
-    """Processes that evaluate side by side; 0 is one per core."""
-    out: Path | None = None
-    """File for the report, as JSON. An evaluation that was stopped goes on when it is asked for again."""
-    films: Path | None = None
-    """Folder for films of the first failures."""
-    max_films: int = 5
-    """How many failures to film."""
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that cannot work."""
-        if self.episodes < 1 or self.start < 0 or self.execute < 1 or self.workers < 0 or self.max_films < 0:
-            raise ValueError(
-                f"episodes and execute >= 1, start, workers and max_films >= 0 are needed: {self}"
-            )
+EXIT_NO_READER = 141
+"""What a shell says of a command whose reader left in the middle, as in ``sayso show d | head -1``."""
+DATASET = {"DATASET": "folder of a LeRobotDataset"}
+CHECKPOINT = {"CHECKPOINT": "folder of a policy"}
+DRIVER = {"CHECKPOINT": "folder of a policy, or ws://host:port of one elsewhere"}
+INSTRUCTION = {"INSTRUCTION": 'what to do, such as "put the can in the bowl"'}
+SUBJECT = {
+    "CHECKPOINT": f"folder of a policy, {EXPERT!r} for the world's own expert, or ws://host:port of a policy "
+    "elsewhere"
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Carry out one command and return its exit code: 0, 2 for what was refused, 130 for Ctrl-C."""
+    """Carry out one command and return its exit code.
+
+    Returns:
+        0 when it was done; 1 when it was carried out and came to nothing, such as an evaluation without a
+        valid episode; 2 for what was refused; 130 for Ctrl-C. What a person, a disk or a machine can do wrong
+        is one sentence on stderr. Anything else is a bug, and keeps its traceback.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _carry_out(given)
+        sys.stdout.flush()
+    except (SaysoError, OSError, MemoryError) as error:
+        if isinstance(error, BrokenPipeError) and _reader_left():
+            return EXIT_NO_READER
+        return _refuse(str(error) if isinstance(error, SaysoError) else in_one_sentence(error))
+    except KeyboardInterrupt:
+        print("sayso: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return code
+
+
+def _carry_out(given: list[str]) -> int:
     if not given or given[0] in ("-h", "--help"):
         print(overview())
         return 0
     if given[0] == "--version":
         print(f"sayso {version()}")
         return 0
+    verb = VERBS[known("verb", given[0], VERBS)]
+    refuse_unknown_renderer()
     try:
-        return VERBS[known("verb", given[0], VERBS)].run(given[1:])
-    except (SaysoError, FileNotFoundError) as error:
-        print(f"sayso: {error}", file=sys.stderr)
-        return EXIT_REFUSED
-    except KeyboardInterrupt:
-        print("sayso: interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return verb.run(given[1:])
+    except SystemExit as shown:  # the flags' help
+        return int(shown.code or 0)
+
+
+def _refuse(sentence: str) -> int:
+    with contextlib.suppress(OSError):  # nobody may be listening there either
+        print(f"sayso: {sentence}", file=sys.stderr)
+    return EXIT_REFUSED
+
+
+def _reader_left() -> bool:
+    """Tell whether what is printed goes into a pipe; if so, let the rest of it go into nothing."""
+    if not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def overview() -> str:
@@ -127,7 +132,7 @@ def _record(given: list[str]) -> int:
 def _show(given: list[str]) -> int:
     from sayso.data.preview import ShowConfig, show
 
-    dataset, config = _subject_and_config(ShowConfig, "show", given, "DATASET", "folder of a LeRobotDataset")
+    dataset, config = _config(ShowConfig, "show", given, DATASET)
     sheet, film = show(Path(dataset), config)
     print(f"contact sheet: {sheet}\nfilm: {film}")
     return 0
@@ -143,19 +148,15 @@ def _train(given: list[str]) -> int:
 def _teach(given: list[str]) -> int:
     from sayso.learn.wordings import TeachConfig, teach
 
-    checkpoint, config = _subject_and_config(TeachConfig, "teach", given, "CHECKPOINT", "folder of a policy")
+    checkpoint, config = _config(TeachConfig, "teach", given, CHECKPOINT)
     print(f"policy: {teach(Path(checkpoint), config)}")
     return 0
 
 
 def _eval(given: list[str]) -> int:
-    subject, config = _subject_and_config(
-        EvalConfig,
-        "eval",
-        given,
-        "CHECKPOINT",
-        f"folder of a policy, {EXPERT!r} for the world's own expert, or ws://host:port of a policy elsewhere",
-    )
+    from sayso.measure import EvalConfig, evaluate_policy
+
+    subject, config = _config(EvalConfig, "eval", given, SUBJECT)
     return evaluate_policy(subject, config)
 
 
@@ -168,9 +169,7 @@ def _demo(given: list[str]) -> int:
 def _export(given: list[str]) -> int:
     from sayso.runtime.export import ExportConfig, export
 
-    checkpoint, config = _subject_and_config(
-        ExportConfig, "export", given, "CHECKPOINT", "folder of a policy"
-    )
+    checkpoint, config = _config(ExportConfig, "export", given, CHECKPOINT)
     print(f"policy: {export(Path(checkpoint), config)}")
     return 0
 
@@ -181,7 +180,7 @@ def _serve(given: list[str]) -> int:
     from sayso import pool
     from sayso.runtime.server import PolicyServer, ServeConfig, run_server
 
-    checkpoint, config = _subject_and_config(ServeConfig, "serve", given, "CHECKPOINT", "folder of a policy")
+    checkpoint, config = _config(ServeConfig, "serve", given, CHECKPOINT)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     policy = subjects.load(checkpoint, pool.cores())
     server = PolicyServer(
@@ -196,25 +195,9 @@ def _serve(given: list[str]) -> int:
 
 
 def _run(given: list[str]) -> int:
-    import tyro
-
     from sayso.runtime.run import RunConfig, run
 
-    checkpoint = Annotated[
-        str,
-        tyro.conf.Positional,
-        tyro.conf.arg(metavar="CHECKPOINT", help="folder of a policy, or ws://host:port of one elsewhere"),
-    ]
-    instruction = Annotated[
-        str,
-        tyro.conf.Positional,
-        tyro.conf.arg(metavar="INSTRUCTION", help='what to do, such as "put the can in the bowl"'),
-    ]
-    wanted: Any = tuple[checkpoint, instruction, Annotated[RunConfig, tyro.conf.arg(name="")]]
-    with _refusing_values():
-        subject, sentence, config = tyro.cli(
-            wanted, args=given, prog="sayso run", description=VERBS["run"].summary
-        )
+    subject, sentence, config = _config(RunConfig, "run", given, DRIVER | INSTRUCTION)
     policy, features = subjects.policy_and_features(subject, config.threads)
     return 1 if run(policy, features, sentence, config).fault else 0
 
@@ -228,90 +211,9 @@ def _studio(given: list[str]) -> int:
     return 0
 
 
-def evaluate_policy(subject: str, config: EvalConfig) -> int:
-    """Measure a checkpoint, or the expert of a world, print the report and write it where asked."""
-    from sayso import pool
-    from sayso.evaluate import evaluate
-    from sayso.rollout import chosen_families, offer_of, packaged_world
-    from sayso.spec import seeds
-
-    training = subjects.learned_from(subject)
-    make_world = partial(packaged_world, config.world)
-    journal = _journal(subject, config)
-    report = evaluate(
-        make_world,
-        subjects.maker_of(subject),
-        families=chosen_families(offer_of(make_world), config.families),
-        seeds=seeds(config.split, config.episodes, config.start),
-        workers=config.workers or pool.cores(),
-        execute=config.execute,
-        options={"swap": True} if config.swap else None,
-        films=config.films,
-        max_films=config.max_films,
-        training=training,
-        config={"policy": subject, **_plain(config)},
-        journal=journal,
-    )
-    print(report)
-    if config.out:
-        print(f"report: {report.write(config.out)}")
-    if journal and not report.partial:
-        journal.close()
-    for film in report.films:
-        print(f"film: {film}")
-    return 0
-
-
-def _journal(subject: str, config: EvalConfig) -> Journal | None:
-    """Return the journal beside the report, told apart by all that decides an episode."""
-    from sayso.journal import Journal
-    from sayso.provenance import provenance
-
-    if config.out is None:
-        return None
-    asked = {name: value for name, value in _plain(config).items() if name not in BESIDES}
-    asked |= {"policy": subject, "weights": subjects.weights_of(subject), "commit": provenance()["commit"]}
-    return Journal(config.out.with_suffix(".episodes.jsonl"), asked)
-
-
-def _plain(config: EvalConfig) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
-    return plain
-
-
-def _config(config: type[C], verb: str, given: list[str]) -> C:
-    """Read a config dataclass from the command line."""
-    import tyro
-
-    with _refusing_values():
-        return tyro.cli(config, args=given, prog=f"sayso {verb}", description=VERBS[verb].summary)
-
-
-def _subject_and_config(
-    config: type[C], verb: str, given: list[str], subject: str, help: str
-) -> tuple[str, C]:
-    """Read what a verb is about, the one word without a flag, and its config dataclass."""
-    import tyro
-
-    word = Annotated[
-        str, tyro.conf.Positional, tyro.conf.arg(name=subject.lower(), metavar=subject, help=help)
-    ]
-    flags = Annotated[config, tyro.conf.arg(name="")]  # type: ignore[valid-type]
-    wanted: Any = tuple[word, flags]
-    with _refusing_values():
-        found: tuple[str, C] = tyro.cli(
-            wanted, args=given, prog=f"sayso {verb}", description=VERBS[verb].summary
-        )
-    return found
-
-
-@contextlib.contextmanager
-def _refusing_values() -> Iterator[None]:
-    """Turn the ValueError of a config into a refusal; from elsewhere it is a bug and keeps its traceback."""
-    try:
-        yield
-    except ValueError as error:
-        raise SaysoError(str(error)) from error
+def _config(config: type[C], verb: str, given: list[str], words: Mapping[str, str] | None = None) -> Any:
+    """Read a config dataclass, and the words before it, from the command line behind a verb."""
+    return flags.read(config, verb, VERBS[verb].summary, given, words)
 
 
 VERBS: Mapping[str, Verb] = {

@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar, cast
 
+from sayso.refusals import in_one_sentence
 from sayso.spec import SaysoError
 
 J = TypeVar("J")
@@ -224,6 +225,8 @@ def _guarded(call: Callable[[], Any]) -> Any:
         return call()
     except SaysoError as error:
         return _Raised(str(error))
+    except (OSError, MemoryError) as error:
+        return _Raised(in_one_sentence(error))
     except Exception:  # the border of a process: the parent raises it again
         last = traceback.format_exc().strip().splitlines()[-TRACEBACK_LINES:]
         return _Raised("\n".join(["a worker failed:", *last]))

@@ -9,6 +9,7 @@ Evaluation, recording, DAgger and reinforcement learning all use this one loop::
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ from sayso.spec import (
     STATE,
     Array,
     Chunk,
+    ConfigError,
     Episode,
     FeatureMismatchError,
     Features,
@@ -35,6 +37,8 @@ from sayso.spec import (
     Observation,
     Outcome,
     Policy,
+    above,
+    at_least,
     known,
 )
 
@@ -207,12 +211,12 @@ class ActionNoise:
 
     def __post_init__(self) -> None:
         """Refuse scales below zero and spans that are empty or run backwards."""
-        scales = (self.deg, self.percent, self.m_per_s, self.deg_per_s, self.share)
-        if min(scales) < 0 or self.correlation_steps <= 0:
-            raise ValueError(f"noise has scales >= 0 and a correlation > 0 steps, but got {self}")
-        for low, high in (self.burst_s, self.pause_s):
-            if not 0 < low <= high:
-                raise ValueError(f"a span of seconds is 0 < shortest <= longest, but got ({low}, {high})")
+        at_least(self, deg=0, percent=0, m_per_s=0, deg_per_s=0, share=0)
+        above(self, correlation_steps=0)
+        for name in ("burst_s", "pause_s"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high < math.inf:
+                raise ConfigError(f"{name} is ({low}, {high}), but a span is 0 < shortest <= longest")
 
     def begin(self, features: Features, seed: int) -> Disturbance:
         """Return the noise of one episode; the same seed gives the same noise."""

@@ -14,6 +14,7 @@ Conventions, written here once and nowhere contradicted:
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -114,16 +115,48 @@ class Features:
 def check_fits(policy: Features, world: Features) -> None:
     """Raise `FeatureMismatchError`, unless a policy can act where `world` comes from.
 
-    The message lists all that differs. Labels are left out: only training sees them.
+    The message says what differs and nothing else. Labels are left out: only training sees them.
     """
-    own, given = policy.to_json(), world.to_json()
-    wrong = [
-        f"{name}: the policy was trained for {own[name]}, the world has {given[name]}"
-        for name in own
-        if name != "points" and own[name] != given[name]
+    if wrong := differences(policy, world, "the policy", "the world"):
+        raise FeatureMismatchError("policy and world do not fit: " + "; ".join(wrong))
+
+
+def differences(one: Features, other: Features, first: str, second: str) -> list[str]:
+    """Say in short phrases how two kinds of features differ; nothing if they fit together.
+
+    Args:
+        one: features of what is called `first`, such as "the policy".
+        other: features of what is called `second`.
+        first: its name.
+        second: its name.
+    """
+    found = [
+        f"{name} is {getattr(one, name)!r} in {first} and {getattr(other, name)!r} in {second}"
+        for name in ("robot_type", "fps")
+        if getattr(one, name) != getattr(other, name)
     ]
-    if wrong:
-        raise FeatureMismatchError("policy and world do not fit.\n  " + "\n  ".join(wrong))
+    sizes = [{name: f"{h} x {w} pixels" for name, (h, w) in f.cameras.items()} for f in (one, other)]
+    found += _unlike("camera", first, second, *sizes)
+    for what in ("state", "action"):
+        units = [{d.name: d.unit or "no unit" for d in getattr(f, what)} for f in (one, other)]
+        found += _unlike(what, first, second, *units)
+        names = [list(of) for of in units]
+        if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
+            found.append(f"{what} has another order in {second}: {', '.join(names[1])}")
+    return found
+
+
+def _unlike(
+    what: str, first: str, second: str, one: Mapping[str, str], other: Mapping[str, str]
+) -> list[str]:
+    """Say which named things are in one only, and which are not the same in both."""
+    lonely = [(first, [n for n in one if n not in other]), (second, [n for n in other if n not in one])]
+    found = [f"{what} only in {where}: {', '.join(names)}" for where, names in lonely if names]
+    return found + [
+        f"{what} {name} is {one[name]} in {first} and {other[name]} in {second}"
+        for name in one
+        if name in other and one[name] != other[name]
+    ]
 
 
 @dataclass(frozen=True)
@@ -243,12 +276,12 @@ def seeds(split: str, n: int, start: int = 0) -> list[int]:
 
     Raises:
         UnknownNameError: if there is no such split.
-        ValueError: if the split has fewer seeds than asked for.
+        ConfigError: if the split has fewer seeds than asked for.
     """
     block = SPLITS[known("split", split, SPLITS)]
     chosen = block[start : start + n]
     if len(chosen) < n or start < 0:
-        raise ValueError(f"split {split!r} holds {len(block)} seeds; {n} from {start} on do not fit")
+        raise ConfigError(f"split {split!r} holds {len(block)} seeds; {n} from {start} on do not fit")
     return list(chosen)
 
 
@@ -262,6 +295,10 @@ def split_of(seed: int) -> str:
 
 class SaysoError(Exception):
     """Be the ancestor of every error this package raises on purpose."""
+
+
+class ConfigError(SaysoError, ValueError):
+    """Report a setting that cannot work: which one, what it is, and what is allowed."""
 
 
 class NotFiniteError(SaysoError):
@@ -294,3 +331,17 @@ def known(kind: str, given: str, allowed: Iterable[str]) -> str:
     if given not in names:
         raise UnknownNameError(kind, given, names)
     return given
+
+
+def at_least(config: object, **lowest: float) -> None:
+    """Raise `ConfigError` unless each named field of a config is finite and at least so large."""
+    for name, low in lowest.items():
+        if not low <= getattr(config, name) < math.inf:
+            raise ConfigError(f"{name} is {getattr(config, name)}, but must be at least {low:g}")
+
+
+def above(config: object, **bounds: float) -> None:
+    """Raise `ConfigError` unless each named field of a config is finite and larger than its bound."""
+    for name, bound in bounds.items():
+        if not bound < getattr(config, name) < math.inf:
+            raise ConfigError(f"{name} is {getattr(config, name)}, but must be above {bound:g}")

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from sayso.data import film as pictures
 from sayso.data.reader import Dataset, RecordedEpisode
-from sayso.spec import ACTION, Observation
+from sayso.spec import ACTION, Observation, at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,7 @@ class ShowConfig:
 
     def __post_init__(self) -> None:
         """Refuse to show nothing."""
-        if self.episodes < 1:
-            raise ValueError(f"episodes is {self.episodes}, but must be at least 1")
+        at_least(self, episodes=1)
 
 
 def show(root: Path, config: ShowConfig) -> tuple[Path, Path]:

@@ -25,7 +25,17 @@ from numpy.typing import NDArray
 from sayso.data.frames import cached_frames, taken
 from sayso.data.normalize import RELATIVE, Integers, Stats, relative_chunk, relative_dimensions
 from sayso.data.reader import Dataset
-from sayso.spec import ACTION, POINTS, STATE, TASK, FeatureMismatchError, Features, Image, image_key
+from sayso.spec import (
+    ACTION,
+    POINTS,
+    STATE,
+    TASK,
+    FeatureMismatchError,
+    Features,
+    Image,
+    differences,
+    image_key,
+)
 
 ACTION_IS_PAD = "action_is_pad"
 _ENOUGH_CHUNKS = 20_000
@@ -228,9 +238,11 @@ def _common_features(datasets: Sequence[Dataset]) -> Features:
     first = datasets[0]
     for other in datasets[1:]:
         if other.features != first.features:
+            wrong = differences(first.features, other.features, str(first.root), str(other.root))
+            if first.features.points != other.features.points:
+                wrong.append("they label other points, or only one of them has labels")
             raise FeatureMismatchError(
-                f"{first.root} and {other.root} cannot be read together: their features are "
-                f"{first.features.to_json()} and {other.features.to_json()}"
+                f"{first.root} and {other.root} cannot be read together: {'; '.join(wrong)}"
             )
     return first.features
 

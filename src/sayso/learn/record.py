@@ -34,7 +34,7 @@ from sayso import pool
 from sayso.data.writer import EpisodeKey, assemble, recorded, stage_episode
 from sayso.provenance import provenance, write_json
 from sayso.rollout import ActionNoise, World, chosen_families, offer_of, packaged_world, rollout
-from sayso.spec import EXECUTE, SPLITS, Episode, Outcome, Policy, SaysoError
+from sayso.spec import EXECUTE, SPLITS, Episode, Outcome, Policy, SaysoError, at_least
 
 FAILED = "failed.jsonl"
 RECORDING = "recording.json"
@@ -73,8 +73,7 @@ class RecordConfig:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
-        if self.episodes < 1 or self.start < 0 or self.workers < 0 or self.execute < 1:
-            raise ValueError(f"episodes and execute >= 1, start and workers >= 0 are needed, but got {self}")
+        at_least(self, episodes=1, start=0, workers=0, execute=1)
         if self.keep == "successes" and self.policy is None:
             raise ValueError("own successes need a policy that acts; an expert's are kept anyway")
 

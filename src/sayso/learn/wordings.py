@@ -33,7 +33,7 @@ from sayso.models.language import WordReader
 from sayso.models.policy import VLAPolicy
 from sayso.models.words import LEARNING, FrozenTextEncoder
 from sayso.provenance import provenance, training_facts
-from sayso.spec import SaysoError
+from sayso.spec import SaysoError, at_least
 from sayso.tasks.mt50 import WORDINGS as MT50_WORDINGS
 
 Wordings = Mapping[str, Sequence[str]]
@@ -74,8 +74,7 @@ class TeachConfig:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
-        if self.steps < 1 or self.batch_size < 1 or self.threads < 1:
-            raise ValueError(f"steps, batch_size and threads must be at least 1: {self}")
+        at_least(self, steps=1, batch_size=1, threads=1)
         for name in ("drop", "probe_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but a share lies in 0..1, 1 excluded")

@@ -46,7 +46,7 @@ from sayso.runtime.exported import (
 )
 from sayso.runtime.graphs import PRECISIONS, Feeds, Graph, graph_of, write_graph
 from sayso.runtime.parity import Agreement, ClosedLoop, Latency, Sample
-from sayso.spec import ACTION, STATE, Array, Policy
+from sayso.spec import ACTION, STATE, Array, Policy, above, at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +85,8 @@ class ExportConfig:
                 f"{self.engine} cannot compute in {self.precision}, but in {allowed}; "
                 f"{self.precision} needs {able}"
             )
-        if min(self.frames, self.calls, self.threads) < 1 or self.verify < 0 or self.tolerance <= 0:
-            raise ValueError(
-                f"frames, calls and threads >= 1, verify >= 0 and tolerance > 0 are needed: {self}"
-            )
+        at_least(self, frames=1, calls=1, threads=1, verify=0)
+        above(self, tolerance=0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,17 @@ from sayso.runtime.limits import Limits, UnsafeActionError
 from sayso.runtime.report import KEPT, RunReport, Spread
 from sayso.runtime.robot import DRIVER_ERRORS, check_robot, command, look, vector
 from sayso.runtime.stopping import Stop
-from sayso.spec import STATE, Array, FeatureMismatchError, Features, Observation, Policy, Robot
+from sayso.spec import (
+    STATE,
+    Array,
+    FeatureMismatchError,
+    Features,
+    Observation,
+    Policy,
+    Robot,
+    above,
+    at_least,
+)
 
 SWITCH_S = 0.0005
 """How long a thread may keep the interpreter from another; Python's own 5 ms would be felt as jitter."""
@@ -85,14 +95,8 @@ class LoopConfig:
 
     def __post_init__(self) -> None:
         """Refuse times that cannot be."""
-        may_be_zero, above_zero = (self.hz, self.seconds, self.rest_s), (self.watchdog_ms, self.patience_s)
-        if not (
-            all(0 <= number < math.inf for number in may_be_zero)
-            and all(0 < number < math.inf for number in above_zero)
-        ):
-            raise ValueError(
-                f"hz, seconds and rest_s >= 0, watchdog_ms and patience_s > 0 are needed, but got {self}"
-            )
+        at_least(self, hz=0, seconds=0, rest_s=0)
+        above(self, watchdog_ms=0, patience_s=0)
         make_strategy(self.strategy, self.execute)
 
 

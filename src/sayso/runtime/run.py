@@ -15,7 +15,7 @@ from sayso.runtime.report import RunReport
 from sayso.runtime.robot import DRIVER_ERRORS, DryRun, ImaginedRobot, SimulatedRobot
 from sayso.runtime.stopping import Stop, on_key, on_signals
 from sayso.sim.scene import WORLD_OF
-from sayso.spec import Features, Policy, Robot, SaysoError, known, seeds
+from sayso.spec import Features, Policy, Robot, SaysoError, at_least, known, seeds
 from sayso.tasks.language import NotUnderstoodError, parse
 from sayso.tasks.task import TASKS
 from sayso.tasks.world import World
@@ -61,8 +61,7 @@ class RunConfig(LoopConfig):
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
         super().__post_init__()
-        if self.seed < 0 or self.threads < 1:
-            raise ValueError(f"seed >= 0 and threads >= 1 are needed, but got {self.seed} and {self.threads}")
+        at_least(self, seed=0, threads=1)
 
 
 def run(

@@ -21,7 +21,6 @@ import contextlib
 import hmac
 import ipaddress
 import logging
-import math
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -50,11 +49,14 @@ from sayso.spec import (
     STATE,
     TASK,
     Chunk,
+    ConfigError,
     FeatureMismatchError,
     Features,
     Observation,
     Policy,
     SaysoError,
+    above,
+    at_least,
     image_key,
 )
 
@@ -87,14 +89,10 @@ class ServeConfig:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
-        if (
-            not 0 <= self.port < 2**16
-            or self.connections < 1
-            or not all(0 < number < math.inf for number in (self.max_mb, self.idle_s))
-        ):
-            raise ValueError(
-                f"a port of 0 to 65535, connections >= 1, max-mb and idle-s > 0 are needed: {self}"
-            )
+        if not 0 <= self.port < 2**16:
+            raise ConfigError(f"port is {self.port}, but ports run from 0 (any that is free) to 65535")
+        at_least(self, connections=1)
+        above(self, max_mb=0, idle_s=0)
 
 
 class PolicyServer:

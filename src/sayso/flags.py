@@ -1,0 +1,128 @@
+"""Read the flags of a verb into its config dataclass, and refuse what is wrong with them in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+from sayso.spec import SaysoError, UnknownNameError
+
+C = TypeVar("C")
+_EXPLAINED = (
+    (re.compile(r"invalid literal for int\(\) with base 10: (.*)"), r"\1 is not a whole number"),
+    (re.compile(r"could not convert string to float: (.*)"), r"\1 is not a number"),
+    (re.compile(r"Expected 1 values"), "Expected one value"),
+)
+"""What Python and tyro say of a value, and what a person would."""
+
+
+class UsageError(SaysoError):
+    """Report a command line that cannot be understood, and which flag is wrong."""
+
+
+def read(
+    config: type[C], verb: str, summary: str, given: Sequence[str], words: Mapping[str, str] | None = None
+) -> Any:
+    """Return what was given: the config, or a tuple of the words before it and the config.
+
+    Args:
+        config: a dataclass whose fields are the flags.
+        verb: what it belongs to, such as ``eval``.
+        summary: the verb's line in the overview.
+        given: the command line behind the verb.
+        words: name of each word that comes without a flag, such as ``CHECKPOINT``, and what it is.
+
+    Raises:
+        UsageError: if a flag or a word is unknown, missing or unreadable.
+        SaysoError: if the config refuses a value.
+        SystemExit: with code 0, when help was asked for and shown.
+    """
+    import tyro
+
+    wanted: Any = config
+    if words:
+        typed = [_word(name, help) for name, help in words.items()]
+        wanted = tuple[*typed, Annotated[config, tyro.conf.arg(name="")]]  # type: ignore[valid-type]
+    prog, said = f"sayso {verb}", io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(wanted, args=list(given), prog=prog, description=summary)
+    except ValueError as error:
+        raise UsageError(_with_flag(str(error), config)) from error
+    except SystemExit as ended:
+        if not ended.code:
+            raise
+        refused = _sentence(said.getvalue(), ended, config, prog, given)
+        raise UsageError(f"{refused.rstrip('.')}. `{prog} --help` explains the flags") from None
+
+
+def _word(name: str, help: str) -> Any:
+    import tyro
+
+    about = tyro.conf.arg(name=name.lower(), metavar=name, help=help)
+    return Annotated[str, tyro.conf.Positional, about]
+
+
+def _sentence(box: str, ended: SystemExit, config: type[Any], prog: str, given: Sequence[str]) -> str:
+    """Say what tyro drew a box around."""
+    flags = _flags(config)
+    for part in given:
+        name = part.partition("=")[0].replace("_", "-")
+        if re.match(r"--[a-z]", name) and name not in flags:
+            return str(UnknownNameError(f"flag of {prog.removeprefix('sayso ')}", name, flags))
+    titled, text = _title_and_text(box)
+    if "Required options" in titled:
+        needed = re.findall(r"^(?:│ {5}| {6})(\S+)", box.partition("Unrecognized options")[0], re.MULTILINE)
+        return f"{prog.removeprefix('sayso ')} needs {' and '.join(needed)}"
+    if refused := re.match(r"Error parsing (?!-|[A-Z]+:)\S+: (.*)", text):
+        return _with_flag(_reason(ended) or refused[1], config)
+    if choice := re.match(r"invalid choice '(.*)' for argument '(.*)'\. Expected one of \((.*)\)", text):
+        return str(UnknownNameError(choice[2], choice[1], re.findall(r"'([^']*)'", choice[3])))
+    text = text.removeprefix("Error parsing ")
+    for pattern, instead in _EXPLAINED:
+        text = pattern.sub(instead, text)
+    return (
+        f"{prog.removeprefix('sayso ')} understands no {text.partition(': ')[2]!r}"
+        if "Unrecognized" in titled
+        else text
+    )
+
+
+def _title_and_text(box: str) -> tuple[str, str]:
+    """Return what stands in the first two parts of a box, whatever its lines are drawn with."""
+    parts = re.split(r"^[│ ]*[─-]{10,}[│ ]*$|╮$", box, flags=re.MULTILINE)
+    title, text, *_ = (" ".join(re.sub("[│╭╰╯─]", " ", part).split()) for part in [*parts, ""])
+    return title, text
+
+
+def _reason(error: BaseException | None) -> str:
+    """Return the words of the config that refused a value, which tyro has wrapped."""
+    while error is not None:
+        if isinstance(error, ValueError):
+            return str(error)
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _with_flag(text: str, config: type[Any]) -> str:
+    """Write ``--max-mb is -1`` where a config said ``max_mb is -1``."""
+    name, space, rest = text.partition(" ")
+    written = name.replace("_", "-")
+    flags = [flag for flag in _flags(config) if flag == f"--{written}" or flag.endswith(f".{written}")]
+    return (flags[0] if flags else name) + space + rest
+
+
+def _flags(config: type[Any], prefix: str = "--") -> list[str]:
+    """Return every flag there is, such as ``--noise.deg``."""
+    found, types = ["--help"] * (prefix == "--"), get_type_hints(config)
+    for field in dataclasses.fields(config):
+        name = field.name.replace("_", "-")
+        if dataclasses.is_dataclass(types[field.name]):
+            found += _flags(types[field.name], f"{prefix}{name}.")
+        else:
+            found += [prefix + name] + [f"{prefix}no-{name}"] * (types[field.name] is bool)
+    return found

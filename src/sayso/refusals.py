@@ -1,0 +1,60 @@
+"""Say in one sentence what went wrong that is no bug: a full disk, missing rights, memory, a variable."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+
+from sayso.spec import SaysoError, UnknownNameError
+
+REMEDIES: Mapping[int, str] = {
+    errno.ENOSPC: "The disk is full: make room there or name a place on another disk, then give the same "
+    "command again; what was finished is kept",
+    errno.EDQUOT: "Your share of the disk is full: make room or name a place on another disk, then give the "
+    "same command again; what was finished is kept",
+    errno.EACCES: "Give yourself the right to it, or name another place",
+    errno.EPERM: "Give yourself the right to it, or name another place",
+    errno.EROFS: "Nothing can be written on that disk: name another place",
+    errno.EISDIR: "A file is meant, and this is a folder: name another",
+    errno.ENOTDIR: "A folder is meant, and this is a file or lies below one: name another place",
+    errno.EEXIST: "Something of that name is there already: name another, or move it away",
+    errno.ENOTEMPTY: "Something of that name is there already: name another, or move it away",
+    errno.ENOENT: "Look whether the name is right and everything is still there",
+    errno.ENAMETOOLONG: "The name is too long for this disk: name another",
+    errno.EMFILE: "Too many files are open: close other programs, or raise `ulimit -n`",
+    errno.EIO: "The disk does not answer as it should: try another, and make a copy of what matters",
+    errno.ENOMEM: "There is no memory left: close other programs, or ask for less at once",
+    errno.EADDRINUSE: "Another program has that port: choose another with --port",
+    errno.ECONNREFUSED: "Nobody answers there: look whether the server runs, and its address",
+}
+"""What to do about an error of the operating system, by its number."""
+DRAWS_WITH = ("egl", "osmesa", "glfw", "glx", "cgl", "wgl")
+SWITCHES = ("", "enable", "enabled", "on", "true", "1", "disable", "disabled", "off", "false", "0")
+
+
+def in_one_sentence(error: OSError | MemoryError) -> str:
+    """Return what went wrong, where, and what to do about it.
+
+    An error that was raised with a sentence instead of a number already says it all.
+    """
+    if isinstance(error, MemoryError):
+        return "there is not enough memory. Close other programs, or ask for less (--workers, --batch-size)"
+    if error.errno is None or not error.strerror:
+        return str(error) or type(error).__name__
+    where = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    what = error.strerror[0].lower() + error.strerror[1:]
+    remedy = REMEDIES.get(error.errno, "")
+    return ": ".join([*(" to ".join(where),) * bool(where), what]) + (f". {remedy}" if remedy else "")
+
+
+def refuse_unknown_renderer() -> None:
+    """Check ``MUJOCO_GL``, of which MuJoCo says nothing but a traceback when it is imported.
+
+    Raises:
+        SaysoError: if it names nothing that MuJoCo can draw with.
+    """
+    chosen = os.environ.get("MUJOCO_GL", "").lower().strip()
+    if chosen not in (*DRAWS_WITH, *SWITCHES):
+        unknown = UnknownNameError("renderer", chosen, DRAWS_WITH)
+        raise SaysoError(f"the environment variable MUJOCO_GL: {unknown} `unset MUJOCO_GL` lets sayso choose")

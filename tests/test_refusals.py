@@ -1,0 +1,229 @@
+"""A hundred wrong command lines, a full disk, a closed pipe: one sentence each, and no traceback."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sayso import cli, measure
+from sayso.refusals import in_one_sentence
+from sayso.spec import Dimension, FeatureMismatchError, Features, SaysoError, check_fits, differences
+
+SRC = Path(__file__).parents[1] / "src"
+
+WRONG = {
+    # verbs
+    "recrod": "Did you mean 'record'?",
+    "evaluate": "Did you mean 'eval'?",
+    "EVAL": "there is no verb 'EVAL'",
+    "--hepl": "there is no verb '--hepl'",
+    "''": "there is no verb ''",
+    # flags that there are none of
+    "train --dataset d --out o": "Did you mean '--datasets'?",
+    "train --data d --out o": "there is no flag of train '--data'",
+    "eval expert --wolrd home": "Did you mean '--world'?",
+    "eval expert --world home --epsiodes 3": "Did you mean '--episodes'?",
+    "eval expert --world home --max-flims 3": "Did you mean '--max-films'?",
+    "eval expert --world home --no-swop": "Did you mean '--no-swap'?",
+    "record --world home --out o --noise.degree 3": "Did you mean '--noise.deg'?",
+    "record --world home --out o --noise-deg 3": "Did you mean '--noise.deg'?",
+    "serve p --prot 80": "Did you mean '--port'?",
+    "run p words --robott sim": "Did you mean '--robot'?",
+    "demo --wrold home": "Did you mean '--world'?",
+    "studio --worlds home": "Did you mean '--world'?",
+    "export p --engin onnx": "Did you mean '--engine'?",
+    "show d --episode 3": "Did you mean '--episodes'?",
+    "teach p --wording w --out o": "Did you mean '--wordings'?",
+    "eval expert --world=home --wrokers=3": "Did you mean '--workers'?",
+    "eval expert --world home -e 3": "understands no '-e",
+    # what is missing
+    "eval": "needs CHECKPOINT and --world",
+    "eval expert": "needs --world",
+    "eval --world home": "needs CHECKPOINT",
+    "record": "needs --world and --out",
+    "train": "--out",
+    "show": "needs DATASET",
+    "export": "needs CHECKPOINT",
+    "serve": "needs CHECKPOINT",
+    "run": "needs CHECKPOINT and INSTRUCTION",
+    "run p": "needs INSTRUCTION",
+    "teach p": "needs --wordings and --out",
+    "eval expert --world": "Missing value for argument '--world'",
+    "record --world home --out o --noise.burst-s 1": "'--noise.burst-s'. Expected 2 values",
+    # what is too much
+    "eval expert other --world home": "understands no 'other'",
+    "show a b": "understands no 'b'",
+    "run p a b": "understands no 'b'",
+    "eval expert --world home --swap yes": "understands no 'yes'",
+    # of another kind
+    "eval expert --world home --episodes abc": "--episodes: 'abc' is not a whole number",
+    "eval expert --world home --episodes 1.5": "--episodes: '1.5' is not a whole number",
+    "eval expert --world home --episodes ''": "--episodes: '' is not a whole number",
+    "eval expert --world home --split tset": "there is no --split 'tset'. Did you mean 'test'?",
+    "eval expert --world home --split train": "there is no --split 'train'",
+    "record --world home --out o --noise.deg x": "--noise.deg: 'x' is not a number",
+    "record --world home --out o --keep all": "there is no --keep 'all'",
+    "record --world home --out o --split tests": "Did you mean 'test'?",
+    "run p words --robot so100": "Did you mean 'so101'?",
+    "run p words --hz fast": "--hz: 'fast' is not a number",
+    "export p --engine onx": "Did you mean 'onnx'?",
+    "export p --precision fp16": "there is no --precision 'fp16'",
+    "serve p --port http": "--port: 'http' is not a whole number",
+    "train --datasets d --out o --model lva": "Did you mean 'vla'?",
+    "train --datasets d --out o --steps 1e4": "--steps: '1e4' is not a whole number",
+    "train --datasets d --out o --decoder flwo": "Did you mean 'flow'?",
+    "train --datasets d --out o --optimizer sgd": "there is no --optimizer 'sgd'",
+    # out of range
+    "eval expert --world home --episodes 0": "--episodes is 0, but must be at least 1",
+    "eval expert --world home --episodes -3": "--episodes is -3, but must be at least 1",
+    "eval expert --world home --start -1": "--start is -1, but must be at least 0",
+    "eval expert --world home --workers -1": "--workers is -1",
+    "eval expert --world home --execute 0": "--execute is 0",
+    "eval expert --world home --max_films -1": "--max-films is -1",
+    "eval expert --world home --episodes 9999999999": "2145483648",
+    "record --world home --out o --episodes -3": "--episodes is -3, but must be at least 1",
+    "record --world home --out o --noise.deg -1": "--noise.deg is -1.0",
+    "record --world home --out o --noise.m-per-s nan": "--noise.m-per-s is nan",
+    "record --world home --out o --noise.correlation-steps 0": "correlation-steps is 0.0, but must be",
+    "record --world home --out o --noise.burst-s 2 1": "--noise.burst-s is (2.0, 1.0)",
+    "record --world home --out o --keep successes": "need a policy",
+    "serve p --port 99999": "--port is 99999",
+    "serve p --port -1": "--port is -1",
+    "serve p --connections 0": "--connections is 0",
+    "serve p --max-mb 0": "--max-mb is 0.0, but must be above 0",
+    "serve p --idle-s inf": "--idle-s is inf",
+    "run p words --hz -1": "--hz is -1.0",
+    "run p words --seed -1": "--seed is -1",
+    "run p words --watchdog-ms 0": "--watchdog-ms is 0.0, but must be above 0",
+    "run p words --execute 0": "at least one action",
+    "run p words --threads 0": "--threads is 0",
+    "export p --frames 0": "--frames is 0",
+    "export p --tolerance 0": "--tolerance is 0.0, but must be above 0",
+    "export p --engine torchscript --precision int8": "cannot compute in int8",
+    "show d --episodes 0": "--episodes is 0",
+    "train --datasets d --out o --steps 0": "--steps is 0",
+    "train --datasets d --out o --ema 2": "--ema is 2",
+    "train --datasets d --out o --batch-size 0": "--batch-size is 0",
+    "train --datasets d --out o --threads -2": "--threads is -2",
+    "train --datasets d --out o --other-share 1": "--other-share is 1",
+    "train --out o --datasets": "no datasets are given",
+    "teach p --wordings w --out o --steps 0": "--steps is 0",
+    "teach p --wordings w --out o --drop 1": "--drop is 1",
+    # what is not there
+    "eval nowhere --world home": "nowhere",
+    "eval file --world home": "file",
+    "eval file/below --world home": "file",
+    "show nowhere": "nowhere holds no finished dataset",
+    "show file": "file",
+    "show file/below": "file",
+    "export nowhere": "nowhere",
+    "serve nowhere": "nowhere",
+    "run nowhere words": "nowhere",
+    "train --datasets nowhere --out o": "nowhere",
+    "teach nowhere --wordings w --out o": "nowhere",
+    "eval expert --world hoem --episodes 1": "Did you mean 'home'?",
+}
+"""What was typed, in a folder with nothing but a file called "file", and words of the answer."""
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_a_wrong_command_line_is_answered_by_one_sentence(line, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("no dataset, no policy\n")
+    assert cli.main(shlex.split(line)) == cli.EXIT_REFUSED
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("sayso: ")
+    assert len(told.err.splitlines()) == 1 and "Config(" not in told.err and "Error" not in told.err
+    assert WRONG[line] in told.err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "number", [errno.ENOSPC, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.EIO]
+)
+def test_an_error_of_the_disk_says_where_what_and_what_to_do(number, capsys, monkeypatch):
+    def fail(*_):
+        raise OSError(number, os.strerror(number), "/somewhere/report.json")
+
+    monkeypatch.setattr(measure, "evaluate_policy", fail)
+    assert cli.main(["eval", "expert", "--world", "home"]) == cli.EXIT_REFUSED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("sayso: /somewhere/report.json: ") and line.count(". ") == 1
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    def fail(*_):
+        raise IndexError("a bug")
+
+    monkeypatch.setattr(measure, "evaluate_policy", fail)
+    with pytest.raises(IndexError):
+        cli.main(["eval", "expert", "--world", "home"])
+
+
+def test_memory_that_is_not_there_is_a_sentence():
+    assert "not enough memory" in in_one_sentence(MemoryError())
+
+
+def test_an_error_that_was_raised_with_words_keeps_them():
+    assert (
+        in_one_sentence(FileNotFoundError("there is no checkpoint in 'x'")) == "there is no checkpoint in 'x'"
+    )
+
+
+def test_a_renderer_that_there_is_none_of_is_refused_with_the_nearest(capsys, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "elg")
+    assert cli.main(["eval", "expert", "--world", "home"]) == cli.EXIT_REFUSED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "MUJOCO_GL" in line and "Did you mean 'egl'?" in line and "unset MUJOCO_GL" in line
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["eval", "--help"], ["--version"]])
+def test_a_reader_that_leaves_early_hears_no_complaint(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "sayso", *arguments],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(SRC)},
+    )
+    os.close(writing)
+    assert (done.stderr, done.returncode) == ("", cli.EXIT_NO_READER)
+
+
+def test_every_refusal_of_a_config_is_one_of_ours():
+    with pytest.raises(SaysoError, match="episodes is 0"):
+        measure.EvalConfig(world="home", episodes=0)
+
+
+def test_features_that_do_not_fit_say_only_what_differs():
+    joints = tuple(Dimension(name=f"joint_{k}.pos", unit="deg") for k in range(6))
+    one = Features(robot_type="so101", fps=30, state=joints, action=joints, cameras={"front": (96, 96)})
+    other = dataclasses.replace(
+        one,
+        state=(*joints[:5], Dimension(name="joint_5.pos", unit="%")),
+        action=joints[:5],
+        cameras={"front": (96, 128), "wrist": (64, 64)},
+    )
+    with pytest.raises(FeatureMismatchError) as refused:
+        check_fits(one, other)
+    assert str(refused.value) == (
+        "policy and world do not fit: camera only in the world: wrist; camera front is 96 x 96 pixels in the "
+        "policy and 96 x 128 pixels in the world; state joint_5.pos is deg in the policy and % in the world; "
+        "action only in the policy: joint_5.pos"
+    )
+
+
+def test_the_same_names_in_another_order_do_not_fit():
+    ends = (Dimension(name="x", unit="m"), Dimension(name="y", unit="m"))
+    one = Features(robot_type="point", fps=10, state=ends, action=ends, cameras={})
+    turned = dataclasses.replace(one, state=ends[::-1])
+    assert differences(one, turned, "a", "b") == ["state has another order in b: y, x"]
