@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 # Two cores are shared by the tests, the processes they start and whatever else runs on the machine.
 os.environ.setdefault("MUJOCO_GL", "egl")
 os.environ.setdefault("LP_NUM_THREADS", "0")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Decoded frames and thinned meshes stay out of the cache of whoever runs the tests.
+os.environ.setdefault("SAYSO_CACHE", str(Path(tempfile.gettempdir()) / f"sayso-tests-{os.getuid()}"))

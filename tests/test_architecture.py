@@ -18,7 +18,11 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 
 ROWS = [
     {"spec"},
+<<<<<<< HEAD
     {"geometry", "journal", "lock", "digests", "pool", "provenance", "flags", "refusals"},
+=======
+    {"cache", "geometry", "journal", "lock", "pool", "provenance"},
+>>>>>>> f45f1b6 (wip)
     {"sim", "data"},
     {"tasks", "models"},
     {"rollout", "evaluate", "planner"},
@@ -35,6 +39,7 @@ INSIDE_A_ROW = {
 TORCH_FREE = {
     *(
         "spec",
+        "cache",
         "geometry",
         "journal",
         "lock",

@@ -171,21 +171,21 @@ def test_an_unknown_camera_is_named(dataset):
 
 
 def test_frames_no_window_needs_are_not_stored(dataset, tmp_path):
-    Windows(dataset, stride=4, cache=tmp_path)
+    Windows(dataset, stride=4, cache=tmp_path).decode()
     (stored,) = tmp_path.rglob("front-*.npy")
     assert len(np.load(stored)) == 3 + 1 + 3 + 1
 
 
 def test_the_cache_is_built_once(dataset, tmp_path):
-    Windows(dataset, cache=tmp_path)
+    Windows(dataset, cache=tmp_path).decode()
     times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")}
-    Windows(dataset, chunk=3, history=2, cache=tmp_path)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == times
+    Windows(dataset, chunk=3, history=2, cache=tmp_path).decode()
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")} == times
     assert len(times) == 2
 
 
 def test_a_damaged_cache_is_built_again(dataset, tmp_path):
-    Windows(dataset, cache=tmp_path)
+    Windows(dataset, cache=tmp_path).decode()
     (path,) = tmp_path.rglob("front-*.npy")
     np.save(path, np.zeros((3, 16, 24, 3), np.uint8))
     batch = Windows(dataset, cache=tmp_path).batch([20])

@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,17 +31,28 @@ class InUseError(SaysoError):
 
 
 @contextlib.contextmanager
-def locked(folder: Path, doing: str) -> Iterator[None]:
-    """Hold a folder, which is made if need be, inside a `with`; `doing` tells others what for.
+def locked(folder: Path, doing: str, *, wait: bool = False) -> Iterator[None]:
+    """Hold a folder, which is made if need be, inside a `with`.
+
+    Args:
+        folder: which.
+        doing: what for, such as ``recording``; others are told.
+        wait: whether to say on stderr who holds it and wait, instead of being refused.
 
     Raises:
         InUseError: if another process holds it, or this one does already.
         SaysoError: if the folder cannot be made or written into.
     """
-    lock = FileLock(folder / LOCK, timeout=0)
+    lock = FileLock(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if not wait:
+                raise
+            print(f"{folder} is in use: {_holder(folder / HOLDER)}; waiting", file=sys.stderr)
+            lock.acquire()
         _say_who(folder / HOLDER, doing)
     except Timeout:
         raise InUseError(

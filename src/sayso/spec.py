@@ -16,7 +16,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -77,6 +77,9 @@ class Features:
     """Camera name -> (height, width) in pixels."""
     points: tuple[str, ...] = ()
     """Names of the numbers in ``label.points``, privileged labels that only training may see."""
+    scaled_from: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Camera -> (height, width) that it was recorded in, where pictures are scaled to what `cameras` says
+    before anything sees them (`sayso.data.resize`). Such a camera may show any size when a policy acts."""
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -90,6 +93,7 @@ class Features:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists and dicts, for ``config.json``."""
+        scaled = {name: list(size) for name, size in self.scaled_from.items()}
         return {
             "robot_type": self.robot_type,
             "fps": self.fps,
@@ -97,6 +101,7 @@ class Features:
             "action": [[d.name, d.unit] for d in self.action],
             "cameras": {name: list(size) for name, size in self.cameras.items()},
             "points": list(self.points),
+            **({"scaled_from": scaled} if scaled else {}),
         }
 
     @classmethod
@@ -109,7 +114,16 @@ class Features:
             action=tuple(Dimension(name=n, unit=u) for n, u in raw["action"]),
             cameras={name: (int(h), int(w)) for name, (h, w) in raw["cameras"].items()},
             points=tuple(raw.get("points", ())),
+            scaled_from={name: (int(h), int(w)) for name, (h, w) in raw.get("scaled_from", {}).items()},
         )
+
+    def seen_by(self, policy: Features) -> Features:
+        """Return what a policy makes of this: its own size, of cameras whose pictures it scales."""
+        sizes = {
+            name: policy.cameras.get(name, size) if name in policy.scaled_from else size
+            for name, size in self.cameras.items()
+        }
+        return replace(self, cameras=sizes, scaled_from=policy.scaled_from)
 
 
 def check_fits(policy: Features, world: Features) -> None:
@@ -117,7 +131,7 @@ def check_fits(policy: Features, world: Features) -> None:
 
     The message says what differs and nothing else. Labels are left out: only training sees them.
     """
-    if wrong := differences(policy, world, "the policy", "the world"):
+    if wrong := differences(policy, world.seen_by(policy), "the policy", "the world"):
         raise FeatureMismatchError("policy and world do not fit: " + "; ".join(wrong))
 
 

@@ -226,15 +226,14 @@ def read_episodes(root: Path) -> list[dict[str, Any]]:
 
 
 def dataset_hash(root: Path) -> str:
-    """Return a SHA-256 over the metadata and every row of a dataset, as hex.
-
-    Videos are left out: they are large, and their times and statistics are in the metadata anyway.
-    """
+    """Return a SHA-256 over every file of a dataset: metadata, rows and videos; as hex."""
     digest = hashlib.sha256()
-    for path in sorted([*(root / "meta").rglob("*.*"), *(root / "data").rglob("*.parquet")]):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode())
-        digest.update(content)
+    folders = ("meta", "data", "videos", "images")
+    paths = [path for name in folders for path in (root / name).rglob("*.*") if path.is_file()]
+    for path in sorted(paths):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
     return digest.hexdigest()
 
 

@@ -1,58 +1,110 @@
-"""Keep decoded frames on disk, so that training need not decode a video for each window."""
+"""Keep decoded frames on disk, so that training need not decode a video for each window.
+
+They lie in a cache of the user's, never in the dataset, which people copy and publish::
+
+    ~/.cache/sayso/frames/<digest of the dataset>/front-all-480x640.npy        uint8 [N, H, W, 3]
+                                                  wrist-stride4-history1-96x128.npy
+
+The digest covers the videos, so that frames of a video which was replaced are never found again.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, cast
+from urllib.parse import quote
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from sayso.cache import cache_folder
 from sayso.data.normalize import Integers
+from sayso.data.resize import fitted
+from sayso.lock import InUseError, locked
 from sayso.spec import Image, SaysoError
 
 if TYPE_CHECKING:
     from sayso.data.reader import Dataset
 
+LARGE_PX = 256 * 256
+"""Pixels of a picture above which it is said that smaller ones would do."""
+WORTH_SAYING = 100e6
+"""Bytes of frames above which it is said how much they are and where they go."""
+_PARTIAL = ".partial"
 
-def cached_frames(dataset: Dataset, camera: str, rows: Integers, path: Path) -> Image:
-    """Return a camera's frames at the given rows, uint8 ``[N, H, W, 3]``, memory-mapped from `path`.
 
-    The file is built first unless it is there in full; it appears by one rename.
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Name the frames of a camera that some windows need, and the size they are needed in."""
+
+    dataset: Dataset
+    camera: str
+    rows: Integers
+    """Which rows of the dataset, ascending."""
+    size: tuple[int, int]
+    """(height, width) to which pictures are scaled before they are kept."""
+    which: str
+    """What tells these rows from others of the same camera, such as ``all``."""
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Return the shape of all frames together."""
+        return (len(self.rows), *self.size, 3)
+
+    @property
+    def n_bytes(self) -> int:
+        """Return how much room they take."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def is_scaled(self) -> bool:
+        """Tell whether they were recorded in another size."""
+        return self.dataset.features.cameras[self.camera] != self.size
+
+    def path(self, cache: Path) -> Path:
+        """Return the file they are kept in."""
+        name = f"{quote(self.camera, safe='')}-{self.which}-{self.size[0]}x{self.size[1]}.npy"
+        return cache / self.dataset.hash[:16] / name
+
+
+def frames_folder() -> Path:
+    """Return where frames are kept, unless somebody chose another place."""
+    return cache_folder() / "frames"
+
+
+def open_frames(wanted: Sequence[Wanted], cache: Path) -> list[Image]:
+    """Return each camera's frames, uint8 ``[N, H, W, 3]``, memory-mapped.
+
+    Those not there yet are decoded first. A file appears by one rename, once it is whole and on the disk.
+    What a kill left half written is swept away. Who wants frames that another process decodes waits for it.
 
     Raises:
-        SaysoError: if the disk is too full. (Writing to a memory map on a full disk would kill the process.)
+        SaysoError: if the disk is too full or cannot be written to.
+        VideoError: if a video is damaged.
     """
-    shape = (len(rows), *dataset.features.cameras[camera], 3)
-    if path.is_file():
-        stored = _mapped(path)
-        if stored.shape == shape and stored.dtype == np.uint8:
-            return stored
-    path.parent.mkdir(parents=True, exist_ok=True)
-    needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
-    if needed > free:
-        raise SaysoError(
-            f"the frames of camera {camera!r} need {needed / 1e9:.1f} GB, but {path.parent} has "
-            f"{free / 1e9:.1f} GB free; choose another cache folder or a larger stride"
-        )
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    store = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-    frames = track(
-        dataset.images(camera, rows), f"decoding {camera}", total=len(rows), console=Console(stderr=True)
-    )
-    for place, image in enumerate(frames):
-        store[place] = image
-    store.flush()
-    os.replace(partial, path)
-    return _mapped(path)
+    missing = [each for each in wanted if _stored(each, cache) is None]
+    if missing:
+        _sweep(cache)
+        _refuse_if_too_large(missing, cache)
+        _announce(missing, cache)
+    for folder, group in groupby(missing, key=lambda each: each.path(cache).parent):
+        with locked(folder, "decoding frames", wait=True):
+            for each in group:
+                if _stored(each, cache) is None:
+                    _decode(each, each.path(cache))
+    return [cast(Image, _stored(each, cache)) for each in wanted]
 
 
 def taken(frames: Image, numbers: Integers) -> Image:
-    """Return a copy of some of the frames of `cached_frames`, uint8 ``[len(numbers), H, W, 3]``."""
+    """Return a copy of some of the frames of `open_frames`, uint8 ``[len(numbers), H, W, 3]``."""
     mapped, size = cast(mmap.mmap, frames.base), frames.nbytes // len(frames)
     for number in numbers:  # all of them first, so that the disk need not wait for one after the other
         first = len(mapped) - frames.nbytes + int(number) * size
@@ -61,12 +113,98 @@ def taken(frames: Image, numbers: Integers) -> Image:
     return frames[numbers]
 
 
-def _mapped(path: Path) -> Image:
-    """Map a file whose frames are read in any order.
+def _stored(wanted: Wanted, cache: Path) -> Image | None:
+    """Map a file whose frames are read in any order; None if it is not there, or not whole.
 
     Left to itself the kernel reads up to megabytes around each place that is not in memory. Of a dataset
     larger than memory that pushes out what is needed next: eighty times what was asked for was read.
     """
-    frames: Image = np.load(path, mmap_mode="r")
-    cast(mmap.mmap, frames.base).madvise(mmap.MADV_RANDOM)
+    try:
+        frames: Image = np.load(wanted.path(cache), mmap_mode="r")
+    except (OSError, ValueError, SyntaxError, EOFError):  # what numpy says of a damaged header
+        return None
+    if frames.shape != wanted.shape or frames.dtype != np.uint8 or not isinstance(frames.base, mmap.mmap):
+        return None
+    frames.base.madvise(mmap.MADV_RANDOM)
     return frames
+
+
+def _decode(wanted: Wanted, path: Path) -> None:
+    partial = path.with_name(f".{path.name}{_PARTIAL}")
+    console = Console(stderr=True)
+    try:
+        with partial.open("wb") as file:
+            _reserve(file, wanted)
+            images = wanted.dataset.images(wanted.camera, wanted.rows)
+            for image in track(images, f"decoding {wanted.camera}", total=len(wanted.rows), console=console):
+                file.write(np.ascontiguousarray(fitted(image, wanted.size)).data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise SaysoError(
+            f"the frames of camera {wanted.camera!r} cannot be kept in {path.parent} "
+            f"({error.strerror or error}): {_remedy(wanted.n_bytes)}"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _reserve(file: IO[bytes], wanted: Wanted) -> None:
+    """Write the head of an ``.npy`` file and take the room for the rest: a full disk is told at once."""
+    head = {"descr": "|u1", "fortran_order": False, "shape": wanted.shape}
+    np.lib.format.write_array_header_1_0(file, head)
+    if hasattr(os, "posix_fallocate"):
+        file.flush()
+        os.posix_fallocate(file.fileno(), file.tell(), wanted.n_bytes)
+
+
+def _refuse_if_too_large(missing: Sequence[Wanted], cache: Path) -> None:
+    needed = sum(each.n_bytes for each in missing)
+    there = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
+    if needed > (free := shutil.disk_usage(there).free):
+        raise SaysoError(
+            f"the frames of {_names(missing)} need {_size(needed)}, but {cache} has only {_size(free)}: "
+            + _remedy(needed)
+        )
+
+
+def _remedy(needed: int) -> str:
+    return (
+        f"make room for {_size(needed)}, choose another place (--cache), smaller pictures (--resize 128) or "
+        "fewer of them (--stride 2)"
+    )
+
+
+def _announce(missing: Sequence[Wanted], cache: Path) -> None:
+    """Say how much there is to decode, and what would make it less, if it is worth saying."""
+    needed = sum(each.n_bytes for each in missing)
+    if needed < WORTH_SAYING:
+        return
+    said = f"{_names(missing)}: {_size(needed)} of decoded frames go to {cache}; delete them when you like"
+    large = [each for each in missing if np.prod(each.size) > LARGE_PX and not each.is_scaled]
+    if large:
+        height, width = large[0].size
+        smaller = 128 * 128 * max(height, width) / min(height, width) / (height * width)
+        said += (
+            f".\nPictures of {height}x{width} also make every step slow, and 128 lines mostly suffice: "
+            f"--resize 128 would take {_size(smaller * needed)}; to record at 240x320 is plenty"
+        )
+    Console(stderr=True).print(said, highlight=False)
+
+
+def _names(missing: Sequence[Wanted]) -> str:
+    return " and ".join(dict.fromkeys(repr(each.camera) for each in missing))
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
+
+
+def _sweep(cache: Path) -> None:
+    """Delete what killed processes left half written, wherever no living one is decoding."""
+    leftovers = sorted(cache.glob(f"*/.*{_PARTIAL}"))
+    for folder, partials in groupby(leftovers, key=lambda path: path.parent):
+        with contextlib.suppress(InUseError), locked(folder, "sweeping"):
+            for partial in partials:
+                partial.unlink(missing_ok=True)

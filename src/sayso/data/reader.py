@@ -94,7 +94,7 @@ class Dataset:
 
     @cached_property
     def hash(self) -> str:
-        """Return a SHA-256 over metadata and rows."""
+        """Return a SHA-256 over metadata, rows and videos."""
         return fmt.dataset_hash(self.root)
 
     @cached_property

@@ -13,18 +13,21 @@ A window looks at one frame t of an episode, back over the history and ahead ove
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.data.frames import cached_frames, taken
+from sayso.data.frames import Wanted, frames_folder, open_frames, taken
 from sayso.data.normalize import RELATIVE, Integers, Stats, relative_chunk, relative_dimensions
 from sayso.data.reader import Dataset
+from sayso.data.resize import scaled
 from sayso.spec import (
     ACTION,
     POINTS,
@@ -47,13 +50,15 @@ class Windows:
     """Serve windows of one or several datasets as batches of numpy arrays.
 
     Every `stride`-th frame of each episode is the present frame of one window. Images come from a cache of
-    decoded frames, one ``.npy`` per camera in `cache` (default: ``.frames`` inside the dataset), which is
-    built once and holds only the frames some window needs.
+    decoded frames in the folder `cache` (default: `sayso.data.frames.frames_folder`), which is built once and
+    holds only the frames some window needs. `resize` and `multiple` scale them first
+    (`sayso.data.resize.scaled`), or the features of a policy do, `like` whose pictures they are to be.
 
     `weights`, one per dataset, multiply how often a dataset's windows are drawn by `draw`.
 
     Raises:
         FeatureMismatchError: if the datasets' features differ.
+        ResizeError: if pictures cannot be scaled so.
     """
 
     def __init__(
@@ -65,10 +70,19 @@ class Windows:
         stride: int = 1,
         cache: Path | None = None,
         weights: Sequence[float] | None = None,
+        resize: str = "",
+        multiple: int = 1,
+        like: Features | None = None,
     ) -> None:
-        """Lay out the windows and open, or build, the cache."""
+        """Lay out the windows. Frames are decoded later, by `decode` or the first batch."""
         self.datasets = (datasets,) if isinstance(datasets, Dataset) else tuple(datasets)
-        self.features = _common_features(self.datasets)
+        self.features = _common_features(
+            {
+                d.root: d.features.seen_by(like) if like else scaled(d.features, resize, multiple)
+                for d in self.datasets
+            }
+        )
+        self._cache = cache or frames_folder()
         self.history, self.chunk, self.stride = history, chunk, stride
         self.weights = tuple(weights) if weights is not None else (1.0,) * len(self.datasets)
         if len(self.weights) != len(self.datasets) or min(history, chunk, stride, *self.weights) <= 0:
@@ -95,7 +109,7 @@ class Windows:
         self._rows, self._starts, self._stops = np.concatenate(layouts).T
         # One shuffle per dataset, and two of epochs, for a batch may span two.
         self._shuffled = lru_cache(len(self.datasets) + 2)(_shuffle)
-        self._frames = [self._open_frames(number, cache) for number in range(len(self.datasets))]
+        self._frames: list[dict[str, Image]] | None = None
 
     def __len__(self) -> int:
         """Return the number of windows."""
@@ -159,33 +173,49 @@ class Windows:
             slot_from, window_from = slot_from + size, window_from + count
         return drawn
 
+    def decode(self) -> None:
+        """Open the frames of every window, and decode those that are not in the cache yet.
+
+        Raises:
+            SaysoError: if the disk has no room for them, or a video is damaged.
+        """
+        cameras = self.features.cameras
+        wanted = [
+            Wanted(
+                dataset=dataset, camera=camera, rows=kept - first, size=size, which=self._which(kept, dataset)
+            )
+            for dataset, kept, first in zip(self.datasets, self._kept, self._first_rows[:-1], strict=True)
+            for camera, size in cameras.items()
+        ]
+        opened = iter(open_frames(wanted, self._cache))
+        self._frames = [{camera: next(opened) for camera in cameras} for _ in self.datasets]
+
+    @cached_property
+    def _kept(self) -> list[Integers]:
+        """Return which rows of each dataset some window needs, counted over all datasets."""
+        ends = np.cumsum([0, *self._counts])
+        return [np.unique(self._past(np.arange(*span))) for span in pairwise(ends)]
+
+    def _which(self, kept: Integers, dataset: Dataset) -> str:
+        return "all" if len(kept) == len(dataset) else f"stride{self.stride}-history{self.history}"
+
     def _past(self, chosen: Integers) -> Integers:
         steps = np.arange(1 - self.history, 1)
         past: Integers = np.maximum(self._rows[chosen, None] + steps, self._starts[chosen, None])
         return past
 
     def _images(self, camera: str, rows: Integers) -> Image:
+        if self._frames is None:
+            self.decode()
+        assert self._frames is not None
         height, width = self.features.cameras[camera]
         images = np.empty((*rows.shape, height, width, 3), np.uint8)
         owners = np.searchsorted(self._first_rows, rows, side="right") - 1
-        for number, (kept, stores) in enumerate(self._frames):
+        for number, (kept, stores) in enumerate(zip(self._kept, self._frames, strict=True)):
             mine = owners == number
             if mine.any():
                 images[mine] = taken(stores[camera], np.searchsorted(kept, rows[mine]))
         return images
-
-    def _open_frames(self, number: int, cache: Path | None) -> tuple[Integers, dict[str, Image]]:
-        """Return a dataset's kept rows, counted over all datasets, and each camera's frames of them."""
-        dataset, first = self.datasets[number], self._first_rows[number]
-        window_from = sum(self._counts[:number])
-        kept = np.unique(self._past(np.arange(window_from, window_from + self._counts[number])))
-        which = "all" if len(kept) == len(dataset) else f"stride{self.stride}-history{self.history}"
-        folder = (cache or dataset.root / ".frames") / dataset.hash[:16]
-        stores = {
-            camera: cached_frames(dataset, camera, kept - first, folder / f"{camera}-{which}.npy")
-            for camera in self.features.cameras
-        }
-        return kept, stores
 
 
 def epoch_slots(
@@ -234,17 +264,16 @@ def _shuffle(seed: int, stream: int, n: int) -> Integers:
     return order
 
 
-def _common_features(datasets: Sequence[Dataset]) -> Features:
-    first = datasets[0]
-    for other in datasets[1:]:
-        if other.features != first.features:
-            wrong = differences(first.features, other.features, str(first.root), str(other.root))
-            if first.features.points != other.features.points:
+def _common_features(given: Mapping[Path, Features]) -> Features:
+    """Return the features that all datasets have; of the sizes they were recorded in, the first one's."""
+    (root, first), *others = given.items()
+    for other_root, other in others:
+        if replace(other, scaled_from=first.scaled_from) != first:
+            wrong = differences(first, other, str(root), str(other_root))
+            if first.points != other.points:
                 wrong.append("they label other points, or only one of them has labels")
-            raise FeatureMismatchError(
-                f"{first.root} and {other.root} cannot be read together: {'; '.join(wrong)}"
-            )
-    return first.features
+            raise FeatureMismatchError(f"{root} and {other_root} cannot be read together: {'; '.join(wrong)}")
+    return first
 
 
 def _layout(dataset: Dataset, stride: int) -> Integers:

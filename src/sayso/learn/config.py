@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sayso.data.resize import read_size
 from sayso.models import table
 
 
@@ -42,6 +43,11 @@ class TrainConfig:
     `sayso.models.vla.VLAConfig` that have no flag of their own; with ``init`` only how it learns."""
     stride: int = 1
     """Frames between the present frames of neighbouring windows; a larger one needs less disk."""
+    resize: str = ""
+    """Size to scale pictures to before they are kept and learned from: 96x128 (height x width), or 128 for
+    the shorter side; nothing leaves them as recorded. The policy remembers it, and scales what it sees."""
+    cache: Path | None = None
+    """Folder for decoded frames; the user's cache folder (~/.cache/sayso/frames) if none is named."""
     other_share: float = 0.25
     """Share of windows that ask for something else in the scene, only to be pointed at, where demonstrations
     are labelled so; a model that learns no pointing is asked nothing else."""
@@ -85,10 +91,13 @@ class TrainConfig:
             raise ValueError(f"ema is {self.ema}, but a decay lies in 0..1, 1 excluded")
         if not self.datasets:
             raise ValueError("no datasets are given; name at least one folder of demonstrations")
+        read_size(self.resize)
         table.changed_fields(self.model, self.model_config, built=self.init is not None)
 
 
-FREE_TO_CHANGE = frozenset({"out", "datasets", "save_minutes", "eval_every", "eval_episodes", "world"})
+FREE_TO_CHANGE = frozenset(
+    {"out", "datasets", "cache", "save_minutes", "eval_every", "eval_episodes", "world"}
+)
 """Fields that may differ when a run is taken up again, since they cannot change its weights. Datasets may
 have moved: what counts is their hash."""
 
@@ -102,7 +111,8 @@ def plain(config: TrainConfig) -> dict[str, Any]:
 def decides(config: TrainConfig, dataset_hashes: Sequence[str]) -> dict[str, Any]:
     """Return, as JSON, everything that decides what the weights become."""
     fields = {name: value for name, value in plain(config).items() if name not in FREE_TO_CHANGE}
-    if not config.model_config:
-        # Runs that were begun before there was this flag go on as well.
-        del fields["model_config"]
+    for later in ("model_config", "resize"):
+        if not fields[later]:
+            # Runs that were begun before there was this flag go on as well.
+            del fields[later]
     return {**fields, "dataset_hashes": list(dataset_hashes)}

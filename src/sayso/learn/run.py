@@ -43,8 +43,9 @@ class Run:
         self.training = _training(windows)
         if config.eval_every:
             refuse_seen_seeds(seeds("validation", config.eval_episodes), self.training)
-        checkpoint.claim(config.out, decides(config, [dataset.hash for dataset in windows.datasets]))
         self.policy = _begin_with(config, windows)
+        windows.decode()
+        checkpoint.claim(config.out, decides(config, [dataset.hash for dataset in windows.datasets]))
         self.model = self.policy.model.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.train()
         self.average = Average(self.model, config.ema)

@@ -18,6 +18,8 @@ from sayso.data.windows import Windows
 from sayso.learn.config import TrainConfig as TrainConfig
 from sayso.learn.progress import TrainingProgress
 from sayso.learn.run import Run
+from sayso.models import checkpoint as policies
+from sayso.models import table
 from sayso.rollout import World
 
 
@@ -40,8 +42,8 @@ def train(config: TrainConfig, *, world: World | None = None) -> Path:
     run = Run(config, open_windows(config))
     progress = TrainingProgress(steps=config.steps, done=run.step, batch_size=config.batch_size)
     with contextlib.closing(run.log), progress, contextlib.closing(run.batches()) as batches:
-        for indices, windows in batches:
-            progress.step(run.advance(indices, windows))
+        for indices, batch in batches:
+            progress.step(run.advance(indices, batch))
             if world is not None and config.eval_every and run.step % config.eval_every == 0:
                 progress.note(run.evaluate(world))
             if run.save_is_due():
@@ -50,9 +52,17 @@ def train(config: TrainConfig, *, world: World | None = None) -> Path:
 
 
 def open_windows(config: TrainConfig) -> Windows:
-    """Return the windows that a config trains on."""
-    datasets = [Dataset(root) for root in config.datasets]
-    return Windows(datasets, history=config.history, chunk=config.chunk, stride=config.stride)
+    """Return the windows that a config trains on; nothing is decoded yet."""
+    return Windows(
+        [Dataset(root) for root in config.datasets],
+        history=config.history,
+        chunk=config.chunk,
+        stride=config.stride,
+        cache=config.cache,
+        resize=config.resize,
+        multiple=table.pixels_per_patch(config.model, config.model_config),
+        like=policies.load(config.init).features if config.init is not None and not config.resize else None,
+    )
 
 
 def _world(name: str) -> World:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sayso.data.normalize import Stats, two_way
+from sayso.data.resize import as_learned
 from sayso.models import vla
 from sayso.models.words import LEARNING, FrozenTextEncoder
 from sayso.spec import (
@@ -155,16 +156,10 @@ def camera_images(windows: Mapping[str, Any], features: Features) -> list[NDArra
     Raises:
         FeatureMismatchError: if a camera's images are missing or of another kind.
     """
-    images = []
-    for camera, size in features.cameras.items():
-        image = np.asarray(look_up(windows, image_key(camera)))
-        if image.shape[2:] != (*size, 3) or image.dtype != np.uint8:
-            raise FeatureMismatchError(
-                f"{image_key(camera)!r} is {image.dtype} {image.shape[2:]}, but the policy was trained "
-                f"on uint8 {(*size, 3)}; resize it before"
-            )
-        images.append(np.ascontiguousarray(image))
-    return images
+    return [
+        np.ascontiguousarray(as_learned(look_up(windows, image_key(camera)), camera, features))
+        for camera in features.cameras
+    ]
 
 
 def look_up(values: Mapping[str, Any], key: str) -> Any:

@@ -13,6 +13,7 @@ from sayso.data.normalize import Stats
 from sayso.models import vla
 from sayso.models.overrides import overrides
 from sayso.models.policy import TrainablePolicy, VLAPolicy
+from sayso.models.vision import STRIDE
 from sayso.spec import Features, known
 
 TYPES = ("vla", "textbook", "act", "diffusion")
@@ -36,6 +37,12 @@ IN_TRAINING = ("discount", "state_dropout", "point_weight", "where_weight", "aug
 def learns_to_point(policy: TrainablePolicy) -> bool:
     """Tell whether a policy's training makes use of ``label.points``."""
     return isinstance(policy, VLAPolicy) and policy.model.config.points
+
+
+def pixels_per_patch(type: str, changes: Sequence[str] = ()) -> int:
+    """Return what the sides of a picture must be multiples of for a model with such changes to its config."""
+    frozen = changed_fields(type, changes).get("vision") == "frozen"
+    return 1 if type != "vla" or frozen else STRIDE
 
 
 def build(

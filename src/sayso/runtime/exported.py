@@ -33,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.data.normalize import Stats, two_way
+from sayso.data.resize import as_learned
 from sayso.models.words import FrozenTextEncoder
 from sayso.provenance import digest_of
 from sayso.spec import (
@@ -150,12 +151,7 @@ class ExportedPolicy:
                 f"{len(self.features.state)} numbers: {', '.join(self.features.state_names)}"
             )
         for key in (key for key in look if key != STATE):
-            size = (*self.features.cameras[key.removeprefix(IMAGES)], 3)
-            if look[key].shape != size or look[key].dtype != np.uint8:
-                raise FeatureMismatchError(
-                    f"{key!r} is {look[key].dtype} {look[key].shape}, but the policy was trained on uint8 "
-                    f"{size}; resize it before"
-                )
+            look[key] = as_learned(look[key], key.removeprefix(IMAGES), self.features)
         return look
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from sayso.data.resize import fitted
 from sayso.runtime.wire import WireError, describe, unpack
 from sayso.spec import IMAGES, STATE, TASK, Array, Features, Image, Observation, image_key
 
@@ -37,8 +38,8 @@ def read_request(message: bytes | str, features: Features) -> tuple[Observation,
 
     Args:
         message: what came over the socket.
-        features: what the policy sees. Images are uint8 ``[H, W, 3]`` of its size, the state is S finite
-            numbers in its units and order, the task is text.
+        features: what the policy sees. Images are uint8 ``[H, W, 3]`` of its size, or of any where it scales
+            them (``scaled_from``), the state is S finite numbers in its units and order, the task is text.
 
     Raises:
         WireError: if anything is missing or is not what it must be; the message says what was expected.
@@ -53,8 +54,7 @@ def read_request(message: bytes | str, features: Features) -> tuple[Observation,
     if missing:
         raise WireError(_missing(missing, values))
     observation: Observation = {
-        image_key(camera): _image(image_key(camera), values[image_key(camera)], size)
-        for camera, size in features.cameras.items()
+        image_key(camera): _image(camera, values[image_key(camera)], features) for camera in features.cameras
     }
     return observation | {STATE: _state(values[STATE], features), TASK: _task(values[TASK])}, _reset(values)
 
@@ -108,14 +108,18 @@ def _missing(missing: list[str], values: Iterable[str]) -> str:
     return f"the policy needs {', '.join(missing)}; it was given {', '.join(shown) or 'nothing'}{rest}.{hint}"
 
 
-def _image(name: str, value: Any, size: tuple[int, int]) -> Image:
-    wanted = (*size, 3)
-    if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or value.shape != wanted:
+def _image(camera: str, value: Any, features: Features) -> Image:
+    size = features.cameras[camera]
+    is_image = isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.shape[2:] == (3,)
+    if is_image and camera in features.scaled_from and value.size:
+        return fitted(value, size)
+    if not is_image or value.shape[:2] != size:
         raise WireError(
-            f"{name!r} must be uint8 {list(wanted)} (height, width, red-green-blue), "
+            f"{image_key(camera)!r} must be uint8 {[*size, 3]} (height, width, red-green-blue), "
             f"but got {describe(value)}; resize or transpose it before"
         )
-    return value
+    image: Image = value
+    return image
 
 
 def _state(value: Any, features: Features) -> Array:

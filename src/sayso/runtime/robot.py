@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image as Picture
 
+from sayso.data.resize import fitted
 from sayso.rollout import World
 from sayso.spec import (
     STATE,
@@ -21,7 +21,6 @@ from sayso.spec import (
     Array,
     FeatureMismatchError,
     Features,
-    Image,
     NotFiniteError,
     Observation,
     Robot,
@@ -74,24 +73,6 @@ def look(reading: Mapping[str, Any], features: Features, instruction: str) -> Ob
     for name, size in features.cameras.items():
         observation[image_key(name)] = fitted(reading[name], size)
     return observation
-
-
-def fitted(image: Image, size: tuple[int, int]) -> Image:
-    """Return the middle of an image, uint8 ``[H, W, 3]``, in the shape and size (height, width) asked for.
-
-    Raises:
-        FeatureMismatchError: if it is not an image.
-    """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise FeatureMismatchError(f"an image is uint8 [H, W, 3], not {image.dtype} {image.shape}")
-    height, width = image.shape[:2]
-    if (height, width) == size:
-        return image
-    scale = min(height / size[0], width / size[1])
-    cut_height, cut_width = round(scale * size[0]), round(scale * size[1])
-    top, left = (height - cut_height) // 2, (width - cut_width) // 2
-    middle = Picture.fromarray(np.ascontiguousarray(image[top : top + cut_height, left : left + cut_width]))
-    return np.asarray(middle.resize((size[1], size[0]), Picture.Resampling.BOX))
 
 
 def command(action: Array, features: Features) -> dict[str, float]:

