@@ -18,11 +18,7 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 
 ROWS = [
     {"spec"},
-<<<<<<< HEAD
-    {"geometry", "journal", "lock", "digests", "pool", "provenance", "flags", "refusals"},
-=======
-    {"cache", "geometry", "journal", "lock", "pool", "provenance"},
->>>>>>> f45f1b6 (wip)
+    {"cache", "geometry", "journal", "lock", "digests", "pool", "provenance", "flags", "refusals"},
     {"sim", "data"},
     {"tasks", "models"},
     {"rollout", "evaluate", "planner"},
