@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import urllib.request
-from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
-import torch
-
-from sayso.models.language import bert_tokenizer
-from sayso.spec import Array
 
 
 def fetch(kind: Any, name: str) -> Any:
@@ -41,31 +33,3 @@ def hub_answers(name: str, timeout_s: float = 3.0) -> bool:
             return True
     except OSError:
         return False
-
-
-class BertSentences:
-    """Turn each instruction into the [CLS] state of a frozen BERT, on the CPU, and remember it."""
-
-    def __init__(self, network: Any, max_words: int = 64) -> None:
-        """Take an uncased ``transformers.BertModel``; what is longer than `max_words` pieces is cut."""
-        self._network = network.eval().requires_grad_(False)
-        self._tokenizer = bert_tokenizer(max_words)
-        self._recall = functools.lru_cache(maxsize=4096)(self._read)
-
-    def encode(self, instructions: Sequence[str]) -> Array:
-        """Return float32 ``[B, width]`` for B instructions; BERT-base has a width of 768."""
-        return np.stack([self._recall(instruction) for instruction in instructions])
-
-    @torch.no_grad()
-    def _read(self, instruction: str) -> Array:
-        ids = torch.tensor([self._tokenizer.encode(instruction).ids])
-        state: Array = self._network(ids).last_hidden_state[0, 0].numpy().copy()  # not the whole sentence
-        return state
-
-
-def fetch_bert(name: str) -> BertSentences | None:
-    """Return sentence vectors of a published BERT, or None if neither cache nor hub gives it."""
-    from transformers import BertModel
-
-    network = fetch(BertModel, name)
-    return None if network is None else BertSentences(network)

@@ -111,7 +111,7 @@ def rebuild(config: Mapping[str, Any], features: Features, stats: Mapping[str, S
     # Only here: whoever acts with our model needs none of the others' parts.
     match known("policy type", config["type"], TYPES):
         case "textbook":
-            from sayso.models.textbook import TextbookPolicy
+            from sayso.models.taught import TextbookPolicy
 
             return TextbookPolicy.build(config, features, stats)
         case "act":

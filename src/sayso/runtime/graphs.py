@@ -98,9 +98,8 @@ class TextbookGraph(nn.Module):
 
         sentence = words.sum(1) / mask.sum(1, keepdim=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            seen = self.model.vision(prepare_images(images[:, -1], self.image_px))
-            joined = torch.cat([seen, self.model.language.project(sentence).to(seen.dtype)], -1)
-            action: Tensor = self.model.decoder(joined)
+            seen = self.model.vision_encoder(prepare_images(images[:, -1], self.image_px))
+            action: Tensor = self.model.action_decoder(seen, self.model.language_encoder.project(sentence))
         return action.float()[:, None]
 
 
