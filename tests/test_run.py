@@ -16,6 +16,7 @@ from sayso.runtime.run import RunConfig, cameras_of, connected, make_robot, run,
 from sayso.sim.robots import LEKIWI, SO101
 from sayso.spec import SPLITS, Chunk, SaysoError, UnknownNameError
 from sayso.tasks.language import NotUnderstoodError
+from sayso.tasks.task import TASKS
 from small_worlds import FEATURES
 
 ARM = SO101.features()
@@ -46,24 +47,73 @@ def test_a_run_without_a_robot_tells_what_would_be_sent_and_writes_its_report(tm
 
 
 def test_the_simulated_robot_stands_in_a_scene_that_has_what_is_named():
-    robot = simulated(ARM, "put the cyan mug in the yellow basket", 0)
+    told: list[str] = []
+    robot = simulated(ARM, "put the cyan mug in the yellow basket", tell=told.append)
     assert robot.seed > SPLITS["test"].start, "the first scene has neither"
+    assert told[0].startswith(f"in scene {robot.seed - SPLITS['test'].start},")
     assert {"cyan mug", "yellow basket"} <= set(robot.world.describe())
     assert robot.instruction == "put the cyan mug in the yellow basket"
     robot.disconnect()
 
 
 def test_a_drawer_that_is_to_be_shut_stands_open():
-    robot = simulated(LEKIWI.features(), "close the drawer", 0)
+    robot = simulated(LEKIWI.features(), "close the drawer")
     assert not robot.succeeded and not robot.conditions["drawer_closed"]
     robot.disconnect()
 
 
-def test_what_no_scene_has_is_refused():
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "put the white can in the yellow tray",
+        "push the red mug onto the blue mat",
+        "put the green can in the tray",
+    ],
+)
+def test_what_one_scene_in_hundreds_has_is_found(instruction):
+    robot = simulated(ARM, instruction, tell=lambda line: None)
+    task = robot.world.task
+    assert task.instruction.startswith(instruction.removesuffix("the tray"))
+    assert not robot.succeeded and TASKS["tabletop"].feasible(task.layout, task.intent)
+    robot.disconnect()
+
+
+def test_a_scene_that_is_named_is_kept_though_it_has_other_things():
+    with pytest.raises(NotUnderstoodError, match=r"There is no yellow tray here, only the \w+"):
+        simulated(ARM, "put the white can in the yellow tray", 3)
+    robot = simulated(ARM, "put the white can in the yellow tray", 162)
+    assert robot.seed == SPLITS["test"].start + 162
+    robot.disconnect()
+
+
+def test_what_no_scene_has_is_refused(monkeypatch):
     with pytest.raises(NotUnderstoodError):
-        simulated(ARM, "put the moon in the blue tray", 0)
+        simulated(ARM, "put the moon in the blue tray")
     with pytest.raises(UnknownNameError, match="no simulated robot 'point'"):
-        simulated(FEATURES, "go", 0)
+        simulated(FEATURES, "go")
+    monkeypatch.setattr("sayso.runtime.run.SCENES", 2)
+    with pytest.raises(
+        NotUnderstoodError, match=r"none of 2 scenes will do. Of the first: There is no .* only"
+    ):
+        simulated(ARM, "put the white can in the yellow tray")
+
+
+class Rests:
+    """Want to be where it is."""
+
+    def reset(self) -> None:
+        """Remember nothing."""
+
+    def act(self, observation) -> Chunk:
+        """Return sixteen times where the joints are."""
+        return Chunk(np.tile(observation["observation.state"], (16, 1)))
+
+
+def test_a_run_that_fails_in_simulation_says_in_words_what_happened():
+    told: list[str] = []
+    config = RunConfig(seconds=0.3, rest_s=0, watchdog_ms=5000)
+    run(Rests(), ARM, "put the can in the blue bowl", config, told.append)
+    assert told[0].startswith("in scene ") and told[-1] == "not done: it was never picked up"
 
 
 def test_a_dry_run_of_a_real_robot_sends_nothing():

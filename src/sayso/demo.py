@@ -11,7 +11,9 @@ import os
 import re
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -21,16 +23,19 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from sayso.data.film import write_film
-from sayso.planner import Here, Report, Room, carry_out, errands
+from sayso.planner import BROKEN_OFF, Here, Report, Room, carry_out, errands
 from sayso.rollout import World, rollout
 from sayso.spec import (
+    WHY,
     Array,
     Episode,
     Image,
     Observation,
     Outcome,
     Policy,
+    at_least,
     image_key,
+    known,
     seeds,
 )
 from sayso.tasks.language import Intent, NotUnderstoodError, abilities, things
@@ -42,18 +47,22 @@ if TYPE_CHECKING:
 
 FILM_EVERY = 2
 """Steps per frame of the film: half of them look as smooth and cost half the rendering."""
+SHOWN: Mapping[str, int] = {"home": 1, "tabletop": 1}
+"""Which test scene of each world is shown first: the first in which the shipped policy does everything that
+`errands` thinks of, at the first attempt, and that is of more than one kind (`scripts/choose_scene.py`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoConfig:
     """Say which policy to show in which room, and where the films go."""
 
-    checkpoint: Path = Path("checkpoints/home")
-    """Folder of the policy."""
+    checkpoint: Path | None = None
+    """Folder of the policy; by default the shipped one of the world."""
     world: str = "home"
-    """Name of the world."""
-    seed: int = 0
-    """Which room: the seed-th of the test split, which no demonstration was recorded in."""
+    """Name of the world: home or tabletop."""
+    seed: int | None = None
+    """Which room: the seed-th of the test split, which no demonstration was recorded in. By default one in
+    which the shipped policy is known to do what it is asked."""
     instructions: int = 3
     """How many instructions to run before it is your turn."""
     films: Path = Path("demo")
@@ -68,15 +77,29 @@ class DemoConfig:
     llm_model: str = ""
     """Name of the model there."""
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        at_least(self, seed=0, instructions=0, threads=1)
+
+    @property
+    def subject(self) -> Path:
+        """Return the folder of the policy to load."""
+        return self.checkpoint or Path("checkpoints") / self.world
+
+    @property
+    def scene(self) -> int:
+        """Return which room to enter."""
+        return SHOWN.get(self.world, 0) if self.seed is None else self.seed
+
     def splitter(self) -> Splitter:
         """Return what divides a text into steps.
 
         Raises:
-            EndpointError: if the address is not one of the web.
+            EndpointError: if the address is not one of the web, or the key would be sent for all to read.
         """
         if not self.llm_url:
             return split
-        key = os.environ.get("OPENAI_API_KEY", "")
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
         return LanguageModelSplitter(base_url=self.llm_url, model=self.llm_model, api_key=key)
 
 
@@ -104,16 +127,20 @@ def demo(config: DemoConfig) -> int:
     from sayso.spec import check_fits
     from sayso.tasks.world import World
 
-    console = Console(highlight=False)
-    with console.status(f"waking the robot of {config.checkpoint} ..."):
+    console, splitter = Console(highlight=False), config.splitter()
+    known("world", config.world, SHOWN)
+    with console.status(f"waking the robot of {config.subject} ..."):
         policy, world = load_policy(config), World(config.world)
     try:
         check_fits(policy.features, world.features)
-        show = Demonstration(
-            world, policy, console, config.films, config.seed, started, splitter=config.splitter()
-        )
+        if config.seed is None and config.checkpoint is None:
+            console.print(
+                f"Scene {config.scene} was chosen because the shipped policy does what it is asked there; "
+                "in others it can fail. --seed 0 shows the first."
+            )
+        show = Demonstration(world, policy, console, config.films, config.scene, started, splitter=splitter)
         show.run(config.instructions)
-        if sys.stdin.isatty() if config.interactive is None else config.interactive:
+        if at_terminal() if config.interactive is None else config.interactive:
             show.prompt()
         else:
             console.print("\nRun `sayso demo` in a terminal to type instructions of your own.")
@@ -121,6 +148,11 @@ def demo(config: DemoConfig) -> int:
     finally:
         world.close()
     return 1 if show.crashed else 0
+
+
+def at_terminal() -> bool:
+    """Tell whether somebody can type: programs may run with their input closed."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def load_policy(config: DemoConfig) -> TrainablePolicy:
@@ -133,15 +165,15 @@ def load_policy(config: DemoConfig) -> TrainablePolicy:
 
     from sayso.models.checkpoint import CheckpointError, load
 
-    if not config.checkpoint.is_dir():
+    if not config.subject.is_dir():
         raise CheckpointError(
-            f"there is no checkpoint in {str(config.checkpoint)!r}. Run this from the folder of the "
+            f"there is no checkpoint in {str(config.subject)!r}. Run this from the folder of the "
             "repository, or name another one with --checkpoint, or train one with `sayso record` and "
             "`sayso train`, as the README shows."
         )
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    return load(config.checkpoint)
+    return load(config.subject)
 
 
 class Demonstration:
@@ -187,7 +219,9 @@ class Demonstration:
         self.console.print("\n[bold]Your turn.[/] Type an instruction, or: scene, new (another room), quit.")
         with contextlib.suppress(ImportError):  # Windows has none
             import readline  # noqa: F401 - makes input() remember lines and obey the arrow keys
-        while True:
+        with contextlib.suppress(AttributeError):  # what is piped in may be in no encoding at all
+            cast(TextIOWrapper, sys.stdin).reconfigure(errors="replace")
+        while sys.stdin is not None:
             try:
                 line = input("> ").strip()
                 if line in ("quit", "exit", "q"):
@@ -216,7 +250,7 @@ class Demonstration:
 
         Raises:
             NotUnderstoodError: if the room cannot make sense of it; nothing has moved then.
-        EndpointError: if a language model should divide it and does not answer; nothing has moved either.
+            EndpointError: if a language model should divide it and does not answer; nothing has moved either.
         """
         self.console.print(f'\n[bold]"{escape(text)}"[/]')
         report = carry_out(
@@ -228,7 +262,7 @@ class Demonstration:
             act=self._watch,
             last=self._last,
         )
-        self._last = report.steps[-1].intent
+        self._last = report.last
         if len(report.asked) > 1:
             self.console.print(f"   {report.done} of {len(report.asked)} steps done")
         return report
@@ -240,6 +274,7 @@ class Demonstration:
     def _watch(self, sentence: str) -> Episode:
         """Carry out one step, show how it goes and film it."""
         observation = self.world.instruct(sentence)
+        self._last = BROKEN_OFF  # whoever interrupts leaves the robot somewhere; a report says better
         self._told += 1
         self.console.print(f'{self._told:3}. "{escape(sentence)}"')
         with _progress_bar(self.console, self.world.task.horizon) as progress:
@@ -275,7 +310,8 @@ class Demonstration:
         )
         robot_s = episode.steps / self.world.features.fps
         per_call_ms = 1000 * episode.policy_seconds / max(episode.policy_calls, 1)
-        self.console.print(f"   [{colour}]{episode.outcome}[/] ({conditions})")
+        why = f": {episode.why}" if episode.notes.get(WHY) else ""
+        self.console.print(f"   [{colour}]{episode.outcome}[/]{why} ({conditions})")
         self.console.print(
             f"   {episode.steps} steps = {robot_s:.1f} s of robot time, computed in {episode.seconds:.1f} s; "
             f"{per_call_ms:.0f} ms per policy call, {episode.policy_calls} calls"
@@ -287,8 +323,13 @@ class Demonstration:
         slug = re.sub(r"\W+", "-", episode.instruction.lower())[:60].strip("-")
         fps = self.world.features.fps // FILM_EVERY
         path = self.films / f"{self._told}-{slug}.mp4"
-        write_film(path, onlooker.film, fps, remark=str(episode.outcome))
-        self.console.print(f"   film: {path}", soft_wrap=True)
+        remark = "success" if episode.success else episode.why or str(episode.outcome)
+        try:
+            write_film(path, onlooker.film, fps, remark=remark)
+        except OSError as error:
+            self.console.print(f"   no film: {path} cannot be written: {error.strerror or error}")
+        else:
+            self.console.print(f"   film: {path}", soft_wrap=True)
 
 
 class Onlooker(Here):

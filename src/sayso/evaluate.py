@@ -302,8 +302,8 @@ class _Tryout:
                 keep_frames=trial.film,
             )
             if self.films and trial.film and episode.outcome is Outcome.FAILURE:
-                remark = "not " + ", not ".join(episode.failed_conditions)
-                write_film(_film_path(self.films, episode), episode.frames, world.features.fps, remark=remark)
+                path = _film_path(self.films, episode)
+                write_film(path, episode.frames, world.features.fps, remark=episode.why)
             return dataclasses.replace(episode, frames=[])
 
         return attempt

@@ -26,6 +26,9 @@ from sayso.tasks.task import DRAWER_SHUT_M, TASKS, called
 from sayso.tasks.vocabulary import TEMPLATES
 
 Reason = Literal["asked", "needed", "again"]
+BROKEN_OFF = Intent("", "", None, Place("", "table"))
+"""Stands for what was done last where that did not come to its end: nobody knows where it left the robot."""
+BACK = Intent("goto", "to", None, Place("", "table"))
 
 
 class Room(World, Protocol):
@@ -73,6 +76,12 @@ class Report:
     def success(self) -> bool:
         """Tell whether everything that was asked for succeeded."""
         return self.done == len(self.asked)
+
+    @property
+    def last(self) -> Intent:
+        """Return what was done last, as far as the next plan can build on it."""
+        step = self.steps[-1]
+        return step.intent if step.episode.success else BROKEN_OFF
 
 
 class Here:
@@ -125,7 +134,8 @@ def carry_out(
         attempts: how often a step may be tried.
         execute: how many actions of a chunk to apply before looking again.
         act: what carries out one sentence instead of `policy`, to watch or film it.
-        last: what was done last in this room; None if the robot stands at its start.
+        last: what was done last in this room, as `Report.last` has it; None if the robot stands at its
+            start, `BROKEN_OFF` if somebody stopped it.
 
     Raises:
         NotUnderstoodError: if the text or a part of it is not understood. Nothing has moved then.
@@ -161,19 +171,22 @@ def needs(room: Room, intent: Intent, last: Intent | None, *, failed: bool = Fal
     """Return what must be done before a step.
 
     Whatever begins at the table needs the robot there, unless it just worked there; filling the drawer needs
-    it open.
+    it open. After what was broken off, the room is asked where the robot is.
     """
     drawer_open = Intent("drawer", "open", None, Place("", "drawer"))
-    back = Intent("goto", "to", None, Place("", "table"))
     first: list[Intent] = []
     if intent.family == "drawer" and intent.manner == "in" and not room.holds(drawer_open):
         first = [*needs(room, drawer_open, last, failed=failed), drawer_open]
         last = drawer_open
-    mobile = "goto" in room.families
-    away = last is not None and last.family != "put" and last != back
-    if mobile and intent.family != "goto" and (away or failed):
-        first.append(back)
+    if "goto" in room.families and intent.family != "goto" and (failed or _away(room, last)):
+        first.append(BACK)
     return first
+
+
+def _away(room: Room, last: Intent | None) -> bool:
+    if last is BROKEN_OFF:
+        return not room.holds(BACK)
+    return last is not None and last.family != "put" and last != BACK
 
 
 def _rollout(room: Room, policy: Policy, sentence: str, seed: int, execute: int) -> Episode:

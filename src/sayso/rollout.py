@@ -27,6 +27,7 @@ from sayso.spec import (
     OTHER_TASK,
     POINTS,
     STATE,
+    WHY,
     Array,
     Chunk,
     ConfigError,
@@ -350,6 +351,8 @@ def _run(
     episode.outcome = Outcome.SUCCESS if info["is_success"] else Outcome.FAILURE
     if WENT_FOR in info:
         episode.notes[WENT_FOR] = str(info[WENT_FOR] or "neither")
+    if WHY in info:
+        episode.notes[WHY] = str(info[WHY])
 
 
 def _keeping(world: World, policy: Policy, teacher: Policy, executed_ones: bool) -> Keep:

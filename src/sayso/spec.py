@@ -191,6 +191,10 @@ class Chunk:
         return len(self.actions)
 
 
+WHY = "why"
+"""Note of an episode, and entry of a world's `info`: why a task is not done, in words."""
+
+
 class Outcome(StrEnum):
     """Say how an episode ended. ``INVALID`` (crash, lost connection, NaN) is never counted as failure."""
 
@@ -232,6 +236,12 @@ class Episode:
     def failed_conditions(self) -> tuple[str, ...]:
         """Return the names of the conditions that did not hold at the end."""
         return tuple(name for name, held in self.conditions.items() if not held)
+
+    @property
+    def why(self) -> str:
+        """Return why it is no success: in the world's words if it has any, else by the conditions' names."""
+        names = ", ".join(f"not {name.replace('_', ' ')}" for name in self.failed_conditions)
+        return self.notes.get(WHY, names)
 
 
 @runtime_checkable
@@ -348,9 +358,10 @@ def known(kind: str, given: str, allowed: Iterable[str]) -> str:
 
 
 def at_least(config: object, **lowest: float) -> None:
-    """Raise `ConfigError` unless each named field of a config is finite and at least so large."""
+    """Raise `ConfigError` unless each named field of a config is None or finite and at least so large."""
     for name, low in lowest.items():
-        if not low <= getattr(config, name) < math.inf:
+        value = getattr(config, name)
+        if value is not None and not low <= value < math.inf:
             raise ConfigError(f"{name} is {getattr(config, name)}, but must be at least {low:g}")
 
 

@@ -161,6 +161,13 @@ class SimulatedRobot(Described):
         self.over = terminated or truncated
         return command(applied, self.features)
 
+    def why_not(self) -> str:
+        """Return in words what is missing for success, such as ``it fell off the table``; empty if done.
+
+        Nothing is said by a world that cannot tell.
+        """
+        return "" if self.succeeded else str(getattr(self.world, "why_not", str)())
+
     def disconnect(self) -> None:
         """Leave the world."""
         self.world.close()

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -16,12 +17,15 @@ from sayso.runtime.robot import DRIVER_ERRORS, DryRun, ImaginedRobot, SimulatedR
 from sayso.runtime.stopping import Stop, on_key, on_signals
 from sayso.sim.scene import WORLD_OF
 from sayso.spec import Features, Policy, Robot, SaysoError, at_least, known, seeds
-from sayso.tasks.language import NotUnderstoodError, parse
+from sayso.tasks.language import Intent, parse
+from sayso.tasks.scenes import objects_for, scenes_with
 from sayso.tasks.task import TASKS
 from sayso.tasks.world import World
 
-SCENES = 100
-"""In how many scenes to look for the things that an instruction names."""
+SCENES = 20_000
+"""In how many scenes to look for the things that an instruction names: for a few seconds at most."""
+LIKELY = 50
+"""How many scenes that have them to enter, should all be so already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +37,9 @@ class RunConfig(LoopConfig):
     docs/runtime.md. dry: no robot at all; prints what would be sent."""
     dry_run: bool = False
     """Look through the robot's cameras, but print what would be sent instead of sending it."""
-    seed: int = 0
-    """Which scene of the simulation: the first from this one of the test split on that has what the
-    instruction names, and where it is not so already."""
+    seed: int | None = None
+    """Which scene of the simulation: the seed-th of the test split. By default the first of them that has
+    what the instruction names, and where it is not so already; the run says which that is."""
     port: str = ""
     """Serial port of the so101, such as /dev/ttyACM0."""
     ip: str = ""
@@ -105,7 +109,9 @@ def run(
                 stop=stop,
                 until=lambda: ending(robot),
             )
-    tell(str(report))
+        tell(str(report))
+        if isinstance(robot, SimulatedRobot) and (why := robot.why_not()):
+            tell(f"not done: {why}")
     if config.out:
         config.out.parent.mkdir(parents=True, exist_ok=True)
         config.out.write_text(json.dumps(report.to_json(), indent=2) + "\n")
@@ -159,7 +165,7 @@ def make_robot(
         case "dry":
             return DryRun(ImaginedRobot(features), tell)
         case "sim":
-            robot = simulated(features, instruction, config.seed)
+            robot = simulated(features, instruction, config.seed, tell)
         case "so101":
             from sayso.runtime.lerobot import so101
 
@@ -172,33 +178,69 @@ def make_robot(
     return DryRun(robot, tell) if config.dry_run else robot
 
 
-def simulated(features: Features, instruction: str, seed: int) -> SimulatedRobot:
-    """Return the simulated robot that features describe, in a scene that has what is named, and work to do.
+def simulated(
+    features: Features, instruction: str, seed: int | None = None, tell: Callable[[str], None] = print
+) -> SimulatedRobot:
+    """Return the simulated robot that features describe, in a scene in which what is asked can be done.
+
+    Args:
+        features: of the policy.
+        instruction: what is asked for.
+        seed: which scene of the test split; None looks for the first in which it can be done.
+        tell: who is told which scene that is.
 
     Raises:
-        UnknownNameError: if it is none of ours.
-        NotUnderstoodError: if the words mean nothing, or none of the scenes looked at has what is named; it
-            then says what the first one has.
-        SaysoError: if in each scene that has it all is as the words want it.
+        UnknownNameError: if the robot is none of ours.
+        NotUnderstoodError: if the words mean nothing, or what is named is not there; it then says what is.
+        SaysoError: if it all is as the words want it already, or cannot be done for want of room.
     """
     name = WORLD_OF[known("simulated robot", features.robot_type, WORLD_OF)]
-    options = {
-        "family": parse(instruction, families=TASKS[name].families).family,
-        "instruction": instruction,
-    }
+    intent = parse(instruction, families=TASKS[name].families)
+    options = {"family": intent.family, "instruction": instruction, "objects": objects_for(intent)}
     world = World(name)
-    failed: SaysoError | None = None
-    for one in seeds("test", SCENES, seed):
-        robot = SimulatedRobot(world, one, options)
+    try:
+        if seed is not None:
+            return _standing(world, seeds("test", 1, seed)[0], options)
+        return _found(world, intent, options, tell)
+    except SaysoError:
+        world.close()
+        raise
+
+
+def _found(
+    world: World, intent: Intent, options: Mapping[str, str], tell: Callable[[str], None]
+) -> SimulatedRobot:
+    """Return the robot in the first scene in which an intent can be carried out."""
+    first = seeds("test", 1)[0]
+    likely = islice(scenes_with(world.name, intent, seeds("test", SCENES)), LIKELY)
+    for one in (*likely, first):
         try:
-            robot.connect()
-        except NotUnderstoodError as error:
-            failed = failed or error
-        else:
-            if not robot.succeeded:
-                return robot
-    world.close()
-    raise failed or SaysoError(f"{instruction!r} is so already, in each of {SCENES} scenes")
+            robot = _standing(world, one, options)
+        except SaysoError as error:  # it is so already: the next one
+            failed = error
+            continue
+        tell(f"in scene {one - first}, the first in which it can be done; --seed takes another")
+        return robot
+    raise type(failed)(f"none of {SCENES} scenes will do. Of the first: {failed}")
+
+
+def _standing(world: World, seed: int, options: Mapping[str, str]) -> SimulatedRobot:
+    """Return a robot that has entered a scene.
+
+    Raises:
+        NotUnderstoodError: if what is named is not there.
+        SaysoError: if there is nothing to do, or no room to do it.
+    """
+    robot = SimulatedRobot(world, seed, options)
+    robot.connect()
+    scene, asked = seed - seeds("test", 1)[0], options["instruction"]
+    if robot.succeeded:
+        raise SaysoError(f"{asked!r} is so already in scene {scene}; leave --seed out, and another is found")
+    if not TASKS[world.name].feasible(world.task.layout, world.task.intent):
+        raise SaysoError(
+            f"there is no room for {asked!r} in scene {scene}; leave --seed out, and another is found"
+        )
+    return robot
 
 
 def cameras_of(words: tuple[str, ...]) -> Mapping[str, int | str]:

@@ -44,8 +44,7 @@ def verdict(report: Report, stopped: str) -> tuple[str, Tone, str]:
         return "The robot stopped", "bad", sentence(last.error)
     if stopped:
         return "Stopped", "idle", ""
-    missing = ", ".join(name.replace("_", " ") for name in last.failed_conditions)
-    return "Not done", "bad", f"Not so: {missing}." if missing else "The time was over."
+    return "Not done", "bad", sentence(last.why or "the time was over")
 
 
 def told(error: Exception) -> str:

@@ -34,6 +34,7 @@ from sayso.sim.robots import from_robot_units
 from sayso.sim.scene import Layout
 from sayso.sim.simulation import Simulation
 from sayso.spec import (
+    WHY,
     Chunk,
     Episode,
     Features,
@@ -290,7 +291,7 @@ class Session:
         except NotUnderstoodError as error:
             self._say("I did not understand", "bad", str(error))
             return
-        self._last = report.steps[-1].intent
+        self._last = report.last
         headline, tone, why = verdict(report, self._orders.stopped)
         self._say(headline, tone, f"{why} {self.view.detail}".strip())
 
@@ -350,9 +351,10 @@ class Session:
         )
 
     def _episode(self, report: RunReport, robot: Robot, sentence: str) -> Episode:
-        family, conditions, succeeded = "", dict[str, bool](), self._finished
+        family, conditions, succeeded, why = "", dict[str, bool](), self._finished, ""
         if isinstance(robot, SimulatedRobot):
             family, conditions, succeeded = self._room.task.family, robot.conditions, robot.succeeded
+            why = robot.why_not()
         outcome = Outcome.SUCCESS if succeeded else Outcome.FAILURE
         if not succeeded and (report.fault or self._orders.stopped):  # not to be tried again
             outcome = Outcome.INVALID
@@ -367,6 +369,7 @@ class Session:
             steps=report.ticks,
             seconds=report.seconds,
             error=report.stopped if report.fault else "",
+            notes={WHY: why} if why else {},
         )
 
     def _seen(self, reading: Mapping[str, Any]) -> None:

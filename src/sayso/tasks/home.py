@@ -30,11 +30,9 @@ Base = tuple[float, float, float]
 
 def layout(rng: np.random.Generator, draw: Draw) -> tuple[Layout, Mapping[str, Thing]]:
     """Draw a scene; return it with the things in it, by name."""
-    kinds = [str(kind) for kind in rng.permutation(CONTAINERS)[:2]]
-    on_table = [*draw_places(rng, kinds), *draw_objects(rng, draw)]
-    colours = rng.permutation(OBJECT_COLOURS)
-    bins = [Place(str(colour), "bin", landmark) for colour, landmark in zip(colours, BINS_M, strict=False)]
-    fixtures = [Place("", kind) for kind in FIXTURES]
+    drawn = things(rng, draw)
+    bins = [thing for thing in drawn if isinstance(thing, Place) and thing.kind == "bin"]
+    on_table = [thing for thing in drawn if thing not in bins and thing.kind not in FIXTURES]
     items = scatter(rng, on_table, _spot, TABLE_HEIGHT_M) + [_bin(rng, bin_) for bin_ in bins]
     anywhere = draw.family == "goto"
     moved = rng.random() < (0.5 if anywhere else MOVED_START_SHARE)
@@ -45,7 +43,16 @@ def layout(rng: np.random.Generator, draw: Draw) -> tuple[Layout, Mapping[str, T
         arm_rad=draw_posture(rng, (0.20, 0.32), 0.4, (0.10, 0.22)) if moved else None,
         drawer_m=_opening(rng, draw.manner),
     )
-    return found, {thing.name: thing for thing in (*on_table, *bins, *fixtures)}
+    return found, {thing.name: thing for thing in drawn}
+
+
+def things(rng: np.random.Generator, draw: Draw) -> list[Thing]:
+    """Draw what stands in a scene, what is in every home included: the first that is drawn of it."""
+    kinds = [str(kind) for kind in rng.permutation(CONTAINERS)[:2]]
+    on_table = [*draw_places(rng, kinds), *draw_objects(rng, draw)]
+    colours = rng.permutation(OBJECT_COLOURS)
+    bins = [Place(str(colour), "bin", landmark) for colour, landmark in zip(colours, BINS_M, strict=False)]
+    return [*on_table, *bins, *(Place("", kind) for kind in FIXTURES)]
 
 
 def start_pose(rng: np.random.Generator) -> Base:

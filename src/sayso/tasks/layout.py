@@ -108,11 +108,11 @@ def scatter(
         items: list[Item] = []
         for thing in sorted(things, key=lambda thing: -SHAPES[thing.kind].radius_m):
             scale = float(rng.uniform(*SCALES)) if SHAPES[thing.kind].movable else 1.0
+            rooms = [(_room_m(thing, scale, other), other.position_m) for other in items]
             for _ in range(50):
                 x, y, yaw = spot(rng, thing)
-                item = place_item(thing, (x, y, height_m), yaw, scale)
-                if all(_apart(item, other) for other in items):
-                    items.append(item)
+                if all(np.hypot(x - there[0], y - there[1]) >= need for need, there in rooms):
+                    items.append(place_item(thing, (x, y, height_m), yaw, scale))
                     break
             else:
                 break
@@ -154,11 +154,11 @@ def draw_posture(
     return tuple(float(angle) for angle in joints)
 
 
-def _apart(one: Item, other: Item) -> bool:
-    first, second = shape_of(one), shape_of(other)
+def _room_m(thing: Thing, scale: float, other: Item) -> float:
+    """Return how far apart the middles of a thing at a scale and of another must be."""
+    first, second = shape_of(place_item(thing, (0.0, 0.0, 0.0), scale=scale)), shape_of(other)
     room = FINGER_ROOM_M * (first.movable + second.movable)
-    need = first.radius_m + second.radius_m + max(room, 0.01)
-    return bool(np.hypot(*np.subtract(one.position_m, other.position_m)[:2]) >= need)
+    return first.radius_m + second.radius_m + max(room, 0.01)
 
 
 @functools.cache

@@ -30,17 +30,22 @@ MOVED_START_SHARE = 0.4
 
 def layout(rng: np.random.Generator, draw: Draw) -> tuple[Layout, Mapping[str, Thing]]:
     """Draw a scene; return it with the things in it, by name."""
-    kinds = [str(kind) for kind in rng.permutation(CONTAINERS)[:2]]
-    if "mat" in draw.places or rng.random() < MAT_SHARE:
-        kinds = ["mat", kinds[0]]
-    things = [*draw_places(rng, kinds), *draw_objects(rng, draw)]
-    items = scatter(rng, things, _spot, height_m=0.0)
-    if "mat" in kinds and draw.family != "push" and rng.random() < ON_MAT_SHARE:
+    drawn = things(rng, draw)
+    items = scatter(rng, drawn, _spot, height_m=0.0)
+    if any(thing.kind == "mat" for thing in drawn) and draw.family != "push" and rng.random() < ON_MAT_SHARE:
         items = _pushed(rng, items)
     moved = rng.random() < MOVED_START_SHARE
     posture = draw_posture(rng, (0.17, 0.26), 0.9, (0.10, 0.15)) if moved else None
     found = Layout(items=tuple(items), look=sample_look(rng), arm_rad=posture)
-    return found, {thing.name: thing for thing in things}
+    return found, {thing.name: thing for thing in drawn}
+
+
+def things(rng: np.random.Generator, draw: Draw) -> list[Thing]:
+    """Draw what stands in a scene: the first that is drawn of it."""
+    kinds = [str(kind) for kind in rng.permutation(CONTAINERS)[:2]]
+    if "mat" in draw.places or rng.random() < MAT_SHARE:
+        kinds = ["mat", kinds[0]]
+    return [*draw_places(rng, kinds), *draw_objects(rng, draw)]
 
 
 def feasible(layout: Layout, intent: Intent) -> bool:

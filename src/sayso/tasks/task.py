@@ -6,7 +6,7 @@ conditions, so that a failure says why it is one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,6 +47,8 @@ class Setting:
     """Say how the scenes of one world are laid out, and what is asked there."""
 
     layout: Callable[[np.random.Generator, Draw], tuple[Layout, Mapping[str, Thing]]]
+    things: Callable[[np.random.Generator, Draw], Sequence[Thing]]
+    """Draws what `layout` draws first: what stands in a scene, but not where."""
     families: Mapping[str, Family]
     feasible: Callable[[Layout, Intent], bool] = lambda layout, intent: True
     """Whether an intent can be carried out in a scene; scenes are drawn until one can."""
@@ -55,6 +57,7 @@ class Setting:
 TASKS: Mapping[str, Setting] = {
     "tabletop": Setting(
         layout=tabletop.layout,
+        things=tabletop.things,
         feasible=tabletop.feasible,
         families={
             "put": Family(horizon=240, manners=("in",)),
@@ -64,6 +67,7 @@ TASKS: Mapping[str, Setting] = {
     ),
     "home": Setting(
         layout=home.layout,
+        things=home.things,
         families={
             "put": Family(horizon=360, manners=("in",)),
             "drawer": Family(horizon=480, manners=("open", "close", "in")),

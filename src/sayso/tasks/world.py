@@ -20,8 +20,21 @@ from sayso.sim.robots import CAMERAS, FPS
 from sayso.sim.scene import SPECS
 from sayso.sim.simulation import Simulation
 from sayso.sim.simulation import Vector as Point
-from sayso.spec import STATE, TASK, Array, Features, Image, Observation, Policy, SaysoError, image_key, known
+from sayso.spec import (
+    STATE,
+    TASK,
+    WHY,
+    Array,
+    Features,
+    Image,
+    Observation,
+    Policy,
+    SaysoError,
+    image_key,
+    known,
+)
 from sayso.tasks.experts import Expert
+from sayso.tasks.failures import why_not
 from sayso.tasks.home import start_pose
 from sayso.tasks.language import Intent, parse, plain
 from sayso.tasks.task import TASKS, Task, alternatives, askable, called, draw_task, make_task, say
@@ -169,6 +182,8 @@ class World(gymnasium.Env[Observation, Array]):
         self._note_choice()
         info = self._info()
         success, late = bool(info["is_success"]), self._steps >= self.task.horizon
+        if late and not success:
+            info[WHY] = self.why_not()
         observation = self.observe() if look or success or late else self._feel()
         return observation, float(success), success, late, info
 
@@ -185,6 +200,10 @@ class World(gymnasium.Env[Observation, Array]):
     def conditions(self) -> dict[str, bool]:
         """Return the named conditions of success as they hold now."""
         return self.task.conditions(self.simulation)
+
+    def why_not(self) -> str:
+        """Return in words what is missing for success, such as ``it fell off the table``; empty if done."""
+        return why_not(self.task, self.simulation, self._began, self._taken)
 
     def labels(self) -> Array:
         """Return where the named object and place are in every picture, float32 [len(features.points)].
