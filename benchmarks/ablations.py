@@ -33,8 +33,6 @@ ROWS = {
     "chunk_4": Row(train={"chunk": 4}),
     "chunk_32": Row(train={"chunk": 32}),
     "discount_85": changed("discount=0.85"),
-    # A policy with a past must be asked at every step, so its row has a partner without one.
-    "history_2": Row(train={"history": 2}, execute=1),
     "looks_each_step": Row(weights_of="base", execute=1),
     "looks_each_eighth": Row(weights_of="base", execute=8),
     "no_augmentation": changed("augmentation=none"),

@@ -38,8 +38,6 @@ class ThroughputConfig:
     """Its size."""
     batch_size: int = 64
     """Windows per step."""
-    history: int = 1
-    """Frames per window."""
     chunk: int = 16
     """Actions per window."""
     stride: int = 1
@@ -98,7 +96,6 @@ def _train_config(config: ThroughputConfig, out: Path) -> TrainConfig:
         preset=config.preset,
         steps=config.rounds * config.steps + 1,
         batch_size=config.batch_size,
-        history=config.history,
         chunk=config.chunk,
         stride=config.stride,
         threads=config.threads,

@@ -82,7 +82,7 @@ RECIPES = {
         steps=16000,
         share=50,
         noise="--noise.share 0.3 --noise.burst-s 0.1 0.4 --noise.pause-s 0.2 0.8",
-        model="--history 1 --chunk 16 --lr 1e-3",
+        model="--chunk 16 --lr 1e-3",
         wordings="metaworld",
     ),
 }

@@ -92,9 +92,8 @@ def test_every_row_can_be_trained_and_differs_from_the_first(rows, tmp_path):
     first, *others = (dataclasses.asdict(row) for row in rows.values())
     assert first not in others
     for name, row in rows.items():
-        config = TrainConfig(datasets=(tmp_path,), out=tmp_path, **row.train)
-        assert row.execute == 1 or config.history == 1, f"{name} must be asked at every step"
-        assert not row.weights_of or row.weights_of in rows
+        TrainConfig(datasets=(tmp_path,), out=tmp_path, **row.train)
+        assert not row.weights_of or row.weights_of in rows, name
 
 
 def test_a_row_that_is_not_there_is_refused(tmp_path):

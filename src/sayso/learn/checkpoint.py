@@ -1,57 +1,46 @@
-"""Keep a training run on disk so that it survives being killed at any moment.
+"""Keep a training run on disk so that it survives being killed at any moment, and a disk that lies.
 
-A checkpoint is a folder ``checkpoints/step_00001200`` with two files: ``state.safetensors`` (every tensor of
-the run, named) and ``state.json`` (step, elapsed seconds, facts). It is written under a temporary name,
-flushed to the disk and then renamed, so a folder that bears a step's name is complete. The log beside it is
-one JSON object per line and is cut back to the checkpoint's step when a run resumes.
+A checkpoint is a folder ``checkpoints/step_00001200`` with ``state.safetensors`` (every tensor of the run,
+named), ``state.json`` (step, elapsed seconds) and the digests of both. It is written under a temporary name,
+flushed to the disk and then renamed, so a folder that bears a step's name is complete. One that was damaged
+later is put aside, and the one before it is taken.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sayso.provenance import write_json
+from sayso.digests import damaged, write_digests
 from sayso.spec import SaysoError
 
 KEEP = 2
-"""How many checkpoints stay on disk: the newest, and one more in case a disk lies about the newest."""
+"""How many checkpoints stay on disk: the newest, and one more in case the newest is damaged."""
 
 TENSORS, FACTS = "state.safetensors", "state.json"
 
 
-def claim(run: Path, decides: Mapping[str, Any]) -> None:
-    """Write into a folder which run it holds, or check that it holds this one.
+class DamagedError(SaysoError):
+    """Report a checkpoint that is not as it was written."""
 
-    Args:
-        run: the folder of the training run, made if need be.
-        decides: plain JSON, everything that decides what the weights become.
 
-    Raises:
-        SaysoError: if the folder holds another run, saying what differs.
-    """
-    path = run / "run.json"
-    if not path.exists():
-        write_json(path, decides)
-        return
-    found = json.loads(path.read_text())
-    differs = [
-        f"{name}: {found.get(name)} there, {decides.get(name)} now"
-        for name in sorted(decides.keys() | found.keys())
-        if found.get(name) != decides.get(name)
-    ]
-    if differs:
-        raise SaysoError(
-            f"{run} holds a run with another config. Choose another folder for out, delete that one, or go "
-            "on with what it was begun with:\n  " + "\n  ".join(differs)
-        )
+@dataclass(frozen=True)
+class State:
+    """Hold what a checkpoint brings back."""
+
+    step: int
+    seconds: float
+    tensors: Mapping[str, Tensor]
 
 
 def save(run: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Path:
@@ -61,7 +50,7 @@ def save(run: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str
         run: the folder of the training run.
         step: how many optimiser steps have been taken.
         tensors: everything that must come back bit for bit.
-        facts: plain JSON that goes with it.
+        facts: plain JSON that goes with it, the ``seconds`` among them.
     """
     final = run / "checkpoints" / f"step_{step:08d}"
 
@@ -70,6 +59,7 @@ def save(run: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str
         plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
         save_file(plain, folder / TENSORS)
         (folder / FACTS).write_text(json.dumps({"step": step, **facts}, indent=1))
+        write_digests(folder, (TENSORS, FACTS))
 
     replace_folder(final, write)
     for old in _complete(run)[:-KEEP]:
@@ -78,21 +68,89 @@ def save(run: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str
 
 
 def newest(run: Path) -> Path | None:
-    """Return the newest complete checkpoint of a run, or None; sweep away what a kill left half written."""
-    for leftover in run.glob("checkpoints/.*"):
-        shutil.rmtree(leftover)
+    """Return the newest complete checkpoint of a run, damaged or not, or None."""
     found = _complete(run)
     return found[-1] if found else None
 
 
-def load(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a checkpoint back: its tensors by name, and its facts with ``step`` among them."""
-    facts: dict[str, Any] = json.loads((checkpoint / FACTS).read_text())
-    return load_file(checkpoint / TENSORS), facts
+def load_newest(run: Path) -> tuple[State | None, list[str]]:
+    """Read the newest checkpoint that is as it was written, and say which ones are not.
+
+    What a kill left half written is swept away. A damaged checkpoint is renamed, so that it does not push
+    whole ones out.
+
+    Raises:
+        DamagedError: if there are checkpoints, and all are damaged.
+    """
+    for leftover in run.glob("checkpoints/.*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    wrong: dict[Path, str] = {}
+    state = None
+    for found in reversed(_complete(run)):
+        try:
+            state = load(found)
+            break
+        except DamagedError as error:
+            wrong[found] = str(error)
+    if wrong and state is None:
+        raise DamagedError(
+            f"no checkpoint of {run} is whole: {'; '.join(wrong.values())}. Begin a new run: another --out, "
+            f"and --init {run / 'policy'} to keep what was learned"
+        )
+    notes = []
+    for found, how in wrong.items():
+        aside = found.with_name(f"damaged_{found.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        found.rename(aside)
+        notes.append(f"{how}; it is now called {aside.name}, and the run goes on from the one before it")
+    return state, notes
+
+
+def load(checkpoint: Path) -> State:
+    """Read a checkpoint back.
+
+    Raises:
+        DamagedError: if it is not as it was written.
+    """
+    if wrong := damaged(checkpoint, (TENSORS, FACTS)):
+        raise DamagedError(f"{checkpoint}: {'; '.join(wrong)}")
+    try:
+        facts = json.loads((checkpoint / FACTS).read_bytes())
+        step, seconds = int(facts["step"]), float(facts["seconds"])
+        return State(step, seconds, load_file(checkpoint / TENSORS))
+    except (ValueError, TypeError, KeyError, OSError, SafetensorError) as error:
+        raise DamagedError(f"{checkpoint} cannot be read ({error})") from error
+
+
+@contextlib.contextmanager
+def written(run: Path) -> Iterator[None]:
+    """Say what is kept if a disk that is full, or fails, ends what happens inside a `with`.
+
+    Raises:
+        SaysoError: instead of the error of the operating system.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise SaysoError(
+            f"{run} cannot be written to ({getattr(error, 'strerror', None) or error}); {kept(run)}. Make "
+            "room on that disk, then give the same command again to go on"
+        ) from error
+
+
+def kept(run: Path) -> str:
+    """Say up to which step a run is kept."""
+    found = newest(run)
+    return f"all up to step {_step(found)} is kept" if found else "no step is kept yet"
 
 
 def _complete(run: Path) -> list[Path]:
-    return sorted(run.glob("checkpoints/step_*"))
+    found = [path for path in run.glob("checkpoints/step_*") if path.name.removeprefix("step_").isdigit()]
+    return sorted(found, key=_step)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("step_"))
 
 
 def replace_folder(final: Path, write: Callable[[Path], object]) -> None:
@@ -122,42 +180,3 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-class Log:
-    """Append one JSON object per line to a file that a kill may cut anywhere."""
-
-    def __init__(self, path: Path, *, step: int = 0) -> None:
-        """Open the log at `path` and drop every line written after `step`, and any line cut short."""
-        kept = [line for line in _lines(path) if line["step"] <= step]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}.new")
-        fresh.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        fresh.replace(path)
-        self._file = path.open("a")
-
-    def write(self, line: Mapping[str, Any]) -> None:
-        """Append one line and hand it to the operating system, where a kill cannot lose it."""
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
-
-    def flush(self) -> None:
-        """Push what was written to the disk, so that a power cut cannot lose it."""
-        os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    lines = []
-    for text in path.read_text().splitlines():
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            # Only the last line can be cut short, and it is younger than any checkpoint.
-            break
-    return lines

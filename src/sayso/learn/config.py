@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from sayso.data.resize import read_size
 from sayso.models import table
+from sayso.spec import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +30,10 @@ class TrainConfig:
     """Folder of a policy whose weights to begin with, such as one to improve with more demonstrations; its
     sizes, features and statistics are kept."""
     steps: int = 10_000
-    """Optimiser steps of the whole run; the schedule of the learning rate ends there."""
+    """Optimiser steps of the whole run; the schedule of the learning rate ends there. A run can be lengthened
+    by more steps than it was begun with: the rest then follows the schedule of the longer run."""
     batch_size: int = 32
     """Windows per step."""
-    history: int = 1
-    """Frames the policy sees, the present one included."""
     chunk: int = 16
     """Actions the policy predicts at once."""
     decoder: Literal["regression", "flow"] = "regression"
@@ -81,18 +81,62 @@ class TrainConfig:
     """World of these evaluations."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that cannot work."""
-        for name in ("steps", "batch_size", "history", "chunk", "stride", "threads", "eval_episodes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 1")
-        if not 0 <= self.other_share < 1:
-            raise ValueError(f"other_share is {self.other_share}, but a share lies in 0..1, 1 excluded")
-        if not 0 <= self.ema < 1:
-            raise ValueError(f"ema is {self.ema}, but a decay lies in 0..1, 1 excluded")
+        """Refuse what cannot work, or would do nothing."""
         if not self.datasets:
-            raise ValueError("no datasets are given; name at least one folder of demonstrations")
+            raise ConfigError("no datasets are given; name at least one folder of demonstrations")
+        refuse_outside(self, ALLOWED)
         read_size(self.resize)
+        if self.decoder != "regression" and self.model != "vla":
+            raise ConfigError(f"decoder is {self.decoder}, but {self.model} has only its own; leave it out")
+        if self.world and not self.eval_every:
+            raise ConfigError(f"world is {self.world}, but eval_every is 0: say how often to evaluate there")
+        if self.eval_every > self.steps:
+            raise ConfigError(f"eval_every is {self.eval_every}, but there are only {self.steps} steps")
         table.changed_fields(self.model, self.model_config, built=self.init is not None)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Say which finite numbers are allowed."""
+
+    low: float
+    high: float
+    excluded: tuple[float, ...] = ()
+    """Ends that do not belong to it."""
+
+    def __contains__(self, number: float) -> bool:
+        """Tell whether a number lies inside; NaN never does."""
+        return self.low <= number <= self.high and number not in self.excluded
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        low = "above" if self.low in self.excluded else "at least"
+        high = "below" if self.high in self.excluded else "at most"
+        return f"{low} {self.low:g} and {high} {self.high:,g}"
+
+
+MANY = 10**6
+POSITIVE = Range(1, MANY)
+SHARE = Range(0, 1, excluded=(1,))
+RATE = Range(0, 1, excluded=(0,))
+DECAY = Range(0, 10)
+SEED = Range(0, 2**63)
+THREADS = Range(1, 1024)
+STEPS = Range(1, 10**8)
+ALLOWED: Mapping[str, Range] = {
+    "steps": STEPS, "batch_size": POSITIVE, "chunk": Range(1, 1000), "stride": POSITIVE, "other_share": SHARE,
+    "lr": RATE, "warmup": Range(0, STEPS.high), "weight_decay": DECAY, "clip": Range(0, MANY, excluded=(0,)),
+    "ema": SHARE, "seed": SEED, "threads": THREADS, "save_minutes": Range(0, MANY),
+    "eval_every": Range(0, STEPS.high), "eval_episodes": POSITIVE,
+}  # fmt: skip
+"""What each number of `TrainConfig` may be."""
+
+
+def refuse_outside(config: object, allowed: Mapping[str, Range]) -> None:
+    """Raise ConfigError if a number of a config is outside its range, naming it and what is allowed."""
+    for name, inside in allowed.items():
+        if (number := getattr(config, name)) not in inside:
+            raise ConfigError(f"{name} is {number}, but must be {inside}")
 
 
 FREE_TO_CHANGE = frozenset(
@@ -100,19 +144,17 @@ FREE_TO_CHANGE = frozenset(
 )
 """Fields that may differ when a run is taken up again, since they cannot change its weights. Datasets may
 have moved: what counts is their hash."""
+IN_THE_LAST_BITS = frozenset({"device", "threads"})
+"""Fields that may differ as well, and change no more than the rounding of numbers; that is said aloud."""
 
 
 def plain(config: TrainConfig) -> dict[str, Any]:
     """Return the config as JSON would give it back."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=str))
-    return plain
+    fields: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    return fields
 
 
 def decides(config: TrainConfig, dataset_hashes: Sequence[str]) -> dict[str, Any]:
     """Return, as JSON, everything that decides what the weights become."""
     fields = {name: value for name, value in plain(config).items() if name not in FREE_TO_CHANGE}
-    for later in ("model_config", "resize"):
-        if not fields[later]:
-            # Runs that were begun before there was this flag go on as well.
-            del fields[later]
     return {**fields, "dataset_hashes": list(dataset_hashes)}

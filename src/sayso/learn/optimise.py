@@ -89,7 +89,7 @@ def restore_optimizer(
 
 
 class Average:
-    """Keep an exponential moving average of a model's trained weights beside it.
+    """Keep a moving average of a model's trained weights beside it, and of the statistics of its batch norms.
 
     The decay of step n is ``min(decay, (1 + n) / (10 + n))``: the average looks back over a fixed part of a
     young run rather than over a fixed time, so the random first weights leave no trace in it.
@@ -99,13 +99,24 @@ class Average:
         """Start from the weights as they are."""
         self.decay = decay
         self.live = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.tensors = {name: p.detach().clone() for name, p in self.live.items()}
+        stored = model.state_dict().keys()
+        statistics = {
+            name: b for name, b in model.named_buffers() if name in stored and b.is_floating_point()
+        }
+        self._averaged: dict[str, Tensor] = {**self.live, **statistics}
+        self.tensors = {name: t.detach().clone() for name, t in self._averaged.items()}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Move towards the live weights after optimiser step `step`, counted from 1."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.tensors.values()), list(self.live.values()), weight)
+        torch._foreach_lerp_(list(self.tensors.values()), list(self._averaged.values()), weight)
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put back what `tensors` held; what older runs did not average begins with what the model has."""
+        for name, live in self._averaged.items():
+            self.tensors[name].copy_(tensors.get(name, live))
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
@@ -117,5 +128,5 @@ class Average:
             self._exchange()
 
     def _exchange(self) -> None:
-        for name, parameter in self.live.items():
-            parameter.data, self.tensors[name] = self.tensors[name], parameter.data
+        for name, live in self._averaged.items():
+            live.data, self.tensors[name] = self.tensors[name], live.data

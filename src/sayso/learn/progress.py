@@ -16,6 +16,11 @@ SMOOTHING = 0.05
 """Share of the newest step in the time per step: about the last twenty steps count."""
 
 
+def say(text: str) -> None:
+    """Write a line on the standard error."""
+    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 class TrainingProgress:
     """Show step, loss, samples/s and time left on the standard error."""
 

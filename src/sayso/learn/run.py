@@ -19,9 +19,12 @@ from torch import Tensor, nn
 
 from sayso.data.normalize import Integers
 from sayso.data.windows import Batch, Windows, prefetch
-from sayso.evaluate import Training, refuse_seen_seeds, tally
+from sayso.evaluate import tally
 from sayso.learn import checkpoint
-from sayso.learn.config import TrainConfig, decides, plain
+from sayso.learn.beginning import first_policy, learned_from, seeded
+from sayso.learn.claim import Claim
+from sayso.learn.config import TrainConfig, plain
+from sayso.learn.log import Log
 from sayso.learn.optimise import OPTIMIZERS, Average, learning_rate, optimizer_tensors, restore_optimizer
 from sayso.learn.record import recording_seconds
 from sayso.models import checkpoint as policies
@@ -29,7 +32,7 @@ from sayso.models import table
 from sayso.models.policy import TrainablePolicy
 from sayso.provenance import provenance, training_facts
 from sayso.rollout import World, rollout
-from sayso.spec import EXECUTE, NotFiniteError, check_fits, seeds
+from sayso.spec import EXECUTE, NotFiniteError, SaysoError, seeds
 
 _OTHERS_STREAM = 0x07E5  # keeps what is asked otherwise independent of what is drawn from the same seed
 
@@ -37,23 +40,40 @@ _OTHERS_STREAM = 0x07E5  # keeps what is asked otherwise independent of what is 
 class Run:
     """Hold everything that changes while training, keep it on disk and bring it back."""
 
-    def __init__(self, config: TrainConfig, windows: Windows) -> None:
-        """Begin the run in ``config.out``, or take it up where its newest checkpoint left it."""
+    def __init__(self, config: TrainConfig, windows: Windows, policy: TrainablePolicy | None = None) -> None:
+        """Begin the run in ``config.out``, or take it up where its newest checkpoint left it.
+
+        Args:
+            config: what to train.
+            windows: what it learns from.
+            policy: what it begins with; None chooses it.
+
+        Raises:
+            SaysoError: if the folder holds another run, or none of its checkpoints is whole.
+        """
         self.config, self.windows = config, windows
-        self.training = _training(windows)
-        if config.eval_every:
-            refuse_seen_seeds(seeds("validation", config.eval_episodes), self.training)
-        self.policy = _begin_with(config, windows)
-        windows.decode()
-        checkpoint.claim(config.out, decides(config, [dataset.hash for dataset in windows.datasets]))
+        self.training = learned_from(windows)
+        claim = Claim(config, [dataset.hash for dataset in windows.datasets])
+        self._total = claim.total
+        self.policy = policy or first_policy(config, windows)
         self.model = self.policy.model.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.train()
         self.average = Average(self.model, config.ema)
         self.optimizer = OPTIMIZERS[config.optimizer](self.average.live, weight_decay=config.weight_decay)
+        self._spent = {
+            "earlier_seconds": trained_seconds(config.init) if config.init else 0.0,
+            "recording_seconds": sum(map(recording_seconds, config.datasets)),
+        }
         self.step, self._seconds_before = 0, 0.0
-        if found := checkpoint.newest(config.out):
+        found, notes = checkpoint.load_newest(config.out)
+        if found:
             self._restore(found)
-        self.log = checkpoint.Log(config.out / "log.jsonl", step=self.step)
+        windows.decode()
+        with checkpoint.written(config.out):
+            claim.hold(self.step)
+            self.log = Log(config.out / "log.jsonl", step=self.step)
+        self.notes = [*notes, *claim.notes, *self.log.notes]
+        """What is worth saying to whoever asked for this run."""
         self._began = self._saved = self._idle_since = time.monotonic()
 
     @property
@@ -84,14 +104,14 @@ class Run:
             NotFiniteError: if a loss or a gradient is not finite; the weights are untouched.
         """
         self.step += 1
-        with _seeded(self.config.seed, self.step):
+        with seeded(self.config.seed, self.step):
             losses = self.policy.losses(windows)
         self.optimizer.zero_grad(set_to_none=True)
         _refuse_not_finite_loss(losses, self.step, indices, windows)
         losses["total"].backward()
         norm = self._clip(indices)
         c = self.config
-        rate = learning_rate(self.step, steps=c.steps, warmup=c.warmup, peak=c.lr)
+        rate = learning_rate(self.step, steps=self._total(self.step), warmup=c.warmup, peak=c.lr)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
@@ -99,7 +119,7 @@ class Run:
         line = {"step": self.step, **{name: float(loss.detach()) for name, loss in losses.items()}}
         line |= {"lr": rate, "grad_norm": norm, "samples_per_s": self._samples_per_s()}
         line |= {"seconds": round(self.seconds, 3)}
-        self.log.write(line)
+        self._write(line)
         return line
 
     def _samples_per_s(self) -> float:
@@ -124,12 +144,10 @@ class Run:
 
     def evaluate(self, world: World) -> dict[str, float]:
         """Let the averaged weights act on validation seeds, and return what that wrote into the log."""
-        # A policy that remembers its own calls must be asked at every step.
-        execute = EXECUTE if self.config.history == 1 else 1
         families, chosen = world.families, seeds("validation", self.config.eval_episodes)
-        with self._deployed(), _seeded(self.config.seed, self.step):
+        with self._deployed(), seeded(self.config.seed, self.step):
             episodes = [
-                rollout(world, self.policy, seed, family=families[k % len(families)], execute=execute)
+                rollout(world, self.policy, seed, family=families[k % len(families)], execute=EXECUTE)
                 for k, seed in enumerate(chosen)
             ]
         line: dict[str, float] = {"step": self.step}
@@ -137,7 +155,7 @@ class Run:
             counted = tally([e for e in episodes if e.family == family])
             line |= {f"eval/{family}": counted.successes / counted.n} if counted.n else {}
             line |= {f"eval/{family}/n": counted.n, f"eval/{family}/invalid": counted.invalid}
-        self.log.write(line)
+        self._write(line)
         self._idle_since = time.monotonic()
         return line
 
@@ -154,26 +172,40 @@ class Run:
             "steps": self.step,
             "samples": self.step * self.config.batch_size,
             "seconds": round(self.seconds, 1),
-            "earlier_seconds": trained_seconds(self.config.init) if self.config.init else 0.0,
-            "recording_seconds": sum(map(recording_seconds, self.config.datasets)),
+            **self._spent,
             "config": {name: v for name, v in plain(self.config).items() if name not in ("datasets", "out")},
             **provenance(),
         }
-        with self._deployed():
-            checkpoint.replace_folder(
-                self.policy_folder, lambda folder: policies.save(self.policy, folder, training=facts)
-            )
-        self.log.flush()
-        checkpoint.save(self.config.out, self.step, self._tensors(), {"seconds": self.seconds})
+        with checkpoint.written(self.config.out):
+            with self._deployed():
+                checkpoint.replace_folder(
+                    self.policy_folder, lambda folder: policies.save(self.policy, folder, training=facts)
+                )
+            self.log.flush()
+            checkpoint.save(self.config.out, self.step, self._tensors(), {"seconds": self.seconds})
         self._saved = self._idle_since = time.monotonic()
+
+    def complete(self) -> None:
+        """Write the policy of a finished run again if somebody has removed or damaged it."""
+        try:
+            policies.load(self.policy_folder)
+        except SaysoError as error:
+            self.notes.append(f"{error}. It is written again from the newest checkpoint")
+            self.save()
+
+    def _write(self, line: Mapping[str, float]) -> None:
+        with checkpoint.written(self.config.out):
+            self.log.write(line)
 
     @contextlib.contextmanager
     def _deployed(self) -> Iterator[None]:
         """Let the policy be what would be deployed now, inside a `with`."""
         self.model.eval()
-        with self.average.applied():
-            yield
-        self.model.train()
+        try:
+            with self.average.applied():
+                yield
+        finally:
+            self.model.train()
 
     def _tensors(self) -> dict[str, Tensor]:
         parts = {
@@ -183,53 +215,37 @@ class Run:
         }
         return {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
 
-    def _restore(self, found: Path) -> None:
-        tensors, facts = checkpoint.load(found)
-
+    def _restore(self, found: checkpoint.State) -> None:
         def part(name: str) -> dict[str, Tensor]:
             start = f"{name}/"
-            return {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
+            return {key.removeprefix(start): t for key, t in found.tensors.items() if key.startswith(start)}
 
-        self.model.load_state_dict(part("model"))
-        for name, tensor in part("average").items():
-            self.average.tensors[name].copy_(tensor)
-        restore_optimizer(self.optimizer, self.average.live, part("optimizer"))
-        self.step, self._seconds_before = int(facts["step"]), float(facts["seconds"])
+        try:
+            self.model.load_state_dict(part("model"))
+            self.average.restore(part("average"))
+            restore_optimizer(self.optimizer, self.average.live, part("optimizer"))
+        except (RuntimeError, KeyError) as error:
+            raise SaysoError(
+                f"the checkpoint of step {found.step} in {self.config.out} is of another model than this "
+                f"version of sayso builds ({error}); go on with the version that began it, or begin a new run"
+            ) from error
+        self.step, self._seconds_before = found.step, found.seconds
 
 
 def trained_seconds(policy: Path) -> float:
-    """Return how long a policy was trained and taught, the trainings included whose weights it began with."""
+    """Return how long a policy was trained and taught, the trainings included whose weights it began with.
+
+    Raises:
+        SaysoError: if what the policy's folder says of that is no number.
+    """
     facts = training_facts(policy)
-    taught = facts.get("wordings", {})
-    return float(sum(had.get("seconds", 0.0) for had in (facts, taught)) + facts.get("earlier_seconds", 0.0))
-
-
-def _begin_with(config: TrainConfig, windows: Windows) -> TrainablePolicy:
-    """Return the policy a run begins with: fresh weights, or those of ``config.init``."""
-    if config.init is not None:
-        policy = policies.load(config.init)
-        check_fits(policy.features, windows.features)
-        table.learn_otherwise(policy, config.model_config)
-        return policy
-    with _seeded(config.seed):
-        return table.build(
-            config.model,
-            preset=config.preset,
-            features=windows.features,
-            stats=windows.stats,
-            history=config.history,
-            chunk=config.chunk,
-            decoder=config.decoder,
-            changes=config.model_config,
-        )
-
-
-@contextlib.contextmanager
-def _seeded(*numbers: int) -> Iterator[None]:
-    """Let torch's own generator depend on these numbers only, inside a `with`, and restore it behind it."""
-    with torch.random.fork_rng():
-        torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]))
-        yield
+    try:
+        taught = facts.get("wordings", {}).get("seconds", 0.0)
+        return float(facts.get("seconds", 0.0) + taught + facts.get("earlier_seconds", 0.0))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise SaysoError(
+            f"{policy / 'config.json'} is damaged where it says how long it took ({error})"
+        ) from error
 
 
 def _refuse_not_finite_loss(
@@ -249,12 +265,3 @@ def _refuse_not_finite_loss(
         else f"the data is finite, so the model diverged on windows {indices.tolist()}; try a smaller lr"
     )
     raise NotFiniteError(f"step {step}: loss {', '.join(bad)} is not finite: {cause}")
-
-
-def _training(windows: Windows) -> Training:
-    """Say where the demonstrations come from, so that no policy is ever measured on them."""
-    known_seeds = [[e.seed for e in d.episodes if e.seed is not None] for d in windows.datasets]
-    return Training(
-        datasets={f"{k}-{d.root.resolve().name}": d.hash for k, d in enumerate(windows.datasets)},
-        seeds=tuple((min(block), max(block)) for block in known_seeds if block),
-    )

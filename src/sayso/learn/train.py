@@ -2,29 +2,40 @@
 
     windows --> policy.losses --> gradients --> AdamW --> weights --> their moving average --> policy folder
 
-What a step does, and what of it is kept, stands in `sayso.learn.run`; what can be asked for in
-`sayso.learn.config`.
+What can be asked for stands in `sayso.learn.config`, what is refused in `sayso.learn.beginning` and
+`sayso.learn.claim`, what a step does, and what of it is kept, in `sayso.learn.run`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
+from sayso.evaluate import refuse_seen_seeds
+from sayso.learn import checkpoint
+from sayso.learn.beginning import first_policy, learned_from, refuse_device
 from sayso.learn.config import TrainConfig as TrainConfig
-from sayso.learn.progress import TrainingProgress
+from sayso.learn.progress import TrainingProgress, say
 from sayso.learn.run import Run
+from sayso.lock import locked
 from sayso.models import checkpoint as policies
 from sayso.models import table
 from sayso.rollout import World
+from sayso.spec import SaysoError, check_fits, seeds
 
 
 def train(config: TrainConfig, *, world: World | None = None) -> Path:
     """Train, or go on training, and return the folder of the policy.
+
+    Whatever can be refused is refused before a frame is decoded and before anything is written.
 
     Args:
         config: what to train, on what, for how long.
@@ -32,22 +43,29 @@ def train(config: TrainConfig, *, world: World | None = None) -> Path:
             ``config.world`` names.
 
     Raises:
-        SaysoError: if ``config.out`` holds a run that was begun with another config.
+        SaysoError: if what is asked for cannot be trained here, ``config.out`` holds another run, somebody
+            else is training there, or the disk is full; what was kept before stays as it is.
         SeenSeedsError: if the demonstrations come from the seeds that are kept for evaluation.
         NotFiniteError: if a loss or a gradient is not finite; the last checkpoint stays as it is.
+        KeyboardInterrupt: at Ctrl-C, after the step that was being done is done and kept.
     """
+    refuse_device(config.device)
     torch.set_num_threads(config.threads)
-    if config.eval_every and world is None:
-        world = _world(config.world)
-    run = Run(config, open_windows(config))
-    progress = TrainingProgress(steps=config.steps, done=run.step, batch_size=config.batch_size)
-    with contextlib.closing(run.log), progress, contextlib.closing(run.batches()) as batches:
-        for indices, batch in batches:
-            progress.step(run.advance(indices, batch))
-            if world is not None and config.eval_every and run.step % config.eval_every == 0:
-                progress.note(run.evaluate(world))
-            if run.save_is_due():
-                run.save()
+    windows = open_windows(config)
+    if config.eval_every:
+        world = world or _world(config.world)
+        refuse_seen_seeds(seeds("validation", config.eval_episodes), learned_from(windows))
+    policy = first_policy(config, windows)
+    if config.eval_every and world is not None:
+        check_fits(policy.features, world.features)
+    with locked(config.out, "training"):
+        try:
+            run = Run(config, windows, policy)
+            with contextlib.closing(run.log):
+                _go_on(run, world if config.eval_every else None)
+        except KeyboardInterrupt:
+            say(f"{config.out}: {checkpoint.kept(config.out)}; the same command goes on from there")
+            raise
     return run.policy_folder
 
 
@@ -55,7 +73,6 @@ def open_windows(config: TrainConfig) -> Windows:
     """Return the windows that a config trains on; nothing is decoded yet."""
     return Windows(
         [Dataset(root) for root in config.datasets],
-        history=config.history,
         chunk=config.chunk,
         stride=config.stride,
         cache=config.cache,
@@ -65,7 +82,56 @@ def open_windows(config: TrainConfig) -> Windows:
     )
 
 
+def _go_on(run: Run, world: World | None) -> None:
+    """Take every step that is still to be taken."""
+    c = run.config
+    if run.step == c.steps:
+        run.complete()
+        run.notes.append(f"{c.out} is finished, all {c.steps} steps are done; more --steps lengthen it")
+    for note in run.notes:
+        say(note)
+    progress = TrainingProgress(steps=c.steps, done=run.step, batch_size=c.batch_size)
+    with progress, contextlib.closing(run.batches()) as batches, _interrupted() as interrupted:
+        for indices, windows in batches:
+            progress.step(run.advance(indices, windows))
+            if world is not None and run.step % c.eval_every == 0:
+                progress.note(run.evaluate(world))
+            if run.save_is_due() or interrupted():
+                run.save()
+            if interrupted():
+                break
+    if run.step < c.steps:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _interrupted() -> Iterator[Callable[[], bool]]:
+    """Tell, inside a `with`, whether Ctrl-C was pressed; pressed again it ends everything at once.
+
+    So a step is never left in the middle, which would cost the minutes since the last checkpoint.
+    """
+    pressed = threading.Event()
+
+    def remember(number: int, _: object) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+        os.write(2, b"\nfinishing this step to keep it; Ctrl-C again ends at once\n")
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set  # Ctrl-C is somebody else's, or nobody's, as behind a shell's ``&``
+        return
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _world(name: str) -> World:
+    if not name:
+        raise SaysoError("--eval-every needs a world to evaluate in: add --world tabletop, home or metaworld")
     # Only here: training needs no simulator unless it evaluates.
     from sayso.tasks.world import make_world
 

@@ -21,19 +21,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sayso.learn import checkpoint
+from sayso.learn.claim import RUN
+from sayso.learn.config import DECAY, POSITIVE, RATE, SEED, SHARE, STEPS, THREADS, Range, refuse_outside
 from sayso.learn.optimise import adamw, learning_rate
 from sayso.learn.progress import TrainingProgress
+from sayso.lock import locked
 from sayso.models import checkpoint as policies
 from sayso.models.language import WordReader
 from sayso.models.policy import VLAPolicy
 from sayso.models.words import LEARNING, FrozenTextEncoder
 from sayso.provenance import provenance, training_facts
-from sayso.spec import SaysoError, at_least
+from sayso.spec import SaysoError
 from sayso.tasks.mt50 import WORDINGS as MT50_WORDINGS
 
 Wordings = Mapping[str, Sequence[str]]
@@ -74,10 +78,14 @@ class TeachConfig:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
-        at_least(self, steps=1, batch_size=1, threads=1)
-        for name in ("drop", "probe_share"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, but a share lies in 0..1, 1 excluded")
+        refuse_outside(self, ALLOWED)
+
+
+ALLOWED: Mapping[str, Range] = {
+    "steps": STEPS, "batch_size": POSITIVE, "lr": RATE, "weight_decay": DECAY, "drop": SHARE,
+    "noise": Range(0, 100), "probe_share": SHARE, "seed": SEED, "threads": THREADS,
+}  # fmt: skip
+"""What each number of `TeachConfig` may be."""
 
 
 def teach(folder: Path, config: TeachConfig) -> Path:
@@ -86,7 +94,8 @@ def teach(folder: Path, config: TeachConfig) -> Path:
     Only the weights of its reader change. How far what it knew moved is measured and printed.
 
     Raises:
-        SaysoError: if the file of wordings is not one, or the policy is of another type than ``vla``.
+        SaysoError: if the file of wordings is not one, the policy is of another type than ``vla``, or the
+            folder for what comes out is a training's or in use.
     """
     torch.set_num_threads(config.threads)
     policy = policies.load(folder)
@@ -94,6 +103,25 @@ def teach(folder: Path, config: TeachConfig) -> Path:
         raise SaysoError(f"{folder} has no reader of words to teach: it is not of the type vla")
     path = MT50_WORDINGS if config.wordings == Path("metaworld") else config.wordings
     wordings = read_wordings(path)
+    if (config.out / RUN).exists():
+        raise SaysoError(f"{config.out} is a training's folder, whose policy stays: choose another --out")
+    facts = training_facts(folder)
+    with locked(config.out, "teaching"):
+        facts["wordings"] = _taught(policy, wordings, config, facts.get("wordings", {})) | {
+            "file": path.name,
+            "sha256": sha256(path.read_bytes()).hexdigest(),
+            **provenance(),
+        }
+        out = config.out / "policy"
+        with checkpoint.written(config.out):
+            checkpoint.replace_folder(out, lambda new: policies.save(policy, new, training=facts))
+    return out
+
+
+def _taught(
+    policy: VLAPolicy, wordings: Wordings, config: TeachConfig, earlier: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Teach a policy, which changes in place, and return the facts of it."""
     known = list(enumerate(wordings))
     taught, probe = parted(wordings, config.probe_share)
     lesson, began = Lesson(policy.model.reader, known), time.monotonic()
@@ -101,19 +129,11 @@ def teach(folder: Path, config: TeachConfig) -> Path:
     lesson.learn([*known, *taught], config)
     print(f"sentences it knew: {lesson.understood(known)}")
     print(f"{'not taught' if probe else 'taught'}: {before} before, {lesson.understood(probe or taught)} now")
-    facts = training_facts(folder)
-    earlier = facts.get("wordings", {}).get("seconds", 0.0)
-    facts["wordings"] = {
-        "file": path.name,
-        "sha256": sha256(path.read_bytes()).hexdigest(),
+    return {
         "sentences": len(taught),
-        "seconds": round(earlier + time.monotonic() - began, 1),
+        "seconds": round(earlier.get("seconds", 0.0) + time.monotonic() - began, 1),
         "config": {name: v for name, v in asdict(config).items() if name not in ("wordings", "out")},
-        **provenance(),
     }
-    out = config.out / "policy"
-    checkpoint.replace_folder(out, lambda new: policies.save(policy, new, training=facts))
-    return out
 
 
 def read_wordings(path: Path) -> Wordings:

@@ -1,0 +1,124 @@
+"""Choose what a run begins with, fresh weights or a policy's, and refuse what does not fit it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sayso.data.windows import Windows
+from sayso.evaluate import Training
+from sayso.learn.config import TrainConfig
+from sayso.models import checkpoint as policies
+from sayso.models import table
+from sayso.models.policy import TrainablePolicy
+from sayso.spec import FeatureMismatchError, SaysoError, differences
+
+
+def first_policy(config: TrainConfig, windows: Windows) -> TrainablePolicy:
+    """Return the policy a run begins with: fresh weights, or those of ``config.init``.
+
+    Raises:
+        SaysoError: if no such model can be built for the demonstrations, or the policy to begin with is of
+            another kind than what is asked for.
+        FeatureMismatchError: if the policy to begin with was trained for another robot or other cameras.
+    """
+    if config.batch_size > len(windows):
+        raise SaysoError(
+            f"--batch-size is {config.batch_size}, but there are only {len(windows)} windows with --stride "
+            f"{config.stride}: give at most that, or more demonstrations"
+        )
+    if config.init is not None:
+        return _improved(config, config.init, windows)
+    try:
+        with seeded(config.seed):
+            return table.build(
+                config.model,
+                preset=config.preset,
+                features=windows.features,
+                stats=windows.stats,
+                chunk=config.chunk,
+                decoder=config.decoder,
+                changes=config.model_config,
+            )
+    except ValueError as error:
+        raise SaysoError(f"no {config.model} can be built for these demonstrations: {error}") from error
+
+
+def learned_from(windows: Windows) -> Training:
+    """Say where the demonstrations come from, so that no policy is ever measured on them."""
+    known_seeds = [[e.seed for e in d.episodes if e.seed is not None] for d in windows.datasets]
+    return Training(
+        datasets={f"{k}-{d.root.resolve().name}": d.hash for k, d in enumerate(windows.datasets)},
+        seeds=tuple((min(block), max(block)) for block in known_seeds if block),
+    )
+
+
+def refuse_device(name: str) -> None:
+    """Raise SaysoError unless torch can compute on a device of this name here."""
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError, ImportError, NotImplementedError) as error:
+        reason = str(error).strip().partition(". ")[0].rstrip(".")
+        raise SaysoError(
+            f"--device is {name}, but torch cannot compute there ({reason}). Leave it out to use the CPU"
+        ) from error
+
+
+@contextlib.contextmanager
+def seeded(*numbers: int) -> Iterator[None]:
+    """Let torch's own generator depend on these numbers only, inside a `with`, and restore it behind it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]))
+        yield
+
+
+def _improved(config: TrainConfig, init: Path, windows: Windows) -> TrainablePolicy:
+    policy = policies.load(init)
+    sizes = policy.config()
+    asked: dict[str, Any] = {"model": config.model, "preset": config.preset, "chunk": config.chunk}
+    own: dict[str, Any] = {
+        "model": sizes["type"],
+        "preset": _preset_of(sizes, windows),
+        "chunk": sizes.get("chunk"),
+    }
+    if sizes["type"] == "vla":
+        asked["decoder"], own["decoder"] = config.decoder, sizes["decoder"]
+    wrong = [name for name in asked if own[name] not in (asked[name], None)]
+    if wrong:
+        raise SaysoError(
+            f"{init} cannot become what is asked for: "
+            + "; ".join(f"--{name} is {asked[name]}, the policy's is {own[name]}" for name in wrong)
+            + ". Give "
+            + " ".join(f"--{name} {own[name]}" for name in wrong)
+            + ", or leave out --init to begin with fresh weights"
+        )
+    if unlike := differences(policy.features, windows.features, "the policy", "the demonstrations"):
+        raise FeatureMismatchError(
+            f"{init} cannot learn from these demonstrations, which come from another robot or other cameras: "
+            f"{'; '.join(unlike)}. Leave out --init to train a policy of their own"
+        )
+    table.learn_otherwise(policy, config.model_config)
+    return policy
+
+
+def _preset_of(sizes: Mapping[str, Any], windows: Windows) -> str | None:
+    """Return which preset a policy's sizes are of; None if each of them differs somewhere."""
+    if sizes["type"] != "vla":
+        tiny = table.TINY[sizes["type"]]
+        return "tiny" if all(sizes[name] == value for name, value in tiny.items()) else "small"
+    made = {name: dataclasses.asdict(preset(windows.features)) for name, preset in table.PRESETS.items()}
+    telling = [
+        name
+        for name in sizes
+        if name != "type" and name not in table.IN_TRAINING and len({str(m[name]) for m in made.values()}) > 1
+    ]
+    for preset, its in made.items():
+        if all(sizes[name] == its[name] for name in telling if name != "chunk"):
+            return preset
+    return None

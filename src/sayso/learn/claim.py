@@ -1,0 +1,142 @@
+"""Say in a run's folder which run it holds, and refuse another one; lengthen it if more steps are asked for.
+
+``run.json`` holds all that decides the weights. Steps may become more: the learning rate of each further step
+is the one that a run of the new length has there, and the steps before keep theirs::
+
+    begun with --steps 100      /`-._
+    then --steps 200                 |`-._         up again at step 101, where a run of 200 steps
+                              0     100  200       would be, and down from there
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sayso.learn.config import IN_THE_LAST_BITS, TrainConfig, decides
+from sayso.provenance import write_json
+from sayso.spec import SaysoError
+
+RUN = "run.json"
+GONE = {"history": 1}
+"""Fields that older runs have, and the only value with which they still go on."""
+
+
+class Claim:
+    """Hold what a run is by its folder and by what is asked for, which is the same run."""
+
+    def __init__(self, config: TrainConfig, dataset_hashes: Sequence[str]) -> None:
+        """Compare what is asked for with what the folder holds, without writing anything.
+
+        Raises:
+            SaysoError: if that is another run, saying what differs and how to go on, or cannot be read.
+        """
+        self.out, self.path = config.out, config.out / RUN
+        self._asked = decides(config, dataset_hashes)
+        self.notes: list[str] = []
+        """What is worth saying to whoever asked."""
+        self.schedule: list[tuple[int, int]] = [(0, config.steps)]
+        """From which step on the learning rate is that of a run of how many steps."""
+        if self._is_there():
+            self._compare(self._found())
+
+    def is_new(self) -> bool:
+        """Tell whether nothing is said in the folder yet."""
+        return not self.path.exists()
+
+    def hold(self, step: int) -> None:
+        """Write down which run this is, and that it is lengthened from `step` on if it is.
+
+        Args:
+            step: where the run stands.
+        """
+        steps = self._asked["steps"]
+        if steps != self.schedule[-1][1]:
+            self.schedule.append((step, steps))
+            self.notes.append(
+                f"{self.out} is lengthened to {steps} steps: from step {step + 1} on the learning rate is "
+                "that of a run of this length"
+            )
+        elif not self.is_new():
+            return
+        lengthened = {"schedule": self.schedule} if len(self.schedule) > 1 else {}
+        write_json(self.path, {**self._asked, **lengthened})
+
+    def total(self, step: int) -> int:
+        """Return of how many steps the run is whose learning rate a step has."""
+        return [steps for after, steps in self.schedule if after < step][-1]
+
+    def _is_there(self) -> bool:
+        if self.path.exists():
+            return True
+        if any(self.out.glob("checkpoints/step_*")):
+            raise self._unreadable("is missing, though there are checkpoints")
+        if (self.out / "policy").exists():
+            raise SaysoError(
+                f"{self.out} holds a policy, but not the run that made it: choose another --out, with --init "
+                f"{self.out / 'policy'} to begin with its weights"
+            )
+        return False
+
+    def _found(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self.path.read_bytes())
+            schedule = [(int(after), int(steps)) for after, steps in found.pop("schedule", [])]
+            found["steps"] = int(found["steps"])
+            self.schedule = schedule or [(0, found["steps"])]
+        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+            raise self._unreadable(f"cannot be read ({error})") from error
+        if self.schedule[0][0] != 0 or self.schedule[-1][1] != found["steps"]:
+            raise self._unreadable("contradicts itself about its steps")
+        return dict(found)
+
+    def _unreadable(self, how: str) -> SaysoError:
+        return SaysoError(
+            f"{self.path}, which says what this run was begun with, {how}. Put it back from a copy, or begin "
+            f"a new run: another --out, and --init {self.out / 'policy'} to keep what was learned"
+        )
+
+    def _compare(self, found: dict[str, Any]) -> None:
+        # What there was not yet when it began was as its default is.
+        defaults = {f.name: f.default for f in dataclasses.fields(TrainConfig)}
+        there = {name: json.loads(json.dumps(defaults.get(name), default=str)) for name in self._asked}
+        there |= {name: value for name, value in found.items() if name not in GONE or GONE[name] != value}
+        names = (there.keys() | self._asked.keys()) - {"steps"}
+        differing = {name for name in names if there.get(name) != self._asked.get(name)}
+        if self._asked["steps"] < there["steps"]:
+            differing.add("steps")
+        self.notes += [
+            f"{self.out} was begun with {flag(name)} {there[name]} and goes on with {self._asked[name]}: the "
+            "last digits of its numbers may come out otherwise than they would have"
+            for name in sorted(differing & IN_THE_LAST_BITS)
+        ]
+        if differing := differing - IN_THE_LAST_BITS:
+            lines = [_difference(name, there.get(name), self._asked.get(name)) for name in sorted(differing)]
+            raise SaysoError(
+                f"{self.out} holds another run than the one asked for. Go on with what it was begun with, or "
+                f"choose another --out, with --init {self.out / 'policy'} to begin with its weights:\n  "
+                + "\n  ".join(lines)
+            )
+
+
+def flag(name: str) -> str:
+    """Return a field as it is typed."""
+    return "--" + name.replace("_", "-")
+
+
+def _difference(name: str, there: Any, now: Any) -> str:
+    if name == "dataset_hashes":
+        return f"--datasets: it learns from {len(there)} with other contents than the {len(now)} given now"
+    if name in GONE:
+        return f"{flag(name)}: {there} there, which can no longer be trained"
+    fewer = "; steps can become more, not fewer" if name == "steps" else ""
+    return f"{flag(name)}: {_said(there)} there, {_said(now)} now{fewer}"
+
+
+def _said(value: Any) -> str:
+    """Return a value as it is typed."""
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "nothing"
+    return "nothing" if value in (None, "") else str(value)
