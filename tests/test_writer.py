@@ -98,7 +98,8 @@ def test_info_says_what_is_there(tmp_path):
     assert (info["total_episodes"], info["total_frames"], info["total_tasks"]) == (4, 26, 3)
     assert info["splits"] == {"train": "0:4"}
     assert set(info["features"]) == {STATE, ACTION, POINTS, *COUNTERS, image_key("front"), image_key("wrist")}
-    assert info["features"][STATE] == {"dtype": "float32", "shape": [2], "names": ["pan.pos", "gripper.pos"]}
+    state = {"dtype": "float32", "shape": [2], "names": ["pan.pos", "gripper.pos"]}
+    assert info["features"][STATE] == state | {"info": {"units": ["deg", "%"]}}
     assert info["features"][image_key("front")]["shape"] == [16, 24, 3]
     assert info["features"][image_key("front")]["info"]["video.codec"] == "h264"
 

@@ -133,8 +133,8 @@ def _show(given: list[str]) -> int:
     from sayso.data.preview import ShowConfig, show
 
     dataset, config = _config(ShowConfig, "show", given, DATASET)
-    sheet, film = show(Path(dataset), config)
-    print(f"contact sheet: {sheet}\nfilm: {film}")
+    for name, path in zip(("contact sheet", "film"), show(Path(dataset), config), strict=False):
+        print(f"{name}: {path}")
     return 0
 
 

@@ -231,7 +231,7 @@ class ActionNoise:
 class Disturbance:
     """Perturb the actions of one episode, one after the other."""
 
-    def __init__(self, noise: ActionNoise, scale: np.ndarray, fps: int, rng: np.random.Generator) -> None:
+    def __init__(self, noise: ActionNoise, scale: np.ndarray, fps: float, rng: np.random.Generator) -> None:
         """Start with a quiet spell."""
         self._noise = noise
         self._scale = scale

@@ -70,7 +70,8 @@ class Features:
     """
 
     robot_type: str
-    fps: int
+    fps: float
+    """Frames per second; 29.97 is not 30."""
     state: tuple[Dimension, ...]
     action: tuple[Dimension, ...]
     cameras: Mapping[str, tuple[int, int]]
@@ -96,7 +97,7 @@ class Features:
         scaled = {name: list(size) for name, size in self.scaled_from.items()}
         return {
             "robot_type": self.robot_type,
-            "fps": self.fps,
+            "fps": int(self.fps) if self.fps == int(self.fps) else self.fps,
             "state": [[d.name, d.unit] for d in self.state],
             "action": [[d.name, d.unit] for d in self.action],
             "cameras": {name: list(size) for name, size in self.cameras.items()},
@@ -109,7 +110,7 @@ class Features:
         """Read what `to_json` wrote."""
         return cls(
             robot_type=raw["robot_type"],
-            fps=int(raw["fps"]),
+            fps=float(raw["fps"]),
             state=tuple(Dimension(name=n, unit=u) for n, u in raw["state"]),
             action=tuple(Dimension(name=n, unit=u) for n, u in raw["action"]),
             cameras={name: (int(h), int(w)) for name, (h, w) in raw["cameras"].items()},

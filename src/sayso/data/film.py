@@ -27,7 +27,7 @@ CAPTION_PX = 24
 _INK, _PAPER = (240, 240, 240), (24, 24, 28)
 
 
-def write_film(path: Path, frames: Iterable[Observation], fps: int, *, remark: str = "") -> Path:
+def write_film(path: Path, frames: Iterable[Observation], fps: float, *, remark: str = "") -> Path:
     """Write frames as an mp4, each with all its cameras and its instruction, and return `path`.
 
     Args:

@@ -22,8 +22,9 @@ Integers = NDArray[np.int64]
 
 RELATIVE = "action.relative"
 """Key of the statistics of whole chunks, ``K * A`` numbers, joints counted from where they stand."""
-FLOOR = 1e-3
-"""Spread below which a dimension counts as not having moved in the data."""
+STILL_TO_MEAN, STILL_TO_LARGEST, STILL = 1e-4, 1e-6, 1e-9
+"""Spreads up to which a dimension hardly moved in the data: as shares of its own mean and of the largest
+spread beside it, and in any unit. Shares, for data comes in degrees as well as in metres per step."""
 
 QUANTILES: Mapping[str, float] = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
 
@@ -110,14 +111,13 @@ class Transform(Protocol):
 class Standardise:
     """Subtract the mean of each dimension of one key and divide by its spread.
 
-    A dimension whose spread is below `floor` did not move in the data. It is only centred: dividing by almost
-    nothing would turn the first small deviation on a real robot into an enormous input.
+    A dimension that hardly moved in the data (`hardly_moves`) is only centred: dividing by almost nothing
+    would turn the first small deviation on a real robot into an enormous input.
     """
 
     key: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    floor: float = FLOOR
 
     def forward(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the dict with float32 ``[..., D]`` of zero mean and unit spread under the key."""
@@ -145,8 +145,7 @@ class Standardise:
 
     @property
     def _scale(self) -> Array:
-        std = np.array(self.std, np.float32)
-        return np.where(std < self.floor, np.float32(1), std)
+        return scale(self.mean, self.std)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,8 +181,21 @@ class RelativeChunk:
 
     @property
     def _scale(self) -> Array:
-        std = self._shaped(self.std)
-        return np.where(std < FLOOR, np.float32(1), std)
+        return scale(self.mean, self.std).reshape(-1, len(self.relative))
+
+
+def hardly_moves(mean: ArrayLike, std: ArrayLike) -> NDArray[np.bool_]:
+    """Tell which dimensions of a feature moved so little in the data that nothing can be learned of them."""
+    spread = np.asarray(std, np.float64)
+    largest = spread.max(initial=0.0)
+    floor = np.maximum(STILL_TO_MEAN * np.abs(np.asarray(mean, np.float64)), STILL_TO_LARGEST * largest)
+    still: NDArray[np.bool_] = spread <= np.maximum(floor, STILL)
+    return still
+
+
+def scale(mean: ArrayLike, std: ArrayLike) -> Array:
+    """Return the size of one model unit in robot units: the spread, or 1 for what hardly moves."""
+    return np.where(hardly_moves(mean, std), np.float32(1), np.asarray(std, np.float32))
 
 
 def relative_dimensions(features: Features) -> tuple[bool, ...]:

@@ -10,9 +10,12 @@ import numpy as np
 from PIL import Image as Picture
 from rich import print as rich_print
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from sayso.data import film as pictures
+from sayso.data.normalize import hardly_moves
 from sayso.data.reader import Dataset, RecordedEpisode
 from sayso.spec import ACTION, Observation, at_least
 
@@ -31,14 +34,18 @@ class ShowConfig:
         at_least(self, episodes=1)
 
 
-def show(root: Path, config: ShowConfig) -> tuple[Path, Path]:
+def show(root: Path, config: ShowConfig) -> tuple[Path, ...]:
     """Print what is in a dataset, write a contact sheet and a film, and return where they are.
+
+    Of a dataset without cameras there are none.
 
     Raises:
         FormatError: if `root` is not a LeRobotDataset v3.0.
     """
     dataset = Dataset(root)
     rich_print(summary(dataset))
+    if not dataset.features.cameras:
+        return ()
     out = config.out or root.resolve().with_name(f"{root.resolve().name}-shown")
     return (
         contact_sheet(dataset, out / "contact_sheet.png", episodes=config.episodes),
@@ -48,13 +55,15 @@ def show(root: Path, config: ShowConfig) -> tuple[Path, Path]:
 
 def summary(dataset: Dataset, instructions: int = 8) -> Group:
     """Return tables for `rich.print`: families, sampled instructions, and the range of every action."""
-    title = (
-        f"[bold]{dataset.root.name}[/bold]  robot {dataset.features.robot_type or 'unknown'}, "
-        f"{dataset.fps} frames/s, cameras "
-        + ", ".join(f"{name} {h}x{w}" for name, (h, w) in dataset.features.cameras.items())
-        + f", hash {dataset.hash[:12]}"
+    cameras = ", ".join(f"{name} {h}x{w}" for name, (h, w) in dataset.features.cameras.items())
+    title = Text(dataset.root.resolve().name, "bold")
+    title.append(
+        f"  robot {dataset.features.robot_type or 'unknown'}, {dataset.fps:g} frames/s, "
+        f"cameras {cameras or 'none'}, hash {dataset.hash[:12]}",
+        "not bold",
     )
-    return Group(title, _families(dataset), _instructions(dataset, instructions), _actions(dataset))
+    remarks = [Text(f"  {remark}") for remark in dataset.remarks]
+    return Group(title, *remarks, _families(dataset), _instructions(dataset, instructions), _actions(dataset))
 
 
 def contact_sheet(dataset: Dataset, path: Path, *, episodes: int = 8, moments: int = 5) -> Path:
@@ -76,13 +85,13 @@ def _families(dataset: Dataset) -> Table:
     table = Table("family", "episodes", "frames", "hours", "mean length (s)")
     for family in sorted({episode.family for episode in dataset.episodes}):
         members = [episode for episode in dataset.episodes if episode.family == family]
-        _add_counts(table, family or "(not recorded)", members, dataset.fps)
+        _add_counts(table, escape(family) or "(not recorded)", members, dataset.fps)
     table.add_section()
     _add_counts(table, "all", dataset.episodes, dataset.fps)
     return table
 
 
-def _add_counts(table: Table, name: str, episodes: Sequence[RecordedEpisode], fps: int) -> None:
+def _add_counts(table: Table, name: str, episodes: Sequence[RecordedEpisode], fps: float) -> None:
     frames = sum(len(episode) for episode in episodes)
     table.add_row(
         name,
@@ -98,7 +107,7 @@ def _instructions(dataset: Dataset, count: int) -> Table:
     uses = [task for episode in dataset.episodes for task in episode.tasks]
     for place in np.linspace(0, len(dataset.tasks) - 1, min(count, len(dataset.tasks))).round():
         task = dataset.tasks[int(place)]
-        table.add_row(task, str(uses.count(task)))
+        table.add_row(escape(task), str(uses.count(task)))
     return table
 
 
@@ -106,8 +115,10 @@ def _actions(dataset: Dataset) -> Table:
     table = Table("action", "unit", "min", "1 %", "mean", "99 %", "max", "spread")
     stats = dataset.stats[ACTION]
     columns = (stats.min, stats.q01, stats.mean, stats.q99, stats.max, stats.std)
-    for dimension, *values in zip(dataset.features.action, *columns, strict=True):
-        table.add_row(dimension.name, dimension.unit, *(f"{value:.2f}" for value in values))
+    still = hardly_moves(stats.mean, stats.std)
+    for dimension, rests, *values in zip(dataset.features.action, still, *columns, strict=True):
+        name = escape(dimension.name) + (" (hardly moves)" if rests else "")
+        table.add_row(name, escape(dimension.unit), *(f"{value:.4g}" for value in values))
     return table
 
 

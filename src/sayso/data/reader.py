@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from PIL import Image as Picture
 
+from sayso.data import digests
 from sayso.data import format as fmt
+from sayso.data.info import Camera, Info, read_info
 from sayso.data.normalize import Integers, Stats
-from sayso.data.video import frames_at
-from sayso.spec import (
-    ACTION,
-    OTHER_POINTS,
-    POINTS,
-    STATE,
-    TASK,
-    Image,
-    Observation,
-    image_key,
-    known,
-)
+from sayso.data.rows import Rows, read_rows
+from sayso.data.tables import EpisodeRow, read_episodes, read_table
+from sayso.data.video import VideoError, frames_at
+from sayso.spec import ACTION, OTHER_POINTS, POINTS, STATE, TASK, Image, Observation, image_key, known
 
-ACTION_IS_PAD = "action_is_pad"
-_ENOUGH_CHUNKS = 20_000
-Batch = dict[str, Any]
-T = TypeVar("T")
+_PICTURE_FORMATS = ("PNG", "JPEG", "WEBP")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,26 +57,23 @@ class Dataset:
     def __init__(self, root: Path | str) -> None:
         """Read metadata and rows, but no video."""
         self.root = Path(root)
-        self.info = fmt.read_info(self.root)
-        self.features = fmt.features_of(self.info)
+        self.info = read_info(self.root)
+        self.features = self.info.features
         self.fps = self.features.fps
-        others = OTHER_POINTS in self.info["features"]
-        vectors = fmt.vector_names(self.features, others=others)
-        more = [fmt.OTHER_TASK_INDEX] if others else []
-        table = fmt.read_tables(self.root / "data", [*vectors, "index", "task_index", *more])
-        if not np.array_equal(table["index"].to_numpy(), np.arange(len(table))):
-            raise fmt.FormatError(f"the rows of {self.root} are not in the order of their index")
-        self.state = fmt.matrix(table, STATE)
-        self.action = fmt.matrix(table, ACTION)
-        self.points = (
-            fmt.matrix(table, POINTS) if self.features.points else np.empty((len(table), 0), np.float32)
+        remarks = digests.check(self.root, ours=self.info.ours)
+        rows = read_rows(self.root, self.info)
+        self.state, self.action, self.points = (rows.vectors[key] for key in (STATE, ACTION, POINTS))
+        self.other_points = rows.vectors.get(OTHER_POINTS)
+        self.tasks, self.task_index, self.other_task_index = (
+            rows.tasks,
+            rows.task_index,
+            rows.other_task_index,
         )
-        self.task_index: Integers = table["task_index"].to_numpy()
-        self.other_points = fmt.matrix(table, OTHER_POINTS) if others else None
-        self.other_task_index: Integers | None = table[fmt.OTHER_TASK_INDEX].to_numpy() if others else None
-        self.tasks = fmt.read_tasks(self.root)
-        self._places = fmt.read_episodes(self.root)
-        self.episodes = tuple(_episode(row) for row in self._places)
+        self._files = rows.files
+        self._places = read_episodes(self.root, self.info, (fmt.FAMILY_COLUMN, fmt.SEED_COLUMN))
+        self.episodes = _episodes(self.root, rows, self._places)
+        _check_videos(self._places)
+        self.remarks = self.info.remarks + remarks + _fewer(self.info, len(self.episodes))
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -116,44 +103,131 @@ class Dataset:
             yield frame | ({POINTS: self.points[row]} if self.features.points else {})
 
     def images(self, camera: str, rows: Sequence[int] | Integers) -> Iterator[Image]:
-        """Yield a camera's images at the given rows, which must ascend, as uint8 ``[H, W, 3]``."""
-        keys = fmt.camera_keys(self.info)
-        key = keys[known("camera", camera, keys)]
-        read = self._video_images if self.info["features"][key]["dtype"] == "video" else self._stored_images
-        return read(key, np.asarray(rows, np.int64))
+        """Yield a camera's images at the given rows, which must ascend, as uint8 ``[H, W, 3]``.
 
-    def _video_images(self, key: str, rows: Integers) -> Iterator[Image]:
+        Raises:
+            FormatError: if they are damaged, or not of the size that ``info.json`` says.
+        """
+        chosen = self.info.cameras[known("camera", camera, self.info.cameras)]
+        read = self._video_images if chosen.is_video else self._stored_images
+        return read(camera, np.asarray(rows, np.int64))
+
+    def _video_images(self, camera: str, rows: Integers) -> Iterator[Image]:
         """Decode each video file once, whatever number of episodes it holds."""
         starts = np.array([episode.start for episode in self.episodes])
         owners = np.searchsorted(starts, rows, side="right") - 1
-        begins = np.array([place[f"videos/{key}/from_timestamp"] for place in self._places])
+        clips = [place.clips[camera] for place in self._places]
+        begins = np.array([clip.begins_s for clip in clips])
         times = begins[owners] + (rows - starts[owners]) / self.fps
-        located = zip((self._video_file(key, owner) for owner in owners), times, strict=True)
-        for path, group in groupby(located, key=lambda item: item[0]):
-            yield from frames_at(path, (float(time) for _, time in group))
+        located = zip(owners.tolist(), times.tolist(), strict=True)
+        for path, group in groupby(located, key=lambda item: clips[item[0]].path):
+            members = list(group)
+            images = frames_at(path, [time for _, time in members])
+            for owner, _ in members:
+                episode = f"camera {camera!r}, episode {self.episodes[owner].index}"
+                try:
+                    image = next(images)
+                except VideoError as error:
+                    raise VideoError(f"{episode}: {error}") from error
+                yield _of_size(image, self.info.cameras[camera], path, episode)
 
-    def _video_file(self, key: str, episode: int) -> Path:
-        place = self._places[episode]
-        indices = {name: place[f"videos/{key}/{name}"] for name in ("chunk_index", "file_index")}
-        return self.root / str(self.info["video_path"]).format(video_key=key, **indices)
-
-    def _stored_images(self, key: str, rows: Integers) -> Iterator[Image]:
+    def _stored_images(self, camera: str, rows: Integers) -> Iterator[Image]:
         """Read images that are kept as PNG or JPEG inside the rows, file by file."""
-        first = 0
-        for path in sorted((self.root / "data").rglob("*.parquet")):
-            column = pq.read_table(path, columns=[key])[key]
-            for row in rows[(rows >= first) & (rows < first + len(column))]:
-                content = column[int(row) - first].as_py()["bytes"]
-                yield np.asarray(Picture.open(io.BytesIO(content)).convert("RGB"))
-            first += len(column)
+        first, about = 0, self.info.cameras[camera]
+        for path, count in self._files.items():
+            mine = rows[(rows >= first) & (rows < first + count)]
+            column = read_table(path, [about.key])[about.key] if len(mine) else ()
+            for row in mine.tolist():
+                where = f"{about.key!r} in row {row}"
+                yield _of_size(_picture(column[row - first].as_py(), path, where), about, path, where)
+            first += count
 
 
-def _episode(row: dict[str, Any]) -> RecordedEpisode:
+def _picture(value: Any, path: Path, where: str) -> Image:
+    """Return the colours of a PNG or JPEG."""
+    content = value.get("bytes") if isinstance(value, dict) else value
+    if not isinstance(content, bytes):
+        raise fmt.FormatError(
+            f"{path}: {where} is the name of a picture, not the picture itself. Put the pictures into videos "
+            "(LeRobot's lerobot-edit-dataset, --operation.type convert_image_to_video), or record again"
+        )
+    try:
+        picture = Picture.open(io.BytesIO(content), formats=_PICTURE_FORMATS)
+        if picture.mode[0] in "IF":
+            raise fmt.FormatError(f"{path}: {where} holds depth (mode {picture.mode}), not colours")
+        return np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Picture.DecompressionBombError) as error:
+        raise fmt.FormatError(
+            f"{path}: {where} is no picture that can be read ({error}); take the file from a copy of the "
+            "dataset, or record again"
+        ) from error
+
+
+def _of_size(image: Image, camera: Camera, path: Path, where: str) -> Image:
+    if image.shape[:2] != camera.size:
+        given, said = (" x ".join(map(str, size)) for size in (image.shape[:2], camera.size))
+        raise fmt.FormatError(
+            f"{path}: {where} is {given}, but meta/info.json says {said} (height x width). Correct the shape "
+            f"of {camera.key!r} there if all pictures are so, or record again"
+        )
+    return image
+
+
+def _episodes(root: Path, rows: Rows, places: Sequence[EpisodeRow]) -> tuple[RecordedEpisode, ...]:
+    """Join the rows' episodes with what the table of episodes says about them."""
+    starts = np.flatnonzero(np.diff(rows.episodes, prepend=rows.episodes[0] - 1))
+    stops = [*starts[1:].tolist(), len(rows.episodes)]
+    here, there = rows.episodes[starts].tolist(), [place.index for place in places]
+    if here != there:
+        data, table = root / "data", root / "meta" / "episodes"
+        odd = min(set(here) ^ set(there), default=-1)
+        fault = f"{data} holds episode {odd}, but {table} does not"
+        if odd in there:
+            fault = f"{table} holds episode {odd}, but {data} does not"
+        elif odd not in here:
+            fault = f"{table} holds an episode twice"
+        raise fmt.FormatError(
+            f"{fault}. A recording that was stopped before it was finalised looks so, and so does a copy "
+            "that lacks a file; take both folders from a whole copy, or record again"
+        )
+    return tuple(map(_episode, places, [rows] * len(here), starts.tolist(), stops))
+
+
+def _episode(place: EpisodeRow, rows: Rows, start: int, stop: int) -> RecordedEpisode:
+    if place.length not in (None, stop - start):
+        raise fmt.FormatError(
+            f"{place.path} says that episode {place.index} has {place.length} frames, but {rows.path(start)} "
+            f"has {stop - start}; take both files from a copy of the dataset, or record again"
+        )
+    family, seed = place.extras.get(fmt.FAMILY_COLUMN), place.extras.get(fmt.SEED_COLUMN)
+    said = rows.task_index[start:stop].tolist()
     return RecordedEpisode(
-        index=row["episode_index"],
-        start=row["dataset_from_index"],
-        stop=row["dataset_to_index"],
-        tasks=tuple(row["tasks"]),
-        family=row.get(fmt.FAMILY_COLUMN, ""),
-        seed=row.get(fmt.SEED_COLUMN),
+        index=place.index,
+        start=start,
+        stop=stop,
+        tasks=tuple(rows.tasks[k] for k in dict.fromkeys(said)),
+        family=family if isinstance(family, str) else "",
+        seed=int(seed) if isinstance(seed, int | float) and seed == seed else None,
     )
+
+
+def _check_videos(places: Iterable[EpisodeRow]) -> None:
+    """Refuse an episode whose video is not there, before anything is decoded."""
+    seen = set()
+    for place in places:
+        for camera, clip in place.clips.items():
+            if clip.path in seen:
+                continue
+            seen.add(clip.path)
+            if not clip.path.is_file() or clip.path.stat().st_size == 0:
+                raise fmt.FormatError(
+                    f"{clip.path} is {'empty' if clip.path.is_file() else 'missing'}, the video of camera "
+                    f"{camera!r} from episode {place.index} on. A recording that was stopped before it was "
+                    "finalised looks so, and so does a copy that lacks a file; take it from a whole copy"
+                )
+
+
+def _fewer(info: Info, episodes: int) -> tuple[str, ...]:
+    if info.episodes in (None, episodes):
+        return ()
+    return (f"meta/info.json speaks of {info.episodes} episodes, but {episodes} are there",)

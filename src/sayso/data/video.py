@@ -44,7 +44,7 @@ class VideoError(SaysoError):
     """Report a video that cannot be written, joined or read as asked."""
 
 
-def encode_video(path: Path, frames: Iterable[Image], fps: int, pixel_format: str = FOR_TRAINING) -> int:
+def encode_video(path: Path, frames: Iterable[Image], fps: float, pixel_format: str = FOR_TRAINING) -> int:
     """Write frames, uint8 ``[N, H, W, 3]`` or an iterable of ``[H, W, 3]``, as mp4 and return N.
 
     The file appears under its name only once it is whole. One thread encodes, so that the bytes depend on
@@ -65,23 +65,23 @@ def encode_video(path: Path, frames: Iterable[Image], fps: int, pixel_format: st
     partial = path.with_name(f".{path.name}.partial")
     written = 0
     with av.open(str(partial), "w", format="mp4") as container:
-        stream = container.add_stream(CODEC, rate=fps, options=_encoder_options())
+        stream = container.add_stream(CODEC, rate=_rate(fps), options=_encoder_options())
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
-        stream.codec_context.time_base = Fraction(1, fps)
+        stream.codec_context.time_base = 1 / _rate(fps)
         stream.codec_context.thread_count = 1
         converter = VideoReformatter()
         for written, image in enumerate(chain([first], frames), start=1):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
             frame = _converted(converter, frame, pixel_format)
-            frame.pts, frame.time_base = written - 1, Fraction(1, fps)
+            frame.pts, frame.time_base = written - 1, 1 / _rate(fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     os.replace(partial, path)
     return written
 
 
-def concatenate_videos(path: Path, parts: Sequence[Path], fps: int) -> list[int]:
+def concatenate_videos(path: Path, parts: Sequence[Path], fps: float) -> list[int]:
     """Join videos that `encode_video` wrote into one, copying packets, and return each part's first frame.
 
     Frame k of part i is shown at ``(starts[i] + k) / fps`` exactly.
@@ -146,7 +146,7 @@ def frames_at(path: Path, times_s: Iterable[float]) -> Iterator[Image]:
     raise VideoError(f"{path} ends before {time_s:.4f} s")
 
 
-def video_info(height: int, width: int, fps: int) -> dict[str, object]:
+def video_info(height: int, width: int, fps: float) -> dict[str, object]:
     """Describe a video as LeRobot does under ``info`` of a feature."""
     return {
         "video.height": height,
@@ -154,7 +154,7 @@ def video_info(height: int, width: int, fps: int) -> dict[str, object]:
         "video.codec": "h264",
         "video.pix_fmt": FOR_TRAINING,
         "video.is_depth_map": False,
-        "video.fps": fps,
+        "video.fps": int(fps) if fps == int(fps) else fps,
         "video.channels": 3,
         "has_audio": False,
         "video.g": KEY_FRAME_EVERY,
@@ -162,6 +162,11 @@ def video_info(height: int, width: int, fps: int) -> dict[str, object]:
         "video.preset": PRESET,
         "video.video_backend": "pyav",
     }
+
+
+def _rate(fps: float) -> Fraction:
+    """Return the rate as films have it: 29.97 as 2997/100, 30000/1001 exactly."""
+    return Fraction(fps).limit_denominator(1001)
 
 
 def _encoder_options() -> dict[str, str]:
@@ -173,7 +178,7 @@ def _copy_packets(
     source: av.container.InputContainer,
     joined: av.container.OutputContainer,
     stream: VideoStream,
-    fps: int,
+    fps: float,
     first_frame: int,
 ) -> int:
     """Copy every packet of a video behind the first `first_frame` frames and return how many there were."""
@@ -182,7 +187,7 @@ def _copy_packets(
         if packet.size == 0:  # the empty packet that ends a stream
             continue
         packet.pts = packet.dts = first_frame + count
-        packet.duration, packet.time_base = 1, Fraction(1, fps)
+        packet.duration, packet.time_base = 1, 1 / _rate(fps)
         packet.stream = stream
         joined.mux(packet)
         count += 1

@@ -25,7 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.data.frames import Wanted, frames_folder, open_frames, taken
-from sayso.data.normalize import RELATIVE, Integers, Stats, relative_chunk, relative_dimensions
+from sayso.data.normalize import (
+    RELATIVE,
+    Integers,
+    Stats,
+    hardly_moves,
+    relative_chunk,
+    relative_dimensions,
+)
 from sayso.data.reader import Dataset
 from sayso.data.resize import scaled
 from sayso.spec import (
@@ -127,6 +134,18 @@ class Windows:
             ACTION: Stats.of(self._action),
             RELATIVE: Stats.of(relative.reshape(len(relative), -1)),
         }
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Return what a person should know before training: what is not read, and what cannot be learned."""
+        several = len(self.datasets) > 1
+        remarks = [f"{d.root}: {r}" if several else r for d in self.datasets for r in d.remarks]
+        for key, dimensions in ((STATE, self.features.state), (ACTION, self.features.action)):
+            still = hardly_moves(self.stats[key].mean, self.stats[key].std)
+            names = [d.name for d, rests in zip(dimensions, still, strict=True) if rests]
+            if names:
+                remarks.append(f"{key}: {', '.join(names)} hardly moves in the data, so it is only centred")
+        return tuple(remarks)
 
     def batch(self, indices: Sequence[int] | Integers, ask_other: NDArray[np.bool_] | None = None) -> Batch:
         """Return windows, stacked.

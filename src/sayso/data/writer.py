@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from sayso.data import digests
 from sayso.data import format as fmt
 from sayso.data.normalize import Integers, colour_histogram, describe, describe_images
 from sayso.data.video import concatenate_videos, encode_video
@@ -181,10 +182,8 @@ def _numbered(sentences: Sequence[str]) -> tuple[list[str], Integers]:
 
 def _vector(frames: Sequence[Observation], key: str, size: int) -> Array:
     for k, frame in enumerate(frames):
-        if np.shape(frame.get(key, ())) != (size,):
-            raise FeatureMismatchError(
-                f"frame {k} must have {key!r} of shape ({size},), but has {np.shape(frame.get(key, ()))}"
-            )
+        if (shape := np.shape(frame.get(key, ()))) != (size,):
+            raise FeatureMismatchError(f"frame {k} must have {key!r} of shape ({size},), but has {shape}")
     rows = np.array([frame[key] for frame in frames], np.float32)
     if not np.isfinite(rows).all():
         raise NotFiniteError(f"{key!r} is not finite in frame {int(np.argmin(np.isfinite(rows).all(1)))}")
@@ -283,6 +282,7 @@ def _build(
     info = fmt.make_info(features, episodes=len(episodes), frames=ends[-1], tasks=len(tasks), others=others)
     (folder / fmt.STATS).write_text(json.dumps(_total_stats(episodes, columns), indent=2))
     (folder / fmt.INFO).write_text(json.dumps(info, indent=2))
+    digests.write(folder)
 
 
 def _publish(root: Path) -> None:
@@ -295,7 +295,7 @@ def _publish(root: Path) -> None:
 
 
 def _columns(
-    episode: _Staged, fps: int, number: int, first_row: int, tasks: Mapping[str, int]
+    episode: _Staged, fps: float, number: int, first_row: int, tasks: Mapping[str, int]
 ) -> dict[str, NDArray[Any]]:
     """Return every column of an episode's rows, vectors as ``[N, D]`` and counters as ``[N]``."""
     steps = np.arange(len(episode))
@@ -340,7 +340,7 @@ def _write_data(
 
 
 def _write_videos(
-    folder: Path, camera: str, fps: int, episodes: Sequence[_Staged], limit_mb: float
+    folder: Path, camera: str, fps: float, episodes: Sequence[_Staged], limit_mb: float
 ) -> list[dict[str, Any]]:
     """Join the episodes' videos of one camera and return where, and from when to when, each episode is."""
     key, prefix = image_key(camera), f"videos/{image_key(camera)}/"

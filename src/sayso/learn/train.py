@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from rich.console import Console
 
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
@@ -70,8 +71,8 @@ def train(config: TrainConfig, *, world: World | None = None) -> Path:
 
 
 def open_windows(config: TrainConfig) -> Windows:
-    """Return the windows that a config trains on; nothing is decoded yet."""
-    return Windows(
+    """Return the windows that a config trains on, and say what is not read; nothing is decoded yet."""
+    windows = Windows(
         [Dataset(root) for root in config.datasets],
         chunk=config.chunk,
         stride=config.stride,
@@ -80,6 +81,9 @@ def open_windows(config: TrainConfig) -> Windows:
         multiple=table.pixels_per_patch(config.model, config.model_config),
         like=policies.load(config.init).features if config.init is not None and not config.resize else None,
     )
+    for remark in windows.remarks:
+        Console(stderr=True).print(remark, markup=False, highlight=False)
+    return windows
 
 
 def _go_on(run: Run, world: World | None) -> None:

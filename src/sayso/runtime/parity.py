@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sayso.data.normalize import FLOOR, RELATIVE, Stats
+from sayso.data.normalize import RELATIVE, Stats, scale
 from sayso.data.reader import Dataset
 from sayso.evaluate import Interval, evaluate, wilson
 from sayso.rollout import World, offer_of, rollout
@@ -189,8 +189,8 @@ def answer(policy: Policy, sample: Sample) -> Array:
 
 def _scale(stats: Mapping[str, Stats], width: int) -> Array:
     """Return the size of one model unit in robot units, ``[K, A]`` or ``[1, A]``."""
-    std = np.array(stats[RELATIVE if RELATIVE in stats else ACTION].std, np.float32).reshape(-1, width)
-    return np.where(std < FLOOR, np.float32(1), std)
+    found = stats[RELATIVE if RELATIVE in stats else ACTION]
+    return scale(found.mean, found.std).reshape(-1, width)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,113 @@
+"""Write down what every file of a dataset holds, so that a changed bit is told by the file's name.
+
+``meta/sayso.json`` has the SHA-256 of each and its size, which tells of a cut video without reading it. They count as long as nobody else has written
+the dataset anew: LeRobot's tools write ``info.json`` without sayso's key in it, and other datasets have none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from sayso.data.format import DIGESTS, STATS, FormatError
+
+_FOLDERS = ("meta", "data", "videos")
+_REMEDY = "Take the file from a copy of the dataset; for a change that is meant, delete meta/sayso.json"
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Say what a file holds."""
+
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Digest:
+        """Read a file and return its digest."""
+        with path.open("rb") as file:
+            return cls(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def write(root: Path) -> Path:
+    """Write the digests of all the files there are below ``meta``, ``data`` and ``videos``."""
+    files = {
+        path.relative_to(root).as_posix(): vars(Digest.of(path))
+        for folder in _FOLDERS
+        for path in sorted((root / folder).rglob("*"))
+        if path.is_file() and path != root / DIGESTS
+    }
+    (root / DIGESTS).write_text(json.dumps({"files": files}, indent=2) + "\n")
+    return root / DIGESTS
+
+
+def read(root: Path) -> dict[str, Digest]:
+    """Return the digest of each file by its path below `root`; none where they were not written.
+
+    Raises:
+        FormatError: if the file of digests is damaged itself.
+    """
+    path = root / DIGESTS
+    if not path.is_file():
+        return {}
+    try:
+        raw = json.loads(path.read_bytes())
+        files = raw["files"].items()
+        return {name: Digest(entry["size"], entry["sha256"]) for name, entry in files}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise FormatError(
+            f"{path} cannot be read, so it is cut or damaged; without it the dataset is read, but damage to "
+            "its other files is not noticed. Take it from a copy of the dataset, or delete it"
+        ) from error
+
+
+def check(root: Path, *, ours: bool, videos: bool = False) -> tuple[str, ...]:
+    """Hold the files against their digests, and return what a person should know.
+
+    Sizes are compared always, the content of videos only if asked for: it takes as long as reading them.
+
+    Args:
+        root: folder of the dataset.
+        ours: whether sayso wrote the dataset, and nobody since; else digests do not count.
+        videos: whether to read the videos, too.
+
+    Raises:
+        FormatError: if a file is missing or is not what was recorded.
+    """
+    known = read(root)
+    if not ours:
+        return (
+            ("it was changed by other software, so that meta/sayso.json no longer counts",) if known else ()
+        )
+    for name, digest in known.items():
+        if name == STATS:  # LeRobot computes it anew in place; here nothing is read from it
+            continue
+        _compare(root / name, digest, content=videos or not name.startswith("videos/"))
+    return ()
+
+
+def verify(root: Path) -> int:
+    """Hold every file of a dataset against its digest, videos included, and return how many there are.
+
+    Raises:
+        FormatError: if a file is missing or is not what was recorded, or there are no digests.
+    """
+    known = read(root)
+    if not known:
+        raise FormatError(f"{root} has no digests ({DIGESTS}): only recordings of sayso's own have")
+    for name, digest in known.items():
+        _compare(root / name, digest, content=True)
+    return len(known)
+
+
+def _compare(path: Path, digest: Digest, *, content: bool) -> None:
+    if not path.is_file():
+        raise FormatError(f"{path} is missing, but was recorded. {_REMEDY}")
+    if (size := path.stat().st_size) != digest.size:
+        raise FormatError(
+            f"{path} has {size} bytes, but {digest.size} were recorded: it is cut or was changed. {_REMEDY}"
+        )
+    if content and Digest.of(path) != digest:
+        raise FormatError(f"{path} is not what was recorded: it is damaged or was changed. {_REMEDY}")

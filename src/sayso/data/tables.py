@@ -1,0 +1,237 @@
+"""Read the parquet files of a dataset: what is damaged, missing or of another kind is refused by its name."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sayso.data.format import TASKS, FormatError
+from sayso.data.info import Camera, Info, inside
+from sayso.data.normalize import Integers
+from sayso.spec import Array
+
+_COPY = "Take the file from a copy of the dataset, or record again"
+_UNFINISHED = (
+    "A recording that was stopped before it was finalised looks so, and so does a copy that was cut short. "
+    + _COPY
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """Locate the pictures of one episode and camera: in which video, and from when on."""
+
+    path: Path
+    begins_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeRow:
+    """Hold what the table of episodes says about one of them."""
+
+    path: Path
+    """The file it stands in."""
+    index: int
+    length: int | None
+    clips: Mapping[str, Clip]
+    """Camera -> where its video is."""
+    extras: Mapping[str, Any]
+    """Columns that other recorders do not write."""
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """Return all the parquet files below a folder, chunk by chunk and file by file.
+
+    Raises:
+        FormatError: if there are none.
+    """
+    paths = sorted(folder.rglob("*.parquet"), key=lambda path: (_numbers(path, folder), path.as_posix()))
+    if not paths:
+        raise FormatError(f"{folder} holds no parquet files. {_UNFINISHED}")
+    return paths
+
+
+def _numbers(path: Path, folder: Path) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", path.relative_to(folder).as_posix())]
+
+
+def read_table(path: Path, columns: Collection[str] | None = None, *, without: str = "") -> pa.Table:
+    """Read columns of one file; if none are named, all but those that begin with `without`.
+
+    Raises:
+        FormatError: if the file is missing or damaged, or a column is not in it.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            missing = [name for name in columns or () if name not in names]
+            if missing:
+                raise FormatError(f"{path} lacks the column {missing[0]!r}; it has {_listed(names)}. {_COPY}")
+            every = (name for name in names if not (without and name.startswith(without)))
+            table = file.read(list(every if columns is None else columns))
+            table.validate(full=True)
+    except FileNotFoundError as error:
+        raise FormatError(f"{path} is missing. {_UNFINISHED}") from error
+    except (OSError, ValueError, KeyError, MemoryError, NotImplementedError, pa.ArrowException) as error:
+        raise FormatError(
+            f"{path} cannot be read, so it is cut or damaged ({_first_line(error)}). {_UNFINISHED}"
+        ) from error
+    return table
+
+
+def integers(table: pa.Table, key: str, path: Path) -> Integers:
+    """Return a column of whole numbers, int64 ``[N]``.
+
+    Raises:
+        FormatError: if it is of another type, or a row has none.
+    """
+    column = table[key]
+    if pa.types.is_floating(column.type) and pc.all(pc.equal(column, pc.floor(column))).as_py():
+        column = pc.cast(column, pa.int64(), safe=False)
+    if not pa.types.is_integer(column.type):
+        raise FormatError(f"{path}: column {key!r} must hold whole numbers, but holds {column.type}. {_COPY}")
+    if column.null_count:
+        row = pc.index(pc.is_null(column), True).as_py()
+        raise FormatError(f"{path}: row {row} has no {key!r}. {_UNFINISHED}")
+    return np.asarray(column.to_numpy(), np.int64)
+
+
+def matrix(table: pa.Table, key: str, size: int, path: Path) -> Array:
+    """Return a vector column as float32 ``[N, size]``; one number per row counts as a vector of one.
+
+    Raises:
+        FormatError: if a row has another number of numbers, or they are none.
+    """
+    column = table[key].combine_chunks()
+    kind = column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        lengths = pc.fill_null(pc.list_value_length(column), -1).to_numpy(zero_copy_only=False)
+        wrong = np.flatnonzero(lengths != size)
+        if len(wrong):
+            held = max(0, int(lengths[wrong[0]]))
+            raise FormatError(
+                f"{path}: row {wrong[0]} of {key!r} holds {held} numbers, not {size} as meta/info.json says. "
+                f"Every row of a column must be of one length; leave such episodes out, or record again"
+            )
+        column, kind = column.flatten(), kind.value_type
+    elif size != 1:
+        raise FormatError(
+            f"{path}: column {key!r} must hold {size} numbers per row, but holds {kind}. {_COPY}"
+        )
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+        raise FormatError(f"{path}: column {key!r} must hold numbers, but holds {kind}. {_COPY}")
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is then refused by name
+        values = np.asarray(column.to_numpy(zero_copy_only=False), np.float32)
+    return values.reshape(-1, size)
+
+
+def read_tasks(root: Path) -> dict[int, str]:
+    """Return the instructions by their ``task_index``, which may have gaps.
+
+    The text is the index of what pandas wrote (``task``, or without a name) or a column like any other; which
+    it is has changed from one LeRobot to the next. Further columns are ignored.
+
+    Raises:
+        FormatError: if there are none, or two of one index.
+    """
+    path = root / TASKS
+    table = read_table(path)
+    texts = [name for name in ("task", "__index_level_0__") if name in table.column_names]
+    texts += [field.name for field in table.schema if _is_text(field.type) and field.name not in texts]
+    if "task_index" not in table.column_names or not texts or not _is_text(table[texts[0]].type):
+        raise FormatError(
+            f"{path} must have a column 'task_index' and a text 'task', but has "
+            f"{_listed(table.column_names)}. {_COPY}"
+        )
+    tasks: dict[int, str] = {}
+    indices = integers(table, "task_index", path).tolist()
+    for index, text in zip(indices, table[texts[0]].to_pylist(), strict=True):
+        if text is None or index < 0 or tasks.setdefault(index, text) != text:
+            texts_of = f"{text!r} and {tasks[index]!r}" if index in tasks and text else repr(text)
+            raise FormatError(
+                f"{path}: task_index {index} stands for {texts_of}; each, from 0 on, must stand for one "
+                "text. Correct it with LeRobot's lerobot-edit-dataset (modify_tasks), or record again"
+            )
+    return tasks
+
+
+def read_episodes(root: Path, info: Info, extras: Sequence[str]) -> list[EpisodeRow]:
+    """Return the rows of the table of episodes in their order, without the many columns of statistics.
+
+    Raises:
+        FormatError: if a row does not say where its episode's videos are.
+    """
+    rows = []
+    for path in parquet_files(root / "meta" / "episodes"):
+        table = read_table(path, without="stats/")
+        rows += [_episode_row(root, path, info, row, extras) for row in table.to_pylist()]
+    return sorted(rows, key=lambda row: row.index)
+
+
+def _episode_row(
+    root: Path, path: Path, info: Info, row: Mapping[str, Any], extras: Sequence[str]
+) -> EpisodeRow:
+    index = _number(path, row, "episode_index", None)
+    clips = {}
+    for name, camera in info.cameras.items():
+        if camera.is_video:
+            clips[name] = _clip(root, path, info, camera, row, index)
+    length = row.get("length")
+    return EpisodeRow(
+        path=path,
+        index=index,
+        length=length if isinstance(length, int) else None,
+        clips=clips,
+        extras={name: row[name] for name in extras if row.get(name) is not None},
+    )
+
+
+def _clip(root: Path, path: Path, info: Info, camera: Camera, row: Mapping[str, Any], episode: int) -> Clip:
+    places = {
+        name: _number(path, row, f"videos/{camera.key}/{name}", episode)
+        for name in ("chunk_index", "file_index")
+    }
+    begins = row.get(f"videos/{camera.key}/from_timestamp")
+    if not isinstance(begins, int | float) or not math.isfinite(begins) or begins < 0:
+        raise FormatError(
+            f"{path}: episode {episode} has {begins!r} as 'videos/{camera.key}/from_timestamp', but it must "
+            f"be a time in seconds. {_UNFINISHED}"
+        )
+    place = inside(root, info.video_path.format(video_key=camera.key, **places))
+    return Clip(path=place, begins_s=float(begins))
+
+
+def _number(path: Path, row: Mapping[str, Any], column: str, episode: int | None) -> int:
+    value = row.get(column)
+    # pandas turns a column of whole numbers into floats where one is missing.
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or value < 0:
+        where = "a row" if episode is None else f"episode {episode}"
+        raise FormatError(
+            f"{path}: {where} has {value!r} as {column!r}, but it must be a whole number, at least 0. "
+            f"{_UNFINISHED}"
+        )
+    return value
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _listed(names: Sequence[str], most: int = 12) -> str:
+    shown = ", ".join(map(repr, names[:most]))
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:120]
