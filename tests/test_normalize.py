@@ -15,6 +15,7 @@ from sayso.data.normalize import (
     colour_histogram,
     describe,
     describe_images,
+    hardly_moves,
     standardise,
     two_way,
 )
@@ -80,6 +81,25 @@ def test_a_dimension_that_never_moved_is_only_centred():
     chain = standardise({STATE: Stats.of(recorded)})
     seen = chain.forward({STATE: np.array([2.0, 42.5], np.float32)})[STATE]
     np.testing.assert_allclose(seen, [0.0, 0.5])
+
+
+@pytest.mark.parametrize("unit", [1.0, 2e-5, 1e4])
+def test_what_counts_as_hardly_moving_does_not_depend_on_the_unit(unit):
+    """Metres per step are as good to learn from as degrees."""
+    recorded = rows().astype(np.float64) * unit
+    stats = Stats.of(recorded)
+    seen = standardise({ACTION: stats}).forward({ACTION: recorded})[ACTION]
+    np.testing.assert_allclose(seen.std(0), 1, atol=1e-3)
+    assert not hardly_moves(stats.mean, stats.std).any()
+
+
+def test_a_joint_that_only_trembles_hardly_moves_and_is_only_centred():
+    trembling = np.random.default_rng(0).normal(size=500) * 1e-3
+    recorded = np.stack([42 + trembling, np.linspace(-90, 90, 500), trembling * 1e-3], 1)
+    stats = Stats.of(recorded)
+    assert hardly_moves(stats.mean, stats.std).tolist() == [True, False, True]
+    met = np.array([stats.mean[0] + 1, 0, 1], np.float32)
+    assert standardise({STATE: stats}).forward({STATE: met})[STATE] == pytest.approx([1, 0, 1], abs=1e-3)
 
 
 def test_absent_keys_are_left_alone_and_the_argument_is_not_touched():

@@ -1,7 +1,8 @@
 """Write down what every file of a dataset holds, so that a changed bit is told by the file's name.
 
-``meta/sayso.json`` has the SHA-256 of each and its size, which tells of a cut video without reading it. They count as long as nobody else has written
-the dataset anew: LeRobot's tools write ``info.json`` without sayso's key in it, and other datasets have none.
+``meta/sayso.json`` has the SHA-256 of each, and its size, which tells of a cut video without reading it. They
+count as long as nobody else has written the dataset anew: LeRobot's tools write ``info.json`` without sayso's
+key in it, and datasets by others have none.
 """
 
 from __future__ import annotations
