@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from sayso.data import frames
+from sayso.data.format import DIGESTS
 from sayso.data.reader import Dataset
 from sayso.data.video import encode_video
 from sayso.data.windows import Windows
@@ -26,6 +27,7 @@ DECODE = """
 import sys
 from pathlib import Path
 from sayso.data import frames
+from sayso.data.format import DIGESTS
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
 
@@ -73,6 +75,7 @@ def test_a_video_that_was_replaced_is_seen_and_changes_the_hash(tmp_path):
     root = build(tmp_path / "data")
     before = Dataset(root)
     Windows(before, cache=tmp_path / "cache").batch([0])
+    (root / DIGESTS).unlink()  # they would tell that it is not the video that was recorded
     (video,) = (root / "videos" / FRONT).rglob("*.mp4")
     encode_video(video, np.full((len(before), *SIZE, 3), 200, np.uint8), FPS)
     after = Dataset(root)
@@ -130,6 +133,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing_half_done(root, tm
 LIMITED = """
 import resource, sys
 from pathlib import Path
+from sayso.data.format import DIGESTS
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
 from sayso.spec import SaysoError

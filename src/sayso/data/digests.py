@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sayso.data.format import DIGESTS, STATS, FormatError
 
-_FOLDERS = ("meta", "data", "videos")
+_FOLDERS = ("meta", "data", "videos", "images")
 _REMEDY = "Take the file from a copy of the dataset; for a change that is meant, delete meta/sayso.json"
 
 
@@ -32,16 +32,32 @@ class Digest:
             return cls(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
+def of_files(root: Path) -> dict[str, Digest]:
+    """Read every file of a dataset and return its digest by its path below `root`."""
+    paths = (path for folder in _FOLDERS for path in sorted((root / folder).rglob("*.*")))
+    files = (path for path in paths if path.is_file() and path != root / DIGESTS)
+    return {path.relative_to(root).as_posix(): Digest.of(path) for path in files}
+
+
 def write(root: Path) -> Path:
-    """Write the digests of all the files there are below ``meta``, ``data`` and ``videos``."""
-    files = {
-        path.relative_to(root).as_posix(): vars(Digest.of(path))
-        for folder in _FOLDERS
-        for path in sorted((root / folder).rglob("*"))
-        if path.is_file() and path != root / DIGESTS
-    }
+    """Write down the digests of a dataset's files."""
+    files = {name: vars(digest) for name, digest in of_files(root).items()}
     (root / DIGESTS).write_text(json.dumps({"files": files}, indent=2) + "\n")
     return root / DIGESTS
+
+
+def dataset_hash(root: Path, *, ours: bool = False) -> str:
+    """Return a SHA-256 over every file of a dataset: metadata, rows and videos; as hex.
+
+    Raises:
+        FormatError: if sayso wrote the dataset, and nobody since, and a file is not what was recorded.
+    """
+    found, known = of_files(root), read(root) if ours else {}
+    for name, digest in known.items():
+        if name != STATS and found.get(name) != digest:
+            raise _not_what_was_recorded(root / name)
+    lines = (f"{name} {digest.sha256}\n" for name, digest in sorted(found.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def read(root: Path) -> dict[str, Digest]:
@@ -64,28 +80,25 @@ def read(root: Path) -> dict[str, Digest]:
         ) from error
 
 
-def check(root: Path, *, ours: bool, videos: bool = False) -> tuple[str, ...]:
+def check(root: Path, *, ours: bool) -> tuple[str, ...]:
     """Hold the files against their digests, and return what a person should know.
 
-    Sizes are compared always, the content of videos only if asked for: it takes as long as reading them.
+    Of videos only the size is compared here; `dataset_hash` reads them.
 
     Args:
         root: folder of the dataset.
         ours: whether sayso wrote the dataset, and nobody since; else digests do not count.
-        videos: whether to read the videos, too.
 
     Raises:
         FormatError: if a file is missing or is not what was recorded.
     """
     known = read(root)
     if not ours:
-        return (
-            ("it was changed by other software, so that meta/sayso.json no longer counts",) if known else ()
-        )
+        changed = "other software has changed it, so that the digests in meta/sayso.json no longer count"
+        return (changed,) if known else ()
     for name, digest in known.items():
-        if name == STATS:  # LeRobot computes it anew in place; here nothing is read from it
-            continue
-        _compare(root / name, digest, content=videos or not name.startswith("videos/"))
+        if name != STATS:  # LeRobot computes it anew in place; here nothing is read from it
+            _compare(root / name, digest, content=not name.startswith("videos/"))
     return ()
 
 
@@ -106,9 +119,9 @@ def verify(root: Path) -> int:
 def _compare(path: Path, digest: Digest, *, content: bool) -> None:
     if not path.is_file():
         raise FormatError(f"{path} is missing, but was recorded. {_REMEDY}")
-    if (size := path.stat().st_size) != digest.size:
-        raise FormatError(
-            f"{path} has {size} bytes, but {digest.size} were recorded: it is cut or was changed. {_REMEDY}"
-        )
-    if content and Digest.of(path) != digest:
-        raise FormatError(f"{path} is not what was recorded: it is damaged or was changed. {_REMEDY}")
+    if path.stat().st_size != digest.size or (content and Digest.of(path) != digest):
+        raise _not_what_was_recorded(path)
+
+
+def _not_what_was_recorded(path: Path) -> FormatError:
+    return FormatError(f"{path} is not what was recorded: it is cut, damaged or was changed. {_REMEDY}")

@@ -9,8 +9,8 @@
       data/chunk-000/file-000.parquet                 one row per frame, one row group per episode
       videos/<key>/chunk-000/file-000.mp4             many episodes joined into each file
 
-What is ours beyond the format travels where other readers ignore it: units stand beside the names of a
-feature, which LeRobot's tools copy as it is; ``info["sayso"]``, which they drop, says that none of them has
+What is ours beyond the format travels where other readers ignore it: units stand in the ``info`` of
+a feature, which LeRobot's tools copy as it is; ``info["sayso"]``, which they drop, says that none of them has
 written the dataset anew, so that ``meta/sayso.json`` with the digests of its files still counts; and the
 episodes table has the columns ``sayso/seed`` and ``sayso/family``.
 
@@ -19,10 +19,8 @@ Source: https://github.com/huggingface/lerobot, ``src/lerobot/datasets``, ``CODE
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -137,18 +135,6 @@ def task_table(tasks: Sequence[str]) -> pa.Table:
         ],
     }
     return pa.table(columns).replace_schema_metadata({"pandas": json.dumps(pandas)})
-
-
-def dataset_hash(root: Path) -> str:
-    """Return a SHA-256 over every file of a dataset: metadata, rows and videos; as hex."""
-    digest = hashlib.sha256()
-    folders = ("meta", "data", "videos", "images")
-    paths = [path for name in folders for path in (root / name).rglob("*.*")]
-    for path in sorted(path for path in paths if path.is_file() and path != root / DIGESTS):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
-    return digest.hexdigest()
 
 
 def _feature_entries(features: Features, others: bool) -> dict[str, Any]:

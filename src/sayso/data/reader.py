@@ -82,7 +82,7 @@ class Dataset:
     @cached_property
     def hash(self) -> str:
         """Return a SHA-256 over metadata, rows and videos."""
-        return fmt.dataset_hash(self.root)
+        return digests.dataset_hash(self.root, ours=self.info.ours)
 
     @cached_property
     def stats(self) -> dict[str, Stats]:
