@@ -33,12 +33,13 @@ import torch
 from latency import WARM_UP, calls_ms, look
 from results_file import RESULTS, ROOT, evaluated, once, success, write_result
 from sayso.data.reader import Dataset
-from sayso.evaluate import refuse_seen_seeds, training_of
+from sayso.evaluate import refuse_seen_seeds
 from sayso.learn.run import Run
 from sayso.learn.train import TrainConfig, open_windows, train
 from sayso.measure import EvalConfig
 from sayso.models.checkpoint import CONFIG, load
 from sayso.provenance import training_facts, write_json
+from sayso.report import training_of
 from sayso.spec import ACTION, EXECUTE, SaysoError, known, seeds
 
 TIMED = 40

@@ -24,7 +24,8 @@ import tyro
 from household import fingerprint
 from results_file import ROOT, once_by_episode, write_result
 from sayso import pool
-from sayso.evaluate import evaluate, training_of
+from sayso.evaluate import evaluate
+from sayso.report import training_of
 from sayso.rollout import World, packaged_world
 from sayso.runtime.chunking import STRATEGIES, Late, make_strategy
 from sayso.sim.robots import FPS

@@ -23,11 +23,11 @@ import tyro
 
 from long_instructions import measure, policy_in
 from results_file import ROOT, evaluated, hours_from_nothing, success, write_result
-from sayso.evaluate import wilson
 from sayso.measure import EvalConfig
 from sayso.models.checkpoint import load
 from sayso.provenance import digest_of
 from sayso.spec import seeds
+from sayso.statistics import wilson
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "tabletop": ("put", "stack", "push"),

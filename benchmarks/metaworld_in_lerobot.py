@@ -27,7 +27,8 @@ from long_instructions import policy_in
 from mt50_table import headline
 from results_file import ROOT, once_by_episode, write_result
 from sayso import pool
-from sayso.evaluate import evaluate, training_of
+from sayso.evaluate import evaluate
+from sayso.report import training_of
 from sayso.spec import EXECUTE, STATE, TASK, Array, Features, Observation, Outcome, Policy, image_key, seeds
 from sayso.tasks.metaworld import CONDITION, MetaWorldTask
 from sayso.tasks.mt50 import TASKS

@@ -23,9 +23,11 @@ from household import fingerprint, outcome, parameters_m
 from long_instructions import policy_in
 from results_file import ROOT, hours_from_nothing, once_by_episode, write_result
 from sayso import pool
-from sayso.evaluate import Interval, evaluate, training_of, wilson
+from sayso.evaluate import evaluate
+from sayso.report import training_of
 from sayso.rollout import packaged_world
 from sayso.spec import EXECUTE, Outcome, SaysoError, known, seeds
+from sayso.statistics import Interval, wilson
 from sayso.tasks.mt50 import TASKS, TIERS
 
 Episodes = Sequence[Mapping[str, Any]]

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sayso.evaluate import Report
 from sayso.journal import Journal
 from sayso.learn.run import trained_seconds
 from sayso.measure import EvalConfig, evaluate_policy
 from sayso.provenance import provenance, training_facts, write_json
+from sayso.report import Report
 from sayso.spec import SaysoError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -17,9 +17,9 @@ from typing import Any
 import tyro
 
 from results_file import RESULTS, ROOT, evaluated, success, trained_hours, write_result
-from sayso.evaluate import wilson
 from sayso.measure import EvalConfig
 from sayso.spec import seeds
+from sayso.statistics import wilson
 from sayso.tasks.task import TASKS
 
 SPEEDS = {

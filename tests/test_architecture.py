@@ -18,17 +18,34 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 
 ROWS = [
     {"spec"},
-    {"cache", "geometry", "journal", "lock", "digests", "pool", "provenance", "flags", "refusals"},
+    {
+        "cache",
+        "geometry",
+        "journal",
+        "lock",
+        "digests",
+        "pool",
+        "provenance",
+        "flags",
+        "refusals",
+        "statistics",
+    },
     {"sim", "data"},
     {"tasks", "models"},
-    {"rollout", "evaluate", "planner"},
+    {"rollout", "evaluate", "report", "planner"},
     {"learn", "runtime"},
     {"cli", "demo", "measure", "studio", "subject"},
     {"", "__main__"},  # the package itself, which offers names from everywhere
 ]
 ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 INSIDE_A_ROW = {
-    *(("provenance", "pool"), ("pool", "refusals"), ("evaluate", "rollout"), ("planner", "rollout")),
+    *(
+        ("provenance", "pool"),
+        ("pool", "refusals"),
+        ("evaluate", "rollout"),
+        ("evaluate", "report"),
+        ("planner", "rollout"),
+    ),
     *(("cli", "demo"), ("cli", "studio"), ("cli", "subject"), ("cli", "measure"), ("measure", "subject")),
 }
 
@@ -42,6 +59,8 @@ TORCH_FREE = {
         "digests",
         "flags",
         "refusals",
+        "statistics",
+        "report",
         "pool",
         "provenance",
         "sim",

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from sayso import cli, rollout
+from sayso import cli, measure, pool, rollout
 from sayso.learn.record import RecordConfig, record
-from small_worlds import named_world
+from small_worlds import FEATURES, breaks_on, named_world
 
 SRC = Path(__file__).parents[1] / "src"
 
@@ -130,6 +130,28 @@ def test_the_expert_is_evaluated_and_the_report_written(small, tmp_path, capsys)
     assert raw["n"] == 4 and raw["seeds"] == [2_000_000, 2_000_001, 2_000_002, 2_000_003]
     assert raw["config"]["policy"] == "expert" and raw["config"]["world"] == "spots"
     assert raw["training"] is None
+
+
+def test_an_evaluation_without_a_number_ends_with_1(small, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(measure.subjects, "maker_of", lambda _: breaks_on(raises=(2_000_000, 2_000_001)))
+    out = tmp_path / "report.json"
+    given = ["eval", "expert", "--world", "spots", "--families", "go", "--episodes", "2", "--out", str(out)]
+    assert cli.main(given) == 1
+    raw = json.loads(out.read_text())
+    assert raw["void"] is True and raw["invalid"] == 2 and raw["metrics"]["success"] is None
+    assert "RuntimeError: the camera was unplugged" in capsys.readouterr().out
+
+
+def test_an_evaluation_that_was_interrupted_says_so_and_ends_with_130(small, capsys, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+        yield
+
+    offered = rollout.Offer(families=("go", "visit"), features=FEATURES)
+    monkeypatch.setattr(rollout, "offer_of", lambda _: offered)
+    monkeypatch.setattr(pool, "run", interrupted)
+    assert cli.main(["eval", "expert", "--world", "spots", "--families", "go", "--episodes", "2"]) == 130
+    assert "(interrupted)" in capsys.readouterr().out
 
 
 def test_an_unknown_family_is_refused(small, capsys):

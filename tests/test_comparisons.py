@@ -19,10 +19,11 @@ import peers
 import results_file
 import tables
 from sayso.data.reader import Dataset
-from sayso.evaluate import SeenSeedsError, wilson
+from sayso.evaluate import SeenSeedsError
 from sayso.learn.train import TrainConfig
 from sayso.models.checkpoint import load
 from sayso.spec import ACTION, SPLITS, Chunk, SaysoError, UnknownNameError
+from sayso.statistics import wilson
 from sayso.tasks.task import TASKS
 from sayso.tasks.world import make_world
 from test_train import record

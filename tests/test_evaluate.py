@@ -16,18 +16,15 @@ import av
 import pytest
 
 from sayso.evaluate import (
-    Report,
     SeenSeedsError,
-    Training,
     evaluate,
     refuse_seen_seeds,
-    tally,
-    training_of,
-    wilson,
 )
 from sayso.pool import WorkerError
+from sayso.report import Report, Training, training_of
 from sayso.rollout import rollout
 from sayso.spec import EXECUTE, Episode, Outcome, UnknownNameError, seeds
+from sayso.statistics import tally, wilson
 from small_worlds import breaks_on, expert_of, spot_world, still, wordless
 
 TEST = seeds("test", 12)
@@ -77,10 +74,10 @@ def test_two_processes_find_what_one_loop_here_finds(report):
 def test_a_report_is_json_that_describes_itself(report, tmp_path):
     raw = json.loads(report.write(tmp_path / "deep" / "report.json").read_text())
     assert raw["n"] == 24 and raw["invalid"] == 0 and raw["partial"] is False
-    assert raw["seeds"] == TEST and raw["seeds_disjoint_from_training"] is True
+    assert raw["seeds"] == TEST and raw["seeds_disjoint_from_training"] is None
     assert raw["horizon"] == {"go": 30, "visit": 30}
     assert raw["config"]["execute"] == EXECUTE
-    assert {"command", "commit", "date", "machine", "training"} <= raw.keys()
+    assert {"command", "commit", "date", "machine", "training", "code"} <= raw.keys()
     assert raw["machine"]["versions"]["python"].startswith("3.")
     go = raw["families"]["go"]
     assert raw["metrics"]["go_spots"] == go["successes"] / 12 == go["share"]
@@ -183,6 +180,62 @@ def test_a_tally_leaves_invalid_episodes_out_of_every_share():
 
     counted = tally([episode(Outcome.SUCCESS, 4), episode(Outcome.FAILURE, 8), episode(Outcome.INVALID, 1)])
     assert (counted.n, counted.successes, counted.invalid, counted.mean_steps) == (2, 1, 1, 6)
+
+
+def reported(
+    outcomes: str, training: Training | None = None, notes: dict[int, dict[str, str]] | None = None
+) -> Report:
+    """Return a report of one episode per letter: s(uccess), f(ailure), i(nvalid)."""
+    ends = {"s": Outcome.SUCCESS, "f": Outcome.FAILURE, "i": Outcome.INVALID}
+    episodes = tuple(
+        Episode(
+            world="w",
+            family="f",
+            instruction="",
+            seed=seed,
+            horizon=9,
+            outcome=ends[letter],
+            error="Traceback\nRuntimeError: unplugged" if letter == "i" else "",
+            notes=(notes or {}).get(seed, {}),
+        )
+        for seed, letter in enumerate(outcomes)
+    )
+    return Report(
+        world="w",
+        families=("f",),
+        seeds=tuple(range(len(outcomes))),
+        episodes=episodes,
+        config={},
+        training=training,
+        provenance={"commit": "c0ffee"},
+    )
+
+
+def test_invalid_episodes_stand_beside_a_rate_and_void_it_above_one_per_cent():
+    few, many = reported("s" * 80 + "f" * 19 + "i"), reported("s" * 80 + "f" * 18 + "ii")
+    assert few.metrics["f_w"] == 80 / 99 and (few.metrics["f_w/n"], few.metrics["f_w/invalid"]) == (99, 1)
+    assert not few.void and "81 %" in str(few)
+    for name in ("f_w", "f_w/low", "f_w/high", "success"):
+        assert many.metrics[name] is None
+    assert (many.metrics["f_w/n"], many.metrics["f_w/invalid"]) == (98, 2)
+    plain = many.to_json()
+    assert plain["void"] is True and plain["families"]["f"]["share"] is None
+    assert "no rate, since more than 1 % is invalid  80/98, invalid 2" in str(many)
+    assert "f on seed 98: RuntimeError: unplugged" in str(many)
+
+
+def test_words_are_followed_or_not_only_where_something_can_be_taken():
+    took = {0: {"went_for": "named"}, 1: {"went_for": "named"}, 2: {"went_for": "neither"}}
+    report = reported("sssss", notes=took)
+    assert report.metrics["follows_words"] == 2 / 3 and report.metrics["follows_words/n"] == 3
+    assert "follows_words" not in reported("sss").metrics
+
+
+def test_seeds_are_called_disjoint_from_training_only_where_training_is_known():
+    unknown = [reported("s"), reported("s", training=Training(datasets={"mine": "abc"}))]
+    known = reported("s", training=Training(seeds=((0, 9),)))
+    assert [r.to_json()["seeds_disjoint_from_training"] for r in (*unknown, known)] == [None, None, True]
+    assert ["disjoint" in str(r) for r in (*unknown, known)] == [False, False, True]
 
 
 INTERRUPTED = """

@@ -22,10 +22,10 @@ from sayso import cli, subject
 from sayso.data.normalize import Stats
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
-from sayso.evaluate import training_of, wilson
 from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import VLAPolicy
 from sayso.models.table import build
+from sayso.report import training_of
 from sayso.runtime import exported
 from sayso.runtime.export import ExportConfig, export, stats_of
 from sayso.runtime.exported import ExportError, OpenVINOEngine
@@ -41,6 +41,7 @@ from sayso.runtime.parity import (
     world_samples,
 )
 from sayso.spec import ACTION, STATE, TASK, Chunk, FeatureMismatchError, SaysoError, image_key
+from sayso.statistics import wilson
 from small_worlds import FEATURES as SPOTS
 from small_worlds import SpotWorld, expert_of, spot_world, still
 

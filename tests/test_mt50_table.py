@@ -14,8 +14,9 @@ import pytest
 import mt50_table
 import results_file
 from mt50_table import ROWS, STANDARD, Table, summary, tier_mean
-from sayso.evaluate import Report, wilson
+from sayso.report import Report
 from sayso.spec import Episode, Outcome, SaysoError, UnknownNameError
+from sayso.statistics import wilson
 from sayso.tasks.metaworld import OPTIONS, WORDINGS
 from sayso.tasks.mt50 import TASKS, TIERS
 from sayso.tasks.world import METAWORLD

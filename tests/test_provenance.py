@@ -43,4 +43,4 @@ def test_the_machine_is_described_by_cores_memory_and_versions():
 
 
 def test_provenance_is_json_with_the_fields_of_every_result():
-    assert set(json.loads(json.dumps(provenance()))) == {"command", "commit", "date", "machine"}
+    assert set(json.loads(json.dumps(provenance()))) == {"command", "commit", "code", "date", "machine"}

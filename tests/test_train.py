@@ -20,12 +20,13 @@ from torch import nn
 
 from sayso.data.windows import ACTION_IS_PAD
 from sayso.data.writer import assemble, stage_episode
-from sayso.evaluate import SeenSeedsError, training_of
+from sayso.evaluate import SeenSeedsError
 from sayso.learn import checkpoint
 from sayso.learn.optimise import Average, adamw, learning_rate, optimizer_tensors, restore_optimizer
 from sayso.learn.run import Run, trained_seconds
 from sayso.learn.train import TrainConfig, open_windows, train
 from sayso.models import checkpoint as policies
+from sayso.report import training_of
 from sayso.rollout import rollout
 from sayso.spec import STATE, NotFiniteError, Outcome, SaysoError
 from small_worlds import FEATURES, SpotWorld

@@ -127,7 +127,7 @@ def test_what_was_taken_is_told_apart_from_what_was_named(tabletop, family, seed
 def test_where_nothing_is_moved_nothing_was_chosen(home):
     home.reset(seed=3, options={"family": "goto"})
     *_, info = home.step(home.expert().act({}).actions[0])
-    assert info["went_for"] is None
+    assert "went_for" not in info
 
 
 @pytest.mark.parametrize("room", ["tabletop", "home"])

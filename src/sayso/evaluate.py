@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,177 +19,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sayso import pool
 from sayso.data.film import write_film
-from sayso.journal import Journal, to_json
-from sayso.provenance import provenance, training_facts, write_json
-from sayso.rollout import WENT_FOR, World, rollout
+from sayso.journal import Journal
+from sayso.provenance import code, provenance
+from sayso.report import Report, Training
+from sayso.rollout import World, rollout
 from sayso.spec import EXECUTE, SPLITS, Episode, Outcome, Policy, SaysoError
-
-Z_95 = 1.959963984540054
-"""Quantile of the standard normal distribution for a two-sided interval of 95 %."""
+from sayso.statistics import tally
 
 
 class SeenSeedsError(SaysoError):
     """Report seeds that a policy may have been trained on and can therefore not be measured on."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Hold a share of n and the interval it lies in with 95 % confidence, all in 0..1."""
-
-    share: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """Return per cents, such as ``80 % [71, 87]``."""
-        return f"{100 * self.share:.0f} % [{100 * self.low:.0f}, {100 * self.high:.0f}]"
-
-
-def wilson(successes: int, n: int, z: float = Z_95) -> Interval:
-    """Return the score interval of a binomial share, which keeps its promise near 0, near 1 and for small n.
-
-    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference". With n = 0
-    nothing is known: the interval is all of 0..1 and the share is NaN.
-    """
-    if not 0 <= successes <= n:
-        raise ValueError(f"successes are between 0 and n, but got {successes} of {n}")
-    if n == 0:
-        return Interval(math.nan, 0.0, 1.0)
-    share, spread = successes / n, z * z / n
-    centre = (share + spread / 2) / (1 + spread)
-    half = math.sqrt(share * (1 - share) * spread + spread * spread / 4) / (1 + spread)
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """Say what a policy was trained on, as far as it matters to measuring it."""
-
-    datasets: Mapping[str, str] = field(default_factory=dict)
-    """Name of a dataset -> its hash."""
-    seeds: tuple[tuple[int, int], ...] = ()
-    """First and last seed of each range of demonstrations."""
-
-
-def training_of(checkpoint: Path) -> Training:
-    """Read from a checkpoint's ``config.json`` what it was trained on; empty where it does not say.
-
-    Raises:
-        FileNotFoundError: if there is no such checkpoint.
-    """
-    facts = training_facts(checkpoint)
-    seeds = tuple((int(first), int(last)) for first, last in facts.get("seeds", ()))
-    return Training(datasets=facts.get("datasets", {}), seeds=seeds)
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Count how episodes ended."""
-
-    n: int
-    """Episodes that were valid; every share is a share of these."""
-    successes: int
-    invalid: int
-    failed_conditions: Mapping[str, int]
-    """Condition -> failures in which it did not hold at the end."""
-    went_for: Mapping[str, int]
-    """What the policy went for (named, original, neither), where the world keeps account of it."""
-    mean_steps: float
-    policy_ms: float
-    """Mean time of a call of the policy."""
-
-    @property
-    def success(self) -> Interval:
-        """Return the success rate."""
-        return wilson(self.successes, self.n)
-
-
-def tally(episodes: Sequence[Episode]) -> Tally:
-    """Count episodes of any family."""
-    valid = [e for e in episodes if e.outcome is not Outcome.INVALID]
-    calls = sum(e.policy_calls for e in valid)
-    return Tally(
-        n=len(valid),
-        successes=sum(e.success for e in valid),
-        invalid=len(episodes) - len(valid),
-        failed_conditions=_counts(name for e in valid if not e.success for name in e.failed_conditions),
-        went_for=_counts(e.notes[WENT_FOR] for e in valid if WENT_FOR in e.notes),
-        mean_steps=sum(e.steps for e in valid) / len(valid) if valid else math.nan,
-        policy_ms=1000 * sum(e.policy_seconds for e in valid) / calls if calls else math.nan,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """Hold what an evaluation found and everything needed to repeat it."""
-
-    world: str
-    families: tuple[str, ...]
-    seeds: tuple[int, ...]
-    episodes: tuple[Episode, ...]
-    """In the order of families, then seeds. Fewer than asked for if the evaluation was interrupted."""
-    config: Mapping[str, Any]
-    training: Training | None
-    provenance: Mapping[str, Any]
-    films: tuple[Path, ...] = ()
-
-    @property
-    def partial(self) -> bool:
-        """Tell whether the evaluation was interrupted."""
-        return len(self.episodes) < len(self.families) * len(self.seeds)
-
-    def of(self, family: str) -> Tally:
-        """Count the episodes of one family."""
-        return tally([e for e in self.episodes if e.family == family])
-
-    @property
-    def metrics(self) -> dict[str, float | None]:
-        """Return a flat map from name to number, shares as fractions with ``/low`` and ``/high`` beside them.
-
-        Names are ``<family>_<world>``, and ``follows_words`` where the world tells what was gone for. A
-        number nobody could measure is None.
-        """
-        found: dict[str, float] = {}
-        for family in self.families:
-            counted, name = self.of(family), f"{family}_{self.world}"
-            found |= _flat(name, counted.success)
-            found |= {f"{name}/steps": counted.mean_steps, f"{name}/policy_ms": counted.policy_ms}
-        overall = tally(self.episodes)
-        found |= _flat("success", overall.success) | {"policy_ms": overall.policy_ms}
-        if overall.went_for:
-            found |= _flat("follows_words", wilson(overall.went_for.get("named", 0), overall.n))
-        return {name: None if math.isnan(value) else value for name, value in found.items()}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain lists and dicts."""
-        overall = tally(self.episodes)
-        return {
-            "benchmark": "evaluate",
-            **self.provenance,
-            "world": self.world,
-            "n": overall.n,
-            "invalid": overall.invalid,
-            "partial": self.partial,
-            "seeds": list(self.seeds),
-            "seeds_disjoint_from_training": True,  # `evaluate` refuses to begin otherwise
-            "training": dataclasses.asdict(self.training) if self.training else None,
-            "horizon": {e.family: e.horizon for e in self.episodes if e.horizon},
-            "config": dict(self.config),
-            "metrics": self.metrics,
-            "families": {family: _plain(self.of(family)) for family in self.families},
-            "films": [str(film) for film in self.films],
-            "episodes": [to_json(e) for e in self.episodes],
-        }
-
-    def write(self, path: Path) -> Path:
-        """Write the report as JSON, whole or not at all, and return `path`."""
-        return write_json(path, self.to_json())
-
-    def __str__(self) -> str:
-        """Return a few lines for a person."""
-        lines = [_line(family, self.of(family)) for family in self.families]
-        heading = f"{self.world}, {len(self.episodes)} episodes on seeds disjoint from training"
-        return "\n".join([heading + (" (interrupted)" if self.partial else ""), *lines])
 
 
 def evaluate(
@@ -234,10 +71,11 @@ def evaluate(
         WorkerError: if a world or a policy cannot be built.
     """
     refuse_seen_seeds(seeds, training)
+    measured_by = journal.provenance if journal else provenance()
     trials = [(family, seed) for family in families for seed in seeds]
     if len(set(trials)) < len(trials) or not trials:
         raise ValueError(f"an evaluation needs families and seeds, each once, but got {families} and {seeds}")
-    build = _Tryout(make_world, make_policy, execute, dict(options or {}), films)
+    build = _Tryout(make_world, make_policy, execute, dict(options or {}), films, measured_by["code"])
     done = _run(build, trials, workers, max_films if films else 0, journal)
     kept = _first_films(films, [e for e in done.values() if e.outcome is Outcome.FAILURE], max_films)
     episodes = tuple(done[trial] for trial in trials if trial in done)
@@ -248,7 +86,7 @@ def evaluate(
         episodes=episodes,
         config={"execute": execute, "workers": workers, "options": dict(options or {}), **(config or {})},
         training=training,
-        provenance=provenance(),
+        provenance=measured_by,
         films=kept,
     )
 
@@ -286,8 +124,14 @@ class _Tryout:
     execute: int
     options: dict[str, Any]
     films: Path | None
+    code: str
 
     def __call__(self) -> Callable[[_Trial], Episode]:
+        if code() != self.code:
+            raise SaysoError(
+                "the code has changed since this evaluation began, and its episodes would not belong "
+                "together. Change nothing until an evaluation has ended, and begin this one anew"
+            )
         world = self.make_world()
         policy = self.make_policy(world)
 
@@ -362,28 +206,3 @@ def _first_films(films: Path | None, failures: list[Episode], max_films: int) ->
     for path in there[max_films:]:
         path.unlink()
     return tuple(there[:max_films])
-
-
-def _counts(names: Iterable[str]) -> dict[str, int]:
-    """Return how often each name occurs, the most frequent first."""
-    return dict(Counter(names).most_common())
-
-
-def _flat(name: str, interval: Interval) -> dict[str, float]:
-    return {name: interval.share, f"{name}/low": interval.low, f"{name}/high": interval.high}
-
-
-def _plain(counted: Tally) -> dict[str, Any]:
-    raw = dataclasses.asdict(counted) | dataclasses.asdict(counted.success)
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in raw.items()}
-
-
-def _line(family: str, counted: Tally) -> str:
-    why = ", ".join(f"{name} {count}" for name, count in counted.failed_conditions.items())
-    went = ", ".join(f"{name} {count}" for name, count in counted.went_for.items())
-    return (
-        f"  {family:12} {counted.success}  {counted.successes}/{counted.n}, invalid {counted.invalid}, "
-        f"{counted.mean_steps:.0f} steps, {counted.policy_ms:.1f} ms per policy call"
-        + (f"; failed: {why}" if why else "")
-        + (f"; went for: {went}" if went else "")
-    )

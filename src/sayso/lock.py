@@ -31,19 +31,21 @@ class InUseError(SaysoError):
 
 
 @contextlib.contextmanager
-def locked(folder: Path, doing: str, *, wait: bool = False) -> Iterator[None]:
+def locked(folder: Path, doing: str, name: str = "", *, wait: bool = False) -> Iterator[None]:
     """Hold a folder, which is made if need be, inside a `with`.
 
     Args:
         folder: which.
         doing: what for, such as ``recording``; others are told.
+        name: of one report among many in the folder, if only that is to be held.
         wait: whether to say on stderr who holds it and wait, instead of being refused.
 
     Raises:
         InUseError: if another process holds it, or this one does already.
         SaysoError: if the folder cannot be made or written into.
     """
-    lock = FileLock(folder / LOCK)
+    prefix = f".{name}" if name else ""
+    lock, holder = FileLock(folder / f"{prefix}{LOCK}"), folder / f"{prefix}{HOLDER}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -51,13 +53,13 @@ def locked(folder: Path, doing: str, *, wait: bool = False) -> Iterator[None]:
         except Timeout:
             if not wait:
                 raise
-            print(f"{folder} is in use: {_holder(folder / HOLDER)}; waiting", file=sys.stderr)
+            print(f"{folder / name} is in use: {_holder(holder)}; waiting", file=sys.stderr)
             lock.acquire()
-        _say_who(folder / HOLDER, doing)
+        _say_who(holder, doing)
     except Timeout:
         raise InUseError(
-            f"{folder} is in use: {_holder(folder / HOLDER)}. Wait until that has ended, stop it, or choose "
-            "another folder"
+            f"{folder / name} is in use: {_holder(holder)}. Wait until that has ended, stop it, or choose "
+            f"another {'name' if name else 'folder'}"
         ) from None
     except OSError as error:
         lock.release()
@@ -69,7 +71,7 @@ def locked(folder: Path, doing: str, *, wait: bool = False) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
-            (folder / HOLDER).unlink(missing_ok=True)
+            holder.unlink(missing_ok=True)
         lock.release()
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -12,11 +15,14 @@ from sayso import pool, rollout
 from sayso import subject as subjects
 from sayso.evaluate import evaluate
 from sayso.journal import Journal
+from sayso.lock import locked
 from sayso.provenance import provenance
-from sayso.spec import EXECUTE, at_least, seeds
+from sayso.spec import EXECUTE, SaysoError, at_least, seeds
 
 BESIDES = ("families", "episodes", "start", "workers", "out", "films", "max_films")
 """Fields of `EvalConfig` that decide how many episodes there are and how they are run, but no episode."""
+INTERRUPTED = 130
+"""Exit code of what Ctrl-C has ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,41 +58,63 @@ class EvalConfig:
 
 
 def evaluate_policy(subject: str, config: EvalConfig) -> int:
-    """Measure a checkpoint, or the expert of a world, print the report and write it where asked."""
+    """Measure a checkpoint, or the expert of a world, print the report and write it where asked.
+
+    Returns:
+        The exit code: 0 if every rate was measured, 1 if one is void, 130 if the evaluation was interrupted.
+    """
     training = subjects.learned_from(subject)
     make_world = partial(rollout.packaged_world, config.world)
-    journal = _journal(subject, config)
-    report = evaluate(
-        make_world,
-        subjects.maker_of(subject),
-        families=rollout.chosen_families(rollout.offer_of(make_world), config.families),
-        seeds=seeds(config.split, config.episodes, config.start),
-        workers=config.workers or pool.cores(),
-        execute=config.execute,
-        options={"swap": True} if config.swap else None,
-        films=config.films,
-        max_films=config.max_films,
-        training=training,
-        config={"policy": subject, **_plain(config)},
-        journal=journal,
-    )
+    families = rollout.chosen_families(rollout.offer_of(make_world), config.families)
+    asked = _asked(subject, config)
+    with _journal(config.out, asked) as journal:
+        report = evaluate(
+            make_world,
+            subjects.maker_of(subject),
+            families=families,
+            seeds=seeds(config.split, config.episodes, config.start),
+            workers=config.workers or pool.cores(),
+            execute=config.execute,
+            options={"swap": True} if config.swap else None,
+            films=config.films,
+            max_films=config.max_films,
+            training=training,
+            config=_plain(config) | asked,
+            journal=journal,
+        )
+        if config.out:
+            report.write(config.out)
+        if journal and not report.partial:
+            journal.close()
     print(report)
-    if config.out:
-        print(f"report: {report.write(config.out)}")
-    if journal and not report.partial:
-        journal.close()
-    for film in report.films:
-        print(f"film: {film}")
-    return 0
+    for what, path in [("report", config.out), *(("film", film) for film in report.films)]:
+        if path:
+            print(f"{what}: {path}")
+    return INTERRUPTED if report.partial else int(report.void)
 
 
-def _journal(subject: str, config: EvalConfig) -> Journal | None:
-    """Return the journal beside the report, told apart by all that decides an episode."""
-    if config.out is None:
-        return None
+@contextlib.contextmanager
+def _journal(out: Path | None, asked: Mapping[str, Any]) -> Iterator[Journal | None]:
+    """Hold the journal beside a report, and the report itself against a second evaluation."""
+    if out is None:
+        yield None
+        return
+    if out.is_dir():
+        raise SaysoError(f"{out} is a folder; name a file for the report, such as {out / 'report.json'}")
+    with locked(out.parent, "evaluating", out.name):
+        measured_by = provenance()
+        journal = Journal(
+            out.with_suffix(".episodes.jsonl"), {**asked, "code": measured_by["code"]}, measured_by
+        )
+        if journal.damage:
+            print(f"sayso: {journal.damage}", file=sys.stderr)
+        yield journal
+
+
+def _asked(subject: str, config: EvalConfig) -> dict[str, Any]:
+    """Return all that decides an episode, but the code."""
     asked = {name: value for name, value in _plain(config).items() if name not in BESIDES}
-    asked |= {"policy": subject, "weights": subjects.weights_of(subject), "commit": provenance()["commit"]}
-    return Journal(config.out.with_suffix(".episodes.jsonl"), asked)
+    return asked | {"policy": subject, "weights": subjects.weights_of(subject)}
 
 
 def _plain(config: EvalConfig) -> dict[str, Any]:

@@ -5,6 +5,7 @@ A result that carries these can be repeated, and doubted, by somebody else.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -13,7 +14,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,14 @@ PACKAGES = ("sayso", "numpy", "mujoco", "gymnasium", "torch", "av", "pyarrow")
 
 
 def provenance(repository: Path | None = None) -> dict[str, Any]:
-    """Return ``command``, ``commit``, ``date`` and ``machine``, ready for JSON."""
+    """Return ``command``, ``commit``, ``code``, ``date`` and ``machine``, ready for JSON.
+
+    Ask before measuring: what is committed meanwhile has measured nothing.
+    """
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "commit": commit(repository),
+        "code": code(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
     }
@@ -41,8 +46,13 @@ def write_json(path: Path, facts: Mapping[str, Any]) -> Path:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return partial.replace(path)
+    text = json.dumps(facts, indent=1, allow_nan=False) + "\n"
+    try:
+        partial.write_text(text, encoding="utf-8")
+        return partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def commit(repository: Path | None = None) -> str:
@@ -63,8 +73,40 @@ def commit(repository: Path | None = None) -> str:
     return head + ("+dirty" if _git(folder, "status", "--porcelain", "--untracked-files=no", *code) else "")
 
 
+def code(more: Iterable[Path] = ()) -> str:
+    """Return a digest of this package's files, which tells apart any two states of it, committed or not.
+
+    Args:
+        more: further files that decide what is measured, such as a benchmark's own.
+    """
+    package, digest = Path(__file__).parent, hashlib.sha256()
+    for file in (*sorted(package.rglob("*.py")), *sorted(more)):
+        inside = file.is_relative_to(package)
+        digest.update(str(file.relative_to(package) if inside else file.name).encode() + b"\0")
+        digest.update(file.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
 def digest_of(policy: Path) -> str:
-    """Return a SHA-256 over what the policy in a folder computes with: its weights, or its exported graph."""
+    """Return a SHA-256 over all that decides what the policy in a folder does.
+
+    Its weights or its exported graph, the statistics that its numbers pass through, and its configuration.
+    What an export says about its making and its checks is left out.
+    """
+    digest = hashlib.sha256(graph_digest(policy).encode())
+    with contextlib.suppress(FileNotFoundError):
+        digest.update((policy / "stats.json").read_bytes())
+    with contextlib.suppress(FileNotFoundError):
+        described = (policy / "config.json").read_bytes()
+        with contextlib.suppress(ValueError, AttributeError):  # it is damaged, and then differs in every byte
+            kept = {k: v for k, v in json.loads(described).items() if k not in ("engine", "source")}
+            described = json.dumps(kept, sort_keys=True).encode()
+        digest.update(described)
+    return digest.hexdigest()
+
+
+def graph_digest(policy: Path) -> str:
+    """Return a SHA-256 over a policy's weights, or its exported graph, alone."""
     digest = hashlib.sha256()
     for file in sorted(policy.glob("model.*")):
         digest.update(file.read_bytes())

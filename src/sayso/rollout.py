@@ -27,6 +27,7 @@ from sayso.spec import (
     OTHER_TASK,
     POINTS,
     STATE,
+    WENT_FOR,
     WHY,
     Array,
     Chunk,
@@ -43,7 +44,6 @@ from sayso.spec import (
     known,
 )
 
-WENT_FOR = "went_for"
 Keep = Callable[[Observation, Array, Array], Observation]
 _TRACEBACK_LINES = 6
 _NOISE_STREAM = 0x0157  # keeps the noise of a seed independent of the scene drawn from the same seed

@@ -42,6 +42,9 @@ OTHER_TASK = "label.other_task"
 """Something else that could be asked in a frame of a demonstration, for training to point at."""
 OTHER_POINTS = "label.other_points"
 """What `POINTS` would be for it."""
+WENT_FOR = "went_for"
+"""Key of a world's info, only where a thing can be taken: whether that was the named one, the original one or
+another; None if none was yet."""
 
 
 EXECUTE = 4

@@ -21,8 +21,8 @@ from sayso.provenance import digest_of
 from sayso.spec import Features, Policy, SaysoError, check_fits
 
 if TYPE_CHECKING:
-    from sayso.evaluate import Training
     from sayso.models.policy import TrainablePolicy
+    from sayso.report import Training
     from sayso.rollout import World
     from sayso.runtime.exported import ExportedPolicy
     from sayso.runtime.remote import RemotePolicy
@@ -96,7 +96,7 @@ def with_its_own_memory(policy: TrainablePolicy | ExportedPolicy) -> TrainablePo
 
 def learned_from(subject: str) -> Training | None:
     """Return what a policy was trained on, as far as it says so; None for the expert, which never was."""
-    from sayso.evaluate import training_of
+    from sayso.report import training_of
 
     if subject == EXPERT:
         return None
@@ -116,7 +116,7 @@ def weights_of(subject: str) -> str:
 
 def about(checkpoint: Path) -> dict[str, Any]:
     """Return what clients of a server may know of its policy: its name, its digest, what it learned from."""
-    from sayso.evaluate import training_of
+    from sayso.report import training_of
 
     training = asdict(training_of(checkpoint))
     return {"policy": checkpoint.resolve().name, "weights": digest_of(checkpoint), "training": training}
@@ -124,7 +124,7 @@ def about(checkpoint: Path) -> dict[str, Any]:
 
 def _told(metadata: Mapping[str, Any]) -> Training:
     """Read what `about` wrote."""
-    from sayso.evaluate import Training
+    from sayso.report import Training
 
     facts = metadata.get("training", {})
     try:

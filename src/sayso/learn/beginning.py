@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from sayso.data.windows import Windows
-from sayso.evaluate import Training
 from sayso.learn.config import TrainConfig
 from sayso.models import checkpoint as policies
 from sayso.models import table
 from sayso.models.policy import TrainablePolicy
+from sayso.report import Training
 from sayso.spec import FeatureMismatchError, SaysoError, differences
 
 

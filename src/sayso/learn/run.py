@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from sayso.data.normalize import Integers
 from sayso.data.windows import Batch, Windows, prefetch
-from sayso.evaluate import tally
 from sayso.learn import checkpoint
 from sayso.learn.beginning import first_policy, learned_from, seeded
 from sayso.learn.claim import Claim
@@ -33,6 +32,7 @@ from sayso.models.policy import TrainablePolicy
 from sayso.provenance import provenance, training_facts
 from sayso.rollout import World, rollout
 from sayso.spec import EXECUTE, NotFiniteError, SaysoError, seeds
+from sayso.statistics import tally
 
 _OTHERS_STREAM = 0x07E5  # keeps what is asked otherwise independent of what is drawn from the same seed
 

@@ -30,7 +30,7 @@ from sayso import pool
 from sayso.data.normalize import RELATIVE, Stats
 from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import TrainablePolicy
-from sayso.provenance import digest_of, provenance, training_facts
+from sayso.provenance import digest_of, graph_digest, provenance, training_facts
 from sayso.rollout import World, packaged_world
 from sayso.runtime import exported, parity
 from sayso.runtime.exported import (
@@ -262,7 +262,7 @@ def _describe(
         name=config.engine,
         precision=config.precision,
         inputs=tuple(graph.inputs),
-        digest=digest_of(folder),
+        digest=graph_digest(folder),
     )
     described = {
         "engine": {**facts.to_json(), "checks": checks.to_json() if checks else None, **provenance()},

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from sayso.data.normalize import Stats, two_way
 from sayso.data.resize import as_learned
 from sayso.models.words import FrozenTextEncoder
-from sayso.provenance import digest_of
+from sayso.provenance import graph_digest
 from sayso.spec import (
     ACTION,
     IMAGES,
@@ -83,7 +83,7 @@ class EngineFacts:
     """In the order of the graph: ``observation.images.<camera>``, ``observation.state``, ``words``,
     ``words_mask``; those that the policy has no use for are left out."""
     digest: str
-    """Of the graph that was checked; see `provenance.digest_of`."""
+    """Of the graph that was checked; see `provenance.graph_digest`."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists and dicts."""
@@ -186,7 +186,7 @@ def load(folder: Path | str, *, threads: int = 1) -> ExportedPolicy:
     missing = [file.name for file in (path, folder / STATS) if not file.is_file()]
     if missing:
         raise ExportError(f"{str(folder)!r} is not a whole export: {', '.join(missing)} missing")
-    if digest_of(folder) != engine.digest:
+    if graph_digest(folder) != engine.digest:
         raise ExportError(f"the graph in {str(folder)!r} is not the one that was checked; export anew")
     stats = {key: Stats.from_json(raw) for key, raw in json.loads((folder / STATS).read_text()).items()}
     return ExportedPolicy(open_engine(path, engine, threads), engine.inputs, features, stats, history)

@@ -17,7 +17,7 @@ import numpy as np
 
 from sayso.data.normalize import RELATIVE, Stats, scale
 from sayso.data.reader import Dataset
-from sayso.evaluate import Interval, evaluate, wilson
+from sayso.evaluate import evaluate
 from sayso.rollout import World, offer_of, rollout
 from sayso.spec import (
     ACTION,
@@ -33,6 +33,7 @@ from sayso.spec import (
     image_key,
     seeds,
 )
+from sayso.statistics import Interval, wilson
 
 Sample = tuple[Observation, ...]
 """T looks at successive steps of one episode, the newest last."""

@@ -23,6 +23,7 @@ from sayso.sim.simulation import Vector as Point
 from sayso.spec import (
     STATE,
     TASK,
+    WENT_FOR,
     WHY,
     Array,
     Features,
@@ -312,16 +313,15 @@ class World(gymnasium.Env[Observation, Array]):
 
     def _info(self) -> dict[str, Any]:
         conditions = self.conditions()
-        went_for = None
-        if self._taken:
-            names = {self.original_object: "original", self.task.object_name: "named"}
-            went_for = names.get(self._taken, "other")
-        return {
+        info = {
             "family": self.task.family,
             "conditions": conditions,
             "is_success": all(conditions.values()),
-            "went_for": went_for,
         }
+        if not self.task.object_name:
+            return info
+        names = {"": None, self.original_object: "original", self.task.object_name: "named"}
+        return info | {WENT_FOR: names.get(self._taken, "other")}
 
 
 def _observation_space(features: Features) -> spaces.Dict:

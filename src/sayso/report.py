@@ -1,0 +1,154 @@
+"""Report of an evaluation: what was asked, on which seeds, by which code, and what was found."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sayso.journal import to_json
+from sayso.provenance import training_facts, write_json
+from sayso.spec import Episode, Outcome
+from sayso.statistics import Interval, Tally, tally
+
+NOTHING = Interval(math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Say what a policy was trained on, as far as it matters to measuring it."""
+
+    datasets: Mapping[str, str] = field(default_factory=dict)
+    """Name of a dataset -> its hash."""
+    seeds: tuple[tuple[int, int], ...] = ()
+    """First and last seed of each range of demonstrations."""
+
+
+def training_of(checkpoint: Path) -> Training:
+    """Read from a checkpoint's ``config.json`` what it was trained on; empty where it does not say.
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint.
+    """
+    facts = training_facts(checkpoint)
+    seeds = tuple((int(first), int(last)) for first, last in facts.get("seeds", ()))
+    return Training(datasets=facts.get("datasets", {}), seeds=seeds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Hold what an evaluation found and everything needed to repeat it."""
+
+    world: str
+    families: tuple[str, ...]
+    seeds: tuple[int, ...]
+    episodes: tuple[Episode, ...]
+    """In the order of families, then seeds. Fewer than asked for if the evaluation was interrupted."""
+    config: Mapping[str, Any]
+    training: Training | None
+    provenance: Mapping[str, Any]
+    """Of the measurement: taken when its first episode began."""
+    films: tuple[Path, ...] = ()
+
+    @property
+    def partial(self) -> bool:
+        """Tell whether the evaluation was interrupted."""
+        return len(self.episodes) < len(self.families) * len(self.seeds)
+
+    @property
+    def void(self) -> bool:
+        """Tell whether a family's rate says nothing, or there are no families with any episode."""
+        return not self.episodes or any(self.of(family).void for family in self.families)
+
+    @property
+    def disjoint(self) -> bool | None:
+        """Tell whether no seed was trained on, as `evaluate` ensures; None where training does not say."""
+        return True if self.training and self.training.seeds else None
+
+    def of(self, family: str) -> Tally:
+        """Count the episodes of one family."""
+        return tally([e for e in self.episodes if e.family == family])
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """Return a flat map from name to number, shares as fractions with ``/low`` and ``/high`` beside them.
+
+        Names are ``<family>_<world>``, and ``follows_words`` where something could be taken. Beside each rate
+        stand ``/n`` and ``/invalid``. A rate that is void, or that nobody could measure, is None.
+        """
+        found: dict[str, float] = {}
+        for family in self.families:
+            counted, name = self.of(family), f"{family}_{self.world}"
+            found |= _rate(name, counted.success, counted)
+            found |= {f"{name}/steps": counted.mean_steps, f"{name}/policy_ms": counted.policy_ms}
+        overall = tally(self.episodes)
+        found |= _rate("success", overall.success, overall) | {"policy_ms": overall.policy_ms}
+        if overall.went_for:
+            found |= _rate("follows_words", overall.follows_words, overall)
+            found["follows_words/n"] = sum(overall.went_for.values())
+        return {name: None if math.isnan(value) else value for name, value in found.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain lists and dicts."""
+        overall = tally(self.episodes)
+        return {
+            "benchmark": "evaluate",
+            **self.provenance,
+            "world": self.world,
+            "n": overall.n,
+            "invalid": overall.invalid,
+            "void": self.void,
+            "partial": self.partial,
+            "seeds": list(self.seeds),
+            "seeds_disjoint_from_training": self.disjoint,
+            "training": dataclasses.asdict(self.training) if self.training else None,
+            "horizon": {e.family: e.horizon for e in self.episodes if e.horizon},
+            "config": dict(self.config),
+            "metrics": self.metrics,
+            "families": {family: _plain(self.of(family)) for family in self.families},
+            "films": [str(film) for film in self.films],
+            "episodes": [to_json(e) for e in self.episodes],
+        }
+
+    def write(self, path: Path) -> Path:
+        """Write the report as JSON, whole or not at all, and return `path`."""
+        return write_json(path, self.to_json())
+
+    def __str__(self) -> str:
+        """Return a few lines for a person."""
+        heading = f"{self.world}, {len(self.episodes)} episodes"
+        heading += " on seeds disjoint from training" if self.disjoint else ""
+        heading += " (interrupted)" if self.partial else ""
+        lines = [heading, *(_line(family, self.of(family)) for family in self.families)]
+        if crash := next((e for e in self.episodes if e.outcome is Outcome.INVALID), None):
+            words = (crash.error.splitlines() or ["it does not say why"])[-1]
+            lines.append(f"  the first that could not be tried, {crash.family} on seed {crash.seed}: {words}")
+        return "\n".join(lines)
+
+
+def _rate(name: str, found: Interval, counted: Tally) -> dict[str, float]:
+    """Return a rate with its interval, or without a number if it is void, and what stands behind it."""
+    shown = NOTHING if counted.void else found
+    ends = {name: shown.share, f"{name}/low": shown.low, f"{name}/high": shown.high}
+    return ends | {f"{name}/n": counted.n, f"{name}/invalid": counted.invalid}
+
+
+def _plain(counted: Tally) -> dict[str, Any]:
+    shown = NOTHING if counted.void else counted.success
+    raw = dataclasses.asdict(counted) | dataclasses.asdict(shown) | {"void": counted.void}
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in raw.items()}
+
+
+def _line(family: str, counted: Tally) -> str:
+    why = ", ".join(f"{name} {count}" for name, count in counted.failed_conditions.items())
+    went = ", ".join(f"{name} {count}" for name, count in counted.went_for.items())
+    rate = "no rate, since more than 1 % is invalid" if counted.void else str(counted.success)
+    return (
+        f"  {family:12} {rate}  {counted.successes}/{counted.n}, invalid {counted.invalid}, "
+        f"{counted.mean_steps:.0f} steps, {counted.policy_ms:.1f} ms per policy call"
+        + (f"; failed: {why}" if why else "")
+        + (f"; went for: {went}" if went else "")
+    )
