@@ -38,7 +38,7 @@ from sayso.learn.run import Run
 from sayso.learn.train import TrainConfig, open_windows, train
 from sayso.measure import EvalConfig
 from sayso.models.checkpoint import CONFIG, load
-from sayso.provenance import training_facts, write_json
+from sayso.provenance import digest_of, provenance, training_facts, write_json
 from sayso.report import training_of
 from sayso.spec import ACTION, EXECUTE, SaysoError, known, seeds
 
@@ -202,6 +202,7 @@ def compare(name: str, terms: Terms, rows: Mapping[str, Row], chosen: Sequence[s
     wanted = {known("row", label, rows) for label in chosen}
     metrics: dict[str, float] = {}
     episodes: list[dict[str, Any]] = []
+    reports: list[Mapping[str, Any]] = []
     settings: dict[str, Any] = {"policies": {}, "skipped": []}
     configs: dict[tuple[str, str], TrainConfig] = {}
     for world, label in ((world, label) for world in terms.worlds for label in rows if label in wanted):
@@ -217,6 +218,7 @@ def compare(name: str, terms: Terms, rows: Mapping[str, Row], chosen: Sequence[s
         out = terms.runs / world / label / f"{terms.split}_{terms.episodes}.json"
         report = evaluated(policy, _eval_config(terms, world, rows[label].execute, out))
         found = _metrics(report, policy, world)
+        reports.append(report)
         unseen = terms.datasets / f"{world}_validation"
         if unseen.is_dir():
             found[f"off_by_{world}"] = _off_by_once(out.parent, policy, unseen, rows[label].execute)
@@ -234,14 +236,19 @@ def compare(name: str, terms: Terms, rows: Mapping[str, Row], chosen: Sequence[s
         n=terms.episodes,
         config=settings,
         episodes=episodes,
+        reports=reports,
         folder=terms.results,
     )
 
 
 def _off_by_once(folder: Path, policy: Path, unseen: Path, execute: int) -> float:
-    path = folder / "off_by.json"
-    kept = once(path, lambda: write_json(path, {"off_by": off_by(policy, unseen, execute)}))
-    return float(kept["off_by"])
+    path, asked = folder / "off_by.json", {"weights": digest_of(policy), "execute": execute}
+
+    def make() -> None:
+        measured_by = provenance()
+        write_json(path, measured_by | {"config": asked, "off_by": off_by(policy, unseen, execute)})
+
+    return float(once(path, make, asked)["off_by"])
 
 
 def _train_config(terms: Terms, world: str, label: str, rows: Mapping[str, Row]) -> TrainConfig:

@@ -104,9 +104,11 @@ def main(config: Delay) -> None:
     metrics: dict[str, float] = {}
     episodes: list[dict[str, Any]] = []
     horizon: dict[str, int] = {}
+    reports: list[Counts] = []
     for strategy in config.strategies:
         for delay_ms in config.delays_ms:
             report = measured(config, strategy, delay_ms)
+            reports.append(report)
             row = {end: report["metrics"][f"success{end}"] for end in ("", "/low", "/high")}
             metrics |= {f"{strategy}.{delay_ms}_ms{end}": value for end, value in row.items()}
             print(f"{strategy:12} {delay_ms:4} ms  {row['']:.2f} [{row['/low']:.2f}, {row['/high']:.2f}]")
@@ -120,7 +122,13 @@ def main(config: Delay) -> None:
     settings |= {"weights": fingerprint(config.policy), "horizon": horizon}
     used = seeds(config.split, config.episodes)
     written = write_result(
-        "delay", metrics, seeds=used, n=config.episodes, config=settings, episodes=episodes
+        "delay",
+        metrics,
+        seeds=used,
+        n=config.episodes,
+        config=settings,
+        episodes=episodes,
+        reports=reports,
     )
     print("wrote", written)
 

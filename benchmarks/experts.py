@@ -5,8 +5,10 @@ python benchmarks/experts.py [--episodes 100]
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -30,9 +32,11 @@ class Experts:
 def main(config: Experts) -> None:
     """Run what is missing, print the numbers and write ``experts.json``."""
     metrics: dict[str, float] = {}
+    reports: list[Mapping[str, Any]] = []
     for world in TASKS:
         path = config.reports / f"{world}.json"
         found = evaluated(EXPERT, EvalConfig(world=world, episodes=config.episodes, out=path))
+        reports.append(found)
         metrics |= success(found, world, "expert_")
         metrics |= {
             f"expert_{name}_{world}_steps": family["mean_steps"] for name, family in found["families"].items()
@@ -41,7 +45,10 @@ def main(config: Experts) -> None:
         print(f"{name:35} {value:9.3f}")
     used = seeds("test", config.episodes)
     settings = {"episodes": config.episodes}
-    print("wrote", write_result("experts", metrics, seeds=used, n=config.episodes, config=settings))
+    written = write_result(
+        "experts", metrics, seeds=used, n=config.episodes, config=settings, reports=reports
+    )
+    print("wrote", written)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,13 @@ def main(config: Household) -> None:
     episodes = [outcome(name, episode) for name, found in reports.items() for episode in found["episodes"]]
     used = seeds("test", config.episodes)
     written = write_result(
-        "household", metrics, seeds=used, n=config.episodes, config=settings, episodes=episodes
+        "household",
+        metrics,
+        seeds=used,
+        n=config.episodes,
+        config=settings,
+        episodes=episodes,
+        reports=reports.values(),
     )
     print("wrote", written)
 
@@ -102,7 +108,10 @@ def summary(metrics: Mapping[str, float], reports: Mapping[str, Mapping[str, Any
         for episode in reports[f"{world}_long"]["episodes"]
         if episode["outcome"] != "invalid"
     ]
-    named, asked = sum(f["went_for"].get("named", 0) for f in swaps), sum(f["n"] for f in swaps)
+    named, asked = (
+        sum(f["went_for"].get("named", 0) for f in swaps),
+        sum(sum(f["went_for"].values()) for f in swaps),
+    )
     whole = sum(episode["outcome"] == "success" for episode in long)
     return {
         "mean": statistics.fmean(rates),

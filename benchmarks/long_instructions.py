@@ -162,9 +162,10 @@ def measure(
     """
 
     def make() -> None:
+        measured_by = provenance()
         build = Build(world, make_policy, out.with_suffix(""))
         found = sorted(_run(build, count, workers or pool.cores(), max_films), key=lambda e: e["number"])
-        report = {"benchmark": "long_instructions", **provenance(), "world": world, "episodes": found}
+        report = {"benchmark": "long_instructions", **measured_by, "world": world, "episodes": found}
         write_json(out, report)
 
     return once(out, make)

@@ -124,7 +124,8 @@ def main(config: InLeRobotConfig) -> None:
         training=training_of(config.checkpoint),
     )
     out = config.reports / f"{fingerprint(config.checkpoint)}_{len(used)}_{config.execute}.json"
-    episodes = once_by_episode(out, {"world": InLeRobot.name}, run)["episodes"]
+    report = once_by_episode(out, {"world": InLeRobot.name}, run)
+    episodes = report["episodes"]
     metrics = headline(episodes)
     metrics["invalid"] = sum(episode["outcome"] == Outcome.INVALID for episode in episodes)
     for name, value in metrics.items():
@@ -136,6 +137,7 @@ def main(config: InLeRobotConfig) -> None:
         n=len(episodes),
         config={"lerobot": lerobot.__version__, "episodes": config.episodes, "execute": config.execute},
         episodes=[outcome("lerobot", episode) for episode in episodes],
+        reports=[report],
     )
     print("wrote", written)
 

@@ -26,8 +26,8 @@ from sayso import pool
 from sayso.evaluate import evaluate
 from sayso.report import training_of
 from sayso.rollout import packaged_world
-from sayso.spec import EXECUTE, Outcome, SaysoError, known, seeds
-from sayso.statistics import Interval, wilson
+from sayso.spec import EXECUTE, Outcome, known, seeds
+from sayso.statistics import Interval, is_void, wilson
 from sayso.tasks.mt50 import TASKS, TIERS
 
 Episodes = Sequence[Mapping[str, Any]]
@@ -124,6 +124,7 @@ def main(config: Table) -> None:
         n=config.episodes * len(TASKS),
         config=settings,
         episodes=episodes,
+        reports=reports.values(),
     )
     print("wrote", written)
 
@@ -132,7 +133,7 @@ def measured(config: Table, policy: Path, name: str) -> dict[str, Any]:
     """Return the report of one row, which is run, or finished, unless it is there in full.
 
     Raises:
-        SaysoError: if it was interrupted, or what is there was measured under other circumstances.
+        SaysoError: if it was interrupted, or is void.
     """
     row, standard = ROWS[name], name == STANDARD
     used = seeds("test", config.episodes if standard else config.row_episodes)
@@ -150,10 +151,7 @@ def measured(config: Table, policy: Path, name: str) -> dict[str, Any]:
         films=out.with_suffix("") if standard else None,
         training=training_of(policy),
     )
-    found = once_by_episode(out, {"world": row.world, "options": dict(row.options)}, run)
-    if found["config"]["options"] != dict(row.options):
-        raise SaysoError(f"{out} was measured with {found['config']['options']}. Delete it to measure anew")
-    return found
+    return once_by_episode(out, {"world": row.world, "options": dict(row.options)}, run)
 
 
 def summary(rows: Mapping[str, Episodes]) -> dict[str, float]:
@@ -177,7 +175,10 @@ def summary(rows: Mapping[str, Episodes]) -> dict[str, float]:
     for name, episodes in others.items():
         metrics |= flat(name, tier_mean(episodes))
     for task in TASKS:
-        metrics |= flat(task, rate([episode for episode in standard if episode["family"] == task]))
+        tried = [episode["outcome"] for episode in standard if episode["family"] == task]
+        invalid = tried.count(Outcome.INVALID)
+        if not is_void(len(tried) - invalid, invalid):  # a number that is void is left out
+            metrics |= flat(task, rate([episode for episode in standard if episode["family"] == task]))
     metrics["invalid"] = sum(e["outcome"] == Outcome.INVALID for some in rows.values() for e in some)
     return metrics
 

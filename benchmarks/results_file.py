@@ -5,25 +5,28 @@ What the numbers are counted from are reports of evaluations that take hours. Ea
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sayso.journal import Journal
 from sayso.learn.run import trained_seconds
-from sayso.measure import EvalConfig, evaluate_policy
-from sayso.provenance import provenance, training_facts, write_json
+from sayso.measure import EvalConfig, asked_of, evaluate_policy, journal_beside
+from sayso.provenance import code, provenance, training_facts, write_json
 from sayso.report import Report
-from sayso.spec import SaysoError
+from sayso.spec import Outcome, SaysoError
+from sayso.statistics import is_void
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 KEYS = ("benchmark", "command", "commit", "date", "machine", "seeds", "n", "config", "metrics")
-"""What every result file holds; ``episodes`` comes behind where there are any."""
+"""What every result file holds; ``episodes`` and how many are ``invalid`` come behind where there are any."""
+BEGAN = provenance(ROOT)
+"""Taken before anything is measured: whoever commits meanwhile has measured nothing."""
 
 
 def write_result(
@@ -34,6 +37,7 @@ def write_result(
     n: int,
     config: Mapping[str, Any],
     episodes: Sequence[Mapping[str, Any]] | None = None,
+    reports: Iterable[Mapping[str, Any]] = (),
     folder: Path = RESULTS,
 ) -> Path:
     """Write ``<name>.json`` whole or not at all and return its path.
@@ -46,6 +50,8 @@ def write_result(
         n: how many episodes or samples stand behind each metric.
         config: what else one must know to run it again; plain JSON.
         episodes: one plain mapping per episode, where there are any.
+        reports: what the numbers are counted from, if that was measured before: the result then names the
+            commit that measured. Without any, it names the commit at which this process began.
         folder: where the file goes.
 
     Raises:
@@ -54,7 +60,8 @@ def write_result(
     check_metrics(metrics)
     result: dict[str, Any] = {
         "benchmark": name,
-        **provenance(ROOT),
+        **BEGAN,
+        **(measured_by(reports) if (reports := list(reports)) else {}),
         "command": command(),
         "seeds": list(seeds),
         "n": n,
@@ -62,42 +69,83 @@ def write_result(
         "metrics": dict(metrics),
     }
     if episodes is not None:
+        result["invalid"] = sum(episode.get("outcome") == Outcome.INVALID for episode in episodes)
         result["episodes"] = [dict(episode) for episode in episodes]
     return write_json(folder / f"{name}.json", result)
 
 
-def once(path: Path, make: Callable[[], object]) -> dict[str, Any]:
-    """Return the report in `path`, which `make` writes there unless it is there in full.
+def once(path: Path, make: Callable[[], object], asked: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the report in `path`, which `make` writes there unless it is there in full and still holds.
+
+    It holds if the same code made it (this package and the benchmark's own files) and its ``config`` is what
+    is asked for now. Another one is set aside, as ``<name>.old.json``, and measured anew.
 
     Raises:
-        SaysoError: if `make` was interrupted.
+        SaysoError: if `make` was interrupted, or too many of the report's episodes crashed.
     """
-    found = _whole(path)
-    if found is None:
-        path.unlink(missing_ok=True)
-        make()
-        found = _whole(path)
-    if found is None:
+    measuring = benchmark_code()
+    if not (why := _why_not(path, measuring, asked or {})):
+        return _refuse_void(path, _read(path))
+    if path.exists():
+        kept = path.replace(path.with_suffix(".old.json"))
+        print(f"{path} {why}; it is now {kept.name}, and is measured anew", flush=True)
+    make()
+    found = _read(path)
+    if not found or found.get("partial"):
         raise SaysoError("interrupted; give the same command again to go on")
+    found |= {"measured_by": measuring}
+    write_json(path, found)
+    return _refuse_void(path, found)
+
+
+def _why_not(path: Path, measuring: str, asked: Mapping[str, Any]) -> str:
+    """Say why a report cannot be used again; nothing if it can."""
+    found = _read(path)
+    if not found:
+        return "is not there or cannot be read"
+    if found.get("partial"):
+        return "is only a part"
+    if found.get("measured_by") != measuring:
+        return f"was measured by other code (commit {found.get('commit', 'unknown')})"
+    other = [name for name, value in asked.items() if found.get("config", {}).get(name) != value]
+    return f"answers another question ({', '.join(other)})" if other else ""
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return a report; nothing if there is none, or it was damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _refuse_void(path: Path, found: dict[str, Any]) -> dict[str, Any]:
+    outcomes = [episode["outcome"] for episode in found.get("episodes", ())]
+    invalid = outcomes.count(Outcome.INVALID)
+    if outcomes and is_void(len(outcomes) - invalid, invalid):
+        raise SaysoError(
+            f"{invalid} of the {len(outcomes)} episodes in {path} are invalid, too many for a rate. It says "
+            "of each what went wrong; mend that, delete the file, and give the same command again"
+        )
     return found
 
 
-def _whole(path: Path) -> dict[str, Any] | None:
-    """Return a report, unless there is none or only a part of it."""
-    if not path.exists():
-        return None
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return None if found.get("partial") else found
+def benchmark_code() -> str:
+    """Return a digest of what measures in this process: the package, and the benchmarks that are loaded."""
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    return code(file for file in map(Path, filter(None, files)) if file.parent == ROOT / "benchmarks")
 
 
 def evaluated(policy: Path | str, wanted: EvalConfig) -> dict[str, Any]:
     """Return the report of an evaluation in ``wanted.out``, which is run unless it is there in full.
 
     Raises:
-        SaysoError: if it was interrupted.
+        SaysoError: if it was interrupted, or is void.
     """
     assert wanted.out is not None
-    return once(wanted.out, lambda: evaluate_policy(str(policy), wanted))
+    asked = asked_of(str(policy), wanted, ("workers", "out", "films", "max_films"))
+    return once(wanted.out, lambda: evaluate_policy(str(policy), wanted), asked)
 
 
 def once_by_episode(path: Path, asked: Mapping[str, Any], run: Callable[..., Report]) -> dict[str, Any]:
@@ -109,24 +157,44 @@ def once_by_episode(path: Path, asked: Mapping[str, Any], run: Callable[..., Rep
         run: the evaluation, which is given its ``journal``.
 
     Raises:
-        SaysoError: if it was interrupted, or the journal belongs to something else.
+        SaysoError: if it was interrupted, is void, or the journal belongs to something else.
     """
 
     def make() -> None:
-        journal = Journal(path.with_suffix(".episodes.jsonl"), {**asked, "commit": provenance()["commit"]})
-        report = run(journal=journal)
-        if not report.partial:
-            report.write(path)
-            journal.close()
+        with journal_beside(path, {**asked, "benchmark_code": benchmark_code()}) as journal:
+            report = run(journal=journal)
+            if journal and not report.partial:
+                dataclasses.replace(report, config={**report.config, **asked}).write(path)
+                journal.close()
 
-    return once(path, make)
+    return once(path, make, asked)
 
 
 def success(found: Mapping[str, Any], world: str, prefix: str = "") -> dict[str, float]:
-    """Return the success of each family with its interval, named as the table wants it."""
-    ends = ("", "/low", "/high")
+    """Return the success of each family with its interval, named as the table wants it.
+
+    Raises:
+        SaysoError: if the rate of a family is void.
+    """
+    ends = ("", "/low", "/high", "/invalid")
+    for family in found["families"]:
+        if found["metrics"][f"{family}_{world}"] is None:
+            raise SaysoError(f"the rate of {family} in {world} is void: too many of its episodes are invalid")
     names = [f"{family}_{world}{end}" for family in found["families"] for end in ends]
     return {prefix + name: found["metrics"][name] for name in names}
+
+
+def measured_by(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return where and when numbers were measured that are counted from reports, and by which code.
+
+    Raises:
+        SaysoError: if they were not all measured by the same.
+    """
+    first, *others = reports
+    for other in others:
+        if other.get("measured_by") != first.get("measured_by"):
+            raise SaysoError("these reports were measured by different code; give the same command again")
+    return {key: first[key] for key in ("commit", "code", "date", "machine") if key in first}
 
 
 def trained_hours(policy: Path) -> float:

@@ -73,7 +73,7 @@ def main(config: ThinPath) -> None:
         metrics |= success(reports[f"ours_{world}"], world)
         reports[f"swap_{world}"] = swapped = report(config, f"{world}_swap", ours, world, swap=True)
         named += sum(family["went_for"].get("named", 0) for family in swapped["families"].values())
-        counted += sum(family["n"] for family in swapped["families"].values())
+        counted += sum(sum(family["went_for"].values()) for family in swapped["families"].values())
         hours += trained_hours(ours)
         textbook = config.textbook / world / "policy"
         if textbook.is_dir():
@@ -115,7 +115,13 @@ def main(config: ThinPath) -> None:
     }
     used = seeds("test", config.episodes)
     written = write_result(
-        "thin_path", metrics, seeds=used, n=config.episodes, config=settings, episodes=episodes
+        "thin_path",
+        metrics,
+        seeds=used,
+        n=config.episodes,
+        config=settings,
+        episodes=episodes,
+        reports=reports.values(),
     )
     print("wrote", written)
 

@@ -194,3 +194,57 @@ def test_a_report_is_made_once_and_again_only_if_it_was_interrupted(tmp_path):
         results_file.once(path, lambda: make(partial=True))
     assert results_file.once(path, lambda: make(partial=False))["number"] == 2
     assert results_file.once(path, lambda: pytest.fail("made again"))["number"] == 2
+
+
+def test_a_report_of_other_code_is_set_aside_and_measured_anew(tmp_path, monkeypatch, capsys):
+    path, made = tmp_path / "report.json", []
+
+    def make():
+        made.append(1)
+        path.write_text(json.dumps({"number": len(made), "commit": f"commit {len(made)}"}))
+
+    assert results_file.once(path, make)["number"] == 1
+    monkeypatch.setattr(results_file, "benchmark_code", lambda: "other code")
+    assert results_file.once(path, make)["number"] == 2
+    assert "was measured by other code (commit commit 1)" in capsys.readouterr().out
+    assert json.loads(path.with_suffix(".old.json").read_text())["number"] == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\x00", b'{"partial": true}'])
+def test_a_report_that_was_damaged_is_measured_anew(content, tmp_path):
+    path = tmp_path / "report.json"
+    path.write_bytes(content)
+    assert results_file.once(path, lambda: path.write_text('{"number": 1}'))["number"] == 1
+
+
+def test_a_report_of_other_weights_is_measured_anew(tmp_path):
+    path = tmp_path / "report.json"
+
+    def make(weights):
+        return lambda: path.write_text(json.dumps({"config": {"weights": weights}}))
+
+    results_file.once(path, make("one"), {"weights": "one"})
+    found = results_file.once(path, make("two"), {"weights": "two"})
+    assert found["config"] == {"weights": "two"}
+
+
+def test_a_report_of_which_too_much_crashed_is_refused(tmp_path):
+    path = tmp_path / "report.json"
+    crashed = {"episodes": [{"outcome": "success"}] * 97 + [{"outcome": "invalid"}] * 2}
+    with pytest.raises(SaysoError, match=r"2 of the 99 episodes in .* are invalid"):
+        results_file.once(path, lambda: path.write_text(json.dumps(crashed)))
+
+
+def test_a_result_names_the_commit_of_its_reports_which_must_be_of_one_code(tmp_path):
+    reports = [
+        {"commit": "c0ffee", "measured_by": "a", "date": "then"},
+        {"commit": "later", "measured_by": "a"},
+    ]
+    written = results_file.write_result(
+        "toy", {}, seeds=[], n=1, config={}, folder=tmp_path, reports=reports,
+        episodes=[{"outcome": "invalid"}, {"outcome": "success"}],
+    )  # fmt: skip
+    found = json.loads(written.read_text())
+    assert (found["commit"], found["date"], found["invalid"]) == ("c0ffee", "then", 1)
+    with pytest.raises(SaysoError, match="different code"):
+        results_file.measured_by([*reports, {"measured_by": "b"}])

@@ -10,7 +10,7 @@ import pytest
 from sayso.evaluate import evaluate
 from sayso.journal import Journal, from_json, to_json
 from sayso.lock import InUseError
-from sayso.measure import EvalConfig, _asked, _journal
+from sayso.measure import EvalConfig, asked_of, journal_beside
 from sayso.pool import WorkerError
 from sayso.provenance import code
 from sayso.spec import Episode, Outcome, SaysoError, seeds
@@ -71,7 +71,7 @@ def test_other_weights_make_another_evaluation_but_more_episodes_do_not(tmp_path
     policy.mkdir()
 
     def begin(episodes: int) -> None:
-        with _journal(out, _asked(str(policy), EvalConfig(world="home", episodes=episodes, out=out))):
+        with journal_beside(out, asked_of(str(policy), EvalConfig(world="home", episodes=episodes, out=out))):
             pass
 
     (policy / "model.safetensors").write_bytes(b"one")
@@ -89,10 +89,10 @@ def test_other_weights_make_another_evaluation_but_more_episodes_do_not(tmp_path
 
 def test_other_code_makes_another_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "report.json"
-    with _journal(out, ASKED):
+    with journal_beside(out, ASKED):
         pass
     monkeypatch.setattr("sayso.provenance.code", lambda: "another tree")
-    with pytest.raises(SaysoError, match=r"code: .* there, another tree now"), _journal(out, ASKED):
+    with pytest.raises(SaysoError, match=r"code: .* there, another tree now"), journal_beside(out, ASKED):
         pass
 
 
@@ -171,15 +171,15 @@ def test_no_damage_of_a_journal_is_taken_for_an_episode(tmp_path: Path) -> None:
 def test_two_evaluations_do_not_share_a_report(tmp_path: Path) -> None:
     out = tmp_path / "report.json"
     with (
-        _journal(out, ASKED),
+        journal_beside(out, ASKED),
         pytest.raises(InUseError, match=r"report\.json is in use: evaluating"),
-        _journal(out, ASKED),
+        journal_beside(out, ASKED),
     ):
         pass
-    with _journal(out, ASKED), _journal(tmp_path / "other.json", ASKED):
+    with journal_beside(out, ASKED), journal_beside(tmp_path / "other.json", ASKED):
         pass
 
 
 def test_a_folder_is_no_place_for_a_report(tmp_path: Path) -> None:
-    with pytest.raises(SaysoError, match="is a folder; name a file"), _journal(tmp_path, ASKED):
+    with pytest.raises(SaysoError, match="is a folder; name a file"), journal_beside(tmp_path, ASKED):
         pass

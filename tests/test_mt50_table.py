@@ -124,7 +124,8 @@ def checkpoint(tmp_path):
 def test_a_row_that_is_there_is_not_measured_again_but_other_weights_are(checkpoint, monkeypatch):
     table = Table(checkpoint=checkpoint, reports=checkpoint.parent, row_episodes=3)
     there = checkpoint.parent / f"{mt50_table.fingerprint(checkpoint)}_light_3_4.json"
-    report = {"episodes": [], "config": {"options": ROWS["light"].options}}
+    asked = {"world": "metaworld", "options": dict(ROWS["light"].options)}
+    report = {"episodes": [], "config": asked, "measured_by": results_file.benchmark_code()}
     there.write_text(json.dumps(report))
     monkeypatch.setattr(mt50_table, "evaluate", lambda *_, **__: pytest.fail("measured again"))
     assert mt50_table.measured(table, checkpoint, "light") == report
@@ -161,12 +162,16 @@ def test_a_row_that_was_stopped_goes_on_where_it_was(checkpoint, monkeypatch):
     assert found == [set(), {("reach", 2_000_000)}]
 
 
-def test_a_row_that_was_measured_under_other_circumstances_is_refused(checkpoint):
+def test_a_row_that_was_measured_under_other_circumstances_is_measured_anew(checkpoint, monkeypatch):
     table = Table(checkpoint=checkpoint, reports=checkpoint.parent)
     there = checkpoint.parent / f"{mt50_table.fingerprint(checkpoint)}_light_4_4.json"
-    there.write_text(json.dumps({"episodes": [], "config": {"options": {"light": 0.3}}}))
-    with pytest.raises(SaysoError, match="Delete it"):
+    other = {"world": "metaworld", "options": {"light": 0.3}}
+    report = {"episodes": [], "config": other, "measured_by": results_file.benchmark_code()}
+    there.write_text(json.dumps(report))
+    monkeypatch.setattr(mt50_table, "evaluate", lambda *_, **__: pytest.fail("measured anew"))
+    with pytest.raises(pytest.fail.Exception, match="measured anew"):
         mt50_table.measured(table, checkpoint, "light")
+    assert there.with_suffix(".old.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -66,8 +66,8 @@ def evaluate_policy(subject: str, config: EvalConfig) -> int:
     training = subjects.learned_from(subject)
     make_world = partial(rollout.packaged_world, config.world)
     families = rollout.chosen_families(rollout.offer_of(make_world), config.families)
-    asked = _asked(subject, config)
-    with _journal(config.out, asked) as journal:
+    asked = asked_of(subject, config)
+    with journal_beside(config.out, asked) as journal:
         report = evaluate(
             make_world,
             subjects.maker_of(subject),
@@ -94,7 +94,7 @@ def evaluate_policy(subject: str, config: EvalConfig) -> int:
 
 
 @contextlib.contextmanager
-def _journal(out: Path | None, asked: Mapping[str, Any]) -> Iterator[Journal | None]:
+def journal_beside(out: Path | None, asked: Mapping[str, Any]) -> Iterator[Journal | None]:
     """Hold the journal beside a report, and the report itself against a second evaluation."""
     if out is None:
         yield None
@@ -111,9 +111,9 @@ def _journal(out: Path | None, asked: Mapping[str, Any]) -> Iterator[Journal | N
         yield journal
 
 
-def _asked(subject: str, config: EvalConfig) -> dict[str, Any]:
-    """Return all that decides an episode, but the code."""
-    asked = {name: value for name, value in _plain(config).items() if name not in BESIDES}
+def asked_of(subject: str, config: EvalConfig, besides: Collection[str] = BESIDES) -> dict[str, Any]:
+    """Return, as plain JSON, what decides an episode beside the code: settings but some, and the weights."""
+    asked = {name: value for name, value in _plain(config).items() if name not in besides}
     return asked | {"policy": subject, "weights": subjects.weights_of(subject)}
 
 
