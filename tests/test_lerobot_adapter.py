@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from sayso.runtime.lerobot import SILENT_S, LeRobotRobot
+from sayso.runtime.lerobot import SILENT_S, LeRobotRobot, never_made_up
 from sayso.runtime.limits import limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.robot import check_robot
@@ -72,6 +72,34 @@ def test_a_robot_that_has_fallen_silent_is_noticed():
     robot.get_observation()
     clock["now"] = 4 * SILENT_S
     with pytest.raises(ConnectionError, match=r"sent nothing for 1\.0 s"):
+        robot.get_observation()
+
+
+class Guessing(Client):
+    """Read a message as LeKiwi's client does: what is missing in it is zero."""
+
+    def __init__(self, messages) -> None:
+        super().__init__()
+        self.messages = iter(messages)
+
+    def _remote_state_from_obs(self, message):
+        return {name: message.get(name, 0.0) for name in self.action_features}
+
+    def get_observation(self):
+        with contextlib.suppress(ConnectionError):
+            self.reading = self._remote_state_from_obs(next(self.messages))
+        return self.reading
+
+
+def test_a_number_that_is_missing_in_a_message_is_never_zero():
+    clock = {"now": 0.0}
+    robot = LeRobotRobot(never_made_up(Guessing([{"x.vel": 0.2}, {}, {}, {}])), lambda: clock["now"])
+    robot.connect()
+    for now in (0.0, 0.1, 0.2):
+        clock["now"] = now
+        assert robot.get_observation() == {"x.vel": 0.2}
+    clock["now"] = 1.0
+    with pytest.raises(ConnectionError, match="sent nothing for"):
         robot.get_observation()
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sayso.data.normalize import Stats
 from sayso.runtime.limits import UnsafeActionError, Workspace, limits_of
 from sayso.sim.robots import LEKIWI, REST_RAD, SO101, to_robot_units
-from sayso.spec import SaysoError, UnknownNameError
+from sayso.spec import ACTION, STATE, Dimension, Features, SaysoError, UnknownNameError
 from small_worlds import FEATURES
 
 REST = to_robot_units(REST_RAD)
@@ -89,3 +90,67 @@ def test_what_cannot_limit_a_robot_is_refused():
             limits_of(SO101.features(), speed_deg_s=speed)
     with pytest.raises(SaysoError, match="from low to high"):
         limits_of(SO101.features(), low_m=(0, 0, 0.6))
+
+
+def recorded(robot_type: str, names, units, low, high) -> tuple[Features, dict[str, Stats]]:
+    dimensions = tuple(Dimension(name=name, unit=unit) for name, unit in zip(names, units, strict=True))
+    features = Features(robot_type=robot_type, fps=30, state=dimensions, action=dimensions, cameras={})
+    stats = Stats.of(np.array([low, high, (np.array(low) + high) / 2]))
+    return features, {STATE: stats, ACTION: stats}
+
+
+ARM_NAMES = SO101.features().action_names
+IN_DEGREES, IN_PER_CENT = ("deg",) * 5 + ("%",), ("normalized",) * 5 + ("%",)
+
+
+@pytest.mark.parametrize("robot_type", ["so_follower", "so101_follower", "so100", "so101"])
+def test_the_so_arms_of_lerobot_have_the_limits_of_ours(robot_type):
+    told: list[str] = []
+    features, stats = recorded(robot_type, ARM_NAMES, IN_DEGREES, [-50] * 5 + [0], [50] * 5 + [100])
+    limits = limits_of(features, stats, tell=told.append)
+    ours = limits_of(SO101.features())
+    np.testing.assert_allclose(limits.low, ours.low)
+    np.testing.assert_allclose(limits.high, ours.high)
+    assert limits.workspace is not None and told == []
+
+
+def test_where_a_person_drove_a_known_arm_further_it_may_go_and_that_is_said():
+    told: list[str] = []
+    features, stats = recorded("so_follower", ARM_NAMES, IN_DEGREES, [-50] * 5 + [0], [50] * 4 + [175, 100])
+    limits = limits_of(features, stats, tell=told.append)
+    assert limits.high[4] == 175 and told == [
+        "limits taken from the demonstrations: wrist_roll.pos -157.2 to 175"
+    ]
+
+
+def test_joints_in_per_cent_end_at_a_hundred_and_the_arm_has_no_box():
+    features, stats = recorded("so_follower", ARM_NAMES, IN_PER_CENT, [-50] * 5 + [0], [50] * 5 + [100])
+    limits = limits_of(features, stats)
+    assert limits.low.tolist() == [-100] * 5 + [0] and limits.high.tolist() == [100] * 6
+    assert limits.workspace is None
+    with pytest.raises(SaysoError, match="a box for it would limit nothing"):
+        limits_of(features, stats, low_m=(0, 0, 0.1))
+
+
+def test_a_robot_that_nobody_knows_has_the_limits_of_its_demonstrations_and_a_tenth_more():
+    told: list[str] = []
+    features, stats = recorded("aloha", ("left_waist", "wheel.vel"), ("", ""), [-1, 0.1], [1, 0.5])
+    limits = limits_of(features, stats, tell=told.append)
+    assert limits.low == pytest.approx([-1.2, 0]) and limits.high == pytest.approx([1.2, 0.5])
+    assert told == ["limits taken from the demonstrations: left_waist -1.2 to 1.2, wheel.vel 0 to 0.5"]
+    assert limits.speed_per_s.tolist() == [pytest.approx(4.8), np.inf]
+
+
+@pytest.mark.parametrize(("unit", "most"), [("deg", 1.0), ("normalized", 100 / 180), ("rad", np.pi / 180)])
+def test_a_speed_in_degrees_limits_joints_in_every_unit(unit, most):
+    features, stats = recorded("koch", ARM_NAMES, (unit,) * 5 + ("%",), [-3] * 5 + [0], [3] * 5 + [100])
+    limits = limits_of(features, stats, speed_deg_s=1)
+    assert limits.speed_per_s.tolist() == [pytest.approx(most)] * 5 + [np.inf]
+    action, cut = limits.applied(np.float32([0, 0, 0, 0, 3, 50]), np.zeros(6, np.float32), 1.0)
+    assert action[4] == pytest.approx(most) and cut == ("wrist_roll.pos speed",)
+
+
+def test_a_speed_that_would_limit_nothing_is_refused():
+    features, stats = recorded("aloha", ("left_waist",), ("",), [-1], [1])
+    with pytest.raises(SaysoError, match="would not limit left_waist, whose unit is not known"):
+        limits_of(features, stats, speed_deg_s=60)

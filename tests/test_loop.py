@@ -13,9 +13,10 @@ import time
 import numpy as np
 import pytest
 
+from sayso.runtime.clock import MonotonicClock, steady
 from sayso.runtime.inference import Inference, PolicyFailedError
 from sayso.runtime.limits import Limits
-from sayso.runtime.loop import LoopConfig, MonotonicClock, drive, steady
+from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import Spread
 from sayso.runtime.robot import ImaginedRobot, SimulatedRobot
 from sayso.runtime.stopping import SIGNALS, Stop, on_signals
@@ -313,7 +314,7 @@ class Unplugged(Recorder):
 def test_a_robot_that_fails_ends_the_run_with_its_words():
     report, robot = driven(Drives(), Unplugged(), clock=HandClock())
     assert report.fault
-    assert report.stopped == "the robot failed: ConnectionError: no status packet"
+    assert report.stopped == "the robot failed for 1.0 s: ConnectionError: no status packet"
     assert_at_rest(robot, report)
 
 

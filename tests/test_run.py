@@ -14,9 +14,10 @@ from sayso.models.table import build
 from sayso.runtime.robot import DryRun, ImaginedRobot
 from sayso.runtime.run import RunConfig, cameras_of, connected, make_robot, run, simulated
 from sayso.sim.robots import LEKIWI, SO101
-from sayso.spec import SPLITS, Chunk, SaysoError, UnknownNameError
+from sayso.spec import ACTION, SPLITS, STATE, Chunk, Dimension, Features, SaysoError, UnknownNameError
 from sayso.tasks.language import NotUnderstoodError
 from sayso.tasks.task import TASKS
+from small_drivers import Steady
 from small_worlds import FEATURES
 
 ARM = SO101.features()
@@ -174,6 +175,76 @@ def test_the_command_drives_with_a_checkpoint(tmp_path, capsys):
     assert "stopped: its time was over" in capsys.readouterr().out
     assert cli.main([*given, "--max-speed-deg-s", "0"]) == 2
     assert capsys.readouterr().err == "sayso: a joint needs a speed above 0 deg/s, but got 0.0\n"
+
+
+def lerobots(robot_type: str, most: float, names=ARM.action_names):
+    """Return a policy trained on a recording of LeRobot's, which names no units, and its features."""
+    dimensions = tuple(Dimension(name=name, unit="") for name in names)
+    features = Features(robot_type=robot_type, fps=30, state=dimensions, action=dimensions, cameras={})
+    rows = np.random.default_rng(0).uniform(-0.5, 0.5, (50, len(names)))
+    rows[0, 4] = most
+    stats = {name: Stats.of(rows) for name in (STATE, ACTION)}
+    policy = Steady([0.0] * 4 + [most] + [0.0] * (len(names) - 5))
+    policy.stats = stats
+    return policy, features
+
+
+NAMES = ("so_follower", "so100_follower", "so101_follower", "so100", "so101", "koch", "koch_follower")
+
+
+@pytest.mark.parametrize("robot_type", [*NAMES, "omx_follower", "bi_so_follower", "aloha", ""])
+@pytest.mark.parametrize("most", [117.8, 99.0])
+def test_a_policy_from_a_recording_of_lerobots_runs_dry(robot_type, most):
+    policy, features = lerobots(robot_type, most)
+    told: list[str] = []
+    report = run(policy, features, "rise", RunConfig(robot="dry", seconds=0.2, rest_s=0), told.append)
+    assert not report.fault and report.stopped == "its time was over"
+    assert ("degrees:" in told[0]) == (most > 100) and "no units" in told[0]
+
+
+@pytest.mark.parametrize(("most", "per_tick"), [(117.8, 1 / 30), (99.0, 100 / 180 / 30)])
+def test_a_speed_limit_binds_a_policy_whose_recording_named_no_units(most, per_tick):
+    policy, features = lerobots("so_follower", most)
+    told: list[str] = []
+    config = RunConfig(robot="dry", seconds=0.3, rest_s=0, max_speed_deg_s=1.0)
+    run(policy, features, "rise", config, told.append)
+    rolls = [float(line.split("wrist_roll.pos ")[1].split()[0]) for line in told if "  wrist_roll" in line]
+    assert len(rolls) > 5 and max(np.abs(np.diff(rolls))) < per_tick + 0.011
+
+
+def test_a_policy_in_per_cent_is_not_given_to_a_robot_that_speaks_degrees_or_is_another():
+    policy, features = lerobots("so_follower", 99.0)
+    with pytest.raises(SaysoError, match="the policy in per cent of a calibrated range"):
+        run(policy, features, "rise", RunConfig(robot="sim"), [].append)
+    policy, features = lerobots("koch_follower", 99.0)
+    with pytest.raises(SaysoError, match="made for 'koch_follower', which --robot so101 is not"):
+        run(policy, features, "rise", RunConfig(robot="so101", port="none"), [].append)
+    policy, features = lerobots("so_follower", 1.5)
+    with pytest.raises(SaysoError, match="the policy's unit is rad"):
+        run(policy, features, "rise", RunConfig(robot="so101", port="none", units="rad"), [].append)
+
+
+def test_a_driver_of_lerobots_is_asked_for_the_unit_that_the_policy_learned(monkeypatch):
+    asked: list[bool] = []
+    monkeypatch.setattr(
+        "sayso.runtime.lerobot.so101", lambda port, *, degrees, **_: asked.append(degrees) or Torn("connect")
+    )
+    for most in (117.8, 99.0):
+        policy, features = lerobots("so_follower", most)
+        with pytest.raises(SaysoError, match="no such port"):
+            run(policy, features, "rise", RunConfig(robot="so101", port="none"), [].append)
+    assert asked == [True, False]
+
+
+def test_units_that_say_nothing_new_are_refused():
+    with pytest.raises(SaysoError, match=r"--units deg says nothing new of shoulder_pan\.pos \[deg\]"):
+        run(Rising(), ARM, "rise", RunConfig(robot="dry", units="deg"), [].append)
+
+
+@pytest.mark.parametrize("instruction", ["", "  "])
+def test_an_empty_instruction_is_refused(instruction):
+    with pytest.raises(SaysoError, match="the instruction is empty; say what to do"):
+        run(Rising(), ARM, instruction, RunConfig(robot="dry"))
 
 
 def test_help_explains_robots_and_strategies(capsys, monkeypatch):

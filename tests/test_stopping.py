@@ -11,6 +11,7 @@ import time
 import pytest
 
 from sayso.runtime.stopping import Stop, on_key, on_signals
+from small_drivers import noted, run_in_a_process
 
 
 def test_the_first_reason_stays():
@@ -59,3 +60,36 @@ def test_behind_a_terminal_there_are_no_keys(monkeypatch):
     with os.fdopen(theirs, "r") as terminal, on_key(Stop(), terminal) as keys:
         assert not keys
     os.close(ours)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["connecting", "disconnecting"])
+def test_whoever_is_stopped_while_it_connects_or_lets_go_ends_with_its_motors_off(number, moment, tmp_path):
+    notes = tmp_path / "notes"
+    process = run_in_a_process(notes, seconds=1.0, drive_s=0.3)
+    deadline = time.monotonic() + 60
+    while moment not in noted(notes) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(number)
+    out, errors = process.communicate(timeout=60)
+    happened = list(noted(notes))
+    assert process.returncode == 0 and "Traceback" not in errors, errors
+    assert happened[:4] == ["connecting", "torque on", "disconnecting", "torque off"]
+    stopped, ticks, moved, at_rest = happened[4]
+    if moment == "connecting":
+        assert (stopped, ticks, moved, at_rest) == (number.name, 0, False, True), "it moved after that"
+    assert "stopped: " in out
+
+
+@pytest.mark.parametrize("moment", ["connecting", "disconnecting"])
+def test_a_second_ctrl_c_interrupts_what_hangs_and_lets_go_all_the_same(moment, tmp_path):
+    notes = tmp_path / "notes"
+    process = run_in_a_process(notes, seconds=2.6, drive_s=0.1)
+    deadline = time.monotonic() + 60
+    while moment not in noted(notes) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    time.sleep(2.2)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert list(noted(notes))[-1] == "torque off"

@@ -13,7 +13,8 @@ was held for want of an action: those steps do not count, and the answer goes on
     realtime      |   old   |~~ old fades into new ~~|- new ->
 
 Whoever uses this keeps a `Plan`, asks the policy when the strategy ``asks``, and replaces the plan by what
-``merge`` returns when an answer comes. A step about which no answer speaks has no action: the robot `hold` s.
+``merge`` returns when an answer comes. A step about which no answer speaks has no
+action: the robot is held.
 
 Shapes: K chunk, A action, N steps ahead.
 """
@@ -27,10 +28,18 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from sayso.spec import EXECUTE, STATE, Array, Chunk, Features, Observation, Policy, known
+from sayso.runtime.standing import hold, stand
+from sayso.spec import (
+    EXECUTE,
+    STATE,
+    Array,
+    Chunk,
+    Features,
+    Observation,
+    Policy,
+    known,
+)
 
-SPEEDS = ("m/s", "deg/s", "share")
-"""Units of actions that are speeds, which are zero at rest; all others are places, which are kept."""
 StrategyName = Literal["realtime", "ensemble", "naive", "synchronous"]
 
 
@@ -233,27 +242,6 @@ def make_strategy(name: str, execute: int | None = None) -> Strategy:
     return make() if execute is None else make(execute=execute)
 
 
-def hold(features: Features, last: Array) -> Array:
-    """Return the action that stands still, float32 ``[A]``: places as in the `last` one, speeds 0."""
-    moving = np.array([d.unit in SPEEDS for d in features.action])
-    return np.where(moving, np.float32(0), last).astype(np.float32)
-
-
-def stand(features: Features, state: Array, last: Array | None = None) -> Array:
-    """Return the action that stops where the robot is, float32 ``[A]``.
-
-    Joints stay where they were felt and speeds are 0. What is not felt, and the gripper, keep what they were
-    told `last`, lest it drop what it holds; before anything was told, the gripper stays as it was felt too.
-    """
-    felt = dict(zip(features.state_names, state, strict=True))
-    told = dict(zip(features.action_names, last, strict=True)) if last is not None else {}
-    chosen = [
-        told[d.name] if d.name in told and d.unit != "deg" else felt.get(d.name, told.get(d.name, 0.0))
-        for d in features.action
-    ]
-    return hold(features, np.array(chosen, dtype=np.float32))
-
-
 class Late:
     """Be a policy whose answers come a fixed number of steps late, for measuring what that costs.
 
@@ -294,7 +282,7 @@ class Late:
         action = self._plan.at(self._step)
         if action is None:
             stood = stand(self._features, observation[STATE]) if self._last is None else self._last
-            action = hold(self._features, stood)
+            action = hold(self._features, stood, observation[STATE])
         self._last, self._step = action, self._step + 1
         return Chunk(action[None])
 

@@ -1,7 +1,8 @@
 """Drive LeRobot's own robots: an SO-101 at a serial port, a LeKiwi over the network.
 
-Names and units are the same on both sides (`sayso.spec`), so little is left to do: ask for degrees where a
-driver offers something else, refuse a robot that is not calibrated, and notice one that has fallen silent.
+Names and units are the same on both sides (`sayso.spec`), so little is left to do: ask a driver for the unit
+that the policy learned, refuse a robot that is not calibrated, and notice one that has fallen silent or that
+makes up what it does not know.
 
 It needs the extra ``lerobot``, whose classes are named where they are used: importing them brings torch.
 """
@@ -40,7 +41,7 @@ class LeRobotRobot:
         """Take a driver that is not connected yet.
 
         Args:
-            driver: a robot of LeRobot, whose joints speak degrees.
+            driver: a robot of LeRobot, whose joints speak the policy's unit.
             now: what time it is, in seconds.
         """
         self._driver, self._now = driver, now
@@ -96,12 +97,33 @@ class LeRobotRobot:
         self._driver.disconnect()
 
 
+def never_made_up(client: Any) -> Any:
+    """Return LeKiwi's client so that a message in which a number is missing is none.
+
+    The client itself would read such a number as 0.0, to which a policy would then react. A message without
+    it counts as one that never came: the last reading stays, and when that lasts the robot is silent.
+    """
+    read = getattr(client, "_remote_state_from_obs", None)
+    if read is None:  # a version that reads otherwise
+        return client
+
+    def whole(observation: Mapping[str, Any], *more: Any) -> Any:
+        missing = [name for name in client.action_features if name not in observation]
+        if missing:
+            raise ConnectionError(f"a reading came without {', '.join(missing)}")
+        return read(observation, *more)
+
+    client._remote_state_from_obs = whole
+    return client
+
+
 def so101(
     port: str,
     *,
     id: str,
     cameras: Mapping[str, int | str],
     limp: bool = False,
+    degrees: bool = True,
     calibration: Path | None = None,
 ) -> LeRobotRobot:
     """Return an SO-101 follower arm.
@@ -111,6 +133,7 @@ def so101(
         id: name under which LeRobot keeps its calibration.
         cameras: camera -> number or device of it, such as ``{"front": 0, "wrist": "/dev/video2"}``.
         limp: let go of the motors at the end. The arm falls if nothing holds it.
+        degrees: whether joints speak degrees, rather than -100 to 100 of their calibrated range.
         calibration: folder of calibrations; None is LeRobot's own.
 
     Raises:
@@ -134,7 +157,7 @@ def so101(
             id=id,
             calibration_dir=calibration,
             cameras=looks,
-            use_degrees=True,
+            use_degrees=degrees,
             disable_torque_on_disconnect=limp,
         )
         return LeRobotRobot(SO101Follower(config))
@@ -145,8 +168,8 @@ def so101(
 def lekiwi(ip: str, *, id: str) -> LeRobotRobot:
     """Return a LeKiwi, on whose own computer LeRobot's host runs.
 
-    The host decides the units: it must be started with ``--robot.use_degrees=true``, which before LeRobot 0.6
-    was not the default.
+    The host decides the units: for a policy in degrees it must be started with ``--robot.use_degrees=true``,
+    which before LeRobot 0.6 was not the default.
 
     Args:
         ip: network address of the robot.
@@ -158,6 +181,6 @@ def lekiwi(ip: str, *, id: str) -> LeRobotRobot:
     try:
         from lerobot.robots.lekiwi import LeKiwiClient, LeKiwiClientConfig
 
-        return LeRobotRobot(LeKiwiClient(LeKiwiClientConfig(remote_ip=ip, id=id)))
+        return LeRobotRobot(never_made_up(LeKiwiClient(LeKiwiClientConfig(remote_ip=ip, id=id))))
     except ImportError as error:
         raise SaysoError(INSTALL.format(error=error)) from error

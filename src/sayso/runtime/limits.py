@@ -8,20 +8,38 @@ policy --> action --> finite and plausible?  --> range --> speed --> workspace -
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sayso.data.normalize import Stats
+from sayso.data.units import DEGREES, GRIPPER, NORMALIZED, NORMALIZED_TO, PERCENT, our_name
+from sayso.runtime.standing import is_speed
 from sayso.sim.kinematics import ArmKinematics
 from sayso.sim.robots import LEKIWI, MOUNT_M, SO101, RobotKind, from_robot_units
-from sayso.spec import Array, Features, SaysoError, known
+from sayso.spec import ACTION, STATE, Array, Dimension, Features, SaysoError, known
 
 Point = tuple[float, float, float]
+Range = tuple[float, float]
 KINDS: Mapping[str, RobotKind] = {kind.name: kind for kind in (SO101, LEKIWI)}
 SERVO_DEG_S = 270.0
 """Speed of an STS3215 without load; a target that runs ahead faster is one the arm cannot follow."""
+MARGIN = 0.1
+"""By what share of what was shown the range of an unknown robot is wider."""
+LEAST_MARGIN: Mapping[str, float] = {"deg": 5.0, "rad": math.radians(5), "m": 0.02, "%": 5.0}
+"""What it is at least, where a joint hardly moved in the demonstrations."""
+BORDER_UNITS = ("deg", "%", "m/s", "deg/s")
+"""Units in which the ranges of our own robots are given."""
+WIDEST_DEG = 180.0
+"""Half of a whole turn, which the calibrated range of a joint is at most."""
+PER_DEGREE: Mapping[str, float] = {
+    "deg": 1.0, "rad": math.radians(1), NORMALIZED: NORMALIZED_TO / WIDEST_DEG
+}  # fmt: skip
+"""How much of a unit a degree is, at least."""
+SPANS_PER_S = 2.0
+"""How often a joint of unknown unit may go through its whole range in a second."""
 ABSURD = 0.5
 """By what share of its range an action may lie outside and still be called imprecise rather than wrong."""
 REACH_M = 0.5
@@ -122,32 +140,129 @@ class Limits:
 
 def limits_of(
     features: Features,
+    stats: Mapping[str, Stats] | None = None,
     *,
     speed_deg_s: float = SERVO_DEG_S,
     low_m: Point | None = None,
     high_m: Point | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Limits:
-    """Return the limits of one of our robots.
+    """Return the limits of a robot: those of its kind if it is one of ours, else those of its demonstrations.
+
+    ::
+
+        so101, lekiwi in degrees      the arm's ranges, wider where a person drove it further; the hand's box
+        joints in per cent            -100 to 100, grippers 0 to 100
+        all others                    what was shown of the number, as state or action, and a tenth more
 
     Args:
-        features: what the robot is called and in which order its actions come.
+        features: what the robot is called, its names and units.
+        stats: of the demonstrations' state and action.
         speed_deg_s: fastest change of a joint's target. The gripper's servo limits itself, the base's speeds
             have their range.
         low_m: one corner of the box for the tool centre point, in the frame of the arm's base, metres; by
             default what the arm can reach, down to the table or the floor.
         high_m: the other corner.
+        tell: hears which ranges come from demonstrations.
 
     Raises:
-        UnknownNameError: if the robot is none of ours.
-        SaysoError: if the speed is not above zero, or the box is empty.
+        UnknownNameError: if the robot is none of ours and there are no statistics.
+        SaysoError: if the speed is not above zero, the box is empty, or one of them would limit nothing.
     """
-    kind = KINDS[known("robot with known limits", features.robot_type, KINDS)]
     if not speed_deg_s > 0:
         raise SaysoError(f"a joint needs a speed above 0 deg/s, but got {speed_deg_s}")
-    low, high = kind.action_limits()
-    speed: NDArray[np.float32] = np.array(
-        [speed_deg_s if d.unit == "deg" else np.inf for d in features.action], dtype=np.float32
+    kind = KINDS.get(our_name(features.robot_type))
+    ours = _own_ranges(kind) if kind else {}
+    shown = _shown(features, stats or {})
+    ranges = [_range(d, ours.get(d.name), shown.get(d.name)) for d in features.action]
+    if endless := [d.name for d, (low, _) in zip(features.action, ranges, strict=True) if low == -math.inf]:
+        known("robot with known limits", features.robot_type, KINDS)
+        raise SaysoError(f"the limits of {', '.join(endless)} are not known, and no demonstrations show them")
+    low, high = (np.array(side, np.float32) for side in zip(*ranges, strict=True))
+    if told := _from_demonstrations(features, ours, low, high):
+        tell(told)
+    speed = np.array(
+        [_speed(d, *r, speed_deg_s) for d, r in zip(features.action, ranges, strict=True)], np.float32
     )
+    has_hand = kind is not None and features.action[:6] == kind.features().action[:6]
+    if kind is None or not has_hand:
+        if low_m or high_m:
+            raise SaysoError(
+                f"nobody knows here where the hand of a {features.robot_type!r} is, so a box for it would "
+                "limit nothing; leave --workspace-low-m and --workspace-high-m out"
+            )
+        return Limits(names=features.action_names, low=low, high=high, speed_per_s=speed)
     floor_m = -float(MOUNT_M[2]) if kind.mobile else 0.0
     workspace = Workspace(low_m or (-REACH_M, -REACH_M, floor_m), high_m or (REACH_M, REACH_M, REACH_M))
     return Limits(names=features.action_names, low=low, high=high, speed_per_s=speed, workspace=workspace)
+
+
+def boundless(features: Features) -> Limits:
+    """Return limits that let everything finite through, for a robot that does not exist."""
+    far: Array = np.full(len(features.action), np.inf, np.float32)
+    return Limits(names=features.action_names, low=-far, high=far, speed_per_s=far)
+
+
+def _own_ranges(kind: RobotKind) -> dict[str, Range]:
+    lows, highs = kind.action_limits()
+    ranges = zip(lows.tolist(), highs.tolist(), strict=True)
+    return dict(zip(kind.features().action_names, ranges, strict=True))
+
+
+def _shown(features: Features, stats: Mapping[str, Stats]) -> dict[str, Range]:
+    """Return name of an action -> the lowest and highest that was shown of it, as action or as state."""
+    found: dict[str, Range] = {}
+    for key, names in ((ACTION, features.action_names), (STATE, features.state_names)):
+        if key not in stats or len(stats[key].min) != len(names):
+            continue
+        for name, low, high in zip(names, stats[key].min, stats[key].max, strict=True):
+            lowest, highest = found.get(name, (low, high))
+            found[name] = min(low, lowest), max(high, highest)
+    return {name: found[name] for name in features.action_names if name in found}
+
+
+def _range(dimension: Dimension, ours: Range | None, shown: Range | None) -> Range:
+    """Return the range of one number."""
+    unit = dimension.unit
+    if unit == NORMALIZED:
+        return -NORMALIZED_TO, NORMALIZED_TO
+    if ours and unit in BORDER_UNITS:
+        low, high = ours
+        # A person drove it there; and only a joint: what a base may do does not depend on who drove it.
+        return (min(low, shown[0]), max(high, shown[1])) if shown and unit == DEGREES else (low, high)
+    if unit == PERCENT:
+        return 0.0, NORMALIZED_TO
+    if shown is None:
+        return -np.inf, np.inf
+    low, high = shown
+    margin = max(MARGIN * (high - low), LEAST_MARGIN.get(unit, MARGIN * max(abs(low), abs(high), 1e-3)))
+    return (low - margin, high + margin) if not is_speed(dimension) else (min(low, 0.0), max(high, 0.0))
+
+
+def _speed(dimension: Dimension, low: float, high: float, speed_deg_s: float) -> float:
+    """Return the fastest change of a number per second.
+
+    Raises:
+        SaysoError: if a limit was asked for and would not bind a joint, since its unit is unknown.
+    """
+    if is_speed(dimension) or dimension.unit == PERCENT or GRIPPER in dimension.name:
+        return math.inf
+    if dimension.unit in PER_DEGREE:
+        return speed_deg_s * PER_DEGREE[dimension.unit]
+    if speed_deg_s != SERVO_DEG_S:
+        raise SaysoError(
+            f"--max-speed-deg-s {speed_deg_s:g} would not limit {dimension.name}, whose unit is not known. "
+            "Train with --units deg, normalized or rad, or leave that flag out"
+        )
+    return (high - low) * SPANS_PER_S
+
+
+def _from_demonstrations(features: Features, ours: Mapping[str, Range], low: Array, high: Array) -> str:
+    """Return a line that tells which ranges are the demonstrations' own."""
+    taken = [
+        f"{d.name} {low[i]:.4g} to {high[i]:.4g}"
+        for i, d in enumerate(features.action)
+        if d.unit not in (NORMALIZED, PERCENT)
+        and not (d.name in ours and np.allclose((low[i], high[i]), ours[d.name], atol=1e-3))
+    ]
+    return f"limits taken from the demonstrations: {', '.join(taken)}" if taken else ""

@@ -1,9 +1,9 @@
 """Drive a robot at a fixed rate: look, choose, bound, send; never wait for the policy.
 
     clock ──> tick k ──> look ──────────────────> ask the policy, if it is free (its own thread)
-                |                                        |
-                |          plan <── merge <── answer, some ticks later
-                v           v
+                |         | nothing: hold                |
+                |         |     plan <── merge <── answer, some ticks later
+                v         v      v
               send <── limits <── action of step k; none, or none fresh: hold
 
 A tick that took too long is not made up for: the next one comes at the next multiple of the period, and the
@@ -13,22 +13,23 @@ plan goes on where it was. Whatever ends a run, it ends with the robot standing 
 from __future__ import annotations
 
 import contextlib
-import gc
 import math
-import sys
-import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Protocol
 
 import numpy as np
 
-from sayso.runtime.chunking import Plan, StrategyName, hold, make_strategy, stand
+from sayso.data.normalize import Stats
+from sayso.runtime.chunking import Plan, StrategyName, make_strategy
+from sayso.runtime.clock import Clock, MonotonicClock, steady
+from sayso.runtime.familiar import unfamiliar
 from sayso.runtime.inference import Inference, PolicyFailedError, Timed
 from sayso.runtime.limits import Limits, UnsafeActionError
 from sayso.runtime.report import KEPT, RunReport, Spread
-from sayso.runtime.robot import DRIVER_ERRORS, check_robot, command, look, vector
+from sayso.runtime.robot import DRIVER_ERRORS, check_robot, command, is_imagined, vector
+from sayso.runtime.senses import Patience, RobotFailedError, Senses
+from sayso.runtime.standing import hold, stand, why_not_to_stand
 from sayso.runtime.stopping import Stop
 from sayso.spec import (
     STATE,
@@ -42,35 +43,8 @@ from sayso.spec import (
     at_least,
 )
 
-SWITCH_S = 0.0005
-"""How long a thread may keep the interpreter from another; Python's own 5 ms would be felt as jitter."""
 WARM_UP_S = 60.0
 """How long a policy may take for its first answer, for which nobody waits in mid-motion."""
-
-
-class Clock(Protocol):
-    """Be a time that never runs backwards."""
-
-    def now(self) -> float:
-        """Return seconds since some moment."""
-        ...
-
-    def sleep_until(self, moment: float) -> None:
-        """Return at a moment, or at once if it has passed."""
-        ...
-
-
-class MonotonicClock:
-    """Be the system's own."""
-
-    def now(self) -> float:
-        """Return seconds since some moment."""
-        return time.monotonic()
-
-    def sleep_until(self, moment: float) -> None:
-        """Sleep until a moment. Spinning at the end would be sharper, at the cost of the policy's thread."""
-        while (left := moment - time.monotonic()) > 0:
-            time.sleep(left)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +59,11 @@ class LoopConfig:
     execute: int | None = None
     """Steps to take before asking the policy again; by default the strategy's own number."""
     watchdog_ms: float = 1000.0
-    """Hold the position when what the policy saw last is older than this."""
+    """Hold the position when what the policy saw last is older than this; stop when the robot has shown or
+    taken nothing for so long."""
+    frozen_s: float = 1.0
+    """Hold the position when a camera has shown the very same bytes for so long, stop at twice that; 0 never
+    minds."""
     patience_s: float = 10.0
     """Stop when the robot has been held for so long."""
     seconds: float = 0.0
@@ -95,23 +73,9 @@ class LoopConfig:
 
     def __post_init__(self) -> None:
         """Refuse times that cannot be."""
-        at_least(self, hz=0, seconds=0, rest_s=0)
+        at_least(self, hz=0, seconds=0, rest_s=0, frozen_s=0)
         above(self, watchdog_ms=0, patience_s=0)
         make_strategy(self.strategy, self.execute)
-
-
-@contextlib.contextmanager
-def steady() -> Iterator[None]:
-    """Keep the interpreter's own pauses short: switch threads sooner, collect only new garbage."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_S)
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-        sys.setswitchinterval(interval)
 
 
 def drive(
@@ -125,6 +89,8 @@ def drive(
     stop: Stop | None = None,
     clock: Clock | None = None,
     until: Callable[[], str] | None = None,
+    stats: Mapping[str, Stats] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> RunReport:
     """Let a policy drive a robot that is connected, until somebody or something stops it; then stand still.
 
@@ -138,6 +104,8 @@ def drive(
         stop: who may end it from outside.
         clock: what time it is.
         until: asked after every step; returns why to end, or nothing.
+        stats: of the demonstrations, to say before the first step where the robot stands as it never stood.
+        tell: what to do with such lines.
 
     Returns:
         The report. Trouble with the policy or the robot is in it, with ``fault``.
@@ -146,6 +114,8 @@ def drive(
         FeatureMismatchError: if policy, robot and limits do not fit; nothing has moved then.
     """
     check_robot(robot, features)
+    if (why := why_not_to_stand(features)) and not is_imagined(robot):
+        raise FeatureMismatchError(why)
     if limits.names != features.action_names:
         raise FeatureMismatchError(
             f"the limits are of {', '.join(limits.names)}, the actions {', '.join(features.action_names)}"
@@ -156,7 +126,7 @@ def drive(
     )  # fmt: skip
     with steady():
         try:
-            driving.begin()
+            driving.begin(stats or {}, tell or (lambda _: None))
             driving.go_on()
         finally:
             driving.come_to_rest()
@@ -186,6 +156,9 @@ class _Drive:
         self._strategy = make_strategy(config.strategy, config.execute)
         self._plan, self._step = Plan(), 0
         self._inference = Inference(policy)
+        patience_s = config.watchdog_ms / 1000
+        self._senses = Senses(robot, features, instruction, patience_s=patience_s, frozen_s=config.frozen_s)
+        self._patience = Patience(patience_s, self._senses.failures)
         self._asked = self._fresh = self._began = self._moved = self._ended = clock.now()
         self._last: Array | None = None
         self._state: Array | None = None
@@ -194,11 +167,17 @@ class _Drive:
         self._late, self._work, self._thought, self._delays = (deque[float](maxlen=KEPT) for _ in range(4))
         self._clipped: Counter[str] = Counter()
 
-    def begin(self) -> None:
+    def begin(self, stats: Mapping[str, Stats], tell: Callable[[str], None]) -> None:
         """Look once and let the policy warm up on it."""
         with self._faults_stop():
-            observation = self._look()
-            self._last = stand(self._features, observation[STATE])
+            if (observation := self._first_look()) is None:
+                return
+            # A robot that does not exist may stand anywhere.
+            nowhere = np.zeros(len(self._features.action), np.float32)
+            told = nowhere if why_not_to_stand(self._features) else None
+            self._last = stand(self._features, observation[STATE], told)
+            for line in unfamiliar(self._features, stats, observation[STATE]):
+                tell(line)
             self._policy.reset()
             self._inference.ask(observation, 0)
             while not self._stop.reason and self._fetch(timeout_s=self._period) is None:
@@ -206,6 +185,14 @@ class _Drive:
                     self._stop(f"the policy gave no answer in {WARM_UP_S:g} s", fault=True)
             if not self._stop.reason:  # else it may still be thinking
                 self._policy.reset()
+
+    def _first_look(self) -> Observation | None:
+        """Return the first thing that is seen; None if there is a reason to stop before."""
+        due = self._clock.now()
+        while (observation := self._look(self._clock.now())) is None and not self._stop.reason:
+            due += self._period
+            self._clock.sleep_until(due)
+        return observation
 
     def go_on(self) -> None:
         """Tick until there is a reason to stop."""
@@ -230,6 +217,7 @@ class _Drive:
         self._inference.close()
         self._ended = self._clock.now()
         if self._state is None or self._last is None:
+            self._at_rest = True  # nothing was ever sent
             return
         still, due = stand(self._features, self._state, self._last), self._clock.now()
         for _ in range(max(1, round(self._config.rest_s * self._hz))):
@@ -261,6 +249,7 @@ class _Drive:
             held=self._held,
             watchdog=self._watchdog,
             clipped=dict(self._clipped),
+            failures=dict(self._senses.failures),
         )
 
     @contextlib.contextmanager
@@ -268,27 +257,31 @@ class _Drive:
         """Turn what a policy or a driver raises into a reason to stop."""
         try:
             yield
-        except (PolicyFailedError, UnsafeActionError) as error:
+        except (PolicyFailedError, RobotFailedError, UnsafeActionError) as error:
             self._stop(str(error), fault=True)
         except DRIVER_ERRORS as error:
             self._stop(f"the robot failed: {type(error).__name__}: {error}", fault=True)
 
     def _tick(self, now: float) -> None:
-        observation = self._look()
+        observation = self._look(now)
         self._listen()
-        if not self._inference.busy and self._strategy.asks(self._plan, self._step):
-            self._inference.ask(observation, self._step)
-            self._asked = now
-        self._send(self._choose(now))
-        self._step += 1
+        if observation is None:
+            self._send(self._held_blind(now), now)
+        else:
+            if not self._inference.busy and self._strategy.asks(self._plan, self._step):
+                self._inference.ask(observation, self._step)
+                self._asked = now
+            self._send(self._choose(now), now)
+            self._step += 1
         if reason := self._until():
             self._stop(reason)
         elif 0 < self._config.seconds <= now + self._period - self._began:
             self._stop("its time was over")
 
-    def _look(self) -> Observation:
-        observation = look(self._robot.get_observation(), self._features, self._instruction)
-        self._state = observation[STATE]
+    def _look(self, now: float) -> Observation | None:
+        observation = self._senses.look(now)
+        if observation is not None:
+            self._state = observation[STATE]
         return observation
 
     def _fetch(self, timeout_s: float = 0.0) -> Timed | None:
@@ -327,7 +320,15 @@ class _Drive:
         self._holding = stale
         if now - self._moved > self._config.patience_s:
             self._stop(self._why_held(), fault=True)
-        return hold(self._features, self._last)
+        return hold(self._features, self._last, self._state)
+
+    def _held_blind(self, now: float) -> Array:
+        """Return the action that holds still while nothing is seen; then the plan goes on where it was."""
+        assert self._last is not None
+        self._held += 1
+        if now - self._moved > self._config.patience_s:
+            self._stop(self._why_held(), fault=True)
+        return hold(self._features, self._last, self._state)
 
     def _why_held(self) -> str:
         waited = f"the robot was held for {self._config.patience_s:g} s"
@@ -335,10 +336,16 @@ class _Drive:
             return f"{waited}: the policy never answered"
         return f"{waited}: the last answer came {self._delays[-1]:.0f} steps late, none of use since"
 
-    def _send(self, action: Array) -> None:
+    def _send(self, action: Array, now: float) -> None:
         """Send what the limits leave of an action."""
         assert self._last is not None
         allowed, cut = self._limits.applied(action, self._last, self._period)
-        sent = vector(self._robot.send_action(command(allowed, self._features)), self._features)
+        try:
+            said = self._robot.send_action(command(allowed, self._features))
+        except DRIVER_ERRORS as error:
+            self._patience.endure(error, now)
+            return
+        self._patience.over()
+        sent = vector(said, self._features)
         self._clipped.update(cut if np.allclose(sent, allowed, atol=1e-3) else (*cut, "driver"))
         self._last = sent

@@ -71,6 +71,8 @@ class RunReport:
     """How often the watchdog began to hold the robot."""
     clipped: Mapping[str, int]
     """What was cut off (``elbow_flex.pos range``, ``hand workspace``, ``driver``: by it) -> ticks."""
+    failures: Mapping[str, int]
+    """What the robot did not show or take, in the driver's words -> ticks, for which it was held."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists and dicts."""
@@ -92,4 +94,7 @@ class RunReport:
         if self.clipped:
             cut = ", ".join(f"{name} {ticks}" for name, ticks in self.clipped.items())
             lines.append(f"steps in which something was cut off: {cut}")
+        if self.failures:
+            failed = ", ".join(f"{what} {ticks}" for what, ticks in self.failures.items())
+            lines.append(f"steps in which the robot failed: {failed}")
         return "\n".join(lines)

@@ -180,10 +180,10 @@ class SimulatedRobot(Described):
 class ImaginedRobot(Described):
     """Be no robot at all: it is at once where it is told to be, and sees grey."""
 
-    def __init__(self, features: Features) -> None:
-        """Begin with every number at zero."""
+    def __init__(self, features: Features, state: Sequence[float] = ()) -> None:
+        """Begin in a state, ``[S]``; by default with every number at zero."""
         super().__init__(features)
-        self._state = dict.fromkeys(features.state_names, 0.0)
+        self._state = dict(zip(features.state_names, state or [0.0] * len(features.state), strict=True))
 
     def connect(self) -> None:
         """Do nothing, for there is nothing."""
@@ -206,14 +206,15 @@ class ImaginedRobot(Described):
 class DryRun:
     """See through a robot's eyes and tell what would be sent to it, but send nothing."""
 
-    def __init__(self, robot: Robot, tell: Callable[[str], None]) -> None:
+    def __init__(self, robot: Robot, tell: Callable[[str], None], *, imagined: bool = False) -> None:
         """Stand before a robot.
 
         Args:
             robot: whose cameras and joints to read.
             tell: what to do with each line, such as ``print``.
+            imagined: whether it may be moved all the same, since there is none.
         """
-        self._robot, self._tell = robot, tell
+        self._robot, self._tell, self._imagined = robot, tell, imagined
 
     @property
     def observation_features(self) -> Mapping[str, Any]:
@@ -236,8 +237,15 @@ class DryRun:
     def send_action(self, action: Mapping[str, float]) -> dict[str, float]:
         """Tell what would be sent, and return it."""
         self._tell("  ".join(f"{name} {number:.2f}" for name, number in action.items()))
-        return dict(action)
+        return self._robot.send_action(action) if self._imagined else dict(action)
 
     def disconnect(self) -> None:
         """Close the robot."""
         self._robot.disconnect()
+
+
+def is_imagined(robot: Robot) -> bool:
+    """Tell whether a robot has no cameras and motors of this world, which alone can break."""
+    if isinstance(robot, DryRun):
+        return is_imagined(robot._robot)
+    return isinstance(robot, SimulatedRobot | ImaginedRobot)

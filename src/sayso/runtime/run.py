@@ -10,13 +10,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from sayso.runtime.limits import SERVO_DEG_S, Point, limits_of
+from sayso.data.normalize import Stats
+from sayso.data.units import DEGREES, NORMALIZED, PERCENT, JointUnit, known_robot, our_name, with_units
+from sayso.runtime.limits import SERVO_DEG_S, Limits, Point, boundless, limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import RunReport
-from sayso.runtime.robot import DRIVER_ERRORS, DryRun, ImaginedRobot, SimulatedRobot
+from sayso.runtime.robot import DRIVER_ERRORS, DryRun, ImaginedRobot, SimulatedRobot, check_robot
+from sayso.runtime.standing import is_speed
 from sayso.runtime.stopping import Stop, on_key, on_signals
 from sayso.sim.scene import WORLD_OF
-from sayso.spec import Features, Policy, Robot, SaysoError, at_least, known, seeds
+from sayso.spec import STATE, Features, Policy, Robot, SaysoError, at_least, known, seeds
 from sayso.tasks.language import Intent, parse
 from sayso.tasks.scenes import objects_for, scenes_with
 from sayso.tasks.task import TASKS
@@ -59,6 +62,9 @@ class RunConfig(LoopConfig):
     """The opposite corner."""
     threads: int = 1
     """Threads of the policy; the loop needs a core of its own."""
+    units: JointUnit = ""
+    """Unit of the arm's joints, where the policy's recording named none: deg, normalized (-100 to 100) or
+    rad. By default it is seen from how far they go."""
     out: Path | None = None
     """File for the report, as JSON."""
 
@@ -87,17 +93,17 @@ def run(
     Raises:
         SaysoError: if the robot cannot be found, or does not fit the policy. Nothing has moved then.
     """
-    limits = limits_of(
-        features,
-        speed_deg_s=config.max_speed_deg_s,
-        low_m=config.workspace_low_m,
-        high_m=config.workspace_high_m,
-    )
-    robot, stop = make_robot(config, features, instruction, tell), Stop()
-    with connected(robot, tell):
+    if not instruction.strip():
+        raise SaysoError('the instruction is empty; say what to do, such as "put the can in the bowl"')
+    stats = demonstrated(policy)
+    features = _measured(features, stats, config.units, tell)
+    limits = _limits(features, stats, config, tell)
+    robot, stop = make_robot(config, features, instruction, tell, stats), Stop()
+    # Whoever interrupts while a robot is being connected or let go of must not leave it half open.
+    with on_signals(stop), connected(robot, tell):
         if isinstance(robot, SimulatedRobot):
             instruction = robot.instruction
-        with on_signals(stop), on_key(stop) as keys:
+        with on_key(stop) as keys:
             tell(f'"{instruction}"; {"any key" if keys else "Ctrl-C"} stops the robot')
             report = drive(
                 robot,
@@ -108,6 +114,8 @@ def run(
                 config=config,
                 stop=stop,
                 until=lambda: ending(robot),
+                stats=stats,
+                tell=tell,
             )
         tell(str(report))
         if isinstance(robot, SimulatedRobot) and (why := robot.why_not()):
@@ -118,6 +126,69 @@ def run(
     return report
 
 
+def demonstrated(policy: Policy) -> Mapping[str, Stats]:
+    """Return the statistics of what a policy learned from; empty if it does not tell."""
+    stats: Mapping[str, Stats] = getattr(policy, "stats", {})
+    return stats
+
+
+def _measured(
+    features: Features, stats: Mapping[str, Stats], joints: JointUnit, tell: Callable[[str], None]
+) -> Features:
+    """Return features with units, and tell what had to be assumed for them."""
+    found, said = with_units(features, stats, joints)
+    for line in said:
+        tell(line)
+    if joints and found == features:
+        named = ", ".join(f"{d.name} [{d.unit or 'unknown'}]" for d in features.action)
+        raise SaysoError(f"--units {joints} says nothing new of {named}; leave it out")
+    return found
+
+
+def _limits(
+    features: Features, stats: Mapping[str, Stats], config: RunConfig, tell: Callable[[str], None]
+) -> Limits:
+    if config.robot == "dry" and not stats and known_robot(features.robot_type) is None:
+        tell("no limits are known for this robot; a real one would be refused")
+        return boundless(features)
+    return limits_of(
+        features,
+        stats,
+        speed_deg_s=config.max_speed_deg_s,
+        low_m=config.workspace_low_m,
+        high_m=config.workspace_high_m,
+        tell=tell,
+    )
+
+
+def connect(robot: Robot, features: Features | None = None) -> None:
+    """Connect a robot, and let go of it again if that fails half-way or somebody interrupts it.
+
+    Args:
+        robot: whom.
+        features: of the policy that it must fit; None checks nothing.
+
+    Raises:
+        SaysoError: if it cannot be connected, or is not one that the policy knows.
+    """
+    with contextlib.ExitStack() as undo:
+        undo.callback(_let_go, robot)  # its motors may be open though its cameras are not
+        try:
+            robot.connect()
+            if features is not None:
+                check_robot(robot, features)
+        except SaysoError:
+            raise
+        except DRIVER_ERRORS as error:
+            raise SaysoError(f"the robot cannot be connected: {type(error).__name__}: {error}") from error
+        undo.pop_all()
+
+
+def _let_go(robot: Robot) -> None:
+    with contextlib.suppress(*DRIVER_ERRORS):
+        robot.disconnect()
+
+
 @contextlib.contextmanager
 def connected(robot: Robot, tell: Callable[[str], None] = print) -> Iterator[None]:
     """Connect a robot, and disconnect it whatever happens; tell if that fails, for the run is over.
@@ -125,14 +196,7 @@ def connected(robot: Robot, tell: Callable[[str], None] = print) -> Iterator[Non
     Raises:
         SaysoError: if it cannot be connected.
     """
-    try:
-        robot.connect()
-    except DRIVER_ERRORS as error:
-        with contextlib.suppress(*DRIVER_ERRORS):  # its motors may be open though its cameras are not
-            robot.disconnect()
-        if isinstance(error, SaysoError):
-            raise
-        raise SaysoError(f"the robot cannot be connected: {type(error).__name__}: {error}") from error
+    connect(robot)
     try:
         yield
     finally:
@@ -140,6 +204,9 @@ def connected(robot: Robot, tell: Callable[[str], None] = print) -> Iterator[Non
             robot.disconnect()
         except DRIVER_ERRORS as error:
             tell(f"the robot was not disconnected in good order: {type(error).__name__}: {error}")
+        except KeyboardInterrupt:  # half let go of: its motors may still be on
+            _let_go(robot)
+            raise
 
 
 def ending(robot: Robot) -> str:
@@ -152,30 +219,70 @@ def ending(robot: Robot) -> str:
 
 
 def make_robot(
-    config: RunConfig, features: Features, instruction: str, tell: Callable[[str], None] = print
+    config: RunConfig,
+    features: Features,
+    instruction: str,
+    tell: Callable[[str], None] = print,
+    stats: Mapping[str, Stats] | None = None,
 ) -> Robot:
     """Return the robot that a config names.
 
+    Args:
+        config: which robot.
+        features: of the policy, with units.
+        instruction: what is asked for, which the scene of a simulated robot must have.
+        tell: what to do with each line for the person who watches.
+        stats: of the demonstrations; a robot that does not exist begins where they usually were.
+
     Raises:
-        SaysoError: if what is needed to find it was not given, or LeRobot is not installed.
+        SaysoError: if what is needed to find it was not given, LeRobot is not installed, or the policy was
+            made for another robot or in another unit.
         NotUnderstoodError: if no scene of the simulation has what the instruction names.
     """
     robot: Robot
     match config.robot:
         case "dry":
-            return DryRun(ImaginedRobot(features), tell)
+            usual = stats[STATE].mean if stats and STATE in stats else ()
+            return DryRun(ImaginedRobot(features, usual), tell, imagined=True)
         case "sim":
             robot = simulated(features, instruction, config.seed, tell)
+            if robot.features.fps != features.fps:
+                tell(
+                    f"the policy learned at {features.fps} steps per second, the simulation has "
+                    f"{robot.features.fps}: motions are that much faster or slower"
+                )
         case "so101":
             from sayso.runtime.lerobot import so101
 
-            port = _given("port", config.port, "/dev/ttyACM0")
-            robot = so101(port, id=config.id, cameras=cameras_of(config.cameras), limp=config.limp)
+            port, looks = _given("port", config.port, "/dev/ttyACM0"), cameras_of(config.cameras)
+            unit = _joint_unit(features, "so101")
+            robot = so101(port, id=config.id, cameras=looks, limp=config.limp, degrees=unit == DEGREES)
         case "lekiwi":
             from sayso.runtime.lerobot import lekiwi
 
-            robot = lekiwi(_given("ip", config.ip, "192.168.1.20"), id=config.id)
+            ip, unit = _given("ip", config.ip, "192.168.1.20"), _joint_unit(features, "lekiwi")
+            robot = lekiwi(ip, id=config.id)
+            tell(f"its host must run with --robot.use_degrees={str(unit == DEGREES).lower()}")
     return DryRun(robot, tell) if config.dry_run else robot
+
+
+def _joint_unit(features: Features, robot: str) -> str:
+    """Return the unit in which a robot of LeRobot's must speak for a policy.
+
+    Raises:
+        SaysoError: if the policy was made for another robot, or the unit is none that it speaks.
+    """
+    learned_on = known_robot(features.robot_type)
+    if learned_on and learned_on.name != robot:
+        raise SaysoError(f"the policy was made for {features.robot_type!r}, which --robot {robot} is not")
+    units = {d.unit for d in features.action if d.unit != PERCENT and not is_speed(d)}
+    if len(units) == 1 and units <= {DEGREES, NORMALIZED}:
+        return units.pop()
+    given = ", ".join(sorted(unit or "unknown" for unit in units))
+    raise SaysoError(
+        f"a {robot} speaks of its joints in deg or normalized, but the policy's unit is {given}; train with "
+        "--units deg or --units normalized if that is what was recorded"
+    )
 
 
 def simulated(
@@ -194,7 +301,12 @@ def simulated(
         NotUnderstoodError: if the words mean nothing, or what is named is not there; it then says what is.
         SaysoError: if it all is as the words want it already, or cannot be done for want of room.
     """
-    name = WORLD_OF[known("simulated robot", features.robot_type, WORLD_OF)]
+    name = WORLD_OF[known("simulated robot", our_name(features.robot_type), WORLD_OF)]
+    if NORMALIZED in (d.unit for d in features.action):
+        raise SaysoError(
+            "the simulated robot speaks of its joints in degrees, the policy in per cent of a calibrated "
+            "range; --robot dry shows what it would do"
+        )
     intent = parse(instruction, families=TASKS[name].families)
     options = {"family": intent.family, "instruction": instruction, "objects": objects_for(intent)}
     world = World(name)

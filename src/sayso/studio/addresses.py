@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 
-from sayso.runtime.robot import DRIVER_ERRORS, check_robot
-from sayso.runtime.run import RunConfig, make_robot
+from sayso.data.units import our_name
+from sayso.runtime.run import RunConfig, connect, make_robot
 from sayso.spec import Features, Robot, SaysoError, known
 
 SIMULATION = "sim"
@@ -20,7 +19,7 @@ NEEDS = {
 
 def kinds_for(features: Features) -> tuple[str, ...]:
     """Return the kinds of robots that a policy could drive."""
-    return SIMULATION, "dry", *(kind for kind in NEEDS if kind == features.robot_type)
+    return SIMULATION, "dry", *(kind for kind in NEEDS if kind == our_name(features.robot_type))
 
 
 def connected_robot(address: str, features: Features, id: str, tell: Callable[[str], None]) -> Robot:
@@ -36,15 +35,7 @@ def connected_robot(address: str, features: Features, id: str, tell: Callable[[s
         SaysoError: if it cannot be found or connected, or is not one that the policy knows.
     """
     robot = make_robot(_read(address, features, id), features, "", tell)
-    try:
-        robot.connect()
-        check_robot(robot, features)
-    except DRIVER_ERRORS as error:
-        with contextlib.suppress(*DRIVER_ERRORS):  # its motors may be open though its cameras are not
-            robot.disconnect()
-        if isinstance(error, SaysoError):
-            raise
-        raise SaysoError(f"it cannot be connected: {type(error).__name__}: {error}") from error
+    connect(robot, features)
     return robot
 
 

@@ -1,0 +1,170 @@
+"""Say in which units the numbers of a recording are that names none: by its robot, by names and by range.
+
+LeRobot's recorder writes names without units, and its arms speak one of two: degrees, or -100 to 100 of the
+range they were calibrated in. Which one depends on a flag at recording, that is not written down either::
+
+    shoulder_pan.pos ... wrist_roll.pos   deg          where a joint went beyond 100, which only degrees do
+                                          normalized   where all stayed within, unless it is said otherwise
+    gripper.pos                           %            0 closed, 100 open
+    x.vel, y.vel, theta.vel               m/s, m/s, deg/s
+
+Source: https://github.com/huggingface/lerobot, ``src/lerobot/robots`` and ``MotorNormMode``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from sayso.data.normalize import Stats
+from sayso.spec import ACTION, STATE, Dimension, Features, SaysoError
+
+JointUnit = Literal["", "deg", "normalized", "rad"]
+DEGREES, NORMALIZED, RADIANS, PERCENT = "deg", "normalized", "rad", "%"
+JOINTS = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
+GRIPPER = "gripper"
+BASE: Mapping[str, str] = {"x.vel": "m/s", "y.vel": "m/s", "theta.vel": "deg/s"}
+PREFIXES = ("", "arm_", "left_", "right_", "left_arm_", "right_arm_", "main_", "left_main_", "right_main_")
+"""What stands before a joint's name: LeKiwi's, those of two arms, those of recordings before LeRobot 0.2."""
+NORMALIZED_TO = 100.0
+ROUNDING = 0.5
+"""How far beyond 100 a number may be that was cut there."""
+FARTHEST: Mapping[str, float] = {NORMALIZED: NORMALIZED_TO + ROUNDING, RADIANS: 4 * np.pi}
+"""How far from zero a joint can be in a unit; a wrist may turn twice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownRobot:
+    """Name one kind of robot, and the names under which recordings know it."""
+
+    name: str
+    aliases: tuple[str, ...]
+    prefixes: tuple[str, ...] = ("",)
+    """Of its joints' names, one for each arm."""
+    drives: bool = False
+    """Whether it has a base."""
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Return the name of each number -> its unit; that of joints is decided by a flag and empty here."""
+        joints = {f"{p}{j}.pos": PERCENT if j == GRIPPER else "" for p in self.prefixes for j in JOINTS}
+        return joints | (dict(BASE) if self.drives else {})
+
+
+ROBOTS = (
+    KnownRobot(name="so101", aliases=("so101_follower", "so_follower", "so100", "so100_follower", "so_arm")),
+    KnownRobot(name="lekiwi", aliases=("lekiwi_client",), prefixes=("arm_",), drives=True),
+    KnownRobot(name="koch", aliases=("koch_follower",)),
+    KnownRobot(name="omx", aliases=("omx_follower",)),
+    KnownRobot(
+        name="two so101",
+        aliases=("bi_so_follower", "bi_so100_follower", "bi_so101_follower", "bi_so100", "bi_so101"),
+        prefixes=("left_", "right_"),
+    ),
+    KnownRobot(name="two koch", aliases=("bi_koch_follower", "koch_bimanual"), prefixes=("left_", "right_")),
+    KnownRobot(name="two omx", aliases=("bi_omx_follower",), prefixes=("left_", "right_")),
+)
+"""Robots of LeRobot with the joints above. All others' units and limits come from their data."""
+
+
+def known_robot(robot_type: str) -> KnownRobot | None:
+    """Return the robot that a recording calls so; None if it is none of those in the table."""
+    return next((robot for robot in ROBOTS if robot_type in (robot.name, *robot.aliases)), None)
+
+
+def our_name(robot_type: str) -> str:
+    """Return what we call a robot: ``so_follower`` -> ``so101``. Unknown ones keep their name."""
+    robot = known_robot(robot_type)
+    return robot.name if robot else robot_type
+
+
+def joint_of(name: str) -> str:
+    """Return which joint of an arm a number is of: ``left_gripper.pos`` -> ``gripper``; empty of none."""
+    bare = name.removesuffix(".pos")
+    return next((joint for p in PREFIXES for joint in JOINTS if bare == p + joint), "")
+
+
+def with_units(
+    features: Features, stats: Mapping[str, Stats], joints: JointUnit = ""
+) -> tuple[Features, tuple[str, ...]]:
+    """Return features whose units are known as far as they can be, and what was assumed, and why.
+
+    Args:
+        features: as recorded. Units that are there already stay.
+        stats: of state and action, for the range of the joints.
+        joints: unit of the arm's joints, where it is known; empty decides by their range.
+
+    Raises:
+        SaysoError: if a joint goes further than it can in the unit that is said.
+    """
+    nameless = [d for d in (*features.state, *features.action) if not d.unit]
+    moving = {d.name for d in nameless if joint_of(d.name) not in ("", GRIPPER)}
+    if joints:  # then it is also said of arms that nobody knows
+        moving |= {d.name for d in nameless if d.name.endswith(".pos") and joint_of(d.name) != GRIPPER}
+    unit, said = _joint_unit(features, stats, moving, joints)
+    grips = {d.name for d in nameless if joint_of(d.name) == GRIPPER}
+    opening = _widest(features, stats, grips)
+    if opening and abs(opening[1]) > NORMALIZED_TO + ROUNDING:  # then it is a joint like the others
+        moving |= grips
+
+    def resolved(dimensions: Iterable[Dimension]) -> tuple[Dimension, ...]:
+        return tuple(
+            d if d.unit else dataclasses.replace(d, unit=_unit(d.name, unit if d.name in moving else ""))
+            for d in dimensions
+        )
+
+    return (
+        dataclasses.replace(features, state=resolved(features.state), action=resolved(features.action)),
+        said,
+    )
+
+
+def _unit(name: str, joints: str) -> str:
+    """Return the unit of a number by its name."""
+    return joints or BASE.get(name, PERCENT if joint_of(name) == GRIPPER else "")
+
+
+def _joint_unit(
+    features: Features, stats: Mapping[str, Stats], moving: set[str], said: JointUnit
+) -> tuple[JointUnit, tuple[str, ...]]:
+    """Return the unit of the moving joints, and why, where that was not said.
+
+    Raises:
+        SaysoError: if what was said cannot be.
+    """
+    widest = _widest(features, stats, moving)
+    if said or widest is None:
+        if widest and abs(widest[1]) > FARTHEST.get(said, np.inf):
+            raise SaysoError(
+                f"the joints cannot be in {said!r}: {widest[0]} goes to {widest[1]:.1f}, which is beyond "
+                f"{FARTHEST[said]:g}"
+            )
+        return said, ()
+    if features.points:
+        return "deg", ("The recording names no units. Its joints are in degrees: it has sayso's own labels.",)
+    name, most = widest
+    if abs(most) > NORMALIZED_TO + ROUNDING:
+        why = f"{name} goes to {most:.1f}, beyond the 100 at which LeRobot's other unit ends"
+        return "deg", (f"The recording names no units. Its joints are taken to be in degrees: {why}.",)
+    why = f"none of them leaves -100..100, {name} comes nearest with {most:.1f}"
+    return "normalized", (
+        "The recording names no units. Its joints are taken to be in per cent of the calibrated range, -100 "
+        f"to 100: {why}. If they are degrees, train with --units deg.",
+    )
+
+
+def _widest(features: Features, stats: Mapping[str, Stats], names: set[str]) -> tuple[str, float] | None:
+    """Return which of the named numbers went furthest from zero in state or action, and how far."""
+    found = [
+        (d.name, float(extreme))
+        for key, dimensions in ((STATE, features.state), (ACTION, features.action))
+        if key in stats
+        for d, low, high in zip(dimensions, stats[key].min, stats[key].max, strict=True)
+        for extreme in (low, high)
+        if d.name in names and np.isfinite(extreme)
+    ]
+    return max(found, key=lambda one: abs(one[1])) if found else None
