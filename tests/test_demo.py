@@ -14,10 +14,11 @@ from rich.console import Console
 
 from sayso.data.normalize import Stats
 from sayso.data.video import decode_video
-from sayso.demo import DemoConfig, Demonstration, demo
+from sayso.demo import SHOWN, DemoConfig, Demonstration, at_terminal, demo
 from sayso.models.checkpoint import CheckpointError, save
 from sayso.models.table import build
-from sayso.spec import ACTION, STATE, Chunk, FeatureMismatchError, Observation
+from sayso.planner import BROKEN_OFF
+from sayso.spec import ACTION, STATE, Chunk, FeatureMismatchError, Observation, SaysoError
 from sayso.tasks.plan import Splitter, split
 from sayso.tasks.world import make_world
 from small_rooms import SpotRoom
@@ -76,6 +77,47 @@ def test_a_failure_is_told_with_the_condition_that_did_not_hold_and_is_no_crash(
     assert not report.success and [step.reason for step in report.steps] == ["asked", "again"]
     assert show.text.getvalue().count("failure (at_spot NO, slow yes)") == 2
     assert not show.demonstration.crashed
+
+
+class Interrupts(Still):
+    """Have somebody press Ctrl-C at the third question."""
+
+    asked = 0
+
+    def act(self, observation: Observation) -> Chunk:
+        self.asked += 1
+        if self.asked == 3:
+            raise KeyboardInterrupt
+        return super().act(observation)
+
+
+def test_after_ctrl_c_the_planner_knows_that_it_does_not_know_where_the_robot_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show = Show(tmp_path, Interrupts())
+    text = show.hear(monkeypatch, f"put the {next(iter(show.room.spots))} block in the tray", "scene")
+    assert "Stopped." in text and text.count("In this room") == 2, "the prompt goes on"
+    assert show.demonstration._last is BROKEN_OFF
+
+
+def test_a_prompt_without_anybody_to_type_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert not at_terminal()
+    Show(tmp_path).demonstration.prompt()
+
+
+def test_a_film_that_cannot_be_written_costs_no_demonstration(tmp_path: Path) -> None:
+    (tmp_path / "films").write_text("a file")
+    show = Show(tmp_path / "films")
+    assert show.demonstration.run(1)[0].success
+    assert "no film: " in show.text.getvalue() and "cannot be written" in show.text.getvalue()
+
+
+def test_the_scene_that_is_shown_first_was_chosen_and_another_can_be_asked_for() -> None:
+    assert DemoConfig().scene == SHOWN["home"] and DemoConfig(seed=0).scene == 0
+    for bad in ({"seed": -1}, {"instructions": -1}, {"threads": 0}):
+        with pytest.raises(SaysoError, match=f"{next(iter(bad))} is "):
+            DemoConfig(**bad)
 
 
 def test_a_crash_is_told_as_a_crash_and_not_tried_again(tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ def test_what_fell_off_the_table_is_told_so(worlds):
     assert bring(worlds["tabletop"], task.object_name, [0.9, 0.9, 0.1]) == "it fell off the table"
     task = begin(worlds["home"], "put", "in")
     assert bring(worlds["home"], task.object_name, [0.2, 0.6, 0.05]) == "it fell off the table"
+    worlds["home"].instruct(task.instruction)
+    assert worlds["home"].why_not() == "it lies on the floor"
 
 
 def test_what_lies_beside_its_place_is_told_so(worlds):

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
 import numpy as np
 import pytest
 
 from sayso import spec
 from sayso.tasks.kinds import Place, Thing
-from sayso.tasks.language import NotUnderstoodError, examples, plain
+from sayso.tasks.language import NotUnderstoodError, plain
 from sayso.tasks.plan import (
     CLOSERS,
     CONNECTIVES,
     MAX_PIECES,
     OPENERS,
-    EndpointError,
-    LanguageModelSplitter,
     join,
     split,
 )
@@ -242,114 +235,3 @@ def test_endless_instructions_are_refused_at_once() -> None:
 def test_only_the_given_families_are_planned() -> None:
     with pytest.raises(NotUnderstoodError, match="open the drawer"):
         split("open the drawer, then come to me", SCENE, families=["goto"])
-
-
-class Endpoint(HTTPServer):
-    """Answer every chat completion with the same body, and keep what was asked."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.status, self.body = 200, b""
-        self.asked: dict[str, object] = {}
-        self.path, self.authorization = "", ""
-        self.url = f"http://127.0.0.1:{self.server_port}/v1"
-
-    def say(self, text: str) -> None:
-        self.body = json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        endpoint = self.server
-        assert isinstance(endpoint, Endpoint)
-        endpoint.path, endpoint.authorization = self.path, self.headers.get("Authorization", "")
-        endpoint.asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(endpoint.status)
-        self.end_headers()
-        self.wfile.write(endpoint.body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet."""
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    server = Endpoint()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_language_model_divides_free_form_text(endpoint: Endpoint) -> None:
-    endpoint.say("1. open the drawer\n\n2. put the blue mug in the drawer\n- close the drawer\n")
-    splitter = LanguageModelSplitter(base_url=endpoint.url, model="tiny", api_key="secret")
-    text = "could somebody tidy away that mug where nobody sees it?"
-    steps = splitter(text, SCENE)
-    assert [plain(intent) for intent in steps] == [
-        "open the drawer",
-        "put the blue mug in the drawer",
-        "close the drawer",
-    ]
-    assert (endpoint.path, endpoint.authorization) == ("/v1/chat/completions", "Bearer secret")
-    assert endpoint.asked["model"] == "tiny"
-    system, user = endpoint.asked["messages"]  # type: ignore[misc]
-    assert user == {"role": "user", "content": text}
-    assert all(example in system["content"] for example in examples(SCENE))
-    assert all(thing.name in system["content"] for thing in SCENE)
-
-
-def test_the_key_is_not_shown() -> None:
-    assert "secret" not in repr(LanguageModelSplitter(base_url="http://a", model="m", api_key="secret"))
-
-
-def test_every_line_of_a_language_model_must_be_understood(endpoint: Endpoint) -> None:
-    splitter = LanguageModelSplitter(base_url=endpoint.url, model="tiny")
-    endpoint.say("open the drawer\nboil some water")
-    with pytest.raises(NotUnderstoodError, match=r"said \"boil some water\".*'boil'"):
-        splitter("make tea", SCENE)
-    assert endpoint.authorization == ""
-    endpoint.say("put the purple block in the blue tray")
-    with pytest.raises(NotUnderstoodError, match="There is no purple block here"):
-        splitter("tidy up", SCENE)
-    endpoint.say("\n")
-    with pytest.raises(NotUnderstoodError, match="nothing to do in 'sing'"):
-        splitter("sing", SCENE)
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "reason"),
-    [
-        (200, b"<html>hello</html>", "not that of a chat completion: '<html>hello"),
-        (200, b'{"choices": []}', "not that of a chat completion"),
-        (200, b'{"choices": [{"message": {"content": null}}]}', "no text but None"),
-        (401, b"no such key", "answered 401 .*no such key"),
-    ],
-)
-def test_a_bad_answer_is_reported(endpoint: Endpoint, status: int, body: bytes, reason: str) -> None:
-    endpoint.status, endpoint.body = status, body
-    with pytest.raises(EndpointError, match=reason):
-        LanguageModelSplitter(base_url=endpoint.url, model="tiny")("open the drawer", SCENE)
-
-
-def test_a_dead_endpoint_is_reported() -> None:
-    with HTTPServer(("127.0.0.1", 0), _Handler) as server:
-        url = f"http://127.0.0.1:{server.server_port}/v1"
-    with pytest.raises(EndpointError, match=r"cannot reach a language model at .*refused"):
-        LanguageModelSplitter(base_url=url, model="tiny")("open the drawer", SCENE)
-
-
-def test_a_silent_endpoint_is_given_up() -> None:
-    with HTTPServer(("127.0.0.1", 0), _Handler) as server:  # listens, but never answers
-        splitter = LanguageModelSplitter(
-            base_url=f"http://127.0.0.1:{server.server_port}", model="tiny", timeout_s=0.1
-        )
-        with pytest.raises(EndpointError, match="timed out"):
-            splitter("open the drawer", SCENE)
-
-
-def test_an_address_must_be_of_the_web() -> None:
-    with pytest.raises(EndpointError, match="http://"):
-        LanguageModelSplitter(base_url="file:///etc", model="tiny")

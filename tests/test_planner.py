@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from sayso.planner import Report, carry_out, errands, needs
+from sayso.planner import BROKEN_OFF, Report, carry_out, errands, needs
 from sayso.spec import STATE, Chunk, Episode, Outcome
 from sayso.tasks.kinds import MOVABLE, Place, Thing
 from sayso.tasks.language import Intent, NotUnderstoodError, plain
@@ -154,6 +154,21 @@ def test_what_was_done_before_decides_what_is_needed(home):
     acts = Acts()
     carry_out(home, Idle(), f"bring me the {one.name}", SEED, act=acts, last=bring(other))
     assert acts.said == ["drive to the table", f"bring me the {one.name}"]
+
+
+def test_where_a_step_that_was_broken_off_left_the_robot_is_read_not_assumed(home):
+    one, _ = begin(home, "drawer", "open")
+    home.simulation.place_robot((0.6, 1.0, 0.0))
+    assert needs(home, bring(one), BROKEN_OFF) == [BACK]
+    assert needs(home, bring(one), BACK) == [], "a drive back that came to its end is believed"
+    home.simulation.place_robot((0.0, 0.0, 0.0))
+    assert needs(home, bring(one), BROKEN_OFF) == []
+
+
+def test_only_a_step_that_succeeded_says_where_the_robot_is(home):
+    begin(home, "drawer", "open")
+    assert carry_out(home, Idle(), "go to the sofa", SEED, act=Acts()).last.place.kind == "sofa"
+    assert carry_out(home, Idle(), "go to the sofa", SEED, act=Acts(NO, NO, NO)).last is BROKEN_OFF
 
 
 def test_a_step_that_fails_is_tried_again_after_what_that_needs(home):

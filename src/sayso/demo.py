@@ -38,8 +38,9 @@ from sayso.spec import (
     known,
     seeds,
 )
+from sayso.tasks.endpoint import EndpointError, LanguageModelSplitter
 from sayso.tasks.language import Intent, NotUnderstoodError, abilities, things
-from sayso.tasks.plan import EndpointError, LanguageModelSplitter, Splitter, split
+from sayso.tasks.plan import Splitter, split
 from sayso.tasks.task import say
 
 if TYPE_CHECKING:
@@ -323,7 +324,7 @@ class Demonstration:
         slug = re.sub(r"\W+", "-", episode.instruction.lower())[:60].strip("-")
         fps = self.world.features.fps // FILM_EVERY
         path = self.films / f"{self._told}-{slug}.mp4"
-        remark = "success" if episode.success else episode.why or str(episode.outcome)
+        remark = f"{episode.outcome}: {episode.why}".removesuffix(": ")
         try:
             write_film(path, onlooker.film, fps, remark=remark)
         except OSError as error:

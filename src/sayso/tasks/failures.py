@@ -81,7 +81,10 @@ def _not_left(task: Task, missing: list[str]) -> str:
 def _not_placed(task: Task, simulation: Simulation, began: Mapping[str, Vector], taken: str) -> str:
     name, pushing = task.object_name, task.family == "push"
     now, lifted = simulation.position(name), simulation.highest(name) >= LIFTED_M
+    fallen = now[2] < (TABLE_HEIGHT_M if simulation.kind.mobile else 0.0) - BELOW_M
     if not lifted and float(np.linalg.norm(now - began[name])) < MOVED_M:
+        if fallen:
+            return "it lies on the floor"
         if taken not in ("", name):
             return f"it {'pushed' if pushing else 'took'} the {taken} instead"
         return f"it was never {'pushed' if pushing else 'picked up'}"
@@ -89,7 +92,7 @@ def _not_placed(task: Task, simulation: Simulation, began: Mapping[str, Vector],
         return f"the hand still holds it, {_length(max(0.0, _gap_m(task, simulation)))} from {_place(task)}"
     if other := _elsewhere(task, simulation):
         return f"it is in the {other}, not {_preposition(task)} {_place(task)}"
-    if now[2] < (TABLE_HEIGHT_M if simulation.kind.mobile else 0.0) - BELOW_M:
+    if fallen:
         return "it was dropped on the floor" if lifted and simulation.kind.mobile else "it fell off the table"
     if not lifted and not pushing:
         return "it was pushed about, but never picked up"

@@ -4,27 +4,20 @@
         --split--> put red block in tray | open drawer | come to me        (three intents)
         <--join---
 
-`split` needs nothing but the grammar. `LanguageModelSplitter` hands free-form text to a language model and
-believes only those of its lines that the grammar understands.
+`split` needs nothing but the grammar; `endpoint` asks a language model where that is not enough.
 """
 
 from __future__ import annotations
 
-import http.client
-import json
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
-from sayso.spec import SaysoError
 from sayso.tasks.kinds import KINDS, MOVABLE, Thing, Words
-from sayso.tasks.language import NotUnderstoodError, abilities, clause, draw, examples, parse, plain
+from sayso.tasks.language import NotUnderstoodError, abilities, clause, draw, plain
 from sayso.tasks.parser import understand
 from sayso.tasks.vocabulary import Intent
 
@@ -230,96 +223,3 @@ def split(
     else:
         reason = search.refusal()
     raise NotUnderstoodError(f"{reason} {abilities(scene, families)}")
-
-
-class EndpointError(SaysoError):
-    """Report that a language model could not be asked, or that its answer is none."""
-
-
-MAX_ANSWER_BYTES = 1_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class LanguageModelSplitter:
-    """Divide free-form text with a language model behind an OpenAI-compatible endpoint; a `Splitter`."""
-
-    base_url: str
-    """Such as ``http://localhost:8000/v1``; "/chat/completions" is added."""
-    model: str
-    api_key: str = field(default="", repr=False)
-    timeout_s: float = 30.0
-
-    def __post_init__(self) -> None:
-        """Refuse addresses that are not of the web."""
-        if not self.base_url.startswith(("http://", "https://")):
-            raise EndpointError(f"base_url must begin with http:// or https://, but is {self.base_url!r}")
-
-    def __call__(
-        self, text: str, known: Iterable[Thing] | None = None, families: Collection[str] | None = None
-    ) -> tuple[Intent, ...]:
-        """Return the intents of the lines that the model answers with, every one of which must be understood.
-
-        Raises:
-            EndpointError: if the endpoint cannot be reached, fails, or does not answer as it should.
-            NotUnderstoodError: if the answer has no lines, or one that the grammar refuses.
-        """
-        scene = None if known is None else tuple(known)
-        lines = _lines(self._ask(_prompt(scene, families), text))
-        if not lines:
-            raise NotUnderstoodError(f"The language model found nothing to do in {text!r}.")
-        intents = []
-        for line in lines:
-            try:
-                intents.append(parse(line, scene, families))
-            except NotUnderstoodError as error:
-                raise NotUnderstoodError(f'The language model said "{line}". {error}') from None
-        return tuple(intents)
-
-    def _ask(self, system: str, text: str) -> str:
-        messages = [{"role": "system", "content": system}, {"role": "user", "content": text}]
-        request = urllib.request.Request(
-            f"{self.base_url.rstrip('/')}/chat/completions",
-            data=json.dumps({"model": self.model, "messages": messages, "temperature": 0}).encode(),
-            headers={"Content-Type": "application/json"}
-            | ({"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}),
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=self.timeout_s) as response:
-                return _content(response.read(MAX_ANSWER_BYTES))
-        except urllib.error.HTTPError as error:
-            body = error.read(300).decode(errors="replace")
-            raise EndpointError(f"{self.base_url} answered {error.code} {error.reason}: {body}") from error
-        except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", error)
-            raise EndpointError(
-                f"cannot reach a language model at {self.base_url}: {reason}; is it running? "
-                "Without one, instructions are divided by the grammar"
-            ) from error
-
-
-def _prompt(scene: tuple[Thing, ...] | None, families: Collection[str] | None) -> str:
-    listing = "\n".join(examples(scene, families))
-    names = "" if scene is None else f"These things are there: {', '.join(thing.name for thing in scene)}.\n"
-    return (
-        "You divide what a person asks of a household robot into steps. The robot understands only sentences "
-        f"of these forms, with other things in them:\n{listing}\n{names}"
-        "Answer with one such sentence per line, in the order in which to do them, and with nothing else. "
-        "Name things in full; never say 'it'. Leave out nothing that is asked."
-    )
-
-
-def _content(body: bytes) -> str:
-    try:
-        content = json.loads(body)["choices"][0]["message"]["content"]
-    except (ValueError, LookupError, TypeError) as error:
-        start = body[:200].decode(errors="replace")
-        raise EndpointError(f"the answer is not that of a chat completion: {start!r}") from error
-    if not isinstance(content, str):
-        raise EndpointError(f"the answer holds no text but {content!r}")
-    return content
-
-
-def _lines(answer: str) -> list[str]:
-    """Return the lines of an answer without numbers, bullets and blank ones."""
-    stripped = (re.sub(r"^\s*(?:\d+[.)]|[-*\u2022])\s*", "", line).strip() for line in answer.splitlines())
-    return [line for line in stripped if line]
