@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sayso.runtime.stopping import Stop, on_signals
-from sayso.spec import Features, Policy, SaysoError
+from sayso.spec import Features, Policy, SaysoError, at_least
 from sayso.studio.session import Session, SessionConfig
 
 PERIOD_S = 0.04
@@ -26,11 +26,16 @@ class StudioConfig(SessionConfig):
     host: str = "127.0.0.1"
     """Address to listen on. Whoever reaches it can move the robot: there is no password."""
     port: int = 8080
-    """Port to listen on; the next free one if it is taken."""
+    """Port to listen on; the next free one if it is taken, any if 0."""
     threads: int = 1
     """Threads of the policy; the loop needs a core of its own."""
     browser: bool = False
     """Open the page in a browser."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        super().__post_init__()
+        at_least(self, port=0, threads=1, seed=0)
 
     @property
     def subject(self) -> str:

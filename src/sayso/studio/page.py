@@ -21,6 +21,7 @@ from sayso.studio.markup import STYLE, status, timing
 from sayso.studio.rooms import SUGGESTIONS
 from sayso.studio.session import MAX_DELAY_S, Session
 from sayso.studio.view import View
+from sayso.studio.visitors import free_port, strangers_turned_away
 
 PICTURES_S = 0.09
 """How often pictures are sent, at most: they are most of what is sent."""
@@ -41,8 +42,14 @@ PAPER = np.full((128, 192, 3), 128, np.uint8)
 
 
 def serve(host: str, port: int, world: str) -> viser.ViserServer:
-    """Return a server at a port, or at the next that is free, with an empty page."""
-    with contextlib.redirect_stdout(io.StringIO()):  # it would announce itself in a frame of its own
+    """Return a server at a port, or at the next that is free, with an empty page.
+
+    Raises:
+        SaysoError: if there is no such address or port.
+    """
+    port = free_port(host, port)
+    # It would announce itself in a frame of its own.
+    with contextlib.redirect_stdout(io.StringIO()), strangers_turned_away(host):
         server = viser.ViserServer(host=host, port=port, label="sayso studio", verbose=False)
     eye, target = EYES[known("world", world, EYES)]
     server.initial_camera.position, server.initial_camera.look_at = eye, target
