@@ -18,6 +18,7 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 
 ROWS = [
     {"spec"},
+    {"refusals"},
     {
         "cache",
         "geometry",
@@ -27,7 +28,6 @@ ROWS = [
         "pool",
         "provenance",
         "flags",
-        "refusals",
         "statistics",
     },
     {"sim", "data"},
@@ -41,7 +41,6 @@ ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 INSIDE_A_ROW = {
     *(
         ("provenance", "pool"),
-        ("pool", "refusals"),
         ("evaluate", "rollout"),
         ("evaluate", "report"),
         ("planner", "rollout"),

@@ -100,7 +100,7 @@ def test_an_unknown_verb_is_refused_in_one_line_with_the_nearest_one():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["show", "nowhere"], "nowhere holds no finished dataset"),
+        (["show", "nowhere"], "there is no folder nowhere"),
         (["eval", "nowhere", "--world", "home"], "there is no checkpoint in 'nowhere'"),
         (["eval", "expert", "--world", "home", "--episodes", "0"], "--episodes is 0, but must be at least 1"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import json
 import os
 import shlex
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from sayso import cli, measure
 from sayso.refusals import in_one_sentence
+from sayso.report import training_of
 from sayso.spec import Dimension, FeatureMismatchError, Features, SaysoError, check_fits, differences
 
 SRC = Path(__file__).parents[1] / "src"
@@ -120,7 +122,7 @@ WRONG = {
     "eval nowhere --world home": "nowhere",
     "eval file --world home": "file",
     "eval file/below --world home": "file",
-    "show nowhere": "nowhere holds no finished dataset",
+    "show nowhere": "there is no folder nowhere",
     "show file": "file",
     "show file/below": "file",
     "export nowhere": "nowhere",
@@ -227,3 +229,40 @@ def test_the_same_names_in_another_order_do_not_fit():
     one = Features(robot_type="point", fps=10, state=ends, action=ends, cameras={})
     turned = dataclasses.replace(one, state=ends[::-1])
     assert differences(one, turned, "a", "b") == ["state has another order in b: y, x"]
+
+
+SMALL_DISK = """
+import resource, sys
+from sayso import cli, rollout
+from small_worlds import named_world
+rollout.packaged_world = named_world
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+few = ["--families", "go", "--episodes", "12", "--workers", "1"]
+sys.exit(cli.main(["eval", "expert", "--world", "spots", *few, "--out", sys.argv[2]]))
+"""
+
+
+def test_an_evaluation_that_finds_no_room_says_so_and_loses_nothing(tmp_path):
+    """A limit on the size of files stands for a full disk: the same errors, at the same places."""
+    out = tmp_path / "report.json"
+    path = os.pathsep.join([str(Path(__file__).parent), str(SRC)])
+
+    def measure_with(room: int) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", SMALL_DISK, str(room), str(out)]
+        return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
+
+    full = measure_with(3000)
+    assert full.returncode == cli.EXIT_REFUSED and "Traceback" not in full.stderr
+    assert "report.episodes.jsonl: file too large. " in full.stderr
+    kept = len((tmp_path / "report.episodes.jsonl").read_bytes().splitlines()) - 2
+    assert kept > 1 and not out.exists()
+    done = measure_with(10**6)
+    assert done.returncode == 0 and f"{kept}/12" not in done.stderr
+    assert len(json.loads(out.read_text())["episodes"]) == 12
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"training": 3}', '{"training": {"seeds": 3}}'])
+def test_a_damaged_account_of_a_training_is_named(content, tmp_path):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(SaysoError, match=r"config\.json .*damaged"):
+        training_of(tmp_path)

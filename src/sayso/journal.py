@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sayso.refusals import naming
 from sayso.spec import Episode, Outcome, SaysoError
 
 
@@ -56,7 +57,7 @@ class Journal:
     def enter(self, episode: Episode) -> None:
         """Write an episode down, unless it says nothing: what crashed is tried again."""
         if episode.outcome is not Outcome.INVALID:
-            with self.path.open("a") as file:
+            with naming(self.path), self.path.open("a") as file:
                 file.write(_line("episode", to_json(episode)))
 
     def close(self) -> None:
@@ -70,8 +71,9 @@ class Journal:
             self.damage = f"{self.path} could not be read and is now {kept}; the evaluation begins anew"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(f".{self.path.name}.partial")
-        partial.write_text(_line("evaluation", {"asked": self._asked, "provenance": self.provenance}))
-        partial.replace(self.path)
+        with naming(self.path):
+            partial.write_text(_line("evaluation", {"asked": self._asked, "provenance": self.provenance}))
+            partial.replace(self.path)
 
 
 def to_json(episode: Episode) -> dict[str, Any]:

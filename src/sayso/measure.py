@@ -63,6 +63,8 @@ def evaluate_policy(subject: str, config: EvalConfig) -> int:
     Returns:
         The exit code: 0 if every rate was measured, 1 if one is void, 130 if the evaluation was interrupted.
     """
+    if config.films and config.films.exists() and not config.films.is_dir():
+        raise SaysoError(f"{config.films} is a file; name a folder for the films")
     training = subjects.learned_from(subject)
     make_world = partial(rollout.packaged_world, config.world)
     families = rollout.chosen_families(rollout.offer_of(make_world), config.families)

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from sayso.pool import cores
+from sayso.refusals import naming
+from sayso.spec import SaysoError
 
 PACKAGES = ("sayso", "numpy", "mujoco", "gymnasium", "torch", "av", "pyarrow")
 
@@ -48,8 +50,9 @@ def write_json(path: Path, facts: Mapping[str, Any]) -> Path:
     partial = path.with_name(f".{path.name}.partial")
     text = json.dumps(facts, indent=1, allow_nan=False) + "\n"
     try:
-        partial.write_text(text, encoding="utf-8")
-        return partial.replace(path)
+        with naming(path):
+            partial.write_text(text, encoding="utf-8")
+            return partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)
         raise
@@ -118,11 +121,15 @@ def training_facts(policy: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if there is no such checkpoint.
+        SaysoError: if the file is damaged.
     """
     config = policy / "config.json"
     if not config.is_file():
         raise FileNotFoundError(f"there is no checkpoint in {str(policy)!r}: {config.name} is missing")
-    return dict(json.loads(config.read_text()).get("training", {}))
+    try:
+        return dict(json.loads(config.read_text(encoding="utf-8")).get("training") or {})
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise SaysoError(f"{config} is damaged ({error}): fetch it again from where it came from") from error
 
 
 def machine() -> dict[str, Any]:

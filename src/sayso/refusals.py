@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from sayso.spec import SaysoError, UnknownNameError
 
@@ -13,6 +15,7 @@ REMEDIES: Mapping[int, str] = {
     "command again; what was finished is kept",
     errno.EDQUOT: "Your share of the disk is full: make room or name a place on another disk, then give the "
     "same command again; what was finished is kept",
+    errno.EFBIG: "It would be larger than this account may write: see `ulimit -f`, or name another place",
     errno.EACCES: "Give yourself the right to it, or name another place",
     errno.EPERM: "Give yourself the right to it, or name another place",
     errno.EROFS: "Nothing can be written on that disk: name another place",
@@ -46,6 +49,17 @@ def in_one_sentence(error: OSError | MemoryError) -> str:
     what = error.strerror[0].lower() + error.strerror[1:]
     remedy = REMEDIES.get(error.errno, "")
     return ": ".join([*(" to ".join(where),) * bool(where), what]) + (f". {remedy}" if remedy else "")
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the disk say which file it is about: one that comes from writing does not know."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def refuse_unknown_renderer() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sayso.journal import to_json
 from sayso.provenance import training_facts, write_json
-from sayso.spec import Episode, Outcome
+from sayso.spec import Episode, Outcome, SaysoError
 from sayso.statistics import Interval, Tally, tally
 
 NOTHING = Interval(math.nan, math.nan, math.nan)
@@ -32,10 +32,16 @@ def training_of(checkpoint: Path) -> Training:
 
     Raises:
         FileNotFoundError: if there is no such checkpoint.
+        SaysoError: if what it says is no account of a training.
     """
     facts = training_facts(checkpoint)
-    seeds = tuple((int(first), int(last)) for first, last in facts.get("seeds", ()))
-    return Training(datasets=facts.get("datasets", {}), seeds=seeds)
+    try:
+        seeds = tuple((int(first), int(last)) for first, last in facts.get("seeds", ()))
+        return Training(datasets=dict(facts.get("datasets", {})), seeds=seeds)
+    except (ValueError, TypeError) as error:
+        raise SaysoError(
+            f"{checkpoint / 'config.json'} is damaged where it tells of training ({error}): fetch it again"
+        ) from error
 
 
 @dataclass(frozen=True, kw_only=True)
