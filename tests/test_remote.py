@@ -14,13 +14,14 @@ from websockets.sync.server import serve
 
 from contracts.policy_contract import PolicyContract
 from sayso import cli, rollout, subject
+from sayso.data.normalize import Stats
 from sayso.rollout import rollout as roll
 from sayso.runtime.limits import Limits
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.remote import RemoteError, RemotePolicy, Renamed
 from sayso.runtime.robot import ImaginedRobot
 from sayso.runtime.wire import pack, unpack
-from sayso.spec import STATE, TASK, Chunk, NotFiniteError, Outcome, Policy, SaysoError, image_key
+from sayso.spec import ACTION, STATE, TASK, Chunk, NotFiniteError, Outcome, Policy, SaysoError, image_key
 from small_servers import Breaking, look, served, served_by_a_process
 from small_worlds import FEATURES, SpotWorld, named_world
 
@@ -315,6 +316,9 @@ def test_the_traceback_of_an_openpi_server_is_passed_on_and_it_is_asked_again():
         ({"actions": [1, 2]}, RemoteError, "sent list of length 2 beside nothing"),
         ({"actions": np.zeros((1, 4, 2))}, RemoteError, r"sent float64 \[1, 4, 2\]"),
         ([1], RemoteError, "sent list of length 1 and not a map"),
+        ({"actions": np.ones((4, 2), bool)}, RemoteError, r"in floats, but its actions are bool \[4, 2\]"),
+        ({"actions": np.ones((4, 2), int)}, RemoteError, r"floats, but its actions are int64 \[4, 2\]"),
+        ({"actions": np.zeros((320_000, 2))}, RemoteError, "320000 actions instead of 4096 at most"),
         ({"actions": np.full((4, 2), np.nan)}, NotFiniteError, "not finite"),
         ({"actions": np.full((4, 2), 1e300)}, NotFiniteError, "not finite"),
     ],
@@ -326,6 +330,75 @@ def test_an_answer_that_is_none_is_an_error_in_words(answer, error, words):
         pytest.raises(error, match=words),
     ):
         policy.act(look())
+
+
+@pytest.mark.parametrize("rows", [1, 15, 17, 320_000])
+def test_a_server_of_ours_that_answers_with_another_chunk_than_it_announced_is_refused(rows):
+    metadata = {"server": "sayso", "features": FEATURES.to_json(), "chunk": 16}
+    answer = {"actions": np.zeros((rows, 2), np.float32)}
+    with (
+        openpi_server(lambda _: answer, metadata) as (url, _),
+        RemotePolicy(url) as policy,
+        pytest.raises(RemoteError, match=f"answered with {rows} actions instead of the 16 it announced"),
+    ):
+        policy.act(look())
+
+
+@contextmanager
+def talking_server(converse):
+    """Serve conversations of another kind."""
+    with serve(converse, "127.0.0.1", 0, compression=None) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.02])
+def test_a_second_answer_to_one_question_is_never_taken_for_that_to_the_next(pause_s):
+    def twice(connection):
+        connection.send(pack({}))
+        for message in connection:
+            answer = pack({"actions": np.full((2, 2), unpack(message)[STATE][0], np.float32)})
+            connection.send(answer)
+            connection.send(answer)
+
+    with talking_server(twice) as url, RemotePolicy(url) as policy:
+        for k in range(15):
+            assert policy.act(look(float(k))).actions[0, 0] == k
+            time.sleep(pause_s)
+
+
+def test_a_server_that_speaks_before_it_is_asked_is_refused():
+    def chatter(connection):
+        for _ in range(20):
+            connection.send(pack({"actions": np.zeros((2, 2), np.float32)}))
+            time.sleep(0.001)
+
+    with talking_server(chatter) as url, RemotePolicy(url) as policy:
+        policy._answered = time.monotonic() + 5
+        with pytest.raises(RemoteError, match="speaks before it is asked"):
+            policy.act(look())
+
+
+def test_what_the_policy_learned_from_comes_over_the_socket_too():
+    rows = np.random.default_rng(0).normal(0, 1, (50, 2))
+
+    class Learned(Homing):
+        stats = {key: Stats.of(rows) for key in (STATE, ACTION)}  # noqa: RUF012
+
+    with served(Learned) as url, RemotePolicy(url) as policy:
+        assert policy.stats == Learned.stats
+    nonsense = {"stats": {ACTION: {"min": 3}}}
+    with (
+        openpi_server(dict, metadata=nonsense) as (url, _),
+        RemotePolicy(url) as policy,
+        pytest.raises(RemoteError, match="tells statistics that are none"),
+    ):
+        _ = policy.stats
 
 
 def test_a_server_that_cannot_introduce_itself_is_an_error_in_words():
@@ -381,7 +454,7 @@ def test_a_policy_for_another_robot_is_refused_before_it_moves_this_one(monkeypa
 
     world = SpotWorld()
     world.features = replace(FEATURES, robot_type="lekiwi")
-    with served() as url, pytest.raises(Exception, match="trained for point, the world has lekiwi"):
+    with served() as url, pytest.raises(Exception, match="'point' in the policy and 'lekiwi' in the world"):
         subject.maker_of(url)(world)
 
 
@@ -397,7 +470,7 @@ def test_nobody_at_the_address_is_refused_in_one_line(small, capsys, monkeypatch
     ("arguments", "words"),
     [
         (["serve", "nowhere"], "there is no checkpoint folder 'nowhere'"),
-        (["serve", "nowhere", "--port", "70000"], "a port of 0 to 65535"),
+        (["serve", "nowhere", "--port", "70000"], "ports run from 0 (any that is free) to 65535"),
     ],
 )
 def test_what_cannot_be_served_is_refused_in_one_line(arguments, words, capsys, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 
 from sayso.runtime.server import PolicyServer, ServeConfig
 from sayso.runtime.wire import pack, unpack
-from sayso.spec import STATE, TASK, Features, SaysoError
+from sayso.spec import STATE, TASK, Chunk, Features, SaysoError
 from small_servers import Breaking, Remembering, look, served, served_by_a_process
 from small_worlds import FEATURES
 
@@ -211,6 +211,37 @@ def test_when_the_policy_fails_strangers_learn_little_and_others_nothing(url, ta
         assert looks(other.ask()) == 1
 
 
+def test_a_state_that_no_robot_has_is_told_by_name_and_costs_one_line_of_the_log(url, caplog):
+    with Caller(url) as caller:
+        for _ in range(5):
+            assert "x.pos is 1e+30" in caller.ask(**{STATE: np.float32([1e30, 0])})
+        assert looks(caller.ask()) == 1
+    lines = [record for record in caplog.records if record.name == "sayso.server"]
+    assert len(lines) == 1 and "x.pos is 1e+30" in lines[0].getMessage() and lines[0].exc_info is None
+
+
+def test_a_policy_that_suddenly_answers_with_another_chunk_is_not_passed_on():
+    class Uneven(Remembering):
+        def act(self, observation):
+            chunk = super().act(observation)
+            return chunk if self.looks == 1 else Chunk(np.repeat(chunk.actions[:1], 4, axis=0))
+
+    with served(Uneven) as address, Caller(address) as caller:
+        assert looks(caller.ask()) == 1
+        assert "returned 4 actions instead of 3" in caller.ask()
+
+
+def test_health_tells_of_a_policy_that_is_at_one_answer_for_too_long():
+    with served(Breaking, hung_s=0.3) as address, Caller(address) as caller:
+        assert get(address, "/healthz")[0] == 200
+        caller.socket.send(pack(look(task="dawdle")))
+        time.sleep(0.45)
+        status, _, told = get(address, "/healthz")
+        assert status == 503 and told.startswith("the policy has been at one answer for ")
+        caller.socket.recv(timeout=30)
+        assert get(address, "/healthz")[0] == 200
+
+
 def test_a_policy_that_cannot_be_made_is_an_error_in_words():
     made = []
 
@@ -329,9 +360,18 @@ def test_a_taken_port_is_an_error_in_words(url):
         pass
 
 
-@pytest.mark.parametrize("changes", [{"port": 70000}, {"connections": 0}, {"max_mb": 0}, {"idle_s": np.nan}])
-def test_impossible_settings_are_refused(changes):
-    with pytest.raises(ValueError, match="a port of 0 to 65535"):
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"port": 99999}, "port is 99999, but ports run from 0"),
+        ({"connections": 0}, "connections is 0, but must be at least 1"),
+        ({"max_mb": 0}, "max_mb is 0, but must be above 0"),
+        ({"idle_s": np.nan}, "idle_s is nan, but must be above 0"),
+        ({"hung_s": 0}, "hung_s is 0, but must be above 0"),
+    ],
+)
+def test_impossible_settings_are_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
         ServeConfig(**changes)
 
 

@@ -26,6 +26,7 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         """Start the thread."""
+        self._began: float | None = None
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
@@ -34,6 +35,12 @@ class Worker:
         future: Future[T] = Future()
         self._jobs.put((work, future))
         return future
+
+    @property
+    def busy_s(self) -> float:
+        """Return for how long it has been at what it does now; 0 if it waits for something to do."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
 
     def close(self) -> None:
         """Let the thread end after what was handed over already."""
@@ -44,11 +51,14 @@ class Worker:
             work, future = job
             if not future.set_running_or_notify_cancel():
                 continue
+            self._began = time.monotonic()
             try:
                 found = work()
             except BaseException as error:  # the border of a thread: whoever reads the future has it raised
+                self._began = None
                 future.set_exception(error)
             else:
+                self._began = None
                 future.set_result(found)
 
 

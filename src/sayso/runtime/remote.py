@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, W
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
+from sayso.data.normalize import Stats
 from sayso.runtime.request import RESET
 from sayso.runtime.wire import WireError, authorization, describe, pack, unpack
 from sayso.spec import Array, Chunk, Features, Observation, SaysoError
@@ -26,6 +27,9 @@ from sayso.spec import Array, Chunk, Features, Observation, SaysoError
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 """Time between two attempts to connect; each is twice the one before."""
 CLOSE_S = 1.0
+SETTLE_S = 0.005
+"""How long after an answer a second one to the same question may still be on its way to us."""
+LONGEST_CHUNK = 4096
 LARGEST_ANSWER = 16_000_000
 SCHEMES = ("ws://", "wss://")
 
@@ -101,9 +105,23 @@ class RemotePolicy:
         self._opened = ExitStack()
         self._introduction: bytes | str = ""
         self._begins = True
+        self._answered = 0.0
         self.metadata: Mapping[str, Any] = {}
         """What the server says about itself; a server of ours names its features."""
         self._connected()
+
+    @property
+    def stats(self) -> Mapping[str, Stats]:
+        """Return the statistics of what the policy learned from; empty if the server does not tell.
+
+        Raises:
+            RemoteError: if what it tells are none.
+        """
+        try:
+            told = self.metadata.get("stats", {})
+            return {key: Stats.from_json(raw) for key, raw in dict(told).items()}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise RemoteError(f"{self.url} tells statistics that are none: {error!r}") from error
 
     @property
     def features(self) -> Features | None:
@@ -160,14 +178,29 @@ class RemotePolicy:
         self.close()
 
     def _ask(self, message: bytes) -> dict[str, Any]:
-        connection = self._connected()
+        connection = self._quiet()
         connection.send(message)
         try:
             answer = connection.recv(timeout=self._answer_s)
         except TimeoutError as error:
             self.close()  # else a late answer would be taken for that to the next question
             raise RemoteError(f"{self.url} did not answer within {self._answer_s:g} s") from error
+        self._answered = time.monotonic()
         return self._map(answer)
+
+    def _quiet(self) -> Connection:
+        """Return a connection on which nobody has spoken since the last answer.
+
+        What came unasked, such as a second answer to the last question, would be taken for that to the next.
+        """
+        for _ in range(2):
+            connection = self._connected()
+            try:
+                connection.recv(timeout=max(0.0, self._answered + SETTLE_S - time.monotonic()))
+            except TimeoutError:
+                return connection
+            self.close()
+        raise RemoteError(f"{self.url} speaks before it is asked, so no answer can be told from another")
 
     def _ask_again(self, message: bytes) -> dict[str, Any]:
         try:
@@ -229,6 +262,13 @@ class RemotePolicy:
                 f"{self.url} should answer with 'actions', an array [K, A], but sent {describe(actions)} "
                 f"beside {', '.join(str(name) for name in answer if name != 'actions') or 'nothing'}"
             )
+        if actions.dtype.kind != "f":
+            raise RemoteError(f"{self.url} should answer in floats, but its actions are {describe(actions)}")
+        rows = len(actions) if actions.ndim == 2 else 1
+        announced = self.metadata.get("chunk") if self.metadata.get("server") == "sayso" else None
+        if rows != (announced or rows) or rows > LONGEST_CHUNK:
+            wanted = f"the {announced} it announced" if announced else f"{LONGEST_CHUNK} at most"
+            raise RemoteError(f"{self.url} answered with {rows} actions instead of {wanted}")
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and refused as such
             numbers = np.atleast_2d(actions).astype(np.float32)
         return Chunk(self._from_server(numbers))

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from sayso.data.resize import fitted
+from sayso.runtime.robot import LARGEST
 from sayso.runtime.wire import WireError, describe, unpack
 from sayso.spec import IMAGES, STATE, TASK, Array, Features, Image, Observation, image_key
 
@@ -128,7 +129,8 @@ def _state(value: Any, features: Features) -> Array:
         given = np.asarray(value)
     except ValueError:  # lists of different lengths
         given = np.asarray(None)
-    if given.dtype.kind not in "iuf" or given.shape != (len(features.state),):
+    truths = isinstance(value, list) and any(isinstance(number, bool) for number in value)
+    if truths or given.dtype.kind not in "iuf" or given.shape != (len(features.state),):
         raise WireError(
             f"{STATE!r} must be {len(features.state)} numbers ({wanted}), but got {describe(value)}"
         )
@@ -137,12 +139,17 @@ def _state(value: Any, features: Features) -> Array:
     wrong = [name for name, ok in zip(features.state_names, np.isfinite(state), strict=True) if not ok]
     if wrong:
         raise WireError(f"{STATE!r} must be finite numbers, but {', '.join(wrong)} is not")
+    named = zip(features.state_names, state, strict=True)
+    if huge := [f"{name} is {number:g}" for name, number in named if abs(number) > LARGEST]:
+        raise WireError(f"{STATE!r} must be numbers that a robot can have, but {', '.join(huge)}")
     return state
 
 
 def _task(value: Any) -> str:
     if not isinstance(value, str) or len(value) > LONGEST_TASK:
         raise WireError(f"{TASK!r} must be text of at most {LONGEST_TASK} characters, got {describe(value)}")
+    if not value.strip():
+        raise WireError(f"{TASK!r} must say what to do, but it is empty")
     return value
 
 

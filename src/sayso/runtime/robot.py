@@ -29,6 +29,8 @@ from sayso.spec import (
 )
 
 GREY = 128
+LARGEST = 1e6
+"""No joint, speed or opening of a robot is so large a number, in whatever unit: it is a mistake."""
 DRIVER_ERRORS = (OSError, RuntimeError, ValueError, SaysoError)
 """What drivers raise when a cable is out or a packet is broken; anything else is a bug and goes on up."""
 
@@ -96,6 +98,8 @@ def _finite(what: str, numbers: Mapping[str, Any], names: Sequence[str]) -> Arra
     chosen: Array = np.array([numbers[name] for name in names], dtype=np.float32)
     if bad := [name for name, number in zip(names, chosen, strict=True) if not np.isfinite(number)]:
         raise NotFiniteError(f"{what} {', '.join(bad)} as a number that is not finite")
+    if huge := [f"{name} as {n:g}" for name, n in zip(names, chosen, strict=True) if abs(n) > LARGEST]:
+        raise NotFiniteError(f"{what} {', '.join(huge)}, which no robot is")
     return chosen
 
 

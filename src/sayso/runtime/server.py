@@ -10,8 +10,8 @@
       |<--- "what was wrong", as text -----------|  the connection stays; it closes if the policy failed
 
 Whoever waits for a slow client is a coroutine; whoever computes is one thread. So a client that dawdles holds
-up nobody, and the cores are never shared by two looks. ``GET /healthz`` answers ``OK``, ``GET /metrics`` what
-Prometheus reads.
+up nobody, and the cores are never shared by two looks. ``GET /healthz`` answers ``OK``, or 503 while the
+policy is at one answer for too long; ``GET /metrics`` what Prometheus reads.
 """
 
 from __future__ import annotations
@@ -30,22 +30,17 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 import numpy as np
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-)
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from sayso.data.normalize import Stats
 from sayso.runtime.inference import Worker
+from sayso.runtime.metrics import Metrics
 from sayso.runtime.request import RESET, names, read_request
 from sayso.runtime.wire import WireError, authorization, pack
 from sayso.spec import (
+    ACTION,
     STATE,
     TASK,
     Chunk,
@@ -69,7 +64,6 @@ GRACE_S = 5.0
 GOING_AWAY, TOO_BIG, POLICY_FAILED = 1001, 1009, 1011
 MOST_PIECES = 1000
 """In how many pieces a message may come: far more than any client that means well sends."""
-SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +80,15 @@ class ServeConfig:
     """Largest message, in megabytes."""
     idle_s: float = 600.0
     """Seconds after which a client that asks for nothing, or does not take its answer, is hung up on."""
+    hung_s: float = 10.0
+    """Seconds of one answer after which /healthz says that the policy hangs."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
         if not 0 <= self.port < 2**16:
             raise ConfigError(f"port is {self.port}, but ports run from 0 (any that is free) to 65535")
         at_least(self, connections=1)
-        above(self, max_mb=0, idle_s=0)
+        above(self, max_mb=0, idle_s=0, hung_s=0)
 
 
 class PolicyServer:
@@ -128,13 +124,14 @@ class PolicyServer:
         self._make_policy, self._features, self._config = make_policy, features, config
         self._wanted = authorization(token).encode() if token else b""
         self._about = dict(about or {})
-        self._metrics = _Metrics()
+        self._metrics = Metrics()
         self._log = logging.getLogger("sayso.server")
         self._inference = Worker("inference")
         self._idle: set[ServerConnection] = set()
         self._open = 0
         self._stopping = False
         self._hello = b""
+        self._chunk = 0
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[str]:
@@ -180,12 +177,16 @@ class PolicyServer:
             for camera, size in self._features.cameras.items()
         }
         blank |= {STATE: np.zeros(len(self._features.state), np.float32), TASK: "do nothing"}
-        chunk, _ = _look(self._make_policy(), blank, self._features, begins=True)
+        policy = self._make_policy()
+        chunk, _ = _look(policy, blank, self._features, begins=True)
+        self._chunk = len(chunk)
+        stats: Mapping[str, Stats] = getattr(policy, "stats", {})
         return {
             **self._about,
             "server": "sayso",
             "features": self._features.to_json(),
             "chunk": len(chunk),
+            "stats": {key: stats[key].to_json() for key in (STATE, ACTION) if key in stats},
             "observation": names(self._features),
             RESET: True,
         }
@@ -194,7 +195,7 @@ class PolicyServer:
         """Answer what is not the protocol, and turn away whom it is not for."""
         path = request.path.partition("?")[0]
         if path == "/healthz":
-            return connection.respond(HTTPStatus.OK, "OK\n")
+            return self._health(connection)
         if not self._is_allowed(request):
             self._metrics.turned_away.labels("token").inc()
             return connection.respond(HTTPStatus.UNAUTHORIZED, "show the token: Authorization: Api-Key ...\n")
@@ -205,6 +206,13 @@ class PolicyServer:
             hint = f"all {self._open} places are taken; come back later\n"
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, hint)
         return None
+
+    def _health(self, connection: ServerConnection) -> Response:
+        busy_s = self._inference.busy_s
+        if busy_s <= self._config.hung_s:
+            return connection.respond(HTTPStatus.OK, "OK\n")
+        hint = f"the policy has been at one answer for {busy_s:.0f} s\n"
+        return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, hint)
 
     def _is_allowed(self, request: Request) -> bool:
         shown = [value.encode(errors="surrogateescape") for value in request.headers.get_all("Authorization")]
@@ -233,7 +241,7 @@ class PolicyServer:
         """Introduce the policy, then answer one message after the other."""
         policy = await self._in_thread(self._make_policy)
         await self._send(connection, self._hello)
-        begins, before = True, dict[str, float]()
+        begins, before, well_meant = True, dict[str, float](), True
         while not self._stopping:
             message = await self._hear(connection)
             came = time.perf_counter()
@@ -241,10 +249,13 @@ class PolicyServer:
                 observation, reset = read_request(message, self._features)
             except WireError as error:
                 self._metrics.requests.labels("refused").inc()
+                if well_meant:  # once: whoever sends rubbish without end must not fill the log
+                    self._log.warning("a message was refused: %r", str(error))
+                well_meant = False
                 await self._send(connection, str(error))
                 continue
             chunk, act_s = await self._in_thread(
-                partial(_look, policy, observation, self._features, begins=reset or begins)
+                partial(_look, policy, observation, self._features, begins=reset or begins, rows=self._chunk)
             )
             begins = False
             answer = {
@@ -322,33 +333,10 @@ class _DawdledError(Exception):
     """Say that a client took too long."""
 
 
-class _Metrics:
-    """Hold what Prometheus reads about one server."""
-
-    def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "sayso_requests", "Messages, by what became of them", ["outcome"], registry=self._registry
-        )
-        self.inference_s = Histogram(
-            "sayso_inference_seconds", "Time in the policy", buckets=SECONDS, registry=self._registry
-        )
-        self.connections = Gauge("sayso_connections", "Clients connected now", registry=self._registry)
-        self.turned_away = Counter(
-            "sayso_turned_away", "Clients that were not let in", ["reason"], registry=self._registry
-        )
-
-    def response(self, connection: ServerConnection) -> Response:
-        response = connection.respond(HTTPStatus.OK, generate_latest(self._registry).decode())
-        del response.headers["Content-Type"]
-        response.headers["Content-Type"] = CONTENT_TYPE_LATEST
-        return response
-
-
 def _look(
-    policy: Policy, observation: Observation, features: Features, *, begins: bool
+    policy: Policy, observation: Observation, features: Features, *, begins: bool, rows: int = 0
 ) -> tuple[Chunk, float]:
-    """Return the policy's chunk and the seconds it took."""
+    """Return the policy's chunk, of so many rows if that was announced, and the seconds it took."""
     if begins:
         policy.reset()
     started = time.perf_counter()
@@ -356,6 +344,8 @@ def _look(
     width, wanted = chunk.actions.shape[1], len(features.action)
     if width != wanted:
         raise FeatureMismatchError(f"the policy returned {width} numbers per action instead of {wanted}")
+    if rows and len(chunk) != rows:
+        raise FeatureMismatchError(f"the policy returned {len(chunk)} actions instead of {rows}")
     return chunk, time.perf_counter() - started
 
 
