@@ -19,7 +19,6 @@ from safetensors.torch import load_file
 from torch import nn
 
 from sayso.data.windows import ACTION_IS_PAD
-from sayso.data.writer import assemble, stage_episode
 from sayso.evaluate import SeenSeedsError
 from sayso.learn import checkpoint
 from sayso.learn.optimise import Average, adamw, learning_rate, optimizer_tensors, restore_optimizer
@@ -29,19 +28,12 @@ from sayso.models import checkpoint as policies
 from sayso.report import training_of
 from sayso.rollout import rollout
 from sayso.spec import STATE, NotFiniteError, Outcome, SaysoError
-from small_worlds import FEATURES, SpotWorld
+from small_trainings import record
+from small_worlds import SpotWorld
 
 STEPS = 24
 TIMES = {"seconds", "samples_per_s"}
 """What may differ between two runs that are the same."""
-
-
-def record(root: Path, seeds: range) -> Path:
-    world = SpotWorld()
-    for seed in seeds:
-        episode = rollout(world, world.expert(), seed, keep_frames=True)
-        stage_episode(root, FEATURES, episode.frames, seed=seed, family=episode.family)
-    return assemble(root, FEATURES)
 
 
 @pytest.fixture(scope="module")

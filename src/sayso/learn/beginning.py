@@ -46,8 +46,10 @@ def first_policy(config: TrainConfig, windows: Windows) -> TrainablePolicy:
                 decoder=config.decoder,
                 changes=config.model_config,
             )
-    except ValueError as error:
-        raise SaysoError(f"no {config.model} can be built for these demonstrations: {error}") from error
+    except (ValueError, AssertionError, RuntimeError) as error:  # ours, and torch's for sizes that cannot be
+        raise SaysoError(
+            f"no model {config.model!r} can be built for these demonstrations: {error}"
+        ) from error
 
 
 def learned_from(windows: Windows) -> Training:

@@ -89,7 +89,7 @@ class TrainConfig:
         if self.decoder != "regression" and self.model != "vla":
             raise ConfigError(f"decoder is {self.decoder}, but {self.model} has only its own; leave it out")
         if self.world and not self.eval_every:
-            raise ConfigError(f"world is {self.world}, but eval_every is 0: say how often to evaluate there")
+            raise ConfigError(f"world is {self.world}, but without --eval-every nothing is evaluated there")
         if self.eval_every > self.steps:
             raise ConfigError(f"eval_every is {self.eval_every}, but there are only {self.steps} steps")
         table.changed_fields(self.model, self.model_config, built=self.init is not None)
@@ -112,7 +112,7 @@ class Range:
         """Return it in words."""
         low = "above" if self.low in self.excluded else "at least"
         high = "below" if self.high in self.excluded else "at most"
-        return f"{low} {self.low:g} and {high} {self.high:,g}"
+        return f"{low} {self.low:,} and {high} {self.high:,}"
 
 
 MANY = 10**6
