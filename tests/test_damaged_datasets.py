@@ -290,9 +290,13 @@ def test_a_flipped_bit_of_a_video_is_told_before_it_is_decoded(tmp_path):
         Windows(Dataset(root)).decode()
 
 
-def test_digests_no_longer_count_once_lerobots_tools_have_written_the_dataset_anew(tmp_path):
+@pytest.mark.parametrize("kept", [True, False])
+def test_digests_no_longer_count_once_lerobots_tools_have_written_the_dataset_anew(tmp_path, kept):
+    """LeRobot 0.4 keeps keys that it does not know, 0.6 does not; both indent by four."""
     root = build(tmp_path)
-    change_info(root, lambda info: info.pop("sayso"))
+    info = json.loads((root / fmt.INFO).read_text())
+    info = info if kept else {key: value for key, value in info.items() if key != "sayso"}
+    (root / fmt.INFO).write_text(json.dumps(info, indent=4, ensure_ascii=False))
     pq.write_table(pa.table({"task_index": [0, 1, 2], "task": ["a", "b", "c"]}), root / fmt.TASKS)
     dataset = Dataset(root)
     assert dataset.features == FEATURES and dataset.tasks == ("a", "b", "c")

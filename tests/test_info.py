@@ -68,7 +68,6 @@ def test_features_are_understood_without_our_extras(tmp_path):
         (["only one"], ("0", "1")),
         (["a", "a"], ("0", "1")),
         (["a", "\ud800"], ("0", "1")),
-        ("ab", ("0", "1")),
     ],
 )
 def test_names_are_read_in_every_form_they_are_given(names, expected, tmp_path):
@@ -154,6 +153,9 @@ def test_a_dataset_without_actions_is_refused(tmp_path):
         ("features", {"action": {"dtype": "float32", "shape": [10**9]}}),
         ("features", {"action": {"dtype": "float32", "shape": [2, 3]}}),
         ("features", {"action": {"dtype": "string", "shape": [1]}}),
+        ("features", {"action": {"dtype": "float32", "shape": [2], "names": "ab"}}),
+        ("features", {"action": {"dtype": "float32", "shape": [2], "info": 3}}),
+        ("features", {"action": {"dtype": "float32", "shape": [2], "info": {"units": ["deg"]}}}),
         ("robot_type", ["so101"]),
         ("total_episodes", "three"),
         ("video_path", None),

@@ -6,7 +6,7 @@ import io
 import json
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image as Picture
 from rich.console import Console
 
-from sayso.data.preview import contact_sheet, film, summary
+from sayso.data.preview import ShowConfig, contact_sheet, film, show, summary
 from sayso.data.reader import Dataset
 from sayso.data.video import decode_video
 from sayso.data.windows import ACTION_IS_PAD, Windows, epoch_slots, prefetch
@@ -366,6 +366,30 @@ def test_a_summary_names_families_instructions_and_actions(dataset):
     text = console.file.getvalue()
     for said in ("fetch", "put", "gripper.pos", "put the block number 1", "so101"):
         assert said in text
+
+
+def test_a_dataset_without_cameras_and_with_odd_names_can_be_looked_at(tmp_path, capsys):
+    """Brackets are no markup, and where there are no pictures none are written."""
+    features = replace(FEATURES, robot_type="[/red]", cameras={}, points=())
+    plain = [
+        {key: frame[key] for key in (STATE, ACTION)} | {TASK: "take [/bold] it"} for frame in frames("put", 3)
+    ]
+    stage_episode(tmp_path, features, plain, seed=3, family="put")
+    assert show(assemble(tmp_path, features), ShowConfig()) == ()
+    said = capsys.readouterr().out
+    assert "[/red]" in said and "take [/bold] it" in said and "cameras none" in said
+
+
+def test_what_hardly_moves_is_said_when_looked_at_and_before_training(tmp_path):
+    still = [frame | {ACTION: np.array([frame[ACTION][0], 42.0], np.float32)} for frame in frames("put", 3)]
+    stage_episode(tmp_path, FEATURES, still, seed=3, family="put")
+    dataset = Dataset(assemble(tmp_path, FEATURES))
+    assert Windows(dataset).remarks == (
+        "action: gripper.pos hardly moves in the data, so it is only centred",
+    )
+    console = Console(file=io.StringIO(), width=200)
+    console.print(summary(dataset))
+    assert "gripper.pos (hardly moves)" in console.file.getvalue()
 
 
 def test_a_contact_sheet_has_a_row_per_episode_and_a_column_per_moment(dataset, tmp_path):

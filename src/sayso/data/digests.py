@@ -1,8 +1,8 @@
 """Write down what every file of a dataset holds, so that a changed bit is told by the file's name.
 
 ``meta/sayso.json`` has the SHA-256 of each, and its size, which tells of a cut video without reading it. They
-count as long as nobody else has written the dataset anew: LeRobot's tools write ``info.json`` without sayso's
-key in it, and datasets by others have none.
+count as long as nobody else has written the dataset anew: LeRobot's tools leave an ``info.json`` behind them
+that is not as sayso writes it.
 """
 
 from __future__ import annotations

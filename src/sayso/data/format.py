@@ -1,4 +1,4 @@
-"""Name every file and field of a LeRobotDataset v3.0, and translate them to and from `sayso.spec.Features`.
+"""Name every file and field of a LeRobotDataset v3.0, and write `sayso.spec.Features` into them.
 
     <root>/
       meta/info.json                                  features, rate, totals, path patterns
@@ -10,9 +10,9 @@
       videos/<key>/chunk-000/file-000.mp4             many episodes joined into each file
 
 What is ours beyond the format travels where other readers ignore it: units stand in the ``info`` of
-a feature, which LeRobot's tools copy as it is; ``info["sayso"]``, which they drop, says that none of them has
-written the dataset anew, so that ``meta/sayso.json`` with the digests of its files still counts; and the
-episodes table has the columns ``sayso/seed`` and ``sayso/family``.
+a feature, which LeRobot's tools copy as it is; ``meta/sayso.json`` has digests of all the files, which count
+as long as ``info.json`` is as sayso writes it; and the episodes table has the columns ``sayso/seed`` and
+``sayso/family``.
 
 Source: https://github.com/huggingface/lerobot, ``src/lerobot/datasets``, ``CODEBASE_VERSION = "v3.0"``.
 """
@@ -110,6 +110,11 @@ def make_info(
         "features": _feature_entries(features, others),
         "sayso": {"digests": DIGESTS},
     }
+
+
+def info_text(info: Mapping[str, Any]) -> str:
+    """Return ``info.json`` as sayso writes it. LeRobot indents otherwise, which tells who wrote it last."""
+    return json.dumps(info, indent=2)
 
 
 def data_table(columns: Mapping[str, NDArray[Any]]) -> pa.Table:

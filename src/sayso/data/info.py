@@ -18,11 +18,11 @@ from pathlib import Path, PurePath
 from string import Formatter
 from typing import Any
 
-from sayso.data.format import COUNTERS, INFO, OTHER_TASK_INDEX, VERSION, VIDEO, FormatError
+from sayso.data.format import COUNTERS, INFO, OTHER_TASK_INDEX, VERSION, VIDEO, FormatError, info_text
 from sayso.spec import ACTION, IMAGES, OTHER_POINTS, POINTS, STATE, Dimension, Features
 
 OURS = "sayso"
-"""Key of ``info.json`` that only sayso writes; LeRobot's tools drop it when they write the file anew."""
+"""Key of ``info.json`` that only sayso writes. LeRobot's newer tools drop it when they write the file."""
 _THEIRS: Mapping[str, tuple[str, ...]] = {
     STATE: (STATE, "state"),
     ACTION: (ACTION, "actions"),
@@ -98,8 +98,10 @@ def read_info(root: Path) -> Info:
         cameras=cameras,
         video_path=_pattern(path, raw.get("video_path"), needed=any(c.is_video for c in cameras.values())),
         episodes=_count(path, raw, "total_episodes"),
-        ours=OURS in raw,
-        remarks=_remarks(columns, left_out, [key for key in entries if key not in known | left_out.keys()]),
+        ours=OURS in raw and path.read_bytes() == info_text(raw).encode(),
+        remarks=_remarks(
+            features, columns, left_out, [key for key in entries if key not in known | left_out.keys()]
+        ),
     )
 
 
@@ -175,6 +177,10 @@ def _entries(path: Path, raw: Any) -> dict[str, dict[str, Any]]:
         shape = entry.get("shape")
         if not isinstance(shape, list) or not all(_is_whole(n) and n >= 0 for n in shape):
             raise _wrong(path, f"the shape of {key!r}", shape, "a list of whole numbers")
+        if not isinstance(entry.get("names"), list | dict | None):
+            raise _wrong(path, f"the names of {key!r}", entry["names"], "a list of texts, or null")
+        if not isinstance(entry.get("info"), dict | None):
+            raise _wrong(path, f"the info of {key!r}", entry["info"], "an object, or null")
     return raw
 
 
@@ -215,7 +221,7 @@ def _size(path: Path, key: str, entry: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _robot_type(path: Path, value: Any) -> str:
-    if value is not None and not (isinstance(value, str) and value.isprintable()):
+    if value is not None and not _is_text(value):
         raise _wrong(path, "robot_type", value, "a printable text")
     return value or ""
 
@@ -231,6 +237,10 @@ def _count(path: Path, raw: Mapping[str, Any], field: str) -> int | None:
     if value is not None and (not _is_whole(value) or value < 0):
         raise _wrong(path, field, value, "a whole number, at least 0")
     return value
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable()
 
 
 def _is_whole(value: Any) -> bool:
@@ -280,21 +290,25 @@ def _dimensions(
         allowed = f"a vector of {' or '.join(_VECTOR_TYPES)} with 1 to {_MOST_NUMBERS} numbers"
         raise _wrong(path, f"feature {columns[key]!r}", entry, allowed)
     names = _flat_names(entry.get("names"), entry["shape"][0])
-    about = entry.get("info")
-    beside = about.get("units") if isinstance(about, dict) else None
-    if isinstance(beside, list) and len(beside) == len(names) and all(isinstance(u, str) for u in beside):
+    beside = (entry.get("info") or {}).get("units")
+    if beside is not None:
+        if not isinstance(beside, list) or len(beside) != len(names) or not all(map(_is_text, beside)):
+            raise _wrong(path, f"the units of {columns[key]!r}", beside, f"a list of {len(names)} texts")
         units = dict(zip(names, beside, strict=True))
     return tuple(Dimension(name=name, unit=units.get(name, "")) for name in names)
 
 
 def _flat_names(names: Any, size: int) -> list[str]:
-    """Flatten the ways names are given: a list, a dict holding one (``{"motors": [...]}``), or nothing."""
+    """Flatten the ways names are given: a list, a dict holding one (``{"motors": [...]}``), or nothing.
+
+    Names that are not one different text per number are as good as none: numbers are called by their place.
+    """
     if isinstance(names, dict):
         inner = list(names.values())
         names = inner[0] if len(inner) == 1 and isinstance(inner[0], list) else list(names)
-    texts = [str(name) for name in names] if isinstance(names, list) else []
-    if len(set(texts)) == len(texts) == size and all(text.isprintable() for text in texts):
-        return texts
+    texts = isinstance(names, list) and all(map(_is_text, names))
+    if texts and len(set(names)) == len(names) == size:
+        return list(names)
     return [str(number) for number in range(size)]
 
 
@@ -309,10 +323,13 @@ def _recorded_units(raw: Mapping[str, Any], vector: str) -> dict[str, str]:
 
 
 def _remarks(
-    columns: Mapping[str, str], left_out: Mapping[str, str], not_read: Iterable[str]
+    features: Features, columns: Mapping[str, str], left_out: Mapping[str, str], not_read: Iterable[str]
 ) -> tuple[str, ...]:
     remarks = [f"{theirs!r} is read as {ours!r}" for ours, theirs in columns.items() if theirs != ours]
     remarks += left_out.values()
+    for key, dimensions in ((STATE, features.state_names), (ACTION, features.action_names)):
+        if dimensions[:1] == ("0",):
+            remarks.append(f"the numbers of {columns[key]!r} have no names of their own: 0, 1, ...")
     if STATE not in columns:
         remarks.append("there is no state: a policy sees the cameras alone")
     if names := ", ".join(sorted(not_read)):

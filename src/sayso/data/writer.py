@@ -281,7 +281,7 @@ def _build(
     _write_table(folder / fmt.TASKS, fmt.task_table(list(tasks)))
     info = fmt.make_info(features, episodes=len(episodes), frames=ends[-1], tasks=len(tasks), others=others)
     (folder / fmt.STATS).write_text(json.dumps(_total_stats(episodes, columns), indent=2))
-    (folder / fmt.INFO).write_text(json.dumps(info, indent=2))
+    (folder / fmt.INFO).write_text(fmt.info_text(info))
     digests.write(folder)
 
 
