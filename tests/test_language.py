@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 import torch
 
 from sayso.models.language import MAX_WORDS, WORD_WIDTH, FrozenTextEncoder, WordReader
-from sayso.models.words import ACTING, LEARNING
+from sayso.models.words import ACTING, LEARNING, SHORT_WORDS, Reading, refuse_alike
+from sayso.spec import SaysoError
 
 RED_IN_BLUE = "red block in the blue tray"
 BLUE_IN_RED = "blue block in the red tray"
@@ -32,9 +35,9 @@ def read(encoder: FrozenTextEncoder, reader: WordReader, instructions: list[str]
 
 def test_words_come_padded_to_one_length_with_a_mask(encoder: FrozenTextEncoder) -> None:
     words, mask = encoder.encode([RED_IN_BLUE, SHORT])
-    assert words.shape == (2, MAX_WORDS, WORD_WIDTH)
+    assert words.shape == (2, SHORT_WORDS, WORD_WIDTH)
     assert words.dtype == np.float32
-    assert mask.shape == (2, MAX_WORDS)
+    assert mask.shape == (2, SHORT_WORDS)
     assert mask.dtype == np.bool_
     assert mask.sum(axis=1).tolist() == [8, 3]  # the words, [CLS] and [SEP]
     assert (words[~mask] == 0).all()
@@ -148,3 +151,58 @@ def test_every_parameter_of_the_reader_learns(encoder: FrozenTextEncoder) -> Non
     read(encoder, fresh, [RED_IN_BLUE, SHORT]).pow(3).sum().backward()
     still = [n for n, p in fresh.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert still == []
+
+
+LIBERO = "put the white mug on the left plate and put the yellow and white mug on the right plate"
+CUT = "go on and on " * 20
+
+
+def test_what_libero_and_people_say_is_read_whole() -> None:
+    spoken = (
+        "could you please, when you have a moment, take the small red mug that stands beside the window and "
+        "put it very gently onto the second shelf, but not too close to the edge, thank you"
+    )
+    for sentence in (LIBERO, RED_IN_BLUE, spoken):
+        assert Reading.of(sentence).faults == ()
+    assert len(Reading.of(LIBERO).ids) == 21
+
+
+def test_a_longer_sentence_changes_nothing_for_a_short_one_read_alone(encoder: FrozenTextEncoder) -> None:
+    alone, _ = encoder.encode([RED_IN_BLUE])
+    together, mask = encoder.encode([RED_IN_BLUE, CUT])
+    assert (alone.shape[1], together.shape[1]) == (SHORT_WORDS, MAX_WORDS)
+    np.testing.assert_array_equal(alone[0], together[0, :SHORT_WORDS])
+    assert mask.sum(1).tolist() == [8, MAX_WORDS]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        (CUT + "left", "does not hear"),
+        ("положи красный кубик", "most words"),
+        ("लाल ब्लॉक उठाओ", "most words"),
+        ("put the 🥕 in the blue tray", "some words"),
+        ("🥕🍌", "most words"),
+        ("", "empty"),
+        (" ... !", "empty"),
+    ],
+)
+def test_what_a_policy_does_not_understand_of_a_sentence_is_said(sentence, told, encoder, caplog) -> None:
+    (fault,) = Reading.of(sentence).faults
+    assert told in fault and len(fault.splitlines()) == 1
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            encoder.encode([sentence])
+    assert [record.message for record in caplog.records] == [fault], "once"
+
+
+def test_names_with_accents_and_capital_letters_are_understood() -> None:
+    assert Reading.of("Put the CAFÉ au lait on the table, s'il vous plaît.").faults == ()
+
+
+def test_sentences_that_differ_only_where_no_policy_hears_are_refused() -> None:
+    for one, other in ((CUT + "left tray", CUT + "right drawer"), ("take 🥕", "take 🍌")):
+        with pytest.raises(SaysoError, match="the same to the policy"):
+            refuse_alike([SHORT, one, RED_IN_BLUE, other])
+    refuse_alike(["put it there", "Put it  there", "take the café", "take the cafe", "put it there"])
+    refuse_alike([CUT + "left tray", RED_IN_BLUE])

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from sayso.data.normalize import Stats
 from sayso.models.checkpoint import CheckpointError, load, save
 from sayso.models.policy import VLAPolicy
 from sayso.models.table import build
 from sayso.models.words import ACTING, LEARNING
+from sayso.rollout import rollout
 from sayso.spec import (
     ACTION,
     POINTS,
     STATE,
     TASK,
     FeatureMismatchError,
+    NotFiniteError,
     Policy,
+    SaysoError,
     UnknownNameError,
     check_fits,
     image_key,
@@ -33,11 +42,21 @@ STATS = {
 }
 
 
-def policy(*, history: int = 1) -> VLAPolicy:
+def policy(**changes: Any) -> VLAPolicy:
     torch.manual_seed(0)
-    made = build("vla", preset="tiny", features=FEATURES, stats=STATS, history=history, chunk=4)
+    made = build("vla", **{"preset": "tiny", "features": FEATURES, "stats": STATS, "chunk": 4, **changes})
     assert isinstance(made, VLAPolicy)
     return made
+
+
+@contextlib.contextmanager
+def changed(folder: Path, file: str = "config.json") -> Iterator[dict]:
+    """Save a policy and let what one of its files says be changed, as if it had been written so."""
+    save(policy(), folder)
+    (folder / "SHA256SUMS").unlink()
+    said = json.loads((folder / file).read_text())
+    yield said
+    (folder / file).write_text(json.dumps(said))
 
 
 def look(seed: int = 3) -> dict:
@@ -107,18 +126,6 @@ def test_acting_and_training_normalise_alike():
     assert np.array_equal(acting.act(seen).actions, chunk)
 
 
-def test_history_is_remembered_until_reset():
-    acting = policy(history=2)
-    first, second = look(3), look(4)
-    alone = acting.act(second).actions
-    acting.reset()
-    acting.act(first)
-    after_another = acting.act(second).actions
-    acting.reset()
-    assert not np.allclose(alone, after_another)
-    assert np.array_equal(alone, acting.act(second).actions)
-
-
 def test_a_saved_policy_acts_the_same(tmp_path):
     acting = policy()
     save(acting, tmp_path / "p", "# Card\n", training={"steps": 3})
@@ -151,20 +158,16 @@ def test_what_is_missing_from_a_checkpoint_is_named(tmp_path):
 
 
 def test_weights_of_another_model_are_refused(tmp_path):
-    save(policy(), tmp_path)
-    config = json.loads((tmp_path / "config.json").read_text())
-    config["model"]["width"] = 64
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match="different models"):
+    with changed(tmp_path) as config:
+        config["model"]["width"] = 64
+    with pytest.raises(CheckpointError, match=r"different models: .* is \[.*\], but must be \["):
         load(tmp_path)
 
 
 def test_a_checkpoint_of_another_version_is_refused_saying_so(tmp_path):
-    save(policy(), tmp_path)
-    written = json.loads((tmp_path / "config.json").read_text())
-    renamed = {"image_size" if key == "image_sizes" else key: v for key, v in written["model"].items()}
-    (tmp_path / "config.json").write_text(json.dumps({**written, "model": renamed}))
-    with pytest.raises(CheckpointError, match=r"not one this version of sayso understands .*image_sizes"):
+    with changed(tmp_path) as config:
+        config["model"]["image_size"] = config["model"].pop("image_sizes")
+    with pytest.raises(CheckpointError, match=r"not one this version of sayso understands: .*image_sizes"):
         load(tmp_path)
 
 
@@ -201,3 +204,199 @@ def test_a_policy_can_be_built_with_the_flow_decoder() -> None:
     flow = build("vla", preset="tiny", features=plain.features, stats=plain.stats, decoder="flow")
     assert flow.config()["decoder"] == "flow"
     assert plain.config()["decoder"] == "regression"
+
+
+def test_a_policy_that_once_saw_several_frames_is_refused_and_one_that_saw_one_loads(tmp_path):
+    with changed(tmp_path / "one") as config:
+        config["model"] |= {"history": 1}
+    load(tmp_path / "one")
+    with changed(tmp_path / "two") as config:
+        config["model"] |= {"history": 2}
+    with pytest.raises(CheckpointError, match="history is 2, but policies see the present frame only"):
+        load(tmp_path / "two")
+
+
+def test_a_model_of_a_million_layers_is_refused_before_it_is_built(tmp_path):
+    large = {"layers": 1_000_000, "width": 10**30, "chunk": 9999, "image_sizes": [[9000, 9000]] * 2}
+    for name, value in large.items():
+        with changed(tmp_path / name) as config:
+            config["model"][name] = value
+        began = time.monotonic()
+        with pytest.raises(CheckpointError):
+            load(tmp_path / name)
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (("model",), [], "model is .*, but must be an object"),
+        (("model", "type"), 3, "model.type is 3, but must be a text"),
+        (("model", "layers"), "three", "model.layers is 'three', but must be a whole number"),
+        (("model", "layers"), 2.0, "must be a whole number"),
+        (("model", "layers"), True, "must be a whole number"),
+        (("model", "state_dropout"), float("nan"), "must be a finite number"),
+        (("model", "decoder"), "magic", "must be 'regression' or 'flow'"),
+        (("model", "layrs"), 3, "did you mean 'layers'"),
+        (("model", "heads"), 3, "cannot be shared"),
+        (("features", "fps"), 0, "fps is 0, but must be above 0"),
+        (("features", "fps"), "30", "fps is '30', but must be a finite number"),
+        (("features", "cameras", "front"), [0, 32], "at least 1 pixel"),
+        (("features", "state"), [["a"]], r"features.state\[0\] is .* a list of 2"),
+        (("features", "action"), [], "action is empty"),
+        (("training",), 7, "training is 7"),
+    ],
+)
+def test_a_config_that_cannot_be_is_refused_by_name(tmp_path, path, value, told):
+    with changed(tmp_path) as config:
+        at = config
+        for name in path[:-1]:
+            at = at[name]
+        at[path[-1]] = value
+    with pytest.raises(SaysoError, match=told) as refused:
+        load(tmp_path)
+    assert str(tmp_path) in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("std", [-1.0, 1.0], r"std\[0\] is -1"),
+        ("std", [1.0, 0.0], r"std\[1\] is 0, but its range is"),
+        ("mean", [float("nan"), 0.0], r"mean\[0\] is nan, but must be a finite number"),
+        ("mean", [0.0], "not all of one length"),
+        ("mean", "zero", "must be a list"),
+        ("max", [-1e9, 1.0], "range"),
+    ],
+)
+def test_statistics_that_cannot_be_are_refused_by_name(tmp_path, field, value, told):
+    with changed(tmp_path, "stats.json") as stats:
+        stats[STATE][field] = value
+    with pytest.raises(CheckpointError, match=told):
+        load(tmp_path)
+
+
+def test_a_number_that_never_moved_may_have_no_spread(tmp_path):
+    still = {**STATS, STATE: Stats.of(np.ones((5, 2)))}
+    save(policy(stats=still), tmp_path)
+    assert load(tmp_path).stats == still
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda t: t.to(torch.int32), "stored as I32, but must be one of"),
+        (lambda t: t.flatten()[:-1].clone(), "but must be"),
+        (lambda t: torch.full_like(t, torch.nan), "not finite"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused_by_name(tmp_path, change, told):
+    save(policy(), tmp_path)
+    (tmp_path / "SHA256SUMS").unlink()
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["reader.questions"] = change(weights["reader.questions"])
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError, match=f"reader.questions .*{told}"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "stats.json", "config.json"])
+def test_a_bit_that_flipped_is_told_by_the_name_of_its_file(tmp_path, name):
+    save(policy(), tmp_path)
+    held = bytearray((tmp_path / name).read_bytes())
+    held[-9] ^= 1
+    (tmp_path / name).write_bytes(held)
+    with pytest.raises(CheckpointError, match=f"{name} was damaged"):
+        load(tmp_path)
+
+
+def test_a_checkpoint_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    save(policy(), tmp_path / "p", "first")
+    with pytest.raises(TypeError):
+        save(policy(), tmp_path / "p", "second", training={"what JSON cannot say": object()})
+    assert (tmp_path / "p" / "README.md").read_text() == "first"
+    load(tmp_path / "p")
+    save(policy(), tmp_path / "p", "second")
+    assert (tmp_path / "p" / "README.md").read_text() == "second"
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+def test_saving_never_throws_away_other_files(tmp_path):
+    (tmp_path / "thesis.tex").write_text("three years")
+    with pytest.raises(CheckpointError, match=r"thesis\.tex"):
+        save(policy(), tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize("size", [(270, 480), (65, 97), (7, 9)])
+def test_pictures_of_any_size_are_learned_from_and_acted_on(size):
+    features = dataclasses.replace(FEATURES, cameras=dict.fromkeys(FEATURES.cameras, size))
+    made = policy(features=features)
+    seen = {image_key(c): np.zeros((2, 1, *size, 3), np.uint8) for c in features.cameras}
+    losses = made.losses({**windows(), **seen})
+    losses["total"].backward()
+    assert torch.isfinite(losses["total"])
+    assert made.act({**look(), **{key: images[0, 0] for key, images in seen.items()}}).actions.shape == (4, 2)
+
+
+@pytest.mark.parametrize("kind", ["vla", "act", "diffusion"])
+def test_a_policy_may_have_nothing_but_cameras(tmp_path, kind):
+    features = dataclasses.replace(FEATURES, state=(), points=())
+    torch.manual_seed(0)
+    made = build(kind, preset="tiny", features=features, stats={ACTION: STATS[ACTION]}, chunk=4)
+    learned = {key: value for key, value in windows().items() if key not in (STATE, POINTS)}
+    assert torch.isfinite(made.losses(learned)["total"])
+    save(made, tmp_path / "p")
+    again = load(tmp_path / "p")
+    seen = {key: value for key, value in look().items() if key != STATE}
+    again.reset()
+    assert again.act(seen).actions.shape == (4, 2)
+
+
+@pytest.mark.parametrize("kind", ["vla", "act"])
+@pytest.mark.parametrize("wild", [1e30, -1e12, np.nan, np.inf])
+def test_a_number_no_sensor_can_mean_is_told_by_its_name(kind, wild):
+    made = build(kind, preset="tiny", features=FEATURES, stats=STATS, chunk=4)
+    state = np.array([0.5, wild], np.float32)
+    with pytest.raises(NotFiniteError, match=f"cannot be acted on: {FEATURES.state_names[1]} is"):
+        made.act({**look(), STATE: state})
+
+
+@pytest.mark.parametrize(
+    "words", ["layers=-3", "heads=5", "width=0", "point_weight=nan", "discount=2", "blocks=x"]
+)
+def test_a_change_that_cannot_work_is_one_sentence(words):
+    with pytest.raises((SaysoError, ValueError), match=words.partition("=")[0]) as refused:
+        policy(changes=[words])
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("words", ["layrs=3", "image_sizes=3", "state_dim=4", "history=2"])
+def test_a_field_that_cannot_be_changed_gets_the_nearest_name(words):
+    with pytest.raises(UnknownNameError):
+        policy(changes=[words])
+
+
+def test_the_noise_of_an_episode_depends_on_its_seed_alone():
+    flow = policy(decoder="flow")
+    seen = look()
+
+    def episode(seed: int) -> np.ndarray:
+        flow.reset()
+        flow.seed(seed)
+        return np.stack([flow.act(seen).actions for _ in range(2)])
+
+    first, _, again = episode(1), episode(2), episode(1)
+    np.testing.assert_array_equal(first, again)
+    assert (first != episode(2)).any() and (first[0] != first[1]).any()
+
+
+def test_an_episode_is_the_same_whichever_worker_runs_it_and_after_whatever_else():
+    def actions(seeds: list[int]) -> dict[int, np.ndarray]:
+        flow, world = policy(decoder="flow"), SpotWorld()
+        played = {seed: rollout(world, flow, seed, keep_frames=True) for seed in seeds}
+        return {seed: np.stack([frame[ACTION] for frame in e.frames]) for seed, e in played.items()}
+
+    one, other = actions([3, 4, 5]), actions([5])
+    np.testing.assert_array_equal(one[5], other[5])
+    assert len(one[4]) != len(one[5]) or (one[4] != one[5]).any()

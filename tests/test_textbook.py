@@ -177,7 +177,7 @@ def test_a_policy_comes_back_from_its_folder(policy: TextbookPolicy, tmp_path: P
 def test_a_tiny_preset_builds_without_asking_the_network(features: Features, policy: TextbookPolicy) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tiny = build("textbook", preset="tiny", features=features, stats=policy.stats, history=2, chunk=16)
+        tiny = build("textbook", preset="tiny", features=features, stats=policy.stats, chunk=16)
     assert tiny.config()["started_from"] == "random"
 
 

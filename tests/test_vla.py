@@ -11,7 +11,6 @@ import torch
 from sayso.models.language import FrozenTextEncoder
 from sayso.models.vision import Augmentation, prepare
 from sayso.models.vla import Batch, VisionLanguageAction, VLAConfig, small, tiny
-from sayso.spec import Features
 from small_worlds import FEATURES
 
 SIZE = 32
@@ -23,14 +22,13 @@ def model(**changes) -> VisionLanguageAction:
     return VisionLanguageAction(dataclasses.replace(tiny(FEATURES), **changes))
 
 
-def batch(n: int = 8, *, history: int = 1, chunk: int = 4, points: bool = True) -> Batch:
+def batch(n: int = 8, *, chunk: int = 4, points: bool = True) -> Batch:
     drawn = torch.Generator().manual_seed(1)
     return Batch(
         images=tuple(
-            torch.randint(0, 256, (n, history, SIZE, SIZE, 3), dtype=torch.uint8, generator=drawn)
-            for _ in range(2)
+            torch.randint(0, 256, (n, 1, SIZE, SIZE, 3), dtype=torch.uint8, generator=drawn) for _ in range(2)
         ),
-        state=torch.randn(n, history, 2, generator=drawn),
+        state=torch.randn(n, 1, 2, generator=drawn),
         words=torch.randn(n, 24, 384, generator=drawn),
         words_mask=torch.arange(24).expand(n, 24) < 9,
         actions=torch.randn(n, chunk, 2, generator=drawn),
@@ -56,10 +54,9 @@ def fit(net: VisionLanguageAction, given: Batch, steps: int, lr: float = 3e-3) -
 
 
 @pytest.mark.parametrize("decoder", ["regression", "flow"])
-@pytest.mark.parametrize("history", [1, 2])
-def test_a_sample_is_a_chunk_of_actions(decoder, history):
-    net = model(decoder=decoder, history=history)
-    actions = net.sample(batch(3, history=history))
+def test_a_sample_is_a_chunk_of_actions(decoder):
+    net = model(decoder=decoder)
+    actions = net.sample(batch(3))
     assert actions.shape == (3, 4, 2)
     assert actions.dtype == torch.float32
 
@@ -244,9 +241,9 @@ def test_impossible_sizes_are_refused():
     for discount in (0.0, 1.1):
         with pytest.raises(ValueError, match="discount"):
             dataclasses.replace(tiny(FEATURES), discount=discount)
-    cameras = {"front": (32, 30), "wrist": (64, 64)}
-    with pytest.raises(ValueError, match="multiples of 8"):
-        VisionLanguageAction(small(Features(robot_type="r", fps=10, state=(), action=(), cameras=cameras)))
+    for field, value in {"layers": 1_000_000, "width": 0, "heads": 5, "point_weight": float("nan")}.items():
+        with pytest.raises(ValueError, match=field):
+            dataclasses.replace(tiny(FEATURES), **{field: value})
 
 
 def test_cameras_may_have_pictures_of_different_sizes():

@@ -39,6 +39,7 @@ from sayso.spec import (
     Observation,
     Outcome,
     Policy,
+    Seeded,
     above,
     at_least,
     known,
@@ -329,6 +330,8 @@ def _run(
     """Fill in the episode, step by step."""
     observation, info = world.reset(seed=episode.seed, options=options)
     policy.reset()
+    if isinstance(policy, Seeded):
+        policy.seed(episode.seed)
     episode.family, episode.instruction = world.task.family, world.task.instruction
     episode.horizon = world.task.horizon
     disturb: Callable[[Array], Array] = noise.begin(world.features, episode.seed) if noise else _unchanged

@@ -241,11 +241,12 @@ class Chain:
 
 def two_way(stats: Mapping[str, Stats], features: Features) -> Chain:
     """Return the chain of a policy that predicts chunks: relative where its statistics are known."""
+    felt = {STATE: stats[STATE]} if features.state else {}  # a robot may have nothing but cameras
     if RELATIVE not in stats:
-        return standardise({key: stats[key] for key in (STATE, ACTION)})
+        return standardise({**felt, ACTION: stats[ACTION]})
     chunk = stats[RELATIVE]
     relative = RelativeChunk(relative=relative_dimensions(features), mean=chunk.mean, std=chunk.std)
-    return Chain((relative, *standardise({STATE: stats[STATE]}).transforms))
+    return Chain((relative, *standardise(felt).transforms))
 
 
 def standardise(stats: Mapping[str, Stats]) -> Chain:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sayso.digests import damaged, write_digests
+from sayso.replace import replace_folder
 from sayso.spec import SaysoError
 
 KEEP = 2
@@ -151,32 +151,3 @@ def _complete(run: Path) -> list[Path]:
 
 def _step(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("step_"))
-
-
-def replace_folder(final: Path, write: Callable[[Path], object]) -> None:
-    """Fill a folder through `write` under a temporary name, then put it in the place of `final`.
-
-    Whoever reads `final` finds the whole old folder or the whole new one, never a mixture. For the instant
-    between two renames there may be none.
-    """
-    new, old = final.with_name(f".{final.name}.new"), final.with_name(f".{final.name}.old")
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    new.mkdir(parents=True)
-    write(new)
-    for path in [*new.rglob("*"), new]:
-        _flush(path)
-    if final.exists():
-        final.rename(old)
-    new.rename(final)
-    _flush(final.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    """Push a file or a folder's list of names to the disk, so that a rename never overtakes the contents."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -92,7 +92,7 @@ class TrainConfig:
             raise ConfigError(f"world is {self.world}, but without --eval-every nothing is evaluated there")
         if self.eval_every > self.steps:
             raise ConfigError(f"eval_every is {self.eval_every}, but there are only {self.steps} steps")
-        table.changed_fields(self.model, self.model_config, built=self.init is not None)
+        table.changed_fields(self.model, self.model_config, preset=self.preset, built=self.init is not None)
 
 
 @dataclass(frozen=True)

@@ -178,9 +178,7 @@ class Run:
         }
         with checkpoint.written(self.config.out):
             with self._deployed():
-                checkpoint.replace_folder(
-                    self.policy_folder, lambda folder: policies.save(self.policy, folder, training=facts)
-                )
+                policies.save(self.policy, self.policy_folder, training=facts)
             self.log.flush()
             checkpoint.save(self.config.out, self.step, self._tensors(), {"seconds": self.seconds})
         self._saved = self._idle_since = time.monotonic()

@@ -114,7 +114,7 @@ def teach(folder: Path, config: TeachConfig) -> Path:
         }
         out = config.out / "policy"
         with checkpoint.written(config.out):
-            checkpoint.replace_folder(out, lambda new: policies.save(policy, new, training=facts))
+            policies.save(policy, out, training=facts)
     return out
 
 
@@ -192,7 +192,10 @@ class Lesson:
 
     def __init__(self, reader: WordReader, known: Meant) -> None:
         """Remember which slots the reader gives for what it knows."""
-        self.reader, self._encoder = reader, FrozenTextEncoder(remember=LEARNING)
+        self.reader, self._encoder = (
+            reader,
+            FrozenTextEncoder(max_words=len(reader.positions), remember=LEARNING),
+        )
         with torch.no_grad():
             self.targets = self._slots(known)
         among = torch.pdist(self.targets.flatten(1)).square()

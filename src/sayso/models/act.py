@@ -39,9 +39,17 @@ from torch import Tensor, nn
 from sayso.data.normalize import Stats, standardise
 from sayso.models.action import unpadded_mean
 from sayso.models.language import MAX_WORDS, WORD_WIDTH
-from sayso.models.peers import STAGES, Peer, PeerPolicy, ResNet18, WeightsFrom, targets
-from sayso.models.vla import Batch
+from sayso.models.peers import STAGES, Peer, PeerPolicy, ResNet18, WeightsFrom, refuse_stages, targets
+from sayso.models.typed import read, within
+from sayso.models.vla import OLD_MAX_WORDS, Batch
 from sayso.spec import ACTION, STATE, Features
+
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "chunk": (1, 10_000), "max_words": (4, 512), "width": (4, 10_000), "heads": (1, 100),
+    "latent": (1, 10_000), "feedforward": (1, 100_000), "encoder_layers": (1, 100),
+    "decoder_layers": (1, 100), "dropout": (0, 1), "kl_weight": (0, 1e6),
+}  # fmt: skip
+"""What no config goes beyond."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +58,8 @@ class ActConfig:
 
     chunk: int = 16
     """K."""
+    max_words: int = MAX_WORDS
+    """L, word pieces of the longest instruction that is read whole."""
     width: int = 512
     """D, a multiple of 4 and of `heads`."""
     heads: int = 8
@@ -73,10 +83,21 @@ class ActConfig:
     bf16: bool = True
     """Compute in bfloat16 where that is safe."""
 
+    def __post_init__(self) -> None:
+        """Refuse sizes that cannot work."""
+        within(self, LIMITS)
+        refuse_stages(self.stages)
+        if self.width % self.heads or self.width % 4:
+            raise ValueError(f"width is {self.width}, but must be a multiple of 4 and of {self.heads} heads")
+
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> ActConfig:
-        """Read what ``dataclasses.asdict`` wrote, or some of it, after a round through JSON."""
-        return cls(**{**raw, "stages": tuple(raw.get("stages", STAGES))})
+        """Read what ``dataclasses.asdict`` wrote, or some of it, after a round through JSON.
+
+        Raises:
+            ValueError: if a field is unknown, of another type, or cannot work.
+        """
+        return read(cls, {"max_words": OLD_MAX_WORDS, **raw}, "model")
 
 
 class ActionChunkingTransformer(Peer):
@@ -100,7 +121,7 @@ class ActionChunkingTransformer(Peer):
         self.embed_state = nn.Linear(state_dim, c.width)
         self.embed_latent = nn.Linear(c.latent, c.width)
         self.embed_word = nn.Linear(WORD_WIDTH, c.width)
-        self.position = nn.Parameter(torch.randn(2 + MAX_WORDS, c.width))
+        self.position = nn.Parameter(torch.randn(2 + c.max_words, c.width))
         self.encoder = nn.ModuleList(EncoderLayer(c) for _ in range(c.encoder_layers))
         self.query = nn.Parameter(torch.randn(c.chunk, c.width))
         self.decoder = nn.ModuleList(DecoderLayer(c) for _ in range(c.decoder_layers))
@@ -266,7 +287,8 @@ class ActPolicy(PeerPolicy):
         model = ActionChunkingTransformer(
             sizes, state_dim=len(features.state), action_dim=len(features.action)
         )
-        return cls(model, features, stats, standardise({key: stats[key] for key in (STATE, ACTION)}))
+        chain = standardise({key: stats[key] for key in (STATE, ACTION) if key in stats})
+        return cls(model, features, stats, chain, max_words=sizes.max_words)
 
     def config(self) -> dict[str, Any]:
         """Return ``type`` and the model's sizes as plain JSON."""

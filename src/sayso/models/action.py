@@ -15,8 +15,8 @@ Two ways to read the answer off, with the same transformer and the same two meth
 - `FlowDecoder`: the queries are a noisy chunk, the answer is the velocity towards the clean one
   (Lipman et al. 2023, arXiv:2210.02747). n passes, and several good answers may coexist.
 
-Shapes: B batch, T history, V views, Q queries per view, F features per patch, N slots, M context tokens
-(N + T + V * Q), K chunk, A action, S state, D width.
+Shapes: B batch, T frames (always the present one alone), V views, Q queries per view, F features per patch,
+N slots, M context tokens (N + T + V * Q), K chunk, A action, S state, D width.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class Context(nn.Module):
     """Write what is known as tokens of one width: the slots, the state and every glance."""
 
     def __init__(
-        self, *, views: int, history: int, queries: int, features: int, state_dim: int, slots: int, width: int
+        self, *, views: int, queries: int, features: int, state_dim: int, slots: int, width: int
     ) -> None:
-        """Build the embeddings for V views, T past states, Q queries per view, F features, N slots."""
+        """Build the embeddings for V views, Q queries per view, F features, S numbers of state, N slots."""
         super().__init__()
         self.embed_glance = nn.Linear(features + 2 * (1 + 2 * OCTAVES) + 1, width)
         self.embed_state = nn.Sequential(nn.Linear(state_dim, width), nn.GELU(), nn.Linear(width, width))
         self.glance_is = nn.Parameter(0.02 * torch.randn(views, queries, width))
-        self.state_is = nn.Parameter(0.02 * torch.randn(history, width))
+        self.state_is = nn.Parameter(0.02 * torch.randn(1, width))
         self.slot_is = nn.Parameter(0.02 * torch.randn(slots, width))
         self.no_state = nn.Parameter(torch.zeros(width))
 

@@ -38,13 +38,22 @@ from torch import Tensor, nn
 from sayso.data.normalize import Chain, Standardise, Stats
 from sayso.models.act import sines
 from sayso.models.action import unpadded_mean
-from sayso.models.language import WORD_WIDTH
-from sayso.models.peers import STAGES, Peer, PeerPolicy, ResNet18, targets
-from sayso.models.vla import Batch
+from sayso.models.language import MAX_WORDS, WORD_WIDTH
+from sayso.models.peers import STAGES, Peer, PeerPolicy, ResNet18, refuse_stages, targets
+from sayso.models.typed import read, within
+from sayso.models.vla import OLD_MAX_WORDS, Batch
 from sayso.spec import ACTION, STATE, Features
 
 GROUPS = 8
 """Groups of every group norm in the U-Net."""
+
+
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "chunk": (1, 10_000), "max_words": (4, 512), "widths": (GROUPS, 10_000), "kernel": (1, 99),
+    "time_width": (2, 10_000), "text_width": (1, 10_000), "keypoints": (1, 10_000), "crop": (0.1, 1),
+    "train_steps": (1, 10_000), "sample_steps": (1, 10_000),
+}  # fmt: skip
+"""What no config goes beyond."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +62,8 @@ class DiffusionConfig:
 
     chunk: int = 16
     """K, a multiple of 2 for every level of the U-Net but the last."""
+    max_words: int = MAX_WORDS
+    """L, word pieces of the longest instruction that is read whole."""
     widths: tuple[int, ...] = (128, 256, 512)
     """D of each level of the U-Net, multiples of 8; each but the last halves the number of steps."""
     kernel: int = 5
@@ -76,6 +87,14 @@ class DiffusionConfig:
 
     def __post_init__(self) -> None:
         """Refuse sizes that cannot work."""
+        within(self, LIMITS)
+        refuse_stages(self.stages)
+        if not self.widths or len(self.widths) > 10 or any(width % GROUPS for width in self.widths):
+            raise ValueError(f"widths are {self.widths}, but must be up to 10 multiples of {GROUPS}")
+        if not self.kernel % 2 or self.time_width % 2:
+            raise ValueError(
+                f"kernel is {self.kernel} and must be odd, time_width {self.time_width} and even"
+            )
         halvings = 2 ** (len(self.widths) - 1)
         if self.chunk % halvings:
             raise ValueError(
@@ -86,9 +105,12 @@ class DiffusionConfig:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> DiffusionConfig:
-        """Read what ``dataclasses.asdict`` wrote, or some of it, after a round through JSON."""
-        lists = {name: tuple(raw[name]) for name in ("widths", "stages") if name in raw}
-        return cls(**{**raw, **lists})
+        """Read what ``dataclasses.asdict`` wrote, or some of it, after a round through JSON.
+
+        Raises:
+            ValueError: if a field is unknown, of another type, or cannot work.
+        """
+        return read(cls, {"max_words": OLD_MAX_WORDS, **raw}, "model")
 
 
 class DiffusionModel(Peer):
@@ -285,8 +307,8 @@ class DiffusionPolicy(PeerPolicy):
             state_dim=len(features.state),
             action_dim=len(features.action),
         )
-        scale = Chain(tuple(_by_extremes(key, stats[key]) for key in (STATE, ACTION)))
-        return cls(model, features, stats, scale)
+        scale = Chain(tuple(_by_extremes(key, stats[key]) for key in (STATE, ACTION) if key in stats))
+        return cls(model, features, stats, scale, max_words=sizes.max_words)
 
     def config(self) -> dict[str, Any]:
         """Return ``type`` and the model's sizes as plain JSON."""

@@ -13,7 +13,7 @@ with ReLU6. Its ImageNet weights come in the package ``efficientnet-lite0-pytorc
 which is not installed by default. They are not among a policy's own weights and not in its checkpoint: a
 policy that sees with them needs the package wherever it acts.
 
-Shapes: B batch, T history, H x W pixels, P patches of 16 x 16 pixels, F features per patch.
+Shapes: B batch, T frames (always one), H x W pixels, P patches of 16 x 16 pixels, F features per patch.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class FrozenVision(nn.Module):
         """
         super().__init__()
         self.grids = [(-(-height // STRIDE), -(-width_px // STRIDE)) for height, width_px in image_sizes]
+        self.spans = [(float(down), float(right)) for down, right in self.grids]
         self.trunk = Lite0(published_weights())
         self.project = nn.Linear(self.trunk.channels, width)
         self.positions = nn.ParameterList(

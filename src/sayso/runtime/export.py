@@ -38,6 +38,7 @@ from sayso.runtime.exported import (
     CONFIG,
     FILES,
     STATS,
+    WORDS,
     EngineFacts,
     EngineName,
     ExportedPolicy,
@@ -45,8 +46,8 @@ from sayso.runtime.exported import (
     Precision,
 )
 from sayso.runtime.graphs import PRECISIONS, Feeds, Graph, graph_of, write_graph
-from sayso.runtime.parity import Agreement, ClosedLoop, Latency, Sample
-from sayso.spec import ACTION, STATE, Array, Policy, above, at_least
+from sayso.runtime.parity import Agreement, ClosedLoop, Latency
+from sayso.spec import ACTION, STATE, Array, Observation, Policy, above, at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +157,11 @@ def export(checkpoint: Path, config: ExportConfig, say: Callable[[str], None] = 
 
 
 def check(
-    source: TrainablePolicy, checkpoint: Path, folder: Path, samples: Sequence[Sample], config: ExportConfig
+    source: TrainablePolicy,
+    checkpoint: Path,
+    folder: Path,
+    samples: Sequence[Observation],
+    config: ExportConfig,
 ) -> Checks:
     """Hold an export against its source: actions, latency and, where asked for, success."""
     result = exported.load(folder, threads=config.threads)
@@ -183,7 +188,7 @@ def check(
 
 
 def _latencies(
-    source: Policy, result: Policy, samples: Sequence[Sample], config: ExportConfig
+    source: Policy, result: Policy, samples: Sequence[Observation], config: ExportConfig
 ) -> tuple[Latency, Latency]:
     threads = torch.get_num_threads()
     torch.set_num_threads(config.threads)
@@ -195,9 +200,9 @@ def _latencies(
     return found["before"], found["after"]
 
 
-def _caller(policy: Policy, samples: Sequence[Sample]) -> Callable[[], object]:
-    """Return what lets a policy act on one sample's newest look after the other."""
-    looks = itertools.cycle(sample[-1] for sample in samples)
+def _caller(policy: Policy, samples: Sequence[Observation]) -> Callable[[], object]:
+    """Return what lets a policy act on one sample after the other."""
+    looks = itertools.cycle(samples)
     policy.reset()
     return lambda: policy.act(next(looks))
 
@@ -220,16 +225,16 @@ def _world(policy: TrainablePolicy) -> str:
     return parity.world_of(policy.features.robot_type)
 
 
-def _samples(source: TrainablePolicy, config: ExportConfig) -> list[Sample]:
+def _samples(source: TrainablePolicy, config: ExportConfig) -> list[Observation]:
     """Return twice as many samples as are checked: every other one is for calibration."""
-    history, n = int(source.config().get("history", 1)), 2 * config.frames
+    n = 2 * config.frames
     if config.calibrate:
-        return parity.dataset_samples(config.calibrate, source.features, n, history)
+        return parity.dataset_samples(config.calibrate, source.features, n)
     make_world = partial(packaged_world, _world(source))
-    return parity.world_samples(make_world, source.features, n, history)
+    return parity.world_samples(make_world, source.features, n)
 
 
-def _feeds(source: TrainablePolicy, graph: Graph, samples: Sequence[Sample]) -> list[Feeds]:
+def _feeds(source: TrainablePolicy, graph: Graph, samples: Sequence[Observation]) -> list[Feeds]:
     """Return what the graph is fed on each sample."""
     taken: list[Feeds] = []
     width = len(source.features.action)
@@ -238,13 +243,14 @@ def _feeds(source: TrainablePolicy, graph: Graph, samples: Sequence[Sample]) -> 
         taken.append(dict(feeds))
         return np.zeros((1, 1, width), np.float32)
 
-    history = int(source.config().get("history", 1))
-    listener = ExportedPolicy(note, tuple(graph.inputs), source.features, stats_of(source), history)
-    newest = []
+    listener = ExportedPolicy(note, tuple(graph.inputs), source.features, stats_of(source), _max_words(graph))
     for sample in samples:
-        parity.answer(listener, sample)
-        newest.append(taken[-1])
-    return newest
+        listener.act(sample)
+    return taken
+
+
+def _max_words(graph: Graph) -> int:
+    return graph.inputs[WORDS].shape[1]
 
 
 def stats_of(policy: TrainablePolicy) -> dict[str, Stats]:
@@ -267,7 +273,7 @@ def _describe(
     described = {
         "engine": {**facts.to_json(), "checks": checks.to_json() if checks else None, **provenance()},
         "source": {"name": checkpoint.resolve().name, "digest": digest_of(checkpoint)},
-        "model": source.config(),
+        "model": {**source.config(), "max_words": _max_words(graph)},
         "features": source.features.to_json(),
         "training": training_facts(checkpoint),
     }

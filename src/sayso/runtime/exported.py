@@ -15,7 +15,7 @@
 
 TorchScript is the exception: it is torch.
 
-Shapes: T history, K chunk, A action, S state, H x W pixels, L words.
+Shapes: K chunk, A action, S state, H x W pixels, L words.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from __future__ import annotations
 import functools
 import importlib
 import json
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,7 +33,7 @@ from numpy.typing import NDArray
 
 from sayso.data.normalize import Stats, two_way
 from sayso.data.resize import as_learned
-from sayso.models.words import FrozenTextEncoder
+from sayso.models.words import MAX_WORDS, SHORT_WORDS, FrozenTextEncoder
 from sayso.provenance import graph_digest
 from sayso.spec import (
     ACTION,
@@ -47,6 +46,7 @@ from sayso.spec import (
     Features,
     Observation,
     SaysoError,
+    check_state,
     known,
 )
 
@@ -106,31 +106,28 @@ class ExportedPolicy:
         inputs: Sequence[str],
         features: Features,
         stats: Mapping[str, Stats],
-        history: int = 1,
+        max_words: int = MAX_WORDS,
     ) -> None:
-        """Join a graph that takes `inputs` with the robot it was made for; it sees `history` frames, T."""
+        """Join a graph that takes `inputs`, `max_words` word pieces among them, with the robot it is for."""
         self.model, self.inputs, self.features, self.stats = model, tuple(inputs), features, stats
         self._chain = two_way(stats, features)
-        self._encoder = FrozenTextEncoder()
+        self._encoder = FrozenTextEncoder(max_words=max_words, short_words=max_words)
         self._seen = [key for key in inputs if key.startswith(IMAGES) or key == STATE]
-        self._past: deque[Observation] = deque(maxlen=history)
 
     def reset(self) -> None:
-        """Forget the episode that just ended."""
-        self._past.clear()
+        """Forget the episode that just ended; there is nothing to forget."""
 
     def act(self, observation: Observation) -> Chunk:
         """Return the next actions, ``[K, A]`` in robot units.
 
-        With a history of more than one frame, call it at every step of an episode, as its source.
-
         Raises:
             FeatureMismatchError: if the observation is not what the policy was trained on.
+            NotFiniteError: if it holds a number that nobody could act on.
         """
         look = self._checked(observation)
-        self._past.append(look)
-        frames = [self._past[0]] * ((self._past.maxlen or 1) - len(self._past)) + list(self._past)
-        values = self._chain.forward({key: np.stack([frame[key] for frame in frames])[None] for key in look})
+        if not self.features.state:
+            look[STATE] = np.zeros(0, np.float32)
+        values = self._chain.forward({key: value[None, None] for key, value in look.items()})
         words, mask = self._encoder.encode([observation[TASK]])
         feeds = {**values, WORDS: words, WORDS_MASK: mask}
         actions = self.model({name: feeds[name] for name in self.inputs})
@@ -145,11 +142,8 @@ class ExportedPolicy:
                 f"{', '.join(sorted(observation))}"
             )
         look = {key: np.asarray(observation[key]) for key in self._seen}
-        if STATE in look and look[STATE].shape != (len(self.features.state),):
-            raise FeatureMismatchError(
-                f"{STATE!r} is {list(look[STATE].shape)}, but the policy was trained on "
-                f"{len(self.features.state)} numbers: {', '.join(self.features.state_names)}"
-            )
+        if STATE in look:
+            check_state(look[STATE], self.features)
         for key in (key for key in look if key != STATE):
             look[key] = as_learned(look[key], key.removeprefix(IMAGES), self.features)
         return look
@@ -176,7 +170,8 @@ def load(folder: Path | str, *, threads: int = 1) -> ExportedPolicy:
     config = json.loads((folder / CONFIG).read_text())
     try:
         engine = EngineFacts.from_json(config["engine"])
-        features, history = Features.from_json(config["features"]), int(config["model"].get("history", 1))
+        features = Features.from_json(config["features"])
+        max_words = int(config["model"].get("max_words", SHORT_WORDS))
     except (KeyError, TypeError) as error:
         raise ExportError(
             f"{CONFIG} in {str(folder)!r} is not one this version of sayso understands ({error!r}); "
@@ -189,7 +184,7 @@ def load(folder: Path | str, *, threads: int = 1) -> ExportedPolicy:
     if graph_digest(folder) != engine.digest:
         raise ExportError(f"the graph in {str(folder)!r} is not the one that was checked; export anew")
     stats = {key: Stats.from_json(raw) for key, raw in json.loads((folder / STATS).read_text()).items()}
-    return ExportedPolicy(open_engine(path, engine, threads), engine.inputs, features, stats, history)
+    return ExportedPolicy(open_engine(path, engine, threads), engine.inputs, features, stats, max_words)
 
 
 def open_engine(path: Path, facts: EngineFacts, threads: int) -> Engine:

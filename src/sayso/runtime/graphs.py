@@ -7,7 +7,7 @@
 
 What a camera gives goes in as it is: turning pixels into numbers is part of the graph.
 
-Shapes: T history, H x W pixels, L words, K chunk, A action.
+Shapes: T frames (always one), H x W pixels, L words, K chunk, A action.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ class PolicyGraph(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return actions ``[1, K, A]`` for uint8 images ``[1, T, H, W, 3]`` of each camera and the rest."""
-        *images, state, words, mask = inputs
+        *seen, words, mask = inputs
+        images = [given for given in seen if given.dtype == torch.uint8]
+        state = seen[-1] if len(images) < len(seen) else words.new_zeros(1, 1, 0)  # it may be told no state
         batch = Batch(images=tuple(images), state=state, words=words, words_mask=mask)
         actions: Tensor = self.model.sample(batch, torch.Generator())
         return actions
@@ -110,14 +112,14 @@ def graph_of(policy: TrainablePolicy, *, bf16: bool = False) -> Graph:
         ExportError: if its decoder draws random numbers, or its sentences need torch.
     """
     config, features = policy.config(), policy.features
-    frames = config.get("history", 1)
     images = {
-        image_key(name): torch.zeros(1, frames, *size, 3, dtype=torch.uint8)
+        image_key(name): torch.zeros(1, 1, *size, 3, dtype=torch.uint8)
         for name, size in features.cameras.items()
     }
+    longest = int(config.get("max_words", MAX_WORDS))
     words = {
-        WORDS: torch.zeros(1, MAX_WORDS, WORD_WIDTH),
-        WORDS_MASK: torch.arange(MAX_WORDS)[None] < MAX_WORDS // 2,
+        WORDS: torch.zeros(1, longest, WORD_WIDTH),
+        WORDS_MASK: torch.arange(longest)[None] < longest // 2,
     }
     model: Any = copy.deepcopy(policy.model).eval()
     kind = config["type"]
@@ -138,7 +140,7 @@ def graph_of(policy: TrainablePolicy, *, bf16: bool = False) -> Graph:
         model.config = replace(model.config, bf16=bf16)
     else:
         model.bf16 = bf16
-    state = {STATE: torch.zeros(1, frames, len(features.state))}
+    state = {STATE: torch.zeros(1, 1, len(features.state))} if features.state else {}
     exact = EXACT if kind == "vla" else ()
     return Graph(module=PolicyGraph(model), inputs={**images, **state, **words}, exact=exact)
 

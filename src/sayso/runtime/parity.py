@@ -1,6 +1,6 @@
 """Hold two policies that should be one against each other: their actions, their speed, their success.
 
-Shapes: N samples, T history, K chunk, A action.
+Shapes: N samples, K chunk, A action.
 """
 
 from __future__ import annotations
@@ -35,9 +35,6 @@ from sayso.spec import (
 )
 from sayso.statistics import Interval, wilson
 
-Sample = tuple[Observation, ...]
-"""T looks at successive steps of one episode, the newest last."""
-
 WARM_UP = 10
 """Calls that are made before any is timed."""
 PAUSE_S = 0.02
@@ -51,7 +48,7 @@ USUAL = 0.95
 last bit decides, and the source itself would decide otherwise in another precision."""
 
 
-def dataset_samples(root: Path, features: Features, n: int, history: int = 1) -> list[Sample]:
+def dataset_samples(root: Path, features: Features, n: int) -> list[Observation]:
     """Return n samples, evenly spaced over several episodes of a LeRobotDataset.
 
     Raises:
@@ -61,33 +58,29 @@ def dataset_samples(root: Path, features: Features, n: int, history: int = 1) ->
     check_fits(features, dataset.features)
     chosen = np.unique(np.linspace(0, len(dataset.episodes) - 1, EPISODES).astype(int))
     shares = np.diff(np.linspace(0, n, len(chosen) + 1).astype(int))
-    samples: list[Sample] = []
+    samples: list[Observation] = []
     for number, share in zip(chosen, shares, strict=True):
         episode = dataset.episodes[number]
-        windows = _windows(len(episode), int(share), history)
-        steps = sorted({step for window in windows for step in window})
-        frames = dict(zip(steps, dataset.frames(episode, steps), strict=True))
-        samples += [tuple(_look(frames[step], features) for step in window) for window in windows]
+        steps = _spread(len(episode), int(share))
+        frames = dict(zip(sorted(set(steps)), dataset.frames(episode, sorted(set(steps))), strict=True))
+        samples += [_look(frames[step], features) for step in steps]
     return samples
 
 
-def world_samples(
-    make_world: Callable[[], World], features: Features, n: int, history: int = 1
-) -> list[Sample]:
+def world_samples(make_world: Callable[[], World], features: Features, n: int) -> list[Observation]:
     """Return n samples of what a world's expert sees on training seeds, one episode of each family.
 
     Raises:
         FeatureMismatchError: if the world is not that of the robot the policy was made for.
         SaysoError: if no episode could be run.
     """
-    samples: list[Sample] = []
+    samples: list[Observation] = []
     with contextlib.closing(make_world()) as place:
         check_fits(features, place.features)
         shares = np.diff(np.linspace(0, n, len(place.families) + 1).astype(int))
         for family, share in zip(place.families, shares, strict=True):
             frames = _demonstration(place, family)
-            for window in _windows(len(frames), int(share), history):
-                samples.append(tuple(_look(frames[step], features) for step in window))
+            samples += [_look(frames[step], features) for step in _spread(len(frames), int(share))]
     return samples
 
 
@@ -113,15 +106,16 @@ def world_of(robot_type: str) -> str:
     return WORLD_OF[robot_type]
 
 
-def _windows(length: int, n: int, history: int) -> list[list[int]]:
-    """Return the steps of n windows evenly spaced over an episode; before its beginning nothing moved."""
-    ends = np.linspace(0, length - 1, n).astype(int)
-    return [[max(0, int(end) - ago) for ago in reversed(range(history))] for end in ends]
+def _spread(length: int, n: int) -> list[int]:
+    """Return n steps evenly spaced over an episode."""
+    steps: list[int] = np.linspace(0, length - 1, n).astype(int).tolist()
+    return steps
 
 
 def _look(frame: Observation, features: Features) -> Observation:
     """Leave out of a frame what no policy may see."""
-    return {key: frame[key] for key in (*map(image_key, features.cameras), STATE, TASK)}
+    felt = (STATE,) if features.state else ()
+    return {key: frame[key] for key in (*map(image_key, features.cameras), *felt, TASK)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +139,7 @@ class Agreement:
         cls,
         one: Policy,
         other: Policy,
-        samples: Sequence[Sample],
+        samples: Sequence[Observation],
         features: Features,
         stats: Mapping[str, Stats],
     ) -> Self:
@@ -180,12 +174,10 @@ class Agreement:
         )
 
 
-def answer(policy: Policy, sample: Sample) -> Array:
+def answer(policy: Policy, sample: Observation) -> Array:
     """Return the chunk ``[K, A]`` of a policy that saw nothing but this sample."""
     policy.reset()
-    for look in sample:
-        chunk = policy.act(look)
-    return chunk.actions
+    return policy.act(sample).actions
 
 
 def _scale(stats: Mapping[str, Stats], width: int) -> Array:

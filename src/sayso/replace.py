@@ -1,0 +1,44 @@
+"""Put a finished folder in the place of another, so that nobody ever finds half of one.
+
+fill .policy.new --> flush to the disk --> rename policy to .policy.old, and .policy.new to policy
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+
+def replace_folder(final: Path, write: Callable[[Path], object]) -> None:
+    """Fill a folder through `write` under a temporary name, then put it in the place of `final`.
+
+    Whoever reads `final` finds the whole old folder or the whole new one, never a mixture. For the instant
+    between two renames there may be none.
+    """
+    final = final.resolve()  # of "." there is no name
+    new, old = final.with_name(f".{final.name}.new"), final.with_name(f".{final.name}.old")
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        write(new)
+        for path in [*new.rglob("*"), new]:
+            _flush(path)
+        if final.exists():
+            final.rename(old)
+        new.rename(final)
+        _flush(final.parent)
+    finally:  # of a disk that is full, say
+        for leftover in (new, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """Push a file or a folder's list of names to the disk, so that a rename never overtakes the contents."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
