@@ -39,7 +39,6 @@ from sayso.spec import (
     Observation,
     Outcome,
     Policy,
-    Seeded,
     above,
     at_least,
     known,
@@ -330,8 +329,8 @@ def _run(
     """Fill in the episode, step by step."""
     observation, info = world.reset(seed=episode.seed, options=options)
     policy.reset()
-    if isinstance(policy, Seeded):
-        policy.seed(episode.seed)
+    if seed := getattr(policy, "seed", None):  # of its noise, so that who ran what before changes nothing
+        seed(episode.seed)
     episode.family, episode.instruction = world.task.family, world.task.instruction
     episode.horizon = world.task.horizon
     disturb: Callable[[Array], Array] = noise.begin(world.features, episode.seed) if noise else _unchanged

@@ -177,28 +177,6 @@ def _unlike(
     ]
 
 
-WILD = 1e9
-"""Size from which a number of a state is a fault of its sensor, whatever its unit."""
-
-
-def check_state(state: NDArray[Any], features: Features) -> None:
-    """Refuse a state that no policy could act on, naming the number.
-
-    Raises:
-        FeatureMismatchError: if it has not as many numbers as the features say.
-        NotFiniteError: if one of them is not finite, or as large as no sensor can mean it.
-    """
-    if state.shape != (len(features.state),):
-        raise FeatureMismatchError(
-            f"{STATE!r} is {list(state.shape)}, but the policy was trained on {len(features.state)} numbers: "
-            f"{', '.join(features.state_names)}"
-        )
-    wild = np.flatnonzero(~(np.abs(state.astype(float)) < WILD))
-    if len(wild):
-        told = ", ".join(f"{features.state_names[n]} is {state[n]:g}" for n in wild)
-        raise NotFiniteError(f"{STATE!r} cannot be acted on: {told}; look at what measures it")
-
-
 @dataclass(frozen=True)
 class Chunk:
     """Hold the next K actions, float32 ``[K, A]`` in robot units; row 0 applies now."""
@@ -280,15 +258,6 @@ class Policy(Protocol):
 
     def reset(self) -> None:
         """Forget the episode that just ended."""
-        ...
-
-
-@runtime_checkable
-class Seeded(Protocol):
-    """Let what is random in acting depend on the episode: not on those before it, nor on who runs them."""
-
-    def seed(self, seed: int) -> None:
-        """Make every choice of the episode that begins, just after `reset`, depend on `seed` alone."""
         ...
 
 

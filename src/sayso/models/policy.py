@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sayso.data.looks import check_state
 from sayso.data.normalize import RELATIVE, Stats, two_way
 from sayso.data.resize import as_learned
 from sayso.models import vla
@@ -36,7 +37,6 @@ from sayso.spec import (
     Features,
     Observation,
     Policy,
-    check_state,
     image_key,
 )
 

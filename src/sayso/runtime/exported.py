@@ -31,6 +31,7 @@ from typing import Any, Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sayso.data.looks import check_state
 from sayso.data.normalize import Stats, two_way
 from sayso.data.resize import as_learned
 from sayso.models.words import MAX_WORDS, SHORT_WORDS, FrozenTextEncoder
@@ -46,7 +47,6 @@ from sayso.spec import (
     Features,
     Observation,
     SaysoError,
-    check_state,
     known,
 )
 
