@@ -122,12 +122,17 @@ class Features:
         )
 
     def seen_by(self, policy: Features) -> Features:
-        """Return what a policy makes of this: its own size, of cameras whose pictures it scales."""
+        """Return what a policy makes of this: its size of pictures it scales, its units where none are."""
         sizes = {
             name: policy.cameras.get(name, size) if name in policy.scaled_from else size
             for name, size in self.cameras.items()
         }
-        return replace(self, cameras=sizes, scaled_from=policy.scaled_from)
+        units = {d.name: d.unit for d in (*policy.state, *policy.action)}
+        state, action = (
+            tuple(d if d.unit else replace(d, unit=units.get(d.name, "")) for d in dimensions)
+            for dimensions in (self.state, self.action)
+        )
+        return replace(self, cameras=sizes, scaled_from=policy.scaled_from, state=state, action=action)
 
 
 def check_fits(policy: Features, world: Features) -> None:

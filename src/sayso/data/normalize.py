@@ -26,6 +26,8 @@ STILL_TO_MEAN, STILL_TO_LARGEST, STILL = 1e-4, 1e-6, 1e-9
 """Spreads up to which a dimension hardly moved in the data: as shares of its own mean and of the largest
 spread beside it, and in any unit. Shares, for data comes in degrees as well as in metres per step."""
 
+JOINT_UNITS = ("deg", "normalized", "rad")
+"""Units of joints: degrees, -100 to 100 of a calibrated range, radians."""
 QUANTILES: Mapping[str, float] = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
 
 
@@ -199,10 +201,10 @@ def scale(mean: ArrayLike, std: ArrayLike) -> Array:
 
 
 def relative_dimensions(features: Features) -> tuple[bool, ...]:
-    """Tell which dimensions of the action are joint angles that the state holds at the same place."""
+    """Tell which dimensions of the action are joints that the state holds at the same place."""
     if features.action_names != features.state_names:
         return (False,) * len(features.action)
-    return tuple(dimension.unit == "deg" for dimension in features.action)
+    return tuple(dimension.unit in JOINT_UNITS for dimension in features.action)
 
 
 def relative_chunk(chunk: ArrayLike, state: ArrayLike, relative: tuple[bool, ...]) -> Array:

@@ -99,12 +99,16 @@ def with_units(
         joints: unit of the arm's joints, where it is known; empty decides by their range.
 
     Raises:
-        SaysoError: if a joint goes further than it can in the unit that is said.
+        SaysoError: if a unit is said and there is no joint without one, or a joint goes further than it can
+            in that unit.
     """
     nameless = [d for d in (*features.state, *features.action) if not d.unit]
     moving = {d.name for d in nameless if joint_of(d.name) not in ("", GRIPPER)}
     if joints:  # then it is also said of arms that nobody knows
         moving |= {d.name for d in nameless if d.name.endswith(".pos") and joint_of(d.name) != GRIPPER}
+    if joints and not moving:
+        named = ", ".join(f"{d.name} [{d.unit or 'unknown'}]" for d in features.action)
+        raise SaysoError(f"--units {joints} says nothing new of {named}; leave it out")
     unit, said = _joint_unit(features, stats, moving, joints)
     grips = {d.name for d in nameless if joint_of(d.name) == GRIPPER}
     opening = _widest(features, stats, grips)

@@ -35,6 +35,7 @@ from sayso.data.normalize import (
 )
 from sayso.data.reader import Dataset
 from sayso.data.resize import scaled
+from sayso.data.units import JointUnit, with_units
 from sayso.spec import (
     ACTION,
     POINTS,
@@ -61,6 +62,8 @@ class Windows:
     holds only the frames some window needs. `resize` and `multiple` scale them first
     (`sayso.data.resize.scaled`), or the features of a policy do, `like` whose pictures they are to be.
 
+    Units that no dataset names are found by `sayso.data.units.with_units`; `units` are the joints'.
+
     `weights`, one per dataset, multiply how often a dataset's windows are drawn by `draw`.
 
     Raises:
@@ -80,6 +83,7 @@ class Windows:
         resize: str = "",
         multiple: int = 1,
         like: Features | None = None,
+        units: JointUnit = "",
     ) -> None:
         """Lay out the windows. Frames are decoded later, by `decode` or the first batch."""
         self.datasets = (datasets,) if isinstance(datasets, Dataset) else tuple(datasets)
@@ -99,6 +103,8 @@ class Windows:
             )
         self._state = np.concatenate([d.state for d in self.datasets])
         self._action = np.concatenate([d.action for d in self.datasets])
+        numbers = {STATE: Stats.of(self._state), ACTION: Stats.of(self._action)}
+        self.features, self._assumed = with_units(self.features, numbers, units)
         self._points = np.concatenate([d.points for d in self.datasets])
         self._tasks = [d.tasks[k] for d in self.datasets for k in d.task_index]
         self._other_points = np.concatenate(
@@ -140,6 +146,7 @@ class Windows:
         """Return what a person should know before training: what is not read, and what cannot be learned."""
         several = len(self.datasets) > 1
         remarks = [f"{d.root}: {r}" if several else r for d in self.datasets for r in d.remarks]
+        remarks += self._assumed
         for key, dimensions in ((STATE, self.features.state), (ACTION, self.features.action)):
             still = hardly_moves(self.stats[key].mean, self.stats[key].std)
             names = [d.name for d, rests in zip(dimensions, still, strict=True) if rests]

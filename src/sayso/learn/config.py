@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sayso.data.resize import read_size
+from sayso.data.units import JointUnit
 from sayso.models import table
 from sayso.spec import ConfigError
 
@@ -46,6 +47,9 @@ class TrainConfig:
     resize: str = ""
     """Size to scale pictures to before they are kept and learned from: 96x128 (height x width), or 128 for
     the shorter side; nothing leaves them as recorded. The policy remembers it, and scales what it sees."""
+    units: JointUnit = ""
+    """Unit of the arm's joints, where the datasets name none: deg, normalized (-100 to 100, as LeRobot
+    records without use_degrees) or rad. By default it is seen from how far they go, and said."""
     cache: Path | None = None
     """Folder for decoded frames; the user's cache folder (~/.cache/sayso/frames) if none is named."""
     other_share: float = 0.25

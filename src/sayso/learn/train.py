@@ -78,6 +78,7 @@ def open_windows(config: TrainConfig) -> Windows:
         stride=config.stride,
         cache=config.cache,
         resize=config.resize,
+        units=config.units,
         multiple=table.pixels_per_patch(config.model, config.model_config),
         like=policies.load(config.init).features if config.init is not None and not config.resize else None,
     )

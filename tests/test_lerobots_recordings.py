@@ -1,0 +1,101 @@
+"""A recording of LeRobot's own recorder is trained on, and the policy runs within limits and in its units."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sayso import cli
+from sayso.data.reader import Dataset
+from sayso.data.units import JOINTS
+from sayso.data.windows import Windows
+from sayso.data.writer import assemble, stage_episode
+from sayso.learn.train import TrainConfig, train
+from sayso.models import checkpoint
+from sayso.spec import ACTION, STATE, TASK, Dimension, Features, SaysoError, image_key
+
+SIZE = (16, 24)
+NAMES = tuple(f"{joint}.pos" for joint in JOINTS)
+
+
+def recorded(root: Path, most: float, robot_type: str = "so_follower", names=NAMES, unit: str = "") -> Path:
+    """Record one short episode in which the wrist rolls so far, as LeRobot does: without units."""
+    dimensions = tuple(Dimension(name=name, unit=unit) for name in names)
+    features = Features(
+        robot_type=robot_type, fps=30, state=dimensions, action=dimensions, cameras={"front": SIZE}
+    )
+    frames = []
+    for step in range(20):
+        pose = np.linspace(-1, 1, 20)[step] * np.array([40, 50, 60, 70, most, 0][: len(names)])
+        pose[-1] = 50 + pose[0]
+        picture = np.full((*SIZE, 3), 8 * step, np.uint8)
+        numbers = pose.astype(np.float32)
+        frames.append({image_key("front"): picture, STATE: numbers, ACTION: numbers, TASK: "roll the wrist"})
+    stage_episode(root, features, frames, seed=0, family="roll")
+    assemble(root, features)
+    path = root / "meta" / "info.json"  # without all that is ours
+    info = json.loads(path.read_text())
+    info.pop("sayso", None)
+    for key in (STATE, ACTION):
+        info["features"][key].pop("info", None)
+    path.write_text(json.dumps(info))
+    (root / "meta" / "SHA256SUMS").unlink(missing_ok=True)
+    return root
+
+
+def trained(root: Path, dataset: Path, **more) -> Path:
+    config = TrainConfig(
+        datasets=(dataset,), out=root, preset="tiny", steps=2, batch_size=4, chunk=4, threads=1, **more
+    )
+    return train(config)
+
+
+@pytest.mark.parametrize(("most", "unit"), [(117.8, "deg"), (100.0, "normalized")])
+def test_a_policy_keeps_the_units_that_its_recording_left_out(tmp_path, most, unit, capfd):
+    policy = trained(tmp_path / "run", recorded(tmp_path / "data", most))
+    assert [d.unit for d in checkpoint.load(policy).features.action] == [unit] * 5 + ["%"]
+    assert "The recording names no units" in capfd.readouterr().err.replace("\n", " ")
+    given = ["run", str(policy), "roll", "--robot", "dry", "--seconds", "0.5", "--max-speed-deg-s", "1"]
+    assert cli.main(given) == 0
+    lines = [line for line in capfd.readouterr().out.splitlines() if line.startswith("shoulder_pan.pos ")]
+    numbers = np.array([[float(word) for word in line.split()[1::2]] for line in lines])
+    assert len(numbers) > 5 and np.abs(np.diff(numbers[:, :5], axis=0)).max() < 1 / 30 + 0.011
+
+
+def test_whoever_knows_the_unit_says_it(tmp_path):
+    policy = trained(tmp_path / "run", recorded(tmp_path / "data", 90.0), units="deg")
+    assert [d.unit for d in checkpoint.load(policy).features.action] == ["deg"] * 5 + ["%"]
+
+
+def test_joints_are_counted_from_where_they_stand_in_every_unit(tmp_path):
+    windows = Windows(Dataset(recorded(tmp_path / "data", 100.0)), chunk=4)
+    first = np.array(windows.stats["action.relative"].mean).reshape(4, 6)[0]
+    np.testing.assert_allclose(first[:5], 0, atol=1e-5)
+
+
+def test_what_is_recorded_later_in_the_same_way_has_the_policys_units(tmp_path):
+    policy = trained(tmp_path / "run", recorded(tmp_path / "data", 117.8))
+    more = trained(tmp_path / "more", recorded(tmp_path / "later", 60.0), init=policy)
+    assert [d.unit for d in checkpoint.load(more).features.action] == ["deg"] * 5 + ["%"]
+
+
+def test_a_unit_for_joints_that_have_one_or_are_none_is_refused(tmp_path):
+    data = recorded(tmp_path / "data", 1.0, "own", names=("left_waist", "lift"))
+    with pytest.raises(SaysoError, match="--units deg says nothing new of left_waist"):
+        trained(tmp_path / "run", data, units="deg")
+
+
+def test_a_robot_that_nobody_knows_runs_within_what_was_shown(tmp_path, capfd):
+    data = recorded(tmp_path / "data", 1.0, "aloha", names=("left_waist", "left_shoulder"))
+    policy = trained(tmp_path / "run", data)
+    given = ["run", str(policy), "roll", "--robot", "dry", "--seconds", "0.3"]
+    assert cli.main(given) == 0
+    assert (
+        "limits taken from the demonstrations: left_waist -48 to 48, left_shoulder 1 to 99"
+        in capfd.readouterr().out
+    )
+    assert cli.main([*given, "--max-speed-deg-s", "10"]) == 2
+    assert "would not limit left_waist, whose unit is not known" in capfd.readouterr().err
