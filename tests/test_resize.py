@@ -85,7 +85,7 @@ def test_a_policy_that_learned_from_scaled_pictures_sees_any_size_in_its_own():
 def test_a_policy_that_learned_from_pictures_as_they_are_refuses_others():
     with pytest.raises(FeatureMismatchError, match="resize it before"):
         as_learned(noise(240, 320), "front", LARGE)
-    with pytest.raises(FeatureMismatchError, match="cameras"):
+    with pytest.raises(FeatureMismatchError, match="camera front is 480 x 640 pixels in the policy"):
         check_fits(LARGE, scaled(LARGE, "96x128"))
 
 
