@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import wave
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -95,7 +98,7 @@ def test_any_frame_of_a_joined_video_is_found_by_its_time(joined):
         whole = list(decode_video(part))
         for k in {0, length // 2, length - 1}:
             (found,) = frames_at(path, [(start + k) / FPS])
-            np.testing.assert_array_equal(found, whole[k])
+            np.testing.assert_array_equal(found.image, whole[k])
 
 
 def test_a_selection_of_frames_comes_in_order(joined):
@@ -103,13 +106,81 @@ def test_a_selection_of_frames_comes_in_order(joined):
     whole = list(decode_video(path))
     chosen = [3, 4, 9, 39]
     found = list(frames_at(path, [k / FPS for k in chosen]))
-    np.testing.assert_array_equal(found, [whole[k] for k in chosen])
+    np.testing.assert_array_equal([shown.image for shown in found], [whole[k] for k in chosen])
 
 
-@pytest.mark.parametrize(("time_s", "says"), [(0.52 / FPS, "no frame at"), (2.0, "ends before")])
+@pytest.mark.parametrize(("time_s", "says"), [(0.52 / FPS, "no frame at"), (2.0, "ends at 1.9500 s")])
 def test_a_time_without_a_frame_is_an_error(joined, time_s, says):
     with pytest.raises(VideoError, match=says):
         list(frames_at(joined[0], [time_s]))
+
+
+@pytest.mark.parametrize("drift_s", [-0.02, -0.004, 0.001, 0.024])
+def test_where_times_have_drifted_the_nearest_frame_is_shown_and_how_far_off_it_is(joined, drift_s):
+    path, *_ = joined
+    whole, chosen = list(decode_video(path)), [0, 3, 4, 9, 38, 39]
+    found = list(frames_at(path, [k / FPS + drift_s for k in chosen], within_s=0.5 / FPS))
+    np.testing.assert_array_equal([shown.image for shown in found], [whole[k] for k in chosen])
+    np.testing.assert_allclose([shown.off_s for shown in found], abs(drift_s), atol=1e-5)
+
+
+def test_a_gap_of_a_frame_is_no_drift(tmp_path):
+    with av.open(str(tmp_path / "gap.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS)
+        stream.width, stream.height = 48, 32
+        for k in (0, 1, 3, 4):
+            frame = av.VideoFrame.from_ndarray(moving(1)[0], format="rgb24")
+            frame.pts, frame.time_base = k, Fraction(1, FPS)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(VideoError, match=r"no frame at 0.1010 s; the nearest is at 0.1500 s, 49.0 ms off"):
+        list(frames_at(tmp_path / "gap.mp4", [k / FPS + 0.001 for k in range(4)], within_s=0.5 / FPS))
+
+
+def damaged(content: bytes, how: str) -> bytes:
+    middle = len(content) // 2
+    return {
+        "half": content[:middle],
+        "empty": b"",
+        "text": b"a page that says the download failed",
+        "pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+        "zeros": content[:2000] + bytes(len(content) - 2000),
+        "shifted": content[: middle - 7] + content[middle:],
+    }[how]
+
+
+@pytest.mark.parametrize("how", ["half", "empty", "text", "pointer", "zeros", "shifted"])
+def test_a_damaged_video_is_told_by_its_name_with_the_likely_cause(joined, how):
+    path, *_ = joined
+    path.write_bytes(damaged(path.read_bytes(), how))
+    with pytest.raises(VideoError, match=r"joined\.mp4 .*(was cut or damaged|git lfs pull)"):
+        list(frames_at(path, np.arange(40) / FPS))
+
+
+def test_a_missing_video_is_told(tmp_path):
+    with pytest.raises(VideoError, match=r"v\.mp4 is missing.*fetch it again"):
+        list(frames_at(tmp_path / "v.mp4", [0.0]))
+
+
+@pytest.mark.parametrize("pixels", ["gray", "gray10le"])
+def test_a_video_of_one_channel_is_not_read_as_colours(tmp_path, pixels):
+    with av.open(str(tmp_path / "depth.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, pixels
+        container.mux(
+            stream.encode(av.VideoFrame.from_ndarray(moving(1)[0], format="rgb24").reformat(format=pixels))
+        )
+        container.mux(stream.encode(None))
+    with pytest.raises(VideoError, match="one channel"):
+        list(decode_video(tmp_path / "depth.mkv"))
+
+
+def test_a_film_without_pictures_is_told(tmp_path):
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(1600))
+    with pytest.raises(VideoError, match="no pictures"):
+        list(decode_video(tmp_path / "sound.wav"))
 
 
 def test_videos_of_different_size_do_not_join(tmp_path):

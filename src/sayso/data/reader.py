@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,11 @@ from PIL import Image as Picture
 
 from sayso.data import digests
 from sayso.data import format as fmt
-from sayso.data.info import Camera, Info, read_info
+from sayso.data.footage import Footage, of_size
+from sayso.data.info import Info, read_info
 from sayso.data.normalize import Integers, Stats
 from sayso.data.rows import Rows, read_rows
 from sayso.data.tables import EpisodeRow, read_episodes, read_table
-from sayso.data.video import VideoError, frames_at
 from sayso.spec import ACTION, OTHER_POINTS, POINTS, STATE, TASK, Image, Observation, image_key, known
 
 _PICTURE_FORMATS = ("PNG", "JPEG", "WEBP")
@@ -73,11 +72,27 @@ class Dataset:
         self._places = read_episodes(self.root, self.info, (fmt.FAMILY_COLUMN, fmt.SEED_COLUMN))
         self.episodes = _episodes(self.root, rows, self._places)
         _check_videos(self._places)
+        self.footage = self._footage()
+        """Camera -> where its pictures are, of those that are videos."""
         self.remarks = self.info.remarks + remarks + _fewer(self.info, len(self.episodes))
 
     def __len__(self) -> int:
         """Return the number of frames."""
         return len(self.state)
+
+    def _footage(self) -> dict[str, Footage]:
+        return {
+            name: Footage(
+                name=name,
+                camera=camera,
+                clips=[place.clips[name] for place in self._places],
+                starts=np.array([0, *(episode.stop for episode in self.episodes)]),
+                numbers=[episode.index for episode in self.episodes],
+                fps=self.fps,
+            )
+            for name, camera in self.info.cameras.items()
+            if camera.is_video
+        }
 
     @cached_property
     def hash(self) -> str:
@@ -113,23 +128,7 @@ class Dataset:
         return read(camera, np.asarray(rows, np.int64))
 
     def _video_images(self, camera: str, rows: Integers) -> Iterator[Image]:
-        """Decode each video file once, whatever number of episodes it holds."""
-        starts = np.array([episode.start for episode in self.episodes])
-        owners = np.searchsorted(starts, rows, side="right") - 1
-        clips = [place.clips[camera] for place in self._places]
-        begins = np.array([clip.begins_s for clip in clips])
-        times = begins[owners] + (rows - starts[owners]) / self.fps
-        located = zip(owners.tolist(), times.tolist(), strict=True)
-        for path, group in groupby(located, key=lambda item: clips[item[0]].path):
-            members = list(group)
-            images = frames_at(path, [time for _, time in members])
-            for owner, _ in members:
-                episode = f"camera {camera!r}, episode {self.episodes[owner].index}"
-                try:
-                    image = next(images)
-                except VideoError as error:
-                    raise VideoError(f"{episode}: {error}") from error
-                yield _of_size(image, self.info.cameras[camera], path, episode)
+        return self.footage[camera].images(rows)
 
     def _stored_images(self, camera: str, rows: Integers) -> Iterator[Image]:
         """Read images that are kept as PNG or JPEG inside the rows, file by file."""
@@ -139,7 +138,7 @@ class Dataset:
             column = read_table(path, [about.key])[about.key] if len(mine) else ()
             for row in mine.tolist():
                 where = f"{about.key!r} in row {row}"
-                yield _of_size(_picture(column[row - first].as_py(), path, where), about, path, where)
+                yield of_size(_picture(column[row - first].as_py(), path, where), about, path, where)
             first += count
 
 
@@ -161,16 +160,6 @@ def _picture(value: Any, path: Path, where: str) -> Image:
             f"{path}: {where} is no picture that can be read ({error}); take the file from a copy of the "
             "dataset, or record again"
         ) from error
-
-
-def _of_size(image: Image, camera: Camera, path: Path, where: str) -> Image:
-    if image.shape[:2] != camera.size:
-        given, said = (" x ".join(map(str, size)) for size in (image.shape[:2], camera.size))
-        raise fmt.FormatError(
-            f"{path}: {where} is {given}, but meta/info.json says {said} (height x width). Correct the shape "
-            f"of {camera.key!r} there if all pictures are so, or record again"
-        )
-    return image
 
 
 def _episodes(root: Path, rows: Rows, places: Sequence[EpisodeRow]) -> tuple[RecordedEpisode, ...]:

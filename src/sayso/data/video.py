@@ -9,12 +9,13 @@ exactly ``k / fps``, any frame is reached by decoding at most two, and files joi
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -33,11 +34,18 @@ KEY_FRAME_EVERY = 2
 QUALITY_CRF = 18
 PRESET = "veryfast"
 TOLERANCE_S = 1e-4
-"""How far a frame may lie from the time it is asked for; LeRobot's reader uses the same number."""
+"""How far a frame may lie from its time without a word; LeRobot's reader uses the same number."""
 
 
 _EXACT = Interpolation.BICUBIC | 0x2000 | 0x40000
 """FFmpeg's SWS_FULL_CHR_H_INT and SWS_ACCURATE_RND: without them every colour comes out a little darker."""
+
+
+_POINTER = b"version https://git-lfs"
+_CUT = (
+    "it was cut or damaged, by an interrupted recording or copy or by the disk. Take it from another copy "
+    "of the dataset, or leave its episodes out"
+)
 
 
 class VideoError(SaysoError):
@@ -110,40 +118,70 @@ def concatenate_videos(path: Path, parts: Sequence[Path], fps: float) -> list[in
 
 
 def decode_video(path: Path) -> Iterator[Image]:
-    """Yield every frame as uint8 RGB ``[H, W, 3]``."""
-    converter = VideoReformatter()
-    with av.open(str(path)) as container:
-        for frame in container.decode(container.streams.video[0]):
-            yield _rgb(converter, frame)
-
-
-def frames_at(path: Path, times_s: Iterable[float]) -> Iterator[Image]:
-    """Yield the frames shown at the given times, in ascending order, as uint8 RGB ``[H, W, 3]``.
-
-    Frames before the first time and between times are decoded at most, never converted.
+    """Yield every frame as uint8 RGB ``[H, W, 3]``.
 
     Raises:
-        VideoError: if no frame lies within `TOLERANCE_S` of one of the times.
+        VideoError: if it is damaged, or no video in colour.
+    """
+    converter = VideoReformatter()
+    for _, frame in _decoded(path):
+        yield _rgb(converter, frame, path)
+
+
+class Shown(NamedTuple):
+    """Hold a frame, and how far from the time it was asked for it is shown."""
+
+    image: Image
+    off_s: float
+
+
+def frames_at(path: Path, times_s: Iterable[float], within_s: float = TOLERANCE_S) -> Iterator[Shown]:
+    """Yield the frames shown nearest to the given times, which ascend.
+
+    Frames before the first time and between times are decoded at most, never converted::
+
+        frames    0    .05   .1    .15          in a table whose times have drifted by 2 ms
+        times      .002  .052  .102             the nearest are 0, .05 and .1
+
+    Args:
+        path: the video.
+        times_s: when they are shown, by somebody's table.
+        within_s: how far they may lie from there; half a frame's time at most, or they mean nothing.
+
+    Raises:
+        VideoError: if no frame lies so near to one of the times, or the video is damaged.
     """
     wanted = iter(times_s)
     time_s = next(wanted, None)
     if time_s is None:
         return
     converter = VideoReformatter()
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        container.seek(int(time_s * av.time_base))
-        for frame in container.decode(stream):
-            shown_s = -1.0 if frame.time is None else frame.time
-            if shown_s < time_s - TOLERANCE_S:
-                continue
-            if shown_s > time_s + TOLERANCE_S:
-                raise VideoError(f"{path} shows no frame at {time_s:.4f} s; the next is at {shown_s:.4f} s")
-            yield _rgb(converter, frame)
+    before: tuple[float, av.VideoFrame] | None = None
+    for last in _decoded(path, time_s):
+        while last[0] >= time_s - TOLERANCE_S:
+            near = before if before and time_s - before[0] < last[0] - time_s else last
+            yield Shown(_rgb(converter, near[1], path), _off(path, near[0], time_s, within_s))
             time_s = next(wanted, None)
             if time_s is None:
                 return
-    raise VideoError(f"{path} ends before {time_s:.4f} s")
+        before = last
+    while time_s is not None:
+        if before is None or time_s - before[0] > within_s:
+            ends = "holds no frame" if before is None else f"ends at {before[0]:.4f} s"
+            raise VideoError(f"{path} {ends}, though one at {time_s:.4f} s is spoken of: {_CUT}")
+        yield Shown(_rgb(converter, before[1], path), time_s - before[0])
+        time_s = next(wanted, None)
+
+
+def extent(path: Path) -> tuple[int, float]:
+    """Return how many frames a video says it has, 0 if it does not say, and when the first is shown.
+
+    Raises:
+        VideoError: if it is damaged, or no video.
+    """
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        return int(stream.frames), float((stream.start_time or 0) * (stream.time_base or 0))
 
 
 def video_info(height: int, width: int, fps: float) -> dict[str, object]:
@@ -167,6 +205,53 @@ def video_info(height: int, width: int, fps: float) -> dict[str, object]:
 def _rate(fps: float) -> Fraction:
     """Return the rate as films have it: 29.97 as 2997/100, 30000/1001 exactly."""
     return Fraction(fps).limit_denominator(1001)
+
+
+def _off(path: Path, shown_s: float, time_s: float, within_s: float) -> float:
+    """Return how far a frame lies from a time, if that is near enough."""
+    if (off_s := abs(shown_s - time_s)) <= within_s:
+        return off_s
+    raise VideoError(
+        f"{path} shows no frame at {time_s:.4f} s; the nearest is at {shown_s:.4f} s, {off_s * 1000:.1f} ms "
+        "off. Frames were lost while recording, or the video is of another episode or rate: leave the episode "
+        "out (lerobot-edit-dataset deletes it), or record anew"
+    )
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[av.container.InputContainer]:
+    """Open a video inside a `with`, and say of a damaged one what it is and why it may be so."""
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise VideoError(f"{path} holds no pictures: it is no video. Copy the right file there")
+            yield container
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise VideoError(f"{path} {_reason(path, error)}") from error
+
+
+def _decoded(path: Path, from_s: float = 0.0) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Yield every frame and its time from the key frame before a time on."""
+    with _opened(path) as container:
+        if from_s > 0:
+            container.seek(int(from_s * av.time_base))
+        for frame in container.decode(container.streams.video[0]):
+            if frame.is_corrupt or frame.time is None:
+                raise VideoError(f"{path} has a damaged frame after {from_s:.4f} s: {_CUT}")
+            yield frame.time, frame
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Say what is wrong with a file that is no whole video."""
+    if not path.is_file():
+        return "is missing: a copy or download of the dataset was not finished; fetch it again"
+    with path.open("rb") as file:
+        begin = file.read(len(_POINTER))
+    if not begin:
+        return f"is empty: {_CUT}"
+    if begin == _POINTER:
+        return "is only a pointer that Git LFS left: run `git lfs pull` in the dataset's folder"
+    return f"is no video that can be read ({str(error).partition(':')[0].strip()}): {_CUT}"
 
 
 def _encoder_options() -> dict[str, str]:
@@ -194,7 +279,12 @@ def _copy_packets(
     return count
 
 
-def _rgb(converter: VideoReformatter, frame: av.VideoFrame) -> Image:
+def _rgb(converter: VideoReformatter, frame: av.VideoFrame, path: Path) -> Image:
+    if len(frame.format.components) < 3 and frame.format.name != "pal8":
+        raise VideoError(
+            f"{path} has one channel ({frame.format.name}), grey or depth, where three colours are read: "
+            "leave that camera out of the dataset"
+        )
     return np.asarray(_converted(converter, frame, "rgb24").to_ndarray(), np.uint8)
 
 

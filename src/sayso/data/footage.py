@@ -1,0 +1,115 @@
+"""Find the pictures of a camera in its videos, where a dataset's table says that they are.
+
+    table    episode 7 begins in file-002.mp4 at 4.101 s; frame k is shown k / fps later
+    video    frames at 4.067, 4.1, 4.133 ...            the nearest is 1 ms off: taken, and said
+
+Times drift in many recordings, a little more with each episode. Up to half a frame's time the nearest frame is
+the right one. Beyond that it is another one, and nothing in the picture would tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from sayso.data.format import FormatError
+from sayso.data.info import Camera
+from sayso.data.normalize import Integers
+from sayso.data.tables import Clip
+from sayso.data.video import TOLERANCE_S, VideoError, extent, frames_at
+from sayso.spec import Image
+
+
+@dataclass
+class Footage:
+    """Hold where one camera's pictures of each episode are."""
+
+    name: str
+    camera: Camera
+    clips: Sequence[Clip]
+    """Of each episode."""
+    starts: Integers
+    """First row of each episode, and behind the last one the number of rows."""
+    numbers: Sequence[int]
+    """What each episode is called."""
+    fps: float
+    drift_s: float = field(default=0.0, init=False)
+    """How far frames lay from where they were looked for, at most, so far."""
+
+    def images(self, rows: Integers) -> Iterator[Image]:
+        """Yield the images of ascending rows; each video is decoded once, however many episodes it holds.
+
+        Raises:
+            VideoError: if a video is damaged, or shows nothing within half a frame's time of what is wanted.
+            FormatError: if pictures are not of the size that ``info.json`` says.
+        """
+        owners = np.searchsorted(self.starts, rows, side="right") - 1
+        steps = rows - self.starts[owners]
+        located = zip(owners.tolist(), steps.tolist(), strict=True)
+        for path, group in groupby(located, key=lambda place: self.clips[place[0]].path):
+            places = list(group)
+            self._refuse_shifted(path)
+            times = [self.clips[owner].begins_s + step / self.fps for owner, step in places]
+            shown = frames_at(path, times, self._half_a_frame_s)
+            for owner, step in places:
+                where = f"camera {self.name!r}, episode {self.numbers[owner]}, frame {step}"
+                try:
+                    image, off_s = next(shown)
+                except VideoError as error:
+                    raise VideoError(f"{where}: {error}") from error
+                self.drift_s = max(self.drift_s, off_s)
+                yield of_size(image, self.camera, path, where)
+
+    @property
+    def remark(self) -> str:
+        """Say how far times have drifted, if it is worth a word."""
+        if self.drift_s <= TOLERANCE_S:
+            return ""
+        return (
+            f"camera {self.name!r}: times in the table of episodes are up to {self.drift_s * 1e3:.1f} ms off those "
+            f"in the videos; the nearest frames were taken (a frame lasts {1e3 / self.fps:.1f} ms)"
+        )
+
+    @property
+    def _half_a_frame_s(self) -> float:
+        return 0.5 / self.fps
+
+    def _refuse_shifted(self, path: Path) -> None:
+        """Refuse a video in which an episode's frames are others than those its times lead to.
+
+        That can be told where the video holds just the frames of its episodes, one after the other.
+        """
+        mine = [k for k, clip in enumerate(self.clips) if clip.path == path]
+        mine.sort(key=lambda k: self.clips[k].begins_s)
+        lengths = np.diff(self.starts)[mine]
+        count, first_s = extent(path)
+        if count != lengths.sum():
+            return
+        begins = first_s + (np.cumsum(lengths) - lengths) / self.fps
+        for k, begin_s in zip(mine, begins.tolist(), strict=True):
+            if abs(off_s := self.clips[k].begins_s - begin_s) > self._half_a_frame_s:
+                raise VideoError(
+                    f"camera {self.name!r}, episode {self.numbers[k]}, frame 0: {path} shows it at {begin_s:.4f} s, "
+                    f"but the table of episodes says {self.clips[k].begins_s:.4f} s, which is "
+                    f"{abs(off_s) * self.fps:.1f} frames off: every picture would belong to another state. Correct "
+                    "from_timestamp in meta/episodes, or record again"
+                )
+
+
+def of_size(image: Image, camera: Camera, path: Path, where: str) -> Image:
+    """Return an image if it is of the size that ``info.json`` says.
+
+    Raises:
+        FormatError: if it is not.
+    """
+    if image.shape[:2] != camera.size:
+        given, said = (" x ".join(map(str, size)) for size in (image.shape[:2], camera.size))
+        raise FormatError(
+            f"{path}: {where} is {given}, but meta/info.json says {said} (height x width). Correct the shape "
+            f"of {camera.key!r} there if all pictures are so, or record again"
+        )
+    return image
