@@ -71,7 +71,7 @@ TORCH_FREE = {
         "evaluate",
         "planner",
     ),
-    *("runtime", "studio", "learn.record", "models.words"),
+    *("runtime", "studio", "learn.record", "learn.recording", "models.words"),
 }
 MAY_USE_TORCH = {"runtime.export", "runtime.graphs"}
 TORCH = {"torch", "transformers", "sayso.models"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -15,8 +16,9 @@ import numpy as np
 import pytest
 
 from sayso.data.reader import Dataset
-from sayso.data.writer import staged
-from sayso.learn.record import FAILED, RECORDING, RecordConfig, record, recording_seconds
+from sayso.data.writer import stage_episode, staged
+from sayso.learn.record import FAILED, RecordConfig, record, recording_seconds
+from sayso.learn.recording import RECORDING
 from sayso.pool import WorkerError
 from sayso.rollout import ActionNoise, rollout
 from sayso.spec import SaysoError, UnknownNameError
@@ -161,13 +163,165 @@ def test_a_recording_begun_before_a_kind_of_noise_existed_can_be_continued(recor
         record(config(out, noise=ActionNoise(m_per_s=0.2, share=0.1)), named_world)
 
 
-def test_unequal_shares_and_unknown_families_are_refused(tmp_path):
-    with pytest.raises(SaysoError, match="multiple of 2"):
-        record(config(tmp_path, episodes=7), named_world)
-    with pytest.raises(UnknownNameError, match="Did you mean 'visit'"):
-        record(config(tmp_path, families=("visits",)), named_world)
-    with pytest.raises(ValueError, match=">= 1"):
-        config(tmp_path, episodes=0)
+def test_an_unequal_number_is_rounded_up_to_equal_shares_and_that_is_said(tmp_path, capfd):
+    done = record(config(tmp_path, episodes=3), named_world)
+    assert done.episodes == 4 and len(kept(tmp_path)) == 4
+    assert "3 episodes cannot be shared equally by 2 families (go, visit): 4 are" in capfd.readouterr().err
+    assert record(config(tmp_path, episodes=4), named_world).episodes == 4
+
+
+def test_unknown_families_are_refused(tmp_path):
+    with pytest.raises(UnknownNameError):
+        record(config(tmp_path, families=("go", "vist")), named_world)
+
+
+RECORD = """
+import sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from test_record import config
+from small_worlds import named_world
+from sayso.learn.record import record
+from sayso.spec import SaysoError
+
+try:
+    print(record(config(Path(sys.argv[1])), named_world))
+except SaysoError as error:
+    sys.exit(str(error))
+"""
+
+
+def recording_process(out: Path) -> subprocess.Popen[str]:
+    code = RECORD.format(tests=str(Path(__file__).parent))
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_of_two_that_record_into_one_folder_one_is_refused_and_the_dataset_is_whole(recording, tmp_path):
+    out = tmp_path / "d"
+    one, other = recording_process(out), recording_process(out)
+    said = [process.communicate()[1] for process in (one, other)]
+    assert sorted([one.returncode, other.returncode]) == [0, 1]
+    refused = said[0] if one.returncode else said[1]
+    pid = other.pid if one.returncode else one.pid
+    assert f"{out} is in use: recording, by process {pid} on" in refused
+    assert Dataset(out).hash == Dataset(recording.out).hash
+
+
+def half_recorded(out: Path, recording) -> list[Path]:
+    """Stage some of a recording's episodes, as a kill would leave them, and return their folders."""
+    shutil.copytree(recording.out, out, ignore=shutil.ignore_patterns("meta", "data", "videos"))
+    world = SpotWorld()
+    keys = sorted(kept(recording.out))[::2]
+    for family, seed in keys:
+        episode = rollout(
+            world, world.expert(), seed, family=family, execute=1, keep_frames=True, noise=NOISE
+        )
+        stage_episode(out, FEATURES, episode.frames, seed=seed, family=family)
+    return [out / "staging" / f"episode-{seed}-{family}" for family, seed in keys]
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 16
+    path.write_bytes(content)
+
+
+DAMAGES = {
+    "cut": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "flipped": flip,
+    "deleted": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_staged_episode_is_named_and_recorded_anew(recording, tmp_path, damage, capfd):
+    folders = half_recorded(tmp_path / "d", recording)
+    for folder, name in zip(folders, ("episode.json", "arrays.npz", "front.mp4", "wrist.mp4"), strict=False):
+        DAMAGES[damage](folder / name)
+    done = record(config(tmp_path / "d"), named_world)
+    assert done.episodes == recording.episodes
+    assert Dataset(done.out).hash == Dataset(recording.out).hash
+    said = capfd.readouterr().err
+    assert said.count("is damaged") == said.count("It is recorded anew") == min(4, len(folders))
+    assert str(folders[0]) in said
+
+
+def test_an_episode_staged_before_there_were_digests_is_kept_if_it_is_whole(recording, tmp_path, capfd):
+    folders = half_recorded(tmp_path / "d", recording)
+    for folder in folders:
+        (folder / "SHA256SUMS").unlink()
+    os.truncate(folders[0] / "front.mp4", 100)
+    record(config(tmp_path / "d"), named_world)
+    assert capfd.readouterr().err.count("is damaged") == 1
+
+
+def test_what_a_kill_left_half_staged_is_swept_away(recording, tmp_path):
+    half_recorded(tmp_path / "d", recording)
+    (tmp_path / "d/staging/.partial-123").mkdir()
+    (tmp_path / "d/staging/.partial-123/front.mp4").write_bytes(b"half")
+    (tmp_path / "d/staging/episode-3-go").write_text("a file where a folder should be")
+    assert Dataset(record(config(tmp_path / "d"), named_world).out).hash == Dataset(recording.out).hash
+    assert not (tmp_path / "d/staging").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"config": 3}', b"\xff\xfe"])
+def test_a_damaged_description_of_a_recording_is_told_with_a_remedy(recording, tmp_path, content):
+    half_recorded(tmp_path / "d", recording)
+    (tmp_path / "d" / RECORDING).write_bytes(content)
+    with pytest.raises(SaysoError, match=r"recording\.json is damaged.*another folder"):
+        record(config(tmp_path / "d"), named_world)
+    with pytest.raises(SaysoError, match="just delete it"):
+        recording_seconds(tmp_path / "d")
+
+
+def test_a_missing_description_is_told(recording, tmp_path):
+    half_recorded(tmp_path / "d", recording)
+    (tmp_path / "d" / RECORDING).unlink()
+    with pytest.raises(SaysoError, match=r"no recording\.json.*another folder"):
+        record(config(tmp_path / "d"), named_world)
+
+
+def test_a_line_of_failures_that_was_cut_short_swallows_no_other(recording, tmp_path):
+    half_recorded(tmp_path / "d", recording)
+    path = tmp_path / "d" / FAILED
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([b"null\n", b"\xff\n", *lines])[:-10])
+    done = record(config(tmp_path / "d"), named_world)
+    assert done.failed == recording.failed and done == dataclasses.replace(recording, out=done.out)
+    assert json.loads(path.read_bytes().splitlines()[-1])["seed"] == json.loads(lines[-1])["seed"]
+
+
+def test_a_damaged_finished_dataset_is_told_by_its_file(recording, tmp_path):
+    shutil.copytree(recording.out, tmp_path / "d")
+    (path,) = (tmp_path / "d/meta/episodes").rglob("*.parquet")
+    os.truncate(path, 100)
+    with pytest.raises(SaysoError, match=r"file-000\.parquet cannot be read"):
+        record(config(tmp_path / "d"), named_world)
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_lost(recording, small_disk):
+    with pytest.raises(SaysoError, match=r"[Nn]o space left"):
+        record(config(small_disk / "d", workers=1), named_world)
+    for path in small_disk.glob("filler*"):
+        path.unlink()
+    assert Dataset(record(config(small_disk / "d"), named_world).out).hash == Dataset(recording.out).hash
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk with room for a few episodes only, until its fillers are deleted."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8M", "tmpfs", str(disk)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("a disk can be mounted by root only")
+    (disk / "filler").write_bytes(bytes(8 * 2**20 - 120_000))
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_world_that_cannot_be_built_is_an_error(tmp_path):

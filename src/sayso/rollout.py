@@ -309,7 +309,7 @@ def rollout(
     started = time.perf_counter()
     try:
         keep = _keeping(world, policy, teacher or policy, keep_executed) if keep_frames else None
-        _run(world, policy, episode, asked, execute, keep, noise)
+        _run(world, policy, episode, asked, execute, keep, noise, teacher)
     except Exception:  # the border between "could not do it" and "could not be tried"
         episode.outcome = Outcome.INVALID
         episode.error = "\n".join(traceback.format_exc().strip().splitlines()[-_TRACEBACK_LINES:])
@@ -325,12 +325,15 @@ def _run(
     execute: int,
     keep: Keep | None,
     noise: ActionNoise | None,
+    teacher: Policy | None,
 ) -> None:
     """Fill in the episode, step by step."""
     observation, info = world.reset(seed=episode.seed, options=options)
     policy.reset()
     if seed := getattr(policy, "seed", None):  # of its noise, so that who ran what before changes nothing
         seed(episode.seed)
+    if teacher is not None:
+        teacher.reset()
     episode.family, episode.instruction = world.task.family, world.task.instruction
     episode.horizon = world.task.horizon
     disturb: Callable[[Array], Array] = noise.begin(world.features, episode.seed) if noise else _unchanged

@@ -3,8 +3,8 @@
     table    episode 7 begins in file-002.mp4 at 4.101 s; frame k is shown k / fps later
     video    frames at 4.067, 4.1, 4.133 ...            the nearest is 1 ms off: taken, and said
 
-Times drift in many recordings, a little more with each episode. Up to half a frame's time the nearest frame is
-the right one. Beyond that it is another one, and nothing in the picture would tell.
+Times drift in many recordings, a little more with each episode. Up to half a frame's time the nearest frame
+is the right one. Beyond that it is another one, and nothing in the picture would tell.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Footage:
         if self.drift_s <= TOLERANCE_S:
             return ""
         return (
-            f"camera {self.name!r}: times in the table of episodes are up to {self.drift_s * 1e3:.1f} ms off those "
-            f"in the videos; the nearest frames were taken (a frame lasts {1e3 / self.fps:.1f} ms)"
+            f"camera {self.name!r}: times in the table of episodes are up to {self.drift_s * 1e3:.2f} ms off "
+            f"those in the videos; the nearest frames were taken (a frame lasts {1e3 / self.fps:.1f} ms)"
         )
 
     @property
@@ -93,10 +93,10 @@ class Footage:
         for k, begin_s in zip(mine, begins.tolist(), strict=True):
             if abs(off_s := self.clips[k].begins_s - begin_s) > self._half_a_frame_s:
                 raise VideoError(
-                    f"camera {self.name!r}, episode {self.numbers[k]}, frame 0: {path} shows it at {begin_s:.4f} s, "
-                    f"but the table of episodes says {self.clips[k].begins_s:.4f} s, which is "
-                    f"{abs(off_s) * self.fps:.1f} frames off: every picture would belong to another state. Correct "
-                    "from_timestamp in meta/episodes, or record again"
+                    f"camera {self.name!r}, episode {self.numbers[k]}, frame 0: {path} shows it at "
+                    f"{begin_s:.4f} s, but the table of episodes says {self.clips[k].begins_s:.4f} s, "
+                    f"{abs(off_s) * self.fps:.1f} frames off: every picture would belong to another state. "
+                    "Correct from_timestamp in meta/episodes, or record again"
                 )
 
 

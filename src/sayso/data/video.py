@@ -70,9 +70,8 @@ def encode_video(path: Path, frames: Iterable[Image], fps: float, pixel_format: 
         raise VideoError(
             f"{path.name} would be {height} x {width}; height and width must be even: pad the frames"
         )
-    partial = path.with_name(f".{path.name}.partial")
     written = 0
-    with av.open(str(partial), "w", format="mp4") as container:
+    with _appearing(path) as partial, av.open(str(partial), "w", format="mp4") as container:
         stream = container.add_stream(CODEC, rate=_rate(fps), options=_encoder_options())
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
@@ -85,7 +84,6 @@ def encode_video(path: Path, frames: Iterable[Image], fps: float, pixel_format: 
             frame.pts, frame.time_base = written - 1, 1 / _rate(fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    os.replace(partial, path)
     return written
 
 
@@ -97,13 +95,13 @@ def concatenate_videos(path: Path, parts: Sequence[Path], fps: float) -> list[in
     Raises:
         VideoError: if the parts differ in size or encoder settings.
     """
-    partial = path.with_name(f".{path.name}.partial")
     starts, frames = [], 0
-    with av.open(str(partial), "w", format="mp4") as joined:
+    with _appearing(path) as partial, av.open(str(partial), "w", format="mp4") as joined:
         stream: VideoStream | None = None
         for part in parts:
-            with av.open(str(part)) as source:
+            with _opened(part) as source:
                 video = source.streams.video[0]
+                packets = [packet for packet in source.demux(video) if packet.size]  # an empty one ends it
                 if stream is None:
                     header = video.codec_context.extradata
                     stream = joined.add_stream_from_template(video)
@@ -111,9 +109,9 @@ def concatenate_videos(path: Path, parts: Sequence[Path], fps: float) -> list[in
                     raise VideoError(
                         f"{part} cannot be joined to {parts[0]}: its size or encoder settings differ"
                     )
-                starts.append(frames)
-                frames += _copy_packets(source, joined, stream, fps, first_frame=frames)
-    os.replace(partial, path)
+            starts.append(frames)
+            _append(packets, joined, stream, fps, first_frame=frames)
+            frames += len(packets)
     return starts
 
 
@@ -212,9 +210,9 @@ def _off(path: Path, shown_s: float, time_s: float, within_s: float) -> float:
     if (off_s := abs(shown_s - time_s)) <= within_s:
         return off_s
     raise VideoError(
-        f"{path} shows no frame at {time_s:.4f} s; the nearest is at {shown_s:.4f} s, {off_s * 1000:.1f} ms "
-        "off. Frames were lost while recording, or the video is of another episode or rate: leave the episode "
-        "out (lerobot-edit-dataset deletes it), or record anew"
+        f"{path} shows no frame at {time_s:.4f} s; the nearest is at {shown_s:.4f} s, {off_s * 1e3:.1f} ms "
+        "off. Frames were lost while recording, or the video is of another episode or rate: leave it out "
+        "(lerobot-edit-dataset deletes an episode), or record anew"
     )
 
 
@@ -259,24 +257,30 @@ def _encoder_options() -> dict[str, str]:
     return {"g": str(KEY_FRAME_EVERY), "crf": str(QUALITY_CRF), "preset": PRESET, "bf": "0"}
 
 
-def _copy_packets(
-    source: av.container.InputContainer,
+def _append(
+    packets: Sequence[av.Packet[Any]],
     joined: av.container.OutputContainer,
     stream: VideoStream,
     fps: float,
     first_frame: int,
-) -> int:
-    """Copy every packet of a video behind the first `first_frame` frames and return how many there were."""
-    count = 0
-    for packet in source.demux(source.streams.video[0]):
-        if packet.size == 0:  # the empty packet that ends a stream
-            continue
-        packet.pts = packet.dts = first_frame + count
+) -> None:
+    """Write packets, a frame each, behind the first `first_frame` frames."""
+    for number, packet in enumerate(packets, start=first_frame):
+        packet.pts = packet.dts = number
         packet.duration, packet.time_base = 1, 1 / _rate(fps)
         packet.stream = stream
         joined.mux(packet)
-        count += 1
-    return count
+
+
+@contextlib.contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """Let a file be written under another name inside a `with`, and appear under its own once it is whole."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _rgb(converter: VideoReformatter, frame: av.VideoFrame, path: Path) -> Image:

@@ -13,11 +13,8 @@ and seed: the dataset is the same, byte for byte, however many workers recorded 
 from __future__ import annotations
 
 import json
-import re
 import shutil
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, chain, groupby
 from pathlib import Path
 from typing import Any
@@ -29,76 +26,15 @@ from numpy.typing import NDArray
 
 from sayso.data import digests
 from sayso.data import format as fmt
-from sayso.data.normalize import Integers, colour_histogram, describe, describe_images
-from sayso.data.video import concatenate_videos, encode_video
-from sayso.spec import (
-    OTHER_TASK,
-    TASK,
-    Array,
-    FeatureMismatchError,
-    Features,
-    Image,
-    NotFiniteError,
-    Observation,
-    SaysoError,
-    image_key,
-)
+from sayso.data.normalize import describe, describe_images
+from sayso.data.staging import STAGING, Staged, read_staged
+from sayso.data.staging import EpisodeKey as EpisodeKey
+from sayso.data.staging import stage_episode as stage_episode
+from sayso.data.staging import staged as staged
+from sayso.data.video import concatenate_videos
+from sayso.spec import FeatureMismatchError, Features, SaysoError, image_key
 
-STAGING = "staging"
 ASSEMBLING = ".assembling"
-IMAGE_SAMPLES = 100
-"""At most so many frames of an episode, spread evenly, enter its image statistics."""
-_STAGED_NAME = re.compile(r"episode-(\d+)-([A-Za-z0-9_.-]+)")
-
-
-@dataclass(frozen=True, order=True)
-class EpisodeKey:
-    """Identify a recorded episode. The order of keys is the order of episodes in a dataset."""
-
-    family: str
-    seed: int
-
-    @property
-    def folder(self) -> str:
-        """Return the name of its folder in staging."""
-        return f"episode-{self.seed}-{self.family}"
-
-
-def stage_episode(
-    root: Path, features: Features, frames: Sequence[Observation], *, seed: int, family: str
-) -> Path:
-    """Write one episode into ``root/staging`` and return its folder; safe from any number of processes.
-
-    `frames` are as in `sayso.spec.Episode.frames`. If the same episode was staged meanwhile, that one stays.
-
-    Raises:
-        FeatureMismatchError: if a frame lacks a feature or has it in another shape.
-        ValueError: if there are no frames, or the family's name does not fit into a file name.
-    """
-    key = EpisodeKey(family=family, seed=seed)
-    if not frames or not _STAGED_NAME.fullmatch(key.folder):
-        raise ValueError(
-            f"an episode needs frames ({len(frames)} given) and a plain family name ({family!r} given)"
-        )
-    folder = root / STAGING / key.folder
-    partial = root / STAGING / f".partial-{uuid.uuid4().hex}"
-    partial.mkdir(parents=True)
-    try:
-        _write_staged(partial, features, frames)
-        partial.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return folder
-
-
-def staged(root: Path) -> list[EpisodeKey]:
-    """List the episodes waiting in ``root/staging``, in the order they will have in the dataset."""
-    names = [entry.name for entry in (root / STAGING).glob("episode-*")]
-    matches = [match for name in names if (match := _STAGED_NAME.fullmatch(name))]
-    return sorted(EpisodeKey(family=match[2], seed=int(match[1])) for match in matches)
 
 
 def recorded(root: Path) -> list[EpisodeKey]:
@@ -126,7 +62,7 @@ def assemble(
     finished, waiting = _finished(root), staged(root)
     if not finished or not set(waiting) <= set(finished):
         _refuse_impossible(root, finished, waiting)
-        episodes = [_read_staged(root / STAGING / key.folder, key, features) for key in waiting]
+        episodes = [read_staged(root / STAGING / key.folder, key, features) for key in waiting]
         _build(root / ASSEMBLING, features, episodes, data_file_mb, video_file_mb)
         _publish(root)
     if not keep_staging:
@@ -135,106 +71,21 @@ def assemble(
     return root
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Staged:
-    """Hold everything of a staged episode but its videos."""
-
-    key: EpisodeKey
-    folder: Path
-    tasks: tuple[str, ...]
-    task_rows: Integers
-    """Which of `tasks` each frame was shown with, ``[N]``."""
-    other_tasks: tuple[str, ...]
-    other_rows: Integers | None
-    """Which of `other_tasks` each frame is labelled with besides, ``[N]``; None if with nothing."""
-    vectors: Mapping[str, Array]
-    """Feature -> ``[N, D]``."""
-    histograms: Mapping[str, Integers]
-    """Camera -> how often each of 256 values occurs in each colour, ``[3, 256]``."""
-    samples: int
-
-    def __len__(self) -> int:
-        return len(self.task_rows)
-
-
-def _write_staged(folder: Path, features: Features, frames: Sequence[Observation]) -> None:
-    others = OTHER_TASK in frames[0]
-    vectors = fmt.vector_names(features, others=others)
-    arrays: dict[str, Any] = {key: _vector(frames, key, len(names)) for key, names in vectors.items()}
-    tasks, arrays[TASK] = _numbered([frame[TASK] for frame in frames])
-    other_tasks: list[str] = []
-    if others:
-        other_tasks, arrays[OTHER_TASK] = _numbered([frame[OTHER_TASK] for frame in frames])
-    for camera, size in features.cameras.items():
-        images = _images(frames, image_key(camera), size)
-        arrays[f"histogram.{camera}"] = colour_histogram(images[k] for k in _sample(len(images)))
-        encode_video(folder / f"{camera}.mp4", images, features.fps)
-    np.savez(folder / "arrays.npz", **arrays)
-    about = {"features": features.to_json(), "tasks": tasks, "other_tasks": other_tasks}
-    (folder / "episode.json").write_text(json.dumps(about, indent=2))
-
-
-def _numbered(sentences: Sequence[str]) -> tuple[list[str], Integers]:
-    """Return each sentence once, and which of them stands where."""
-    tasks = list(dict.fromkeys(sentences))
-    return tasks, np.array([tasks.index(sentence) for sentence in sentences], np.int64)
-
-
-def _vector(frames: Sequence[Observation], key: str, size: int) -> Array:
-    for k, frame in enumerate(frames):
-        if (shape := np.shape(frame.get(key, ()))) != (size,):
-            raise FeatureMismatchError(f"frame {k} must have {key!r} of shape ({size},), but has {shape}")
-    rows = np.array([frame[key] for frame in frames], np.float32)
-    if not np.isfinite(rows).all():
-        raise NotFiniteError(f"{key!r} is not finite in frame {int(np.argmin(np.isfinite(rows).all(1)))}")
-    return rows
-
-
-def _images(frames: Sequence[Observation], key: str, size: tuple[int, int]) -> list[Image]:
-    for k, frame in enumerate(frames):
-        image = frame.get(key)
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape != (*size, 3):
-            raise FeatureMismatchError(
-                f"frame {k} must have {key!r} as uint8 {(*size, 3)}, but has {np.shape(frame.get(key, ()))}"
-            )
-    return [frame[key] for frame in frames]
-
-
-def _sample(length: int) -> Integers:
-    return np.linspace(0, length - 1, min(length, IMAGE_SAMPLES)).round().astype(np.int64)
-
-
-def _read_staged(folder: Path, key: EpisodeKey, features: Features) -> _Staged:
-    about = json.loads((folder / "episode.json").read_text())
-    if about["features"] != features.to_json():
-        raise FeatureMismatchError(
-            f"{folder} was staged with other features than those given. Staged: {about['features']}. "
-            f"Given: {features.to_json()}. Record each robot, rate and camera size into a folder of its own."
-        )
-    with np.load(folder / "arrays.npz") as arrays:
-        others = OTHER_TASK in arrays
-        return _Staged(
-            key=key,
-            folder=folder,
-            tasks=tuple(about["tasks"]),
-            task_rows=arrays[TASK],
-            other_tasks=tuple(about.get("other_tasks", ())),
-            other_rows=arrays[OTHER_TASK] if others else None,
-            vectors={name: arrays[name] for name in fmt.vector_names(features, others=others)},
-            histograms={camera: arrays[f"histogram.{camera}"] for camera in features.cameras},
-            samples=len(_sample(len(arrays[TASK]))),
-        )
-
-
 def _finished(root: Path) -> list[EpisodeKey]:
     """List the episodes of the finished dataset in `root`, if there is one."""
     path = root / fmt.EPISODES.format(**fmt.place(0))
     if not path.is_file():
         return []
-    names = pq.read_schema(path).names
-    if fmt.SEED_COLUMN not in names:
-        raise SaysoError(f"{root} holds a dataset recorded by other software; record into a new folder")
-    table = pq.read_table(path, columns=[fmt.FAMILY_COLUMN, fmt.SEED_COLUMN])
+    try:
+        names = pq.read_schema(path).names
+        if fmt.SEED_COLUMN not in names:
+            raise SaysoError(f"{root} holds a dataset by other software; record into a new folder")
+        table = pq.read_table(path, columns=[fmt.FAMILY_COLUMN, fmt.SEED_COLUMN])
+    except (OSError, pa.ArrowException) as error:
+        raise SaysoError(
+            f"{path} cannot be read, so it is cut or damaged ({error}). Take it from a copy of the dataset, "
+            "or record into another folder"
+        ) from error
     return [EpisodeKey(family=f, seed=s) for f, s in zip(*table.to_pydict().values(), strict=True)]
 
 
@@ -252,7 +103,7 @@ def _refuse_impossible(root: Path, finished: list[EpisodeKey], waiting: list[Epi
 
 
 def _build(
-    folder: Path, features: Features, episodes: Sequence[_Staged], data_file_mb: float, video_file_mb: float
+    folder: Path, features: Features, episodes: Sequence[Staged], data_file_mb: float, video_file_mb: float
 ) -> None:
     """Write the whole dataset into `folder`, from nothing."""
     for leftover in folder.glob("*"):
@@ -295,7 +146,7 @@ def _publish(root: Path) -> None:
 
 
 def _columns(
-    episode: _Staged, fps: float, number: int, first_row: int, tasks: Mapping[str, int]
+    episode: Staged, fps: float, number: int, first_row: int, tasks: Mapping[str, int]
 ) -> dict[str, NDArray[Any]]:
     """Return every column of an episode's rows, vectors as ``[N, D]`` and counters as ``[N]``."""
     steps = np.arange(len(episode))
@@ -340,7 +191,7 @@ def _write_data(
 
 
 def _write_videos(
-    folder: Path, camera: str, fps: float, episodes: Sequence[_Staged], limit_mb: float
+    folder: Path, camera: str, fps: float, episodes: Sequence[Staged], limit_mb: float
 ) -> list[dict[str, Any]]:
     """Join the episodes' videos of one camera and return where, and from when to when, each episode is."""
     key, prefix = image_key(camera), f"videos/{image_key(camera)}/"
@@ -358,7 +209,7 @@ def _write_videos(
 
 
 def _episode_row(
-    number: int, episode: _Staged, columns: Mapping[str, NDArray[Any]], end: int, place: Mapping[str, Any]
+    number: int, episode: Staged, columns: Mapping[str, NDArray[Any]], end: int, place: Mapping[str, Any]
 ) -> dict[str, Any]:
     stats = {key: describe(_as_rows(values)) for key, values in columns.items()}
     stats |= {image_key(c): describe_images(h, episode.samples) for c, h in episode.histograms.items()}
@@ -376,9 +227,7 @@ def _episode_row(
     }
 
 
-def _total_stats(
-    episodes: Sequence[_Staged], columns: Sequence[Mapping[str, NDArray[Any]]]
-) -> dict[str, Any]:
+def _total_stats(episodes: Sequence[Staged], columns: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, Any]:
     """Return exact statistics over all episodes."""
     stats: dict[str, Any] = {
         key: describe(_as_rows(np.concatenate([each[key] for each in columns]))) for key in columns[0]

@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import time
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,13 +31,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sayso import pool
-from sayso.data.writer import EpisodeKey, assemble, recorded, stage_episode
-from sayso.provenance import provenance, write_json
+from sayso.data.staging import EpisodeKey, stage_episode, sweep
+from sayso.data.writer import assemble, recorded
+from sayso.learn.recording import claimed
+from sayso.learn.recording import recording_seconds as recording_seconds
+from sayso.lock import locked
 from sayso.rollout import ActionNoise, World, chosen_families, offer_of, packaged_world, rollout
 from sayso.spec import EXECUTE, SPLITS, Episode, Outcome, Policy, SaysoError, at_least
 
 FAILED = "failed.jsonl"
-RECORDING = "recording.json"
 _HOPELESS_FAILURES = 20
 _HOPELESS_RATIO = 4
 
@@ -53,7 +55,8 @@ class RecordConfig:
     families: tuple[str, ...] = ()
     """Families of tasks, in equal numbers; none named means all of the world's."""
     episodes: int = 100
-    """How many successful episodes to keep, over all families; with --keep successes, how many to try."""
+    """How many successful episodes to keep, over all families; with --keep successes, how many to try.
+    Rounded up to as many for each family."""
     split: Literal["train", "validation", "test"] = "train"
     """Block of seeds to draw from."""
     start: int = 0
@@ -127,6 +130,7 @@ def record(
 
     Raises:
         UnknownNameError: if the world does not offer one of the families.
+        InUseError: if another process is recording there.
         SaysoError: if the folder holds a recording with another configuration, or an expert hardly ever
             succeeds, or a policy never does, or a process died. What was recorded until then is kept and need
             not be done again.
@@ -136,15 +140,11 @@ def record(
     families = chosen_families(offer, config.families)
     if (config.policy is None) != (make_policy is None):
         raise ValueError("a policy that acts needs a folder in the config and a function that loads it")
-    if config.episodes % len(families):
-        raise SaysoError(
-            f"{config.episodes} episodes cannot be shared equally by {len(families)} families "
-            f"({', '.join(families)}); ask for a multiple of {len(families)}"
-        )
-    config = dataclasses.replace(config, families=families)
-    _claim(config)
-    ledger = _Ledger(config)
-    with _timed(config.out):
+    config = _shared_equally(dataclasses.replace(config, families=families))
+    with locked(config.out, "recording"), claimed(config.out, config.decides):
+        for damage in sweep(config.out):
+            _say(f"{damage}. It is recorded anew")
+        ledger = _Ledger(config)
         if ledger.missing:
             _fill(ledger, _Demonstrate(build_world, make_policy, config))
         if not any(ledger.kept.values()):
@@ -155,10 +155,20 @@ def record(
     return ledger.recorded(recording_seconds(config.out))
 
 
-def recording_seconds(dataset: Path) -> float:
-    """Return how long it took to record a dataset; 0.0 for one from elsewhere, of which that is not known."""
-    path = dataset / RECORDING
-    return float(json.loads(path.read_text()).get("seconds", 0.0)) if path.exists() else 0.0
+def _shared_equally(config: RecordConfig) -> RecordConfig:
+    """Return the config with as many episodes as all families can have equally, and say if those are more."""
+    n = len(config.families)
+    episodes = -(-config.episodes // n) * n
+    if episodes > config.episodes:
+        _say(
+            f"{config.episodes} episodes cannot be shared equally by {n} families "
+            f"({', '.join(config.families)}): {episodes} are recorded"
+        )
+    return dataclasses.replace(config, episodes=episodes)
+
+
+def _say(text: str) -> None:
+    Console(stderr=True).print(text, highlight=False, soft_wrap=True)
 
 
 class _Ledger:
@@ -322,43 +332,18 @@ def _progress() -> Progress:
     )
 
 
-def _claim(config: RecordConfig) -> None:
-    """Write down in its folder what is recorded there, or check that it is the same."""
-    path = config.out / RECORDING
-    decides = config.decides
-    if path.exists():
-        there = json.loads(path.read_text())["config"]
-        # What there was not yet when it began was as its default is.
-        there = {"keep": RecordConfig.keep} | there
-        there["noise"] = dataclasses.asdict(ActionNoise()) | there["noise"]
-        differing = [f"{k} {there.get(k)} there, {v} here" for k, v in decides.items() if there.get(k) != v]
-        if differing:
-            raise SaysoError(
-                f"{config.out} holds a recording with another configuration: {'; '.join(differing)}. "
-                "Continue it with its own, or record into another folder"
-            )
-        return
-    if recorded(config.out):
-        raise SaysoError(f"{config.out} holds a dataset from elsewhere; record into another folder")
-    config.out.mkdir(parents=True, exist_ok=True)
-    write_json(path, {"config": decides, **provenance()})
-
-
-@contextlib.contextmanager
-def _timed(out: Path) -> Iterator[None]:
-    """Add the time that passes inside a `with` to what recording took before, also if an error ends it."""
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        written = json.loads((out / RECORDING).read_text())
-        written["seconds"] = round(written.get("seconds", 0.0) + time.monotonic() - began, 1)
-        write_json(out / RECORDING, written)
-
-
 def _read_failed(path: Path) -> Iterator[tuple[EpisodeKey, str]]:
-    """Yield the attempts that are known to fail; a line cut short by a kill is tried again."""
-    for line in path.read_text().splitlines() if path.exists() else ():
-        with contextlib.suppress(json.JSONDecodeError):
+    """Yield the attempts that are known to fail; what is no such line is tried again.
+
+    A last line that a kill or a full disk cut short is cut off, or the next one would be glued to it.
+    """
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        os.truncate(path, len(whole))
+    for line in whole.splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
             raw = json.loads(line)
-            yield EpisodeKey(family=raw["family"], seed=raw["seed"]), raw["outcome"]
+            yield EpisodeKey(family=str(raw["family"]), seed=int(raw["seed"])), Outcome(raw["outcome"])

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sayso.data.normalize import Stats, standardise
+from sayso.data.resize import as_learned
 from sayso.models.textbook import IMAGE_PX, LanguageSource, VisionLanguageActionModel, prepare_images
 from sayso.spec import ACTION, TASK, Chunk, Features, Image, Observation, image_key, known
 
@@ -82,7 +83,8 @@ class TextbookPolicy:
         """Return the next action, ``[1, A]`` in robot units, computed in bfloat16 where that is safe."""
         self.model.eval()
         with torch.autocast(_device(self.model).type, torch.bfloat16):
-            action = self._predict(observation[self._image_key][None], [observation[TASK]])
+            seen = as_learned(observation[self._image_key], self.settings.camera, self.features)
+            action = self._predict(seen[None], [observation[TASK]])
         return Chunk(self._chain.inverse({ACTION: action.cpu().numpy()})[ACTION])
 
     def losses(self, windows: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -1,0 +1,77 @@
+"""Say in the folder of a recording what is recorded there, and how long that took."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sayso.data.writer import recorded
+from sayso.provenance import provenance, write_json
+from sayso.rollout import ActionNoise
+from sayso.spec import SaysoError
+
+RECORDING = "recording.json"
+
+
+def recording_seconds(dataset: Path) -> float:
+    """Return how long it took to record a dataset; 0.0 for one from elsewhere, of which that is not known."""
+    path = dataset / RECORDING
+    return float(_read(path)["seconds"]) if path.exists() else 0.0
+
+
+@contextlib.contextmanager
+def claimed(out: Path, decides: Mapping[str, Any]) -> Iterator[None]:
+    """Write down in its folder what is recorded there, or check that it is the same, and how long it takes.
+
+    The time that passes inside the `with` is added to what recording took before, also if an error ends it.
+    """
+    path, began = out / RECORDING, time.monotonic()
+    if path.exists():
+        _refuse_other(out, decides, _read(path)["config"])
+    elif recorded(out):
+        raise SaysoError(
+            f"{out} holds episodes, but no {RECORDING} that says which ones belong there; "
+            "record into another folder"
+        )
+    else:
+        write_json(path, {"config": decides, **provenance()})
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # a full disk has been told of already
+            written = _read(path)
+            written["seconds"] = round(written["seconds"] + time.monotonic() - began, 1)
+            write_json(path, written)
+
+
+def _refuse_other(out: Path, decides: Mapping[str, Any], there: dict[str, Any]) -> None:
+    # What there was not yet when it began was as its default is.
+    there = {"keep": "corrections"} | there
+    there["noise"] = dataclasses.asdict(ActionNoise()) | there.get("noise", {})
+    differing = [
+        f"{name} {there.get(name)} there, {value} here"
+        for name, value in decides.items()
+        if there.get(name) != value
+    ]
+    if differing:
+        raise SaysoError(
+            f"{out} holds a recording with another configuration: {'; '.join(differing)}. "
+            "Continue it with its own, or record into another folder"
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read what is written down about a recording: ``config``, ``seconds`` and where it comes from."""
+    try:
+        about = json.loads(path.read_bytes())
+        return {**about, "config": dict(about["config"]), "seconds": float(about.get("seconds", 0.0))}
+    except (ValueError, KeyError, TypeError) as error:
+        raise SaysoError(
+            f"{path} is damaged ({error}), and it says what was asked for when this was recorded. Take it "
+            "from a copy, or record into another folder; if the dataset beside it is finished, just delete it"
+        ) from error
