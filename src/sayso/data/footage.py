@@ -52,17 +52,18 @@ class Footage:
         located = zip(owners.tolist(), steps.tolist(), strict=True)
         for path, group in groupby(located, key=lambda place: self.clips[place[0]].path):
             places = list(group)
-            self._refuse_shifted(path)
             times = [self.clips[owner].begins_s + step / self.fps for owner, step in places]
             shown = frames_at(path, times, self._half_a_frame_s)
-            for owner, step in places:
-                where = f"camera {self.name!r}, episode {self.numbers[owner]}, frame {step}"
+            for number, (owner, step) in enumerate(places):
+                episode = f"camera {self.name!r}, episode {self.numbers[owner]}"
                 try:
+                    if number == 0:
+                        self._refuse_shifted(path)
                     image, off_s = next(shown)
                 except VideoError as error:
-                    raise VideoError(f"{where}: {error}") from error
+                    raise VideoError(f"{episode}, frame {step}: {error}") from error
                 self.drift_s = max(self.drift_s, off_s)
-                yield of_size(image, self.camera, path, where)
+                yield of_size(image, self.camera, path, episode)
 
     @property
     def remark(self) -> str:
@@ -93,10 +94,10 @@ class Footage:
         for k, begin_s in zip(mine, begins.tolist(), strict=True):
             if abs(off_s := self.clips[k].begins_s - begin_s) > self._half_a_frame_s:
                 raise VideoError(
-                    f"camera {self.name!r}, episode {self.numbers[k]}, frame 0: {path} shows it at "
-                    f"{begin_s:.4f} s, but the table of episodes says {self.clips[k].begins_s:.4f} s, "
-                    f"{abs(off_s) * self.fps:.1f} frames off: every picture would belong to another state. "
-                    "Correct from_timestamp in meta/episodes, or record again"
+                    f"in {path} episode {self.numbers[k]} begins at {begin_s:.4f} s, but at "
+                    f"{self.clips[k].begins_s:.4f} s by the table of episodes, {abs(off_s) * self.fps:.1f} "
+                    "frames off: each picture would belong to another state. Correct from_timestamp in "
+                    "meta/episodes, or record again"
                 )
 
 

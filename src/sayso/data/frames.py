@@ -141,6 +141,8 @@ def _decode(wanted: Wanted, path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
+        if remark := wanted.dataset.drift_of(wanted.camera):
+            _say(remark)
     except OSError as error:
         raise SaysoError(
             f"the frames of camera {wanted.camera!r} cannot be kept in {path.parent} "
@@ -190,7 +192,11 @@ def _announce(missing: Sequence[Wanted], cache: Path) -> None:
             f".\nPictures of {height}x{width} also make every step slow, and 128 lines mostly suffice: "
             f"--resize 128 would take {_size(smaller * needed)}; to record at 240x320 is plenty"
         )
-    Console(stderr=True).print(said, highlight=False)
+    _say(said)
+
+
+def _say(text: str) -> None:
+    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _names(missing: Sequence[Wanted]) -> str:

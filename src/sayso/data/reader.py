@@ -72,8 +72,7 @@ class Dataset:
         self._places = read_episodes(self.root, self.info, (fmt.FAMILY_COLUMN, fmt.SEED_COLUMN))
         self.episodes = _episodes(self.root, rows, self._places)
         _check_videos(self._places)
-        self.footage = self._footage()
-        """Camera -> where its pictures are, of those that are videos."""
+        self._videos = self._footage()
         self.remarks = self.info.remarks + remarks + _fewer(self.info, len(self.episodes))
 
     def __len__(self) -> int:
@@ -127,8 +126,12 @@ class Dataset:
         read = self._video_images if chosen.is_video else self._stored_images
         return read(camera, np.asarray(rows, np.int64))
 
+    def drift_of(self, camera: str) -> str:
+        """Say how far off a camera's times were, as far as its pictures were read; nothing if not at all."""
+        return self._videos[camera].remark if camera in self._videos else ""
+
     def _video_images(self, camera: str, rows: Integers) -> Iterator[Image]:
-        return self.footage[camera].images(rows)
+        return self._videos[camera].images(rows)
 
     def _stored_images(self, camera: str, rows: Integers) -> Iterator[Image]:
         """Read images that are kept as PNG or JPEG inside the rows, file by file."""

@@ -148,7 +148,7 @@ def as_learned(images: Any, camera: str, features: Features) -> NDArray[np.uint8
     return np.stack(flat).reshape(*given.shape[:-3], *size, 3)
 
 
-def described(features: Features) -> str:
+def scalings(features: Features) -> str:
     """Say which cameras' pictures are scaled, for a person; nothing if none are."""
     changed: Mapping[str, tuple[int, int]] = features.scaled_from
     return ", ".join(

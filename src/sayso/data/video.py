@@ -249,7 +249,7 @@ def _reason(path: Path, error: Exception) -> str:
         return f"is empty: {_CUT}"
     if begin == _POINTER:
         return "is only a pointer that Git LFS left: run `git lfs pull` in the dataset's folder"
-    return f"is no video that can be read ({str(error).partition(':')[0].strip()}): {_CUT}"
+    return f"is no video that can be read ({getattr(error, 'strerror', '') or error}): {_CUT}"
 
 
 def _encoder_options() -> dict[str, str]:

@@ -34,7 +34,7 @@ from sayso.data.normalize import (
     relative_dimensions,
 )
 from sayso.data.reader import Dataset
-from sayso.data.resize import scaled
+from sayso.data.resize import scaled, scalings
 from sayso.data.units import JointUnit, with_units
 from sayso.spec import (
     ACTION,
@@ -152,6 +152,8 @@ class Windows:
             names = [d.name for d, rests in zip(dimensions, still, strict=True) if rests]
             if names:
                 remarks.append(f"{key}: {', '.join(names)} hardly moves in the data, so it is only centred")
+        if sizes := scalings(self.features):
+            remarks.append(f"pictures are scaled for this model, which it remembers: {sizes}")
         return tuple(remarks)
 
     def batch(self, indices: Sequence[int] | Integers, ask_other: NDArray[np.bool_] | None = None) -> Batch:
