@@ -248,3 +248,10 @@ def test_a_frame_holds_one_action_a_teachers_or_the_executed_one():
     world = SpotWorld()
     with pytest.raises(ValueError, match="not both"):
         rollout(world, Still(), EASY, teacher=world.expert(), keep_executed=True)
+
+
+def test_a_teacher_begins_each_episode_anew():
+    teacher = Scripted(np.zeros((1, 2), np.float32))
+    for episodes in (1, 2):
+        rollout(SpotWorld(horizon=3), Still(), EASY, keep_frames=True, teacher=teacher)
+        assert teacher.resets == episodes

@@ -288,14 +288,12 @@ def rollout(
         execute: how many actions of a chunk to apply before looking again; fewer if the chunk is shorter.
         keep_frames: keep what the policy saw, what it asked for and the labels of every step.
         noise: what to add to the actions that are executed, but not to those that are kept.
-        teacher: whose action to keep for each step instead of the policy's own; it never acts (DAgger, Ross,
-            Gordon and Bagnell 2011).
+        teacher: whose action to keep for each step instead of the policy's own; it never acts (DAgger).
         keep_executed: keep the actions that were executed, with the noise and within the world's limits,
             instead of those that the policy asked for.
 
     Returns:
-        The episode. Whatever the policy or the world raises, and any number that is not finite, makes it
-        ``Outcome.INVALID`` with the end of the traceback in ``error``: never a failure.
+        The episode. What is raised, or is not finite, makes it ``Outcome.INVALID``: never a failure.
     """
     if execute < 1:
         raise ValueError(f"at least one action of a chunk must be executed, but got execute={execute}")
@@ -329,11 +327,10 @@ def _run(
 ) -> None:
     """Fill in the episode, step by step."""
     observation, info = world.reset(seed=episode.seed, options=options)
-    policy.reset()
-    if seed := getattr(policy, "seed", None):  # of its noise, so that who ran what before changes nothing
-        seed(episode.seed)
-    if teacher is not None:
-        teacher.reset()
+    for actor in [policy] if teacher is None else [policy, teacher]:
+        actor.reset()
+        if seed := getattr(actor, "seed", None):  # of its noise, so that who ran what before changes nothing
+            seed(episode.seed)
     episode.family, episode.instruction = world.task.family, world.task.instruction
     episode.horizon = world.task.horizon
     disturb: Callable[[Array], Array] = noise.begin(world.features, episode.seed) if noise else _unchanged
