@@ -53,22 +53,18 @@ def test_every_new_pixel_is_the_mean_of_the_area_it_covers():
     assert np.abs(fitted(image, (24, 32)) - means).max() <= 1  # rounded once each way
 
 
-def test_a_size_nobody_asked_for_gives_way_to_what_the_model_needs():
-    features = scaled(LARGE, multiple=8)
-    assert features.cameras == {"front": (480, 640), "wrist": (264, 480)}
-    assert features.scaled_from == {"wrist": (270, 480)}
+def test_features_remember_what_was_scaled_and_from_what():
+    features = scaled(LARGE, "264x480")
+    assert features.cameras == {"front": (264, 480), "wrist": (264, 480)}
+    assert features.scaled_from == {"front": (480, 640), "wrist": (270, 480)}
     assert Features.from_json(features.to_json()) == features
-
-
-def test_a_size_that_the_model_cannot_see_is_refused_with_the_nearest_one():
-    with pytest.raises(ResizeError, match=r"'front' shows 480x640.*multiples of 8: try --resize 104x128"):
-        scaled(LARGE, "101x130", multiple=8)
+    assert scaled(LARGE, "") == LARGE
 
 
 def test_a_shape_that_would_cut_off_labelled_points_is_refused():
     labelled = dataclasses.replace(FEATURES, cameras={"front": (480, 640)})
     assert scaled(labelled, "96x128").cameras == {"front": (96, 128)}
-    with pytest.raises(ResizeError, match="lose a part"):
+    with pytest.raises(ResizeError, match="loses a part"):
         scaled(labelled, "128x128")
 
 

@@ -23,7 +23,7 @@ from PIL import Image as Picture
 from sayso.spec import FeatureMismatchError, Features, Image, SaysoError, image_key
 
 MULTIPLE = 8
-"""Both sides of a picture whose size is not said in full become multiples of this: our model's patches."""
+"""Both sides of a picture whose size is not said in full become multiples of this, which suits models."""
 SLIGHTLY = 0.02
 """Share of a picture that may be cut off though points in it are labelled; our patches are larger."""
 _SIZE = re.compile(r"(?:([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?)?")
@@ -71,40 +71,22 @@ def scaled_size(text: str, size: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def scaled(features: Features, text: str = "", multiple: int = 1) -> Features:
+def scaled(features: Features, text: str) -> Features:
     """Return features whose pictures are scaled to what `scaled_size` makes of a text.
 
-    Args:
-        features: as they were recorded.
-        text: see `scaled_size`.
-        multiple: what the model needs both sides to be a multiple of. A size that nobody asked for gives way.
-
     Raises:
-        ResizeError: if the text says no size, or one that the model cannot see, or its shape would cut
-            labelled points off.
+        ResizeError: if the text says no size, or its shape would cut labelled points off.
     """
     sizes = {camera: scaled_size(text, size) for camera, size in features.cameras.items()}
-    if not text:
-        sizes = {c: (h - h % multiple, w - w % multiple) for c, (h, w) in sizes.items()}
     from_ = {camera: size for camera, size in features.cameras.items() if sizes[camera] != size}
-    for camera, recorded in from_.items():
-        _refuse(camera, recorded, sizes[camera], multiple, labelled=bool(features.points))
+    for camera, (height, width) in from_.items() if features.points else ():
+        down, right = sizes[camera]
+        if abs(height * right / (width * down) - 1) > SLIGHTLY:
+            raise ResizeError(
+                f"{camera!r} shows {height}x{width}, of which {down}x{right} loses a part, but its points "
+                "are labelled in whole pictures: choose a --resize of the same shape"
+            )
     return replace(features, cameras=sizes, scaled_from={**features.scaled_from, **from_})
-
-
-def _refuse(
-    camera: str, recorded: tuple[int, int], size: tuple[int, int], multiple: int, *, labelled: bool
-) -> None:
-    """Raise `ResizeError` if a model cannot see pictures of that size, or labels would not fit them."""
-    changes = f"{camera!r} shows {recorded[0]}x{recorded[1]}, which would become {size[0]}x{size[1]}"
-    if any(side % multiple or not side for side in size):
-        near = "x".join(str(_nearest(side, multiple)) for side in size)
-        raise ResizeError(f"{changes}, but this model needs multiples of {multiple}: try --resize {near}")
-    if labelled and abs(recorded[0] * size[1] / (recorded[1] * size[0]) - 1) > SLIGHTLY:
-        raise ResizeError(
-            f"{changes} and lose a part, but its points are labelled in whole pictures: choose a --resize of "
-            "the same shape"
-        )
 
 
 def fitted(image: Image, size: tuple[int, int]) -> Image:

@@ -59,8 +59,8 @@ class Windows:
 
     Every `stride`-th frame of each episode is the present frame of one window. Images come from a cache of
     decoded frames in the folder `cache` (default: `sayso.data.frames.frames_folder`), which is built once and
-    holds only the frames some window needs. `resize` and `multiple` scale them first
-    (`sayso.data.resize.scaled`), or the features of a policy do, `like` whose pictures they are to be.
+    holds only the frames some window needs. `resize` scales them first (`sayso.data.resize`), or
+    the features of a policy do, `like` whose pictures they are to be.
 
     Units that no dataset names are found by `sayso.data.units.with_units`; `units` are the joints'.
 
@@ -81,17 +81,13 @@ class Windows:
         cache: Path | None = None,
         weights: Sequence[float] | None = None,
         resize: str = "",
-        multiple: int = 1,
         like: Features | None = None,
         units: JointUnit = "",
     ) -> None:
         """Lay out the windows. Frames are decoded later, by `decode` or the first batch."""
         self.datasets = (datasets,) if isinstance(datasets, Dataset) else tuple(datasets)
         self.features = _common_features(
-            {
-                d.root: d.features.seen_by(like) if like else scaled(d.features, resize, multiple)
-                for d in self.datasets
-            }
+            {d.root: d.features.seen_by(like) if like else scaled(d.features, resize) for d in self.datasets}
         )
         self._cache = cache or frames_folder()
         self.history, self.chunk, self.stride = history, chunk, stride
@@ -153,7 +149,7 @@ class Windows:
             if names:
                 remarks.append(f"{key}: {', '.join(names)} hardly moves in the data, so it is only centred")
         if sizes := scalings(self.features):
-            remarks.append(f"pictures are scaled for this model, which it remembers: {sizes}")
+            remarks.append(f"pictures are scaled, which the policy remembers: {sizes}")
         return tuple(remarks)
 
     def batch(self, indices: Sequence[int] | Integers, ask_other: NDArray[np.bool_] | None = None) -> Batch:

@@ -28,7 +28,6 @@ from sayso.learn.progress import TrainingProgress, say
 from sayso.learn.run import Run
 from sayso.lock import locked
 from sayso.models import checkpoint as policies
-from sayso.models import table
 from sayso.rollout import World
 from sayso.spec import SaysoError, check_fits, seeds
 
@@ -79,7 +78,6 @@ def open_windows(config: TrainConfig) -> Windows:
         cache=config.cache,
         resize=config.resize,
         units=config.units,
-        multiple=table.pixels_per_patch(config.model, config.model_config),
         like=policies.load(config.init).features if config.init is not None and not config.resize else None,
     )
     for remark in windows.remarks:

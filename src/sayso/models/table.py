@@ -14,7 +14,6 @@ from sayso.models import vla
 from sayso.models.overrides import overrides
 from sayso.models.policy import TrainablePolicy, VLAPolicy
 from sayso.models.typed import read
-from sayso.models.vision import STRIDE
 from sayso.models.words import MAX_WORDS
 from sayso.spec import Dimension, Features, SaysoError, known
 
@@ -45,12 +44,6 @@ IN_TRAINING = ("discount", "state_dropout", "point_weight", "where_weight", "aug
 def learns_to_point(policy: TrainablePolicy) -> bool:
     """Tell whether a policy's training makes use of ``label.points``."""
     return isinstance(policy, VLAPolicy) and policy.model.config.points
-
-
-def pixels_per_patch(type: str, changes: Sequence[str] = ()) -> int:
-    """Return what the sides of a picture must be multiples of for a model with such changes to its config."""
-    frozen = changed_fields(type, changes).get("vision") == "frozen"
-    return 1 if type != "vla" or frozen else STRIDE
 
 
 def build(
