@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from sayso.provenance import commit, machine, provenance
+from sayso.provenance import code, commit, digest_of, machine, provenance
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -44,3 +45,31 @@ def test_the_machine_is_described_by_cores_memory_and_versions():
 
 def test_provenance_is_json_with_the_fields_of_every_result():
     assert set(json.loads(json.dumps(provenance()))) == {"command", "commit", "code", "date", "machine"}
+
+
+def test_code_is_told_apart_by_what_is_in_its_files_whether_committed_or_not(tmp_path):
+    more = tmp_path / "benchmark.py"
+    more.write_text("one")
+    before = code([more])
+    assert before == code([more]) != code()
+    more.write_text("two")
+    assert code([more]) != before
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "stats.json", "config.json"])
+def test_the_digest_of_a_policy_covers_all_that_decides_what_it_does(file, tmp_path):
+    for name in ("model.safetensors", "stats.json", "config.json", "README.md"):
+        (tmp_path / name).write_text("{}")
+    before = digest_of(tmp_path)
+    (tmp_path / "README.md").write_text("words")
+    assert digest_of(tmp_path) == before
+    (tmp_path / file).write_text('{"mean": 1}')
+    assert digest_of(tmp_path) != before
+
+
+def test_a_policy_that_does_not_say_where_it_was_made_does_the_same(tmp_path):
+    """What an export writes about itself holds a digest, which cannot hold itself."""
+    (tmp_path / "config.json").write_text('{"model": 1}')
+    before = digest_of(tmp_path)
+    (tmp_path / "config.json").write_text('{"engine": {"digest": "abc"}, "model": 1}')
+    assert digest_of(tmp_path) == before

@@ -64,6 +64,7 @@ WRONG = {
     "show a b": "understands no 'b'",
     "run p a b": "understands no 'b'",
     "eval expert --world home --swap yes": "understands no 'yes'",
+    "eval expert --world tabletop --families put put": "name each family once",
     # of another kind
     "eval expert --world home --episodes abc": "--episodes: 'abc' is not a whole number",
     "eval expert --world home --episodes 1.5": "--episodes: '1.5' is not a whole number",

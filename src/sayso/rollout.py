@@ -158,11 +158,11 @@ def chosen_families(offer: Offer, named: Sequence[str]) -> tuple[str, ...]:
 
     Raises:
         UnknownNameError: if the world does not offer one of them.
-        ValueError: if one is named twice.
+        ConfigError: if one is named twice.
     """
     chosen = [known("family", family, offer.families) for family in named or offer.families]
     if len(set(chosen)) < len(chosen):
-        raise ValueError(f"name each family once, not {', '.join(chosen)}")
+        raise ConfigError(f"name each family once, not {', '.join(chosen)}")
     return tuple(sorted(chosen))
 
 
