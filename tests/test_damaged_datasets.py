@@ -180,7 +180,15 @@ def test_a_damaged_table_is_named(root, file, damage):
     content = (root / file).read_bytes()
     left = {"cut": content[:-200], "empty": b"", "zeroed": bytes(len(content))}[damage]
     (root / file).write_bytes(left)
-    with pytest.raises(fmt.FormatError, match=rf"{file} cannot be read.*(finalised).*record again"):
+    with pytest.raises(fmt.FormatError, match=rf"{file}.* cannot be read.*finalised.*record again"):
+        Dataset(root)
+
+
+def test_a_damaged_file_of_rows_is_told_with_its_episodes(tmp_path):
+    root = foreign(build(tmp_path / "dataset", without_points(), data_file_mb=0.0005))
+    file = root / "data/chunk-000/file-001.parquet"
+    file.write_bytes(file.read_bytes()[:-200])
+    with pytest.raises(fmt.FormatError, match=r"file-001.parquet \(episodes \d to \d\) cannot be read"):
         Dataset(root)
 
 
@@ -253,7 +261,9 @@ def test_files_that_other_recorders_wrote_with_another_list_type_are_read_togeth
 def test_a_dataset_without_a_state_is_served_with_a_state_of_no_numbers(root):
     change_info(root, lambda info: info["features"].pop(STATE))
     dataset = Dataset(root)
-    batch = Windows(dataset, chunk=4).batch([0, 5])
+    windows = Windows(dataset, chunk=4)
+    assert windows.stats[STATE].mean == () and len(windows.remarks) == 1
+    batch = windows.batch([0, 5])
     assert batch[STATE].shape == (2, 1, 0) and batch[ACTION].shape == (2, 4, 2)
     assert any("no state" in remark for remark in dataset.remarks)
 

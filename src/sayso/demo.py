@@ -322,7 +322,7 @@ class Demonstration:
         if not onlooker.film:
             return
         slug = re.sub(r"\W+", "-", episode.instruction.lower())[:60].strip("-")
-        fps = self.world.features.fps // FILM_EVERY
+        fps = self.world.features.fps / FILM_EVERY
         path = self.films / f"{self._told}-{slug}.mp4"
         remark = f"{episode.outcome}: {episode.why}".removesuffix(": ")
         try:

@@ -60,7 +60,8 @@ class Dataset:
         self.features = self.info.features
         self.fps = self.features.fps
         remarks = digests.check(self.root, ours=self.info.ours)
-        rows = read_rows(self.root, self.info)
+        self._places = read_episodes(self.root, self.info, (fmt.FAMILY_COLUMN, fmt.SEED_COLUMN))
+        rows = read_rows(self.root, self.info, self._places)
         self.state, self.action, self.points = (rows.vectors[key] for key in (STATE, ACTION, POINTS))
         self.other_points = rows.vectors.get(OTHER_POINTS)
         self.tasks, self.task_index, self.other_task_index = (
@@ -69,7 +70,6 @@ class Dataset:
             rows.other_task_index,
         )
         self._files = rows.files
-        self._places = read_episodes(self.root, self.info, (fmt.FAMILY_COLUMN, fmt.SEED_COLUMN))
         self.episodes = _episodes(self.root, rows, self._places)
         _check_videos(self._places)
         self._videos = self._footage()

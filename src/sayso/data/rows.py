@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from sayso.data.format import OTHER_TASK_INDEX, TASKS, FormatError
 from sayso.data.info import Info
 from sayso.data.normalize import Integers
-from sayso.data.tables import integers, matrix, parquet_files, read_table, read_tasks
+from sayso.data.tables import EpisodeRow, integers, matrix, parquet_files, read_table, read_tasks
 from sayso.spec import OTHER_POINTS, POINTS, STATE, Array, NotFiniteError
 
 
@@ -43,8 +43,8 @@ class Rows:
         return list(self.files)[int(np.searchsorted(ends, row, side="right"))]
 
 
-def read_rows(root: Path, info: Info) -> Rows:
-    """Read all rows.
+def read_rows(root: Path, info: Info, places: Sequence[EpisodeRow] = ()) -> Rows:
+    """Read all rows; `places` say which episodes are in a file, should it be damaged.
 
     Raises:
         FormatError: if a file is damaged or missing, or rows are out of order, of unlike lengths or without
@@ -57,7 +57,8 @@ def read_rows(root: Path, info: Info) -> Rows:
     counters |= {OTHER_TASK_INDEX: []} if others else {}
     files = {}
     for path in parquet_files(root / "data"):
-        table = read_table(path, {*info.columns.values(), *counters})
+        holds = _episodes_in(path.relative_to(root / "data").as_posix(), places)
+        table = read_table(path, {*info.columns.values(), *counters}, holds=holds)
         for key, column in info.columns.items():
             vectors[key].append(matrix(table, column, _width(info, key), path))
         for key, parts in counters.items():
@@ -80,6 +81,12 @@ def read_rows(root: Path, info: Info) -> Rows:
         _check_tasks(root, rows, key, whole[key], tasks)
     _check_finite(rows, info)
     return rows
+
+
+def _episodes_in(file: str, places: Sequence[EpisodeRow]) -> str:
+    """Say which episodes are in a file below ``data``."""
+    numbers = [place.index for place in places if place.rows == file]
+    return f" (episodes {min(numbers)} to {max(numbers)})" if numbers else ""
 
 
 def _width(info: Info, key: str) -> int:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sayso.data.format import TASKS, FormatError
+from sayso.data.format import DATA, TASKS, FormatError
 from sayso.data.info import Camera, Info, inside
 from sayso.data.normalize import Integers
 from sayso.spec import Array
@@ -42,6 +42,8 @@ class EpisodeRow:
     """The file it stands in."""
     index: int
     length: int | None
+    rows: str
+    """The file that holds its rows, below ``data``, if it is said."""
     clips: Mapping[str, Clip]
     """Camera -> where its video is."""
     extras: Mapping[str, Any]
@@ -64,8 +66,12 @@ def _numbers(path: Path, folder: Path) -> list[int]:
     return [int(digits) for digits in re.findall(r"\d+", path.relative_to(folder).as_posix())]
 
 
-def read_table(path: Path, columns: Collection[str] | None = None, *, without: str = "") -> pa.Table:
+def read_table(
+    path: Path, columns: Collection[str] | None = None, *, without: str = "", holds: str = ""
+) -> pa.Table:
     """Read columns of one file; if none are named, all but those that begin with `without`.
+
+    `holds` says in words what is in it, should it be damaged.
 
     Raises:
         FormatError: if the file is missing or damaged, or a column is not in it.
@@ -80,10 +86,10 @@ def read_table(path: Path, columns: Collection[str] | None = None, *, without: s
             table = file.read(list(every if columns is None else columns))
             table.validate(full=True)
     except FileNotFoundError as error:
-        raise FormatError(f"{path} is missing. {_UNFINISHED}") from error
+        raise FormatError(f"{path}{holds} is missing. {_UNFINISHED}") from error
     except (OSError, ValueError, KeyError, MemoryError, NotImplementedError, pa.ArrowException) as error:
         raise FormatError(
-            f"{path} cannot be read, so it is cut or damaged ({_first_line(error)}). {_UNFINISHED}"
+            f"{path}{holds} cannot be read, so it is cut or damaged ({_first_line(error)}). {_UNFINISHED}"
         ) from error
     return table
 
@@ -190,9 +196,16 @@ def _episode_row(
         path=path,
         index=index,
         length=length if isinstance(length, int) else None,
+        rows=_rows_file(row),
         clips=clips,
         extras={name: row[name] for name in extras if row.get(name) is not None},
     )
+
+
+def _rows_file(row: Mapping[str, Any]) -> str:
+    place = {name: row.get(f"data/{name}") for name in ("chunk_index", "file_index")}
+    said = all(isinstance(number, int) for number in place.values())
+    return DATA.format(**place).removeprefix("data/") if said else ""
 
 
 def _clip(root: Path, path: Path, info: Info, camera: Camera, row: Mapping[str, Any], episode: int) -> Clip:

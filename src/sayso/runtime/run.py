@@ -245,8 +245,8 @@ def make_robot(
             robot = simulated(features, instruction, config.seed, tell)
             if robot.features.fps != features.fps:
                 tell(
-                    f"the policy learned at {features.fps} steps per second, the simulation has "
-                    f"{robot.features.fps}: motions are that much faster or slower"
+                    f"the policy learned at {features.fps:g} steps per second, the simulation has "
+                    f"{robot.features.fps:g}: motions are that much faster or slower"
                 )
         case "so101":
             from sayso.runtime.lerobot import so101
