@@ -396,3 +396,11 @@ def test_a_run_can_begin_with_the_weights_of_a_policy(straight, config, dataset)
     mine = run.policy.model.state_dict()
     assert all(torch.equal(mine[name], weights) for name, weights in shipped.items())
     run.log.close()
+
+
+def test_instructions_that_are_the_same_to_the_policy_are_refused_before_anything_is_claimed(config):
+    windows = open_windows(config)
+    windows.datasets[0].tasks = ("put the 🥕 there", "put the 🍌 there")
+    with pytest.raises(SaysoError, match="the same to the policy, for it cannot read '🍌'"):
+        Run(config, windows)
+    assert not config.out.exists()

@@ -16,6 +16,7 @@ from sayso.learn.config import TrainConfig
 from sayso.models import checkpoint as policies
 from sayso.models import table
 from sayso.models.policy import TrainablePolicy
+from sayso.models.words import MAX_WORDS, refuse_alike
 from sayso.report import Training
 from sayso.spec import FeatureMismatchError, SaysoError, differences
 
@@ -25,7 +26,7 @@ def first_policy(config: TrainConfig, windows: Windows) -> TrainablePolicy:
 
     Raises:
         SaysoError: if no such model can be built for the demonstrations, or the policy to begin with is of
-            another kind than what is asked for.
+            another kind than what is asked for, or two instructions would be the same to it.
         FeatureMismatchError: if the policy to begin with was trained for another robot or other cameras.
     """
     if config.batch_size > len(windows):
@@ -33,8 +34,13 @@ def first_policy(config: TrainConfig, windows: Windows) -> TrainablePolicy:
             f"--batch-size is {config.batch_size}, but there are only {len(windows)} windows with --stride "
             f"{config.stride}: give at most that, or more demonstrations"
         )
-    if config.init is not None:
-        return _improved(config, config.init, windows)
+    policy = _fresh(config, windows) if config.init is None else _improved(config, config.init, windows)
+    sentences = [sentence for dataset in windows.datasets for sentence in dataset.tasks]
+    refuse_alike(sentences, policy.config().get("max_words", MAX_WORDS))
+    return policy
+
+
+def _fresh(config: TrainConfig, windows: Windows) -> TrainablePolicy:
     try:
         with seeded(config.seed):
             return table.build(

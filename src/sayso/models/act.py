@@ -37,7 +37,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sayso.data.normalize import Stats, standardise
-from sayso.models.action import unpadded_mean
+from sayso.models.action import felt, unpadded_mean
 from sayso.models.language import MAX_WORDS, WORD_WIDTH
 from sayso.models.peers import STAGES, Peer, PeerPolicy, ResNet18, WeightsFrom, refuse_stages, targets
 from sayso.models.typed import read, within
@@ -118,7 +118,7 @@ class ActionChunkingTransformer(Peer):
         self.bf16 = c.bf16
         self.latents = LatentEncoder(c, state_dim=state_dim, action_dim=action_dim)
         self.embed_patch = nn.Conv2d(self.backbone.channels, c.width, 1)
-        self.embed_state = nn.Linear(state_dim, c.width)
+        self.embed_state = nn.Linear(max(1, state_dim), c.width)
         self.embed_latent = nn.Linear(c.latent, c.width)
         self.embed_word = nn.Linear(WORD_WIDTH, c.width)
         self.position = nn.Parameter(torch.randn(2 + c.max_words, c.width))
@@ -163,7 +163,7 @@ class ActionChunkingTransformer(Peer):
     def _tokens(self, batch: Batch, latent: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return memory tokens ``[B, M, D]``, their positions ``[M, D]`` and which are padding ``[B, M]``."""
         words = self.embed_word(batch.words)
-        first = torch.stack([self.embed_latent(latent), self.embed_state(batch.state[:, -1])], 1)
+        first = torch.stack([self.embed_latent(latent), self.embed_state(felt(batch.state[:, -1]))], 1)
         tokens, position = [first, words], [self.position[: 2 + words.shape[1]]]
         for images in batch.images:
             patches = self.embed_patch(self.backbone(images[:, -1]))
@@ -185,7 +185,7 @@ class LatentEncoder(nn.Module):
         super().__init__()
         c = config
         self.answer = nn.Parameter(torch.randn(1, c.width))
-        self.embed_state = nn.Linear(state_dim, c.width)
+        self.embed_state = nn.Linear(max(1, state_dim), c.width)
         self.embed_action = nn.Linear(action_dim, c.width)
         self.layers = nn.ModuleList(EncoderLayer(c) for _ in range(c.encoder_layers))
         self.head = nn.Linear(c.width, 2 * c.latent)
@@ -195,7 +195,7 @@ class LatentEncoder(nn.Module):
     def forward(self, state: Tensor, actions: Tensor, is_pad: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance, float32 ``[B, Z]``, of ``[B, S]``, ``[B, K, A]`` and ``[B, K]``."""
         answer = self.answer.expand(len(state), -1, -1)
-        tokens = torch.cat([answer, self.embed_state(state)[:, None], self.embed_action(actions)], 1)
+        tokens = torch.cat([answer, self.embed_state(felt(state))[:, None], self.embed_action(actions)], 1)
         padding = F.pad(is_pad, (2, 0), value=False)
         for layer in self.layers:
             tokens = layer(tokens, self.position, padding)

@@ -38,6 +38,11 @@ def waves(x: Tensor) -> Tensor:
     return torch.cat([x[..., None], angles.sin(), angles.cos()], -1).flatten(-2)
 
 
+def felt(state: Tensor) -> Tensor:
+    """Return a state ``[..., S]`` as it is, or a zero in its place where a robot tells nothing: S is 0."""
+    return state if state.shape[-1] else state.new_zeros(*state.shape[:-1], 1)
+
+
 class Context(nn.Module):
     """Write what is known as tokens of one width: the slots, the state and every glance."""
 
@@ -47,7 +52,9 @@ class Context(nn.Module):
         """Build the embeddings for V views, Q queries per view, F features, S numbers of state, N slots."""
         super().__init__()
         self.embed_glance = nn.Linear(features + 2 * (1 + 2 * OCTAVES) + 1, width)
-        self.embed_state = nn.Sequential(nn.Linear(state_dim, width), nn.GELU(), nn.Linear(width, width))
+        self.embed_state = nn.Sequential(
+            nn.Linear(max(1, state_dim), width), nn.GELU(), nn.Linear(width, width)
+        )
         self.glance_is = nn.Parameter(0.02 * torch.randn(views, queries, width))
         self.state_is = nn.Parameter(0.02 * torch.randn(1, width))
         self.slot_is = nn.Parameter(0.02 * torch.randn(slots, width))
@@ -65,7 +72,7 @@ class Context(nn.Module):
         """
         where = torch.cat([glance.seen, waves(glance.where), glance.presence[..., None]], -1)
         glances = self.embed_glance(where) + self.glance_is
-        states = self.embed_state(state)
+        states = self.embed_state(felt(state))
         if hide_state is not None:
             states = torch.where(hide_state[:, None, None], self.no_state.to(states.dtype), states)
         return torch.cat([slots + self.slot_is, states + self.state_is, glances.flatten(1, 2)], 1)

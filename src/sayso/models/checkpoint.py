@@ -112,7 +112,6 @@ def load(folder: Path | str, device: str = "cpu") -> TrainablePolicy:
 
     Raises:
         CheckpointError: if the folder or one of its files is missing, damaged, or of another model.
-        UnknownNameError: if its type is not one of ours.
     """
     folder = Path(folder)
     saved = read_folder(folder)
@@ -124,9 +123,7 @@ def load(folder: Path | str, device: str = "cpu") -> TrainablePolicy:
                 empty = rebuild(saved.model, saved.features, saved.stats).model
             _refuse_other_weights(folder, header, empty)
         policy = rebuild(saved.model, saved.features, saved.stats)
-    except UnknownNameError:
-        raise
-    except (KeyError, TypeError, ValueError, FeatureMismatchError) as error:
+    except (KeyError, TypeError, ValueError, UnknownNameError, FeatureMismatchError) as error:
         raise _not_understood(folder, CONFIG, error) from error
     _refuse_other_weights(folder, header, policy.model)
     policy.model.load_state_dict(_weights(folder))
@@ -199,7 +196,8 @@ def _damaged(folder: Path, name: str, reason: str) -> CheckpointError:
 
 
 def _not_understood(folder: Path, name: str, error: Exception) -> CheckpointError:
-    reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+    lacks = isinstance(error, KeyError) and not isinstance(error, UnknownNameError)
+    reason = f"it lacks {error}" if lacks else str(error).rstrip(".")
     return CheckpointError(
         f"{name} in {str(folder)!r} is not one this version of sayso understands: {reason}. Load it with the "
         "version that wrote it, take it from where you have it whole, or train anew"
