@@ -22,6 +22,7 @@ from sayso import cli, subject
 from sayso.data.normalize import Stats
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
+from sayso.digests import SUMS
 from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import VLAPolicy
 from sayso.models.table import build
@@ -314,6 +315,79 @@ def test_a_graph_other_than_the_one_that_was_checked_is_refused(made, tmp_path):
         ExportError, match=r"not one this version of sayso understands \(KeyError\('inputs'\)\)"
     ):
         exported.load(folder)
+
+
+DAMAGES = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "emptied": lambda path: path.write_bytes(b""),
+    "zeroed": lambda path: path.write_bytes(b"\0" * path.stat().st_size),
+    "flipped": lambda path: path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:]),
+    "flipped inside": lambda path: path.write_bytes(flipped(path.read_bytes(), len(path.read_bytes()) // 3)),
+    "a list": lambda path: path.write_text("[]"),
+    "deleted": lambda path: path.unlink(),
+}
+
+
+def flipped(content: bytes, at: int) -> bytes:
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_a_damaged_export_is_refused_in_one_sentence_with_its_path(engine, damage, made, tmp_path, capsys):
+    for name in exported.files_of(engine) + ((SUMS,) if damage in ("cut", "emptied", "zeroed") else ()):
+        folder = Path(shutil.copytree(made(engine, "fp32"), tmp_path / name))
+        DAMAGES[damage](folder / name)
+        assert cli.main(["run", str(folder), "go", "--robot", "dry", "--seconds", "0.1"]) == 2, name
+        told = capsys.readouterr().err
+        assert told.startswith("sayso: ") and len(told.splitlines()) == 1, told
+        assert str(folder) in told and "xport" in told, told
+
+
+def test_an_export_without_digests_is_taken_on_trust_as_far_as_it_makes_sense(made, tmp_path, capsys):
+    nonsense = (
+        {"features": 3},
+        {"features": {"fps": "x"}},
+        {"engine": []},
+        {"model": 0},
+        {"engine": {"a": 1}},
+    )
+    for n, change in enumerate(nonsense):
+        folder = Path(shutil.copytree(made("onnx", "fp32"), tmp_path / str(n)))
+        (folder / SUMS).unlink()
+        assert cli.main(["run", str(folder), "go", "--robot", "dry", "--seconds", "0.1"]) in (0, 1)
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | change))
+        capsys.readouterr()
+        assert cli.main(["run", str(folder), "go", "--robot", "dry", "--seconds", "0.1"]) == 2
+        assert str(folder) in capsys.readouterr().err
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "stats.json").write_text(json.dumps({"action": {"mean": "x"}}))
+    assert cli.main(["run", str(folder), "go", "--robot", "dry", "--seconds", "0.1"]) == 2
+    assert "stats.json in" in capsys.readouterr().err
+
+
+SMALL_DISK = """
+import resource, sys
+from sayso import cli
+cli.main(["--version"])
+import torch
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), -1))
+sys.exit(cli.main(["export", *sys.argv[2:]]))
+"""
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnx", "torchscript"])
+def test_an_export_for_which_there_is_no_room_is_refused_and_leaves_nothing(
+    engine, checkpoint, dataset, tmp_path
+):
+    out = tmp_path / "full" / "x"
+    words = ["--engine", engine, "--calibrate", str(dataset), "--frames", "2", "--calls", "1"]
+    command = [sys.executable, "-c", SMALL_DISK, "20000", str(checkpoint("vla")), "--out", str(out), *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(SRC)})
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert str(out.parent) in done.stderr.splitlines()[-1]
+    assert list(out.parent.iterdir()) == []
 
 
 def test_a_look_of_another_kind_is_refused_by_name(made, dataset):

@@ -28,9 +28,11 @@ from numpy.typing import NDArray
 
 from sayso import pool
 from sayso.data.normalize import RELATIVE, Stats
+from sayso.digests import write_digests
 from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import TrainablePolicy
 from sayso.provenance import digest_of, graph_digest, provenance, training_facts
+from sayso.refusals import naming
 from sayso.rollout import World, packaged_world
 from sayso.runtime import exported, parity
 from sayso.runtime.exported import (
@@ -44,6 +46,8 @@ from sayso.runtime.exported import (
     ExportedPolicy,
     ExportError,
     Precision,
+    files_of,
+    first_line,
 )
 from sayso.runtime.graphs import PRECISIONS, Feeds, Graph, graph_of, write_graph
 from sayso.runtime.parity import Agreement, ClosedLoop, Latency
@@ -141,14 +145,21 @@ def export(checkpoint: Path, config: ExportConfig, say: Callable[[str], None] = 
         _world(source)  # better now than when all the rest is done
     samples = _samples(source, config)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as made:
+    with naming(out), tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as made:
         folder = Path(made) / out.name
         folder.mkdir()
         path = folder / FILES[config.engine]
-        write_graph(graph, path, config.engine, config.precision, _feeds(source, graph, samples[1::2]))
+        feeds = _feeds(source, graph, samples[1::2])
+        try:
+            write_graph(graph, path, config.engine, config.precision, feeds)
+        except RuntimeError as error:  # engines have no other word for a full disk
+            raise ExportError(
+                f"{config.engine} could not write the graph into {str(out.parent)!r}: {first_line(error)}"
+            ) from error
         _describe(source, checkpoint, folder, graph, config)
         checks = check(source, checkpoint, folder, samples[::2], config)
         _describe(source, checkpoint, folder, graph, config, checks)
+        write_digests(folder, files_of(config.engine))
         say(str(checks))
         if checks.faults and not config.force:
             raise ExportError("not exported, as it is not the same policy; --force keeps it all the same")

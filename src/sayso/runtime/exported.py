@@ -12,6 +12,7 @@
         stats.json          what the chain subtracts and divides by
         model.xml, .bin     the graph for OpenVINO; model.onnx for ONNX Runtime; model.pt for TorchScript
         README.md           what the checks found
+        SHA256SUMS          a digest of each of them but the last, so that damage is found
 
 TorchScript is the exception: it is torch.
 
@@ -34,6 +35,7 @@ from numpy.typing import NDArray
 from sayso.data.looks import check_state
 from sayso.data.normalize import Stats, two_way
 from sayso.data.resize import as_learned
+from sayso.digests import damaged
 from sayso.models.words import MAX_WORDS, SHORT_WORDS, FrozenTextEncoder
 from sayso.provenance import graph_digest
 from sayso.spec import (
@@ -59,6 +61,8 @@ FILES: Mapping[str, str] = {"openvino": "model.xml", "onnx": "model.onnx", "torc
 """Engine -> the file it opens."""
 OPENVINO_PRECISION: Mapping[str, str] = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
 """What OpenVINO computes in; of an int8 graph, what is not int8. A CPU without bfloat16 takes float32."""
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, SaysoError)
+"""What reading JSON raises that says something else than it should."""
 
 
 class ExportError(SaysoError):
@@ -150,7 +154,9 @@ class ExportedPolicy:
 
 
 def is_exported(folder: Path | str) -> bool:
-    """Tell whether a folder holds an exported policy rather than a checkpoint, or nothing."""
+    """Tell whether a folder holds an exported policy, whole or not, rather than a checkpoint, or nothing."""
+    if any((Path(folder) / graph).exists() for graph in FILES.values()):
+        return True
     try:
         config = json.loads((Path(folder) / CONFIG).read_text())
     except (OSError, ValueError):
@@ -158,33 +164,74 @@ def is_exported(folder: Path | str) -> bool:
     return isinstance(config, dict) and "engine" in config
 
 
+def files_of(engine: EngineName) -> tuple[str, ...]:
+    """Return the files without which an export for an engine cannot be used."""
+    graph = FILES[engine]
+    return (graph, *(["model.bin"] if engine == "openvino" else []), STATS, CONFIG)
+
+
 def load(folder: Path | str, *, threads: int = 1) -> ExportedPolicy:
     """Open an exported policy, ready to act on `threads` CPU threads.
 
     Raises:
-        ExportError: if the folder is not a whole export, or what runs it is not installed.
+        ExportError: if the folder is not a whole export or a file in it was damaged, or what runs it is not
+            installed.
     """
     folder = Path(folder)
     if not is_exported(folder):
         raise ExportError(f"{str(folder)!r} holds no exported policy; make one with `sayso export`")
-    config = json.loads((folder / CONFIG).read_text())
+    config = _json(folder, CONFIG)
     try:
         engine = EngineFacts.from_json(config["engine"])
         features = Features.from_json(config["features"])
         max_words = int(config["model"].get("max_words", SHORT_WORDS))
-    except (KeyError, TypeError) as error:
-        raise ExportError(
-            f"{CONFIG} in {str(folder)!r} is not one this version of sayso understands ({error!r}); "
-            "export anew"
-        ) from error
-    path = folder / FILES[known("engine", engine.name, FILES)]
-    missing = [file.name for file in (path, folder / STATS) if not file.is_file()]
+        path = folder / FILES[known("engine", engine.name, FILES)]
+        known("precision", engine.precision, OPENVINO_PRECISION)
+    except UNREADABLE as error:
+        raise _not_understood(folder, CONFIG, error) from error
+    missing = [name for name in files_of(engine.name) if not (folder / name).is_file()]
     if missing:
         raise ExportError(f"{str(folder)!r} is not a whole export: {', '.join(missing)} missing")
     if graph_digest(folder) != engine.digest:
         raise ExportError(f"the graph in {str(folder)!r} is not the one that was checked; export anew")
-    stats = {key: Stats.from_json(raw) for key, raw in json.loads((folder / STATS).read_text()).items()}
-    return ExportedPolicy(open_engine(path, engine, threads), engine.inputs, features, stats, max_words)
+    if wrong := damaged(folder, files_of(engine.name)):
+        raise ExportError(
+            f"the export {str(folder)!r} is not as it was written: {'; '.join(wrong)}. Export anew, or take "
+            "it from where you have it whole"
+        )
+    try:
+        stats = {key: Stats.from_json(raw) for key, raw in _json(folder, STATS).items()}
+        two_way(stats, features)
+    except UNREADABLE as error:
+        raise _not_understood(folder, STATS, error) from error
+    try:
+        graph = open_engine(path, engine, threads)
+    except (RuntimeError, ValueError) as error:
+        raise ExportError(f"{engine.name} cannot open {str(path)!r}: {first_line(error)}") from error
+    return ExportedPolicy(graph, engine.inputs, features, stats, max_words)
+
+
+def _json(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        raw = json.loads((folder / name).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ExportError(f"{str(folder)!r} is not a whole export: {name} missing") from error
+    except ValueError as error:
+        raise ExportError(f"{name} in {str(folder)!r} was damaged ({error}); export anew") from error
+    if not isinstance(raw, dict):
+        raise ExportError(f"{name} in {str(folder)!r} was damaged: it holds no names; export anew")
+    return raw
+
+
+def _not_understood(folder: Path, name: str, error: Exception) -> ExportError:
+    return ExportError(
+        f"{name} in {str(folder)!r} is not one this version of sayso understands ({error!r}); export anew"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what an engine says; the rest are its own files and lines."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def open_engine(path: Path, facts: EngineFacts, threads: int) -> Engine:

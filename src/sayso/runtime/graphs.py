@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -161,7 +162,9 @@ def write_graph(
         else:
             traced = torch.jit.freeze(torch.jit.trace(graph.module, examples, check_trace=False).eval())
             if engine == "torchscript":
-                traced.save(str(path))
+                whole = io.BytesIO()  # on a full disk torch would end the process
+                torch.jit.save(traced, whole)
+                path.write_bytes(whole.getvalue())
             else:
                 _write_openvino(traced, graph.inputs, path)
     if precision == "int8":
