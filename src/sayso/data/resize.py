@@ -104,7 +104,7 @@ def fitted(image: Image, size: tuple[int, int]) -> Image:
     cut_height, cut_width = max(1, round(scale * size[0])), max(1, round(scale * size[1]))
     top, left = (height - cut_height) // 2, (width - cut_width) // 2
     middle = Picture.fromarray(np.ascontiguousarray(image[top : top + cut_height, left : left + cut_width]))
-    return np.asarray(middle.resize((size[1], size[0]), Picture.Resampling.BOX))
+    return np.array(middle.resize((size[1], size[0]), Picture.Resampling.BOX))  # a copy that may be written
 
 
 def as_learned(images: Any, camera: str, features: Features) -> NDArray[np.uint8]:
