@@ -130,6 +130,15 @@ def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing_half_done(root, tm
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"]
 
 
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_disk_that_cannot_reserve_room_is_written_to_all_the_same(root, tmp_path, monkeypatch, number):
+    def cannot(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "posix_fallocate", cannot)
+    assert abs(Windows(Dataset(root), cache=tmp_path).batch([20])[FRONT].mean() - grey("front", 20)) <= 2
+
+
 LIMITED = """
 import resource, sys
 from pathlib import Path

@@ -10,6 +10,9 @@ import pytest
 from sayso.data.reader import Dataset
 from sayso.data.resize import ResizeError, as_learned, fitted, scaled, scaled_size
 from sayso.data.windows import Windows
+from sayso.models import checkpoint, table
+from sayso.runtime.request import read_request
+from sayso.runtime.wire import WireError, pack
 from sayso.spec import FeatureMismatchError, Features, check_fits, image_key
 from small_datasets import FEATURES, build, without_points
 
@@ -103,3 +106,27 @@ def test_windows_hold_scaled_pictures_and_keep_them_apart_from_others(tmp_path):
     again = Windows(dataset, like=small.features, cache=tmp_path / "cache")
     assert again.features == small.features
     assert len(list((tmp_path / "cache").rglob("*.npy"))) == 4
+
+
+def test_a_checkpoint_remembers_and_scales_what_it_is_shown(tmp_path):
+    features = dataclasses.replace(without_points(), cameras={"front": (64, 96)})
+    dataset = Dataset(build(tmp_path / "data", features))
+    windows = Windows(dataset, chunk=4, resize="32", cache=tmp_path / "cache")
+    assert windows.features.cameras == {"front": (32, 48)}
+    made = table.build("vla", preset="tiny", features=windows.features, stats=windows.stats, chunk=4)
+    checkpoint.save(made, tmp_path / "policy")
+    policy, (frame,) = checkpoint.load(tmp_path / "policy"), dataset.frames(dataset.episodes[0], [2])
+    check_fits(policy.features, dataset.features)
+    small = frame | {image_key("front"): fitted(frame[image_key("front")], (32, 48))}
+    np.testing.assert_array_equal(policy.act(frame).actions, policy.act(small).actions)
+    large = frame | {image_key("front"): frame[image_key("front")].repeat(3, 0).repeat(3, 1)}
+    assert np.isfinite(policy.act(large).actions).all()
+
+
+def test_a_server_takes_any_size_for_a_policy_that_scales_and_only_its_own_for_others():
+    image, state = noise(240, 320), np.zeros(2, np.float32)
+    asked = pack({"images": {"front": image, "wrist": image}, "state": state, "prompt": "put it away"})
+    seen, _ = read_request(asked, scaled(LARGE, "96x128"))
+    np.testing.assert_array_equal(seen[image_key("front")], fitted(image, (96, 128)))
+    with pytest.raises(WireError, match=r"must be uint8 \[480, 640, 3\]"):
+        read_request(asked, LARGE)

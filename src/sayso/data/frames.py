@@ -11,6 +11,7 @@ The digest covers the videos, so that frames of a video which was replaced are n
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import shutil
@@ -156,9 +157,14 @@ def _reserve(file: IO[bytes], wanted: Wanted) -> None:
     """Write the head of an ``.npy`` file and take the room for the rest: a full disk is told at once."""
     head = {"descr": "|u1", "fortran_order": False, "shape": wanted.shape}
     np.lib.format.write_array_header_1_0(file, head)
-    if hasattr(os, "posix_fallocate"):
-        file.flush()
+    file.flush()
+    try:
         os.posix_fallocate(file.fileno(), file.tell(), wanted.n_bytes)
+    except AttributeError:  # a system that cannot tells of a full disk later, in the same words
+        return
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise
 
 
 def _refuse_if_too_large(missing: Sequence[Wanted], cache: Path) -> None:
