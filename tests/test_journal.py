@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -182,4 +183,6 @@ def test_two_evaluations_do_not_share_a_report(tmp_path: Path) -> None:
 
 def test_a_folder_is_no_place_for_a_report(tmp_path: Path) -> None:
     with pytest.raises(SaysoError, match="is a folder; name a file"), journal_beside(tmp_path, ASKED):
+        pass
+    with pytest.raises(SaysoError, match="is a device"), journal_beside(Path(os.devnull), ASKED):
         pass

@@ -103,6 +103,8 @@ def journal_beside(out: Path | None, asked: Mapping[str, Any]) -> Iterator[Journ
         return
     if out.is_dir():
         raise SaysoError(f"{out} is a folder; name a file for the report, such as {out / 'report.json'}")
+    if out.exists() and not out.is_file():
+        raise SaysoError(f"{out} is a device and no file; name a file for the report")
     with locked(out.parent, "evaluating", out.name):
         measured_by = provenance()
         journal = Journal(
