@@ -26,13 +26,13 @@ FLAGS = {
     "show": ["--out", "--episodes"],
     "eval": ["--world", "--families", "--episodes", "--split", "--start", "--execute", "--swap"]
     + ["--workers", "--out", "--films", "--max-films"],
-    "run": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--patience-s", "--seconds", "--rest-s"]
-    + ["--robot", "--dry-run", "--seed", "--port", "--ip", "--id", "--cameras", "--limp"]
-    + ["--max-speed-deg-s", "--workspace-low-m", "--workspace-high-m", "--threads", "--out"],
-    "studio": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--patience-s", "--seconds", "--rest-s"]
-    + ["--world", "--seed", "--robot", "--id", "--max-speed-deg-s"]
+    "run": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
+    + ["--rest-s", "--robot", "--dry-run", "--seed", "--port", "--ip", "--id", "--cameras", "--limp"]
+    + ["--max-speed-deg-s", "--workspace-low-m", "--workspace-high-m", "--threads", "--units", "--out"],
+    "studio": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
+    + ["--rest-s", "--world", "--seed", "--robot", "--id", "--max-speed-deg-s"]
     + ["--policy", "--host", "--port", "--threads", "--browser"],
-    "serve": ["--host", "--port", "--connections", "--max-mb", "--idle-s"],
+    "serve": ["--host", "--port", "--connections", "--max-mb", "--idle-s", "--hung-s"],
 }
 """The flags of the verbs that belong to this side; a new one is a change that should be seen in a review."""
 
@@ -168,6 +168,7 @@ def test_a_dataset_is_shown_as_text_sheet_and_film(tmp_path, capsys):
     shown = tmp_path / "spots-shown"
     assert sorted(p.name for p in shown.iterdir()) == ["contact_sheet.png", "film.mp4"]
     assert sorted(p.name for p in root.iterdir()) == [
+        ".lock",
         "data",
         "failed.jsonl",
         "meta",

@@ -105,6 +105,8 @@ WRONG = {
     "run p words --hz -1": "--hz is -1.0",
     "run p words --seed -1": "--seed is -1",
     "run p words --watchdog-ms 0": "--watchdog-ms is 0.0, but must be above 0",
+    "run p words --frozen-s -1": "--frozen-s is -1.0",
+    "serve p --hung-s -1": "--hung-s is -1.0",
     "run p words --execute 0": "at least one action",
     "run p words --threads 0": "--threads is 0",
     "export p --frames 0": "--frames is 0",
