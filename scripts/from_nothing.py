@@ -14,6 +14,7 @@ Meta-World's has no further rounds; it is taught other wordings of its sentences
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from typing import Literal
 import tyro
 
 from sayso import pool
+from sayso.spec import above, at_least
 
 ROOT = Path(__file__).resolve().parent.parent
 UNDISTURBED = "--noise.deg 0 --noise.m-per-s 0 --noise.deg-per-s 0"
@@ -101,6 +103,11 @@ class FromNothing:
     scale: float = 1.0
     """Share of the recipe's episodes and steps; a hundredth is for trying this script."""
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        at_least(self, cores=1)
+        above(self, scale=0)
+
 
 def commands(world: str, scale: float, cores: int) -> Iterator[str]:
     """Yield what is to be done, one after the other, in the world's folder; each ends with where it goes."""
@@ -135,6 +142,9 @@ def main(config: FromNothing) -> None:
     """Run the commands; the first that fails ends it."""
     folder = config.out.resolve() / config.world
     folder.mkdir(parents=True, exist_ok=True)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Ctrl-C is for the command, which keeps what it has done; its end is then ours.
+        signal.signal(signal.SIGINT, lambda *_: None)
     for command in commands(config.world, config.scale, config.cores):
         words = command.split()
         print("sayso", *words, flush=True)

@@ -7,6 +7,7 @@ The card's numbers come from benchmarks/results/ through `make docs`, once they 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import tyro
 from sayso.learn.run import trained_seconds
 from sayso.models.checkpoint import load, save
 from sayso.provenance import training_facts
+from sayso.spec import SaysoError, known
 from sayso.tasks.kinds import HELD_OUT_KINDS, MOVABLE, OBJECT_COLOURS
 from sayso.tasks.task import TASKS
 
@@ -94,9 +96,16 @@ def listed(words: Iterable[str]) -> str:
 
 
 def main(config: Ship) -> None:
-    """Write the checkpoint and say how large it is."""
+    """Write the checkpoint and say how large it is.
+
+    Raises:
+        SaysoError: if there is no such world, or the folder holds no policy that was trained.
+    """
+    known("world", config.world, [*TASKS, "metaworld"])
     policy = load(config.policy)
     facts = without_folders(training_facts(config.policy))
+    if "demonstrations" not in facts:
+        raise SaysoError(f"{config.policy} does not say what it was trained on, so it has no card: train it")
     card = CARD.format(
         world=config.world,
         robot=policy.features.robot_type,
@@ -113,4 +122,7 @@ def main(config: Ship) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Ship, description=__doc__))
+    try:
+        main(tyro.cli(Ship, description=__doc__))
+    except SaysoError as error:
+        sys.exit(f"ship.py: {error}")

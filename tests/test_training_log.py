@@ -70,9 +70,14 @@ def test_what_was_written_after_the_checkpoint_is_dropped_and_what_was_before_is
     assert path.read_bytes() == b"".join(lines[:7])
 
 
-def test_a_log_that_is_gone_begins_anew_and_that_is_said(path):
+def test_lines_that_are_lost_are_said_to_be(path):
+    path.write_bytes(path.read_bytes()[:100])
+    log = Log(path, step=12)
+    log.close()
+    kept = steps(path)
+    assert f"nothing of steps {kept[-1] + 1} to 12" in log.notes[0]
     path.unlink()
     log = Log(path, step=12)
     log.close()
-    assert "begins anew behind step 12" in log.notes[0]
+    assert "nothing of steps 1 to 12" in log.notes[0]
     assert Log(path.with_name("another.jsonl")).notes == []

@@ -25,8 +25,6 @@ class Log:
         """What is worth saying to whoever opened it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         before = path.read_bytes() if path.exists() else b""
-        if step and not before:
-            self.notes.append(f"{path} is missing or empty: it begins anew behind step {step}")
         *lines, cut = before.split(b"\n")
         if _step_of(cut) is not None:  # whole but for the end of its line
             lines.append(cut)
@@ -38,6 +36,11 @@ class Log:
                 f"was is kept as {copy.name}"
             )
         kept = b"".join(line + b"\n" for line in lines if _is_up_to(step, line))
+        reached = max([0, *filter(None, map(_step_of, kept.splitlines()))])
+        if reached < step:
+            self.notes.append(
+                f"{path} holds nothing of steps {reached + 1} to {step}; it goes on behind them"
+            )
         if kept != before:
             fresh = path.with_name(f".{path.name}.new")
             fresh.write_bytes(kept)
