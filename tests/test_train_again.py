@@ -206,7 +206,7 @@ def test_a_policy_that_is_no_run_is_not_replaced(config, finished, tmp_path):
         train(dataclasses.replace(config, out=tmp_path / "kept"))
 
 
-@pytest.mark.parametrize("damage", [shutil.rmtree, lambda policy: (policy / "model.safetensors").unlink()])
+@pytest.mark.parametrize("damage", [shutil.rmtree, lambda policy: flip(policy / "model.safetensors")])
 def test_the_policy_of_a_finished_run_is_written_again_if_it_is_gone_or_damaged(config, finished, damage):
     damage(config.out / "policy")
     train(config)
@@ -265,6 +265,7 @@ def test_a_full_disk_ends_training_with_one_sentence_and_what_was_kept_stays_who
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert_equal(tensors(config.out), before)
     assert policies.load(config.out / "policy")
+    assert not list(config.out.rglob(".*.new"))
     train(longer(config, 8))
     assert column(config.out, "step") == list(range(1, 9))
 
@@ -302,3 +303,11 @@ def test_the_learning_rate_leaps_once_when_a_run_is_lengthened(config):
     rates = column(config.out, "lr")
     assert [after > before for before, after in pairwise(rates[1:])].count(True) == 1
     assert rates[6] > rates[5]
+
+
+def test_what_lies_in_the_folder_of_the_policy_is_refused_at_the_beginning_not_at_the_end(config):
+    (config.out / "policy" / "notes.txt").write_text("mine")
+    with pytest.raises(SaysoError, match=r"other things than a checkpoint \(notes\.txt\)"):
+        train(longer(config, 8))
+    assert (config.out / "policy" / "notes.txt").read_text() == "mine"
+    assert column(config.out, "step") == list(range(1, 7))

@@ -19,6 +19,7 @@ def replace_folder(final: Path, write: Callable[[Path], object]) -> None:
     """
     final = final.resolve()  # of "." there is no name
     new, old = final.with_name(f".{final.name}.new"), final.with_name(f".{final.name}.old")
+    _put_back(old, final)
     for leftover in (new, old):
         shutil.rmtree(leftover, ignore_errors=True)
     new.mkdir(parents=True)
@@ -31,8 +32,15 @@ def replace_folder(final: Path, write: Callable[[Path], object]) -> None:
         new.rename(final)
         _flush(final.parent)
     finally:  # of a disk that is full, say
+        _put_back(old, final)
         for leftover in (new, old):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _put_back(old: Path, final: Path) -> None:
+    """Undo the first of the two renames, if a kill or an error kept the second from being done."""
+    if old.exists() and not final.exists():
+        old.rename(final)
 
 
 def _flush(path: Path) -> None:

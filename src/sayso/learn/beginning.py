@@ -41,21 +41,16 @@ def first_policy(config: TrainConfig, windows: Windows) -> TrainablePolicy:
 
 
 def _fresh(config: TrainConfig, windows: Windows) -> TrainablePolicy:
-    try:
-        with seeded(config.seed):
-            return table.build(
-                config.model,
-                preset=config.preset,
-                features=windows.features,
-                stats=windows.stats,
-                chunk=config.chunk,
-                decoder=config.decoder,
-                changes=config.model_config,
-            )
-    except (ValueError, AssertionError, RuntimeError) as error:  # ours, and torch's for sizes that cannot be
-        raise SaysoError(
-            f"no model {config.model!r} can be built for these demonstrations: {error}"
-        ) from error
+    with seeded(config.seed):
+        return table.build(
+            config.model,
+            preset=config.preset,
+            features=windows.features,
+            stats=windows.stats,
+            chunk=config.chunk,
+            decoder=config.decoder,
+            changes=config.model_config,
+        )
 
 
 def learned_from(windows: Windows) -> Training:

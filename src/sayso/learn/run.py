@@ -68,6 +68,7 @@ class Run:
         found, notes = checkpoint.load_newest(config.out)
         if found:
             self._restore(found)
+        policies.refuse_other_files(self.policy_folder)
         windows.decode()
         with checkpoint.written(config.out):
             claim.hold(self.step)

@@ -84,7 +84,7 @@ def save(
         CheckpointError: if there are other files in the folder, which would be lost.
     """
     folder = Path(folder)
-    _refuse_other_files(folder)
+    refuse_other_files(folder)
     weights = {
         name: (t.to(dtype) if t.is_floating_point() else t).detach().cpu().contiguous()
         for name, t in policy.model.state_dict().items()
@@ -167,7 +167,8 @@ def read_folder(folder: Path) -> Saved:
         raise _not_understood(folder, STATS, error) from error
 
 
-def _refuse_other_files(folder: Path) -> None:
+def refuse_other_files(folder: Path) -> None:
+    """Raise `CheckpointError` if there is anything in a folder that `save` would not write."""
     ours = {*NEEDED, CARD, SUMS}
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{str(folder)!r} is a file; name a folder for the checkpoint")
