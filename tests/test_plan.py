@@ -235,3 +235,22 @@ def test_endless_instructions_are_refused_at_once() -> None:
 def test_only_the_given_families_are_planned() -> None:
     with pytest.raises(NotUnderstoodError, match="open the drawer"):
         split("open the drawer, then come to me", SCENE, families=["goto"])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("\U0001f916\U0001f916", "did not understand '\U0001f916'"),
+        ("put the red block \U0001f6ab in the blue tray", "did not understand '\U0001f6ab'"),
+        ("put the red block in the blue tray \u2192 \u2764\ufe0f", "did not understand '\u2192', '\u2764'"),
+        ("\u043f\u043e\u043b\u043e\u0436\u0438 \u0431\u0430\u043d\u043a\u0443", "did not understand '\u043f"),
+        ("\u628a\u7ea2\u8272\u65b9\u5757", "did not understand '\u628a"),
+        (" ".join(f"w{number}" for number in range(300)), "none of 300 words"),
+        ("a" * 100_000, "too long: 100000 letters"),
+        ("\u200b", "Nothing was said"),
+    ],
+)
+def test_what_is_in_no_words_it_knows_is_refused_in_a_sentence(text: str, reason: str) -> None:
+    with pytest.raises(NotUnderstoodError) as refusal:
+        split(text, SCENE)
+    assert reason in str(refusal.value) and len(str(refusal.value)) < 2000

@@ -62,3 +62,7 @@ REFUSALS: Mapping[str, str] = {
     **dict.fromkeys(("everything", "both", "two", "three", "twice"), ONE_EACH),
 }
 """Words that nothing is done about -> what to say instead."""
+PICTURES = "[\u2190-\u2bff\U0001f000-\U0001faff]"
+"""Emoji and signs, as a regular expression: who leaves them out acts on half an instruction."""
+MAX_NAMED = 8
+"""How many unknown words are named one by one, and looked up in case they are mistyped."""

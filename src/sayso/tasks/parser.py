@@ -127,7 +127,8 @@ def _rewriter() -> re.Pattern[str]:
 def _tokens(sentence: str) -> list[_Token]:
     """Split a sentence into tokens without articles; words that are not in the lexicon get the role "?"."""
     text = sentence.lower().replace("\u2019", "'")
-    text = " ".join(re.sub(r"[^\w']+|(?<!\w)'|'(?!\w)", " ", text).split())
+    text = re.sub(heard.PICTURES, r" \g<0> ", text)
+    text = " ".join(re.sub(rf"(?!{heard.PICTURES})[^\w']|(?<!\w)'|'(?!\w)", " ", text).split())
     text = _rewriter().sub(lambda match: heard.ALSO_HEARD[match.group()], text)
     found = (match.group() for match in _scanner().finditer(" ".join(text.split())))
     tokens = [_Token(*_lexicon().get(word, ("?", word)), word) for word in found]
@@ -212,9 +213,13 @@ def _refuse_unknown_words(
     families: Collection[str] | None,
 ) -> None:
     """Name the words that are not in the lexicon, and the corrected sentence if there is a sensible one."""
-    unknown = [token.text for token in tokens if token.role == "?"]
+    unknown = list(dict.fromkeys(token.text for token in tokens if token.role == "?"))
     if not unknown:
         return
+    if len(unknown) > heard.MAX_NAMED:
+        raise NotUnderstoodError(
+            f"I know none of {len(unknown)} words of that, the first {unknown[0][:40]!r}."
+        )
     reason = f"I did not understand {', '.join(map(repr, unknown))} in {sentence.strip()!r}."
     if whys := dict.fromkeys(filter(None, map(_why_not, unknown))):
         raise NotUnderstoodError(" ".join((reason, *whys)))

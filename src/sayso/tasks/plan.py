@@ -73,7 +73,7 @@ _ONE = re.compile(r"\bone\b", re.IGNORECASE)
 _THERE = re.compile(r"\bthere\b", re.IGNORECASE)
 _ENDS_OPEN = re.compile(r"\b(?:in|inside)$", re.IGNORECASE)
 _NO_VERB = re.compile(r"(?:to\s+)?(?:the|a|an|my)\b", re.IGNORECASE)
-MAX_PIECES = 24
+MAX_PIECES, MAX_LETTERS = 24, 2000
 _NOUNS = "|".join(w for kind in MOVABLE for w in KINDS[kind].words.train + KINDS[kind].words.heldout)
 _NAME = rf"(?:the|a|an|my)\s+(?:\w+\s+){{0,2}}?(?:{_NOUNS})\b"
 _NAMES = re.compile(rf"{_NAME}(?:(?:\s*,\s*|\s+)(?:and\s+)?{_NAME})+", re.IGNORECASE)
@@ -215,6 +215,8 @@ def split(
         NotUnderstoodError: if no cuts make sense; the message names the first clause that does not.
     """
     scene = None if known is None else tuple(known)
+    if len(text) > MAX_LETTERS:
+        raise NotUnderstoodError(f"That is too long: {len(text)} letters, and {MAX_LETTERS} is the most.")
     search = _Search(text, scene, families)
     if not 0 < len(search.pieces) <= MAX_PIECES:
         reason = "That is too much at once." if search.pieces else "Nothing was said."
