@@ -48,9 +48,12 @@ class Dataset:
     - ``task_index`` int64 ``[N]`` into ``tasks``
     - ``other_task_index`` and ``other_points``, the same for something else that could have been asked; None
       where the dataset does not have them
+    - ``remarks``: what a person should know of it, such as columns that are not read
 
     Raises:
-        FormatError: if `root` is not a LeRobotDataset v3.0 with a state and an action.
+        FormatError: if `root` is not a whole LeRobotDataset v3.0 with an action; it says which file is not as
+            it should be, and what to do.
+        NotFiniteError: if a number is not finite.
     """
 
     def __init__(self, root: Path | str) -> None:
