@@ -21,6 +21,7 @@ ROWS = [
     {"refusals"},
     {
         "cache",
+        "calling",
         "geometry",
         "journal",
         "lock",
@@ -35,7 +36,7 @@ ROWS = [
     {"tasks", "models"},
     {"rollout", "evaluate", "report", "planner"},
     {"learn", "runtime"},
-    {"cli", "demo", "measure", "studio", "subject"},
+    {"chapter", "cli", "demo", "measure", "studio", "subject"},
     {"", "__main__"},  # the package itself, which offers names from everywhere
 ]
 ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
@@ -53,6 +54,7 @@ TORCH_FREE = {
     *(
         "spec",
         "cache",
+        "calling",
         "geometry",
         "journal",
         "lock",

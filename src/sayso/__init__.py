@@ -16,14 +16,28 @@ __version__ = "0.1.0"
 
 _LATER = {
     "load": "sayso.subject",
+    "make_world": "sayso.tasks.world",
     "VisionEncoder": "sayso.models.textbook",
     "LanguageEncoder": "sayso.models.textbook",
     "ActionDecoder": "sayso.models.textbook",
     "VisionLanguageActionModel": "sayso.models.textbook",
-    "MobileManipulator": "sayso.models.textbook",
-    "evaluate_model": "sayso.models.textbook",
-    "make_world": "sayso.tasks.world",
+    "prepare_images": "sayso.models.textbook",
+    "train_step": "sayso.models.textbook",
+    "stand_in_for_torchvision": "sayso.models.resnet",
+    "RobotInterface": "sayso.chapter.body",
+    "RobotCamera": "sayso.chapter.body",
+    "enter_world": "sayso.chapter.body",
+    "TerminalInterface": "sayso.chapter.terminal",
+    "MobileManipulator": "sayso.chapter.evaluation",
+    "demonstrations": "sayso.chapter.evaluation",
+    "execute_and_evaluate": "sayso.chapter.evaluation",
+    "evaluate_model": "sayso.chapter.evaluation",
+    "action_accuracy": "sayso.chapter.evaluation",
+    "robot": "sayso.chapter.given",
+    "robot_camera": "sayso.chapter.given",
+    "user_interface": "sayso.chapter.given",
 }
+"""Public name -> the module it is imported from, when it is first used."""
 __all__ = ["__version__", *_LATER]
 
 

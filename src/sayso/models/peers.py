@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sayso.calling import CalledLikeAModel
 from sayso.data.normalize import Chain, Stats
 from sayso.models.policy import (
     IS_PAD,
@@ -148,7 +149,7 @@ class Peer(nn.Module, ABC):
         return torch.autocast(batch.state.device.type, torch.bfloat16, enabled=self.bf16)
 
 
-class PeerPolicy(ABC):
+class PeerPolicy(CalledLikeAModel, ABC):
     """Act with a `Peer`: the newest images, the state and the instruction give the next chunk of actions."""
 
     def __init__(

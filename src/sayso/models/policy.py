@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sayso.calling import CalledLikeAModel
 from sayso.data.looks import check_state
 from sayso.data.normalize import RELATIVE, Stats, two_way
 from sayso.data.resize import as_learned
@@ -63,7 +64,7 @@ class TrainablePolicy(Policy, Protocol):
         ...
 
 
-class VLAPolicy:
+class VLAPolicy(CalledLikeAModel):
     """Act with a `VisionLanguageAction` model."""
 
     def __init__(

@@ -138,6 +138,9 @@ def stand_in_for_torchvision() -> bool:
     """
     if "torchvision" in sys.modules or importlib.util.find_spec("torchvision"):
         return getattr(sys.modules.get("torchvision"), "is_sayso", False)
+    from transformers.utils.import_utils import is_torchvision_available
+
+    is_torchvision_available()  # it remembers its answer, and ours must not pass for the whole of torchvision
     for name in ("torchvision", "torchvision.models"):
         module = types.ModuleType(name, "Be what the textbook needs of torchvision.")
         module.__spec__ = importlib.machinery.ModuleSpec(name, None)

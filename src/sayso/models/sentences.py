@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from sayso.models.wordpiece import WordPiece
-from sayso.models.words import ACTING, MAX_WORDS, bert_tokenizer
+from sayso.models.words import ACTING, LOG, MAX_WORDS, Reading
 
 EPSILON = 1e-12
 """What BERT's layer normalisations add to a variance."""
@@ -128,7 +128,6 @@ class Reader(nn.Module):
         super().__init__()
         self.network = frozen(network)
         self.max_words, self.first = max_words, first
-        self._tokenizer = bert_tokenizer(max_words)
         self._recall = functools.lru_cache(maxsize=ACTING)(self._read)
 
     def forward(self, sentences: str | Sequence[str]) -> Tensor:
@@ -150,9 +149,12 @@ class Reader(nn.Module):
     @torch.no_grad()
     def _read(self, sentence: str) -> Tensor:
         """Return the vector of one sentence, in float32 whatever the rest computes in."""
+        reading = Reading.of(sentence, self.max_words)
+        for fault in reading.faults:
+            LOG.warning(fault)
         place = self.network.word.weight.device
         with torch.autocast(place.type, enabled=False):
-            states: Tensor = self.network(torch.tensor(self._tokenizer.encode(sentence).ids, device=place))
+            states: Tensor = self.network(torch.tensor(reading.ids, device=place))
         # Networks are shared, and one of those who share it may have moved it to another device.
         return (states[0] if self.first else states.mean(0)).cpu()
 

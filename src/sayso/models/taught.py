@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
+from sayso.calling import CalledLikeAModel
 from sayso.data.normalize import Stats, standardise
 from sayso.data.resize import as_learned
 from sayso.models.textbook import IMAGE_PX, LanguageSource, VisionLanguageActionModel, prepare_images
@@ -34,7 +35,7 @@ class TextbookConfig:
     """What the vision encoder's training started from; set in saved policies, which bring their weights."""
 
 
-class TextbookPolicy:
+class TextbookPolicy(CalledLikeAModel):
     """Act with the textbook model: one camera's newest image and the instruction give the next action."""
 
     def __init__(

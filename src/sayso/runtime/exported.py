@@ -32,6 +32,7 @@ from typing import Any, Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sayso.calling import CalledLikeAModel
 from sayso.data.looks import check_state
 from sayso.data.normalize import Stats, two_way
 from sayso.data.resize import as_learned
@@ -101,7 +102,7 @@ class EngineFacts:
         )
 
 
-class ExportedPolicy:
+class ExportedPolicy(CalledLikeAModel):
     """Act with a graph. Not for several threads at once: it remembers frames, and engines have one buffer."""
 
     def __init__(

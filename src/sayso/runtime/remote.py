@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, W
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
+from sayso.calling import CalledLikeAModel
 from sayso.data.normalize import Stats
 from sayso.runtime.request import RESET
 from sayso.runtime.wire import WireError, authorization, describe, pack, unpack
@@ -68,7 +69,7 @@ def unchanged(actions: Array) -> Array:
     return actions
 
 
-class RemotePolicy:
+class RemotePolicy(CalledLikeAModel):
     """Ask a server what to do. Not to be shared by threads: the server answers one question at a time."""
 
     def __init__(

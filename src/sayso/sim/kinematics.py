@@ -67,6 +67,24 @@ class ArmKinematics:
                 break
         return joints
 
+    def moved(self, joints_rad: Vector, shift_m: Vector, turn_rad: Vector) -> Vector:
+        """Return joints [5] after a small move of the hand, as near as five joints come: position first.
+
+        Args:
+            joints_rad: joints to move from, [5] or [6].
+            shift_m: how far the tool centre point goes, [3].
+            turn_rad: axis about which the hand turns, as long as the angle, [3].
+        """
+        joints = np.array(joints_rad[:5], dtype=float)
+        self.forward(joints)
+        mujoco.mj_comPos(self._model, self._data)
+        linear, angular = self._jacobian
+        mujoco.mj_jacSite(self._model, self._data, linear, angular, self._site)
+        jacobian = np.concatenate([linear[:, :5], APPROACH_WEIGHT_M * angular[:, :5]])
+        step = self._step(joints, np.concatenate([shift_m, APPROACH_WEIGHT_M * turn_rad]), jacobian)
+        joints += np.clip(step, -MAX_STEP_RAD, MAX_STEP_RAD)
+        return joints.clip(self._low, self._high)
+
     def _step(self, joints: Vector, error: Vector, jacobian: Vector) -> Vector:
         """Return the damped least-squares step of the joints that are free to take it.
 
