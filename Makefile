@@ -1,16 +1,18 @@
 # The vocabulary of the project. `make demo` and `make test` need nothing but Python and a network.
 .DEFAULT_GOAL := help
-.PHONY: help setup metaworld rendering demo studio test lint types pytest browser bench openpi lerobot build format docs \
-  constraints clean
+.PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser bench openpi lerobot \
+  build format docs constraints clean
 
 PYTHON ?=
 BIN := .venv/bin
 STAMP := .venv/installed
 CODE := src tests benchmarks scripts
 POLICY ?=
+METAWORLD_TESTS := tests/test_metaworld.py tests/test_mt50_table.py tests/test_sawyer.py \
+  'tests/test_pages.py::test_what_a_page_says_can_be_typed[docs/metaworld.md]'
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
 $(STAMP): pyproject.toml constraints.txt scripts/setup.sh
 	@PYTHON="$(PYTHON)" scripts/setup.sh
@@ -37,6 +39,10 @@ test: lint types pytest ## everything that must hold: style, types and tests
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
+
+metaworld-test: rendering ## run the tests that need Meta-World, in an environment of their own
+	@test -e .venv-metaworld/installed || { PYTHON="$(PYTHON)" scripts/setup.sh metaworld && touch .venv-metaworld/installed; }
+	.venv-metaworld/bin/python -m pytest $(METAWORLD_TESTS)
 
 types: $(STAMP) ## mypy --strict on src/
 	$(BIN)/mypy
@@ -81,5 +87,5 @@ constraints: $(STAMP) ## write what is installed in .venv into constraints.txt
 	} > .venv/constraints && mv .venv/constraints constraints.txt
 
 clean: ## remove .venv and everything built or cached
-	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-metaworld dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

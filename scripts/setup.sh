@@ -1,10 +1,14 @@
 #!/bin/sh
 # Make .venv beside this folder and install sayso into it, at the versions of constraints.txt.
 #
-# PYTHON=/path/to/python chooses the interpreter. PyTorch comes first and alone: asked for by its exact
+# PYTHON=/path/to/python chooses the interpreter. `setup.sh metaworld` makes .venv-metaworld instead, with Meta-World
+# and the versions that constraints-metaworld.txt has otherwise. PyTorch comes first and alone: asked for by its exact
 # version it resolves to one build, while a range met later in the list could pull in a bigger one.
 set -eu
 cd "$(dirname "$0")/.."
+
+extra=${1:-}
+venv=.venv${extra:+-$extra}
 
 suits() { # at least 3.11, below 3.14; a name that is only a shim for an absent version does not run at all
     "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' >/dev/null 2>&1
@@ -20,18 +24,24 @@ if [ -z "$python" ]; then
     exit 1
 fi
 
-if ! { [ -x .venv/bin/pip ] && suits .venv/bin/python; }; then
-    echo "setup: making .venv with $("$python" --version)"
-    if ! "$python" -m venv --clear .venv; then
+if ! { [ -x "$venv/bin/pip" ] && suits "$venv/bin/python"; }; then
+    echo "setup: making $venv with $("$python" --version)"
+    if ! "$python" -m venv --clear "$venv"; then
         echo "setup: $python cannot make a virtual environment. On Debian or Ubuntu: apt-get install -y python3-venv" >&2
         exit 1
     fi
 fi
 
-pip() { .venv/bin/python -m pip --disable-pip-version-check "$@"; }
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 
 torch=$(grep '^torch==' constraints.txt)
 echo "setup: installing $torch (once; about half a minute on a fast line)"
 pip install -qq "$torch"
 echo "setup: installing sayso and what it needs"
-pip install -qq --constraint constraints.txt --editable '.[dev]'
+constraints=$venv/constraints
+if [ -n "$extra" ]; then
+    grep -v '^mujoco==' constraints.txt | cat - "constraints-$extra.txt" > "$constraints"
+else
+    cp constraints.txt "$constraints"
+fi
+pip install -qq --constraint "$constraints" --editable ".[dev${extra:+,$extra}]"

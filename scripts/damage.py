@@ -1,0 +1,468 @@
+"""Damage what sayso keeps on disk, and mistype its commands, at random: count what a person would meet.
+
+    python scripts/damage.py --tries 1000 --commands 100 --seed 0
+
+Each try takes a fresh copy of a small dataset, training run, policy or evaluation, damages one file of it as
+disks, interrupted copies and people's editors do, and gives the command that would use it next. What comes is
+
+    clear        one sentence with the damaged file or folder in it, and an exit code; or a word and it works
+    harmless     the same result as from the undamaged one
+    silent       another result, and no word about it
+    traceback    an exception that reached the person, or a refusal that does not say where
+    hang         no end within a minute
+
+and every try that was not clear or harmless is kept in the result with its number: ``--only NUMBER`` repeats it.
+A wrong command line may be a right one that takes hours; such a one is interrupted, and must end at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import random
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+from rich.console import Console
+from rich.progress import track
+
+from sayso.cli import EXIT_INTERRUPTED, EvalConfig
+from sayso.cli import main as sayso
+from sayso.spec import SaysoError
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+from results_file import RESULTS, evaluated, write_result
+
+LIMIT_S = 60.0
+OUTCOMES = ("clear", "harmless", "silent", "traceback", "hang")
+NONSENSE: tuple[Any, ...] = (None, -1, 0, 1e30, "", "../../x", "nonsense", [], {}, [[]], True, 29.97, [None])
+"""What takes the place of a value in a JSON file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damage:
+    """Say how much to damage."""
+
+    tries: int = 1000
+    """Damaged files."""
+    commands: int = 100
+    """Wrong command lines."""
+    seed: int = 0
+    """Seed of what is damaged, and how."""
+    only: int = -1
+    """Repeat this one try and show what it printed; -1 does all."""
+    out: Path = RESULTS
+    """Folder for ``damage.json``."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Name a kind of thing on disk, what uses it, and what its result is read from."""
+
+    name: str
+    share: float
+    """Of all tries."""
+    use: Callable[[], int]
+    result: Callable[[str], object]
+    """From what was printed, in the folder it ran in, to what must not change in silence."""
+
+
+# --- what is damaged -------------------------------------------------------------------------------------
+
+TRAIN = shlex.split(
+    "train --datasets dataset --out run --preset tiny --batch-size 4 --threads 1 --save-minutes 0 --steps 4"
+)
+RECORD = shlex.split("record --world tabletop --families push --episodes 2 --workers 1 --out dataset")
+EVALUATE = shlex.split(
+    "eval expert --world tabletop --families push --episodes 3 --workers 1 --out report.json"
+)
+DRY = ["run", "policy", "put the can in the bowl", "--robot", "dry", "--seconds", "0.3"]
+MEASURED = EvalConfig(world="tabletop", families=("push",), episodes=3, workers=1, out=Path("report.json"))
+
+
+def losses(_: str) -> object:
+    """Return the losses of a training, step by step."""
+    rows = [json.loads(line) for line in Path("run/log.jsonl").read_text().splitlines()]
+    return [(row["step"], row["total"]) for row in rows if "total" in row]
+
+
+def actions(printed: str) -> object:
+    """Return the first action that a dry run printed; how many follow depends on the clock."""
+    return re.findall(r"-?\d+\.\d+", next(line for line in printed.splitlines() if ".pos" in line))
+
+
+def successes(_: str) -> object:
+    """Return how each episode of a report ended."""
+    report = json.loads(Path("report.json").read_text())
+    return [(e["family"], e["seed"], e["outcome"], e["steps"]) for e in report["episodes"]]
+
+
+KINDS = (
+    Kind("dataset", 0.35, lambda: sayso(TRAIN), losses),
+    Kind("run", 0.2, lambda: sayso(TRAIN), losses),
+    Kind("policy", 0.3, lambda: sayso(DRY), actions),
+    Kind("journal", 0.1, lambda: sayso(EVALUATE), successes),
+    Kind("report", 0.05, lambda: evaluated("expert", MEASURED) and 0, successes),
+)
+
+
+def prepare(root: Path) -> None:
+    """Make a whole one of each kind, in a folder of its own."""
+    for kind in KINDS:
+        (root / kind.name).mkdir(parents=True)
+    must(root / "dataset", RECORD)
+    shutil.copytree(root / "dataset" / "dataset", root / "run" / "dataset")
+    must(root / "run", TRAIN)  # which leaves its last two checkpoints
+    shutil.copytree(root / "run" / "run" / "policy", root / "policy" / "policy")
+    must(root / "report", EVALUATE)
+    stop_after_two(root / "journal")
+
+
+def must(folder: Path, words: list[str]) -> None:
+    """Give a command in a folder, and end here if it fails."""
+    subprocess.run([sys.executable, "-m", "sayso", *words], cwd=folder, check=True, capture_output=True)
+
+
+def stop_after_two(folder: Path) -> None:
+    """Leave an evaluation behind that somebody stopped after two of its three episodes."""
+    journal = folder / "report.episodes.jsonl"
+    command = [sys.executable, "-m", "sayso", *EVALUATE]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as going:
+        while not journal.exists() or journal.read_text().count("\n") < 3:
+            time.sleep(0.01)
+        going.send_signal(signal.SIGINT)
+
+
+# --- how ---------------------------------------------------------------------------------------------------
+
+
+def damage(path: Path, draw: random.Random) -> str:
+    """Damage one file and return what was done."""
+    bytes_there = path.read_bytes()
+    ways: list[Callable[[], str]] = [
+        lambda: _write(path, bytes_there[: draw.randrange(len(bytes_there) + 1)], "cut"),
+        lambda: _write(path, b"", "emptied"),
+        lambda: _gone(path),
+        lambda: _write(path, _flipped(bytes_there, draw), "a bit flipped"),
+        lambda: _write(path, _block(bytes_there, draw, b"\0"), "a block of zeros"),
+        lambda: _write(path, _block(bytes_there, draw, None), "a block of noise"),
+        lambda: _write(path, bytes_there + draw.randbytes(50), "bytes behind the end"),
+        lambda: _folder(path),
+        lambda: _swapped(path, draw),
+    ]
+    if path.suffix in (".json", ".jsonl"):
+        ways += 6 * [lambda: _edited(path, draw)]
+    return draw.choice(ways)()
+
+
+def _write(path: Path, content: bytes, said: str) -> str:
+    path.write_bytes(content)
+    return said
+
+
+def _gone(path: Path) -> str:
+    path.unlink()
+    return "deleted"
+
+
+def _folder(path: Path) -> str:
+    path.unlink()
+    path.mkdir()
+    return "a folder in its place"
+
+
+def _swapped(path: Path, draw: random.Random) -> str:
+    others = sorted(p for p in path.parent.rglob("*") if p.is_file() and p != path)
+    if not others:
+        return _gone(path)
+    other = draw.choice(others)
+    kept = path.read_bytes()
+    path.write_bytes(other.read_bytes())
+    other.write_bytes(kept)
+    return f"swapped with {other.name}"
+
+
+def _flipped(content: bytes, draw: random.Random) -> bytes:
+    if not content:
+        return b"\0"
+    at = draw.randrange(len(content))
+    return content[:at] + bytes([content[at] ^ (1 << draw.randrange(8))]) + content[at + 1 :]
+
+
+def _block(content: bytes, draw: random.Random, fill: bytes | None) -> bytes:
+    length = min(len(content), draw.choice((8, 64, 512, 4096)))
+    at = draw.randrange(len(content) - length + 1)
+    return content[:at] + (fill * length if fill else draw.randbytes(length)) + content[at + length :]
+
+
+def _edited(path: Path, draw: random.Random) -> str:
+    """Change one value of a JSON file, or take it out, as somebody with an editor might."""
+    lines = path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]
+    number = draw.randrange(len(lines))
+    try:
+        whole = json.loads(lines[number])
+    except json.JSONDecodeError:
+        return _gone(path)
+    places = list(_places(whole))
+    if not places:
+        return _gone(path)
+    holder, key = draw.choice(places)
+    said = f"{key!r}: {json.dumps(holder[key])[:40]}"
+    if isinstance(holder, dict) and draw.random() < 0.25:
+        del holder[key]
+        said += " taken out"
+    else:
+        holder[key] = draw.choice(NONSENSE)
+        said += f" became {json.dumps(holder[key])}"
+    lines[number] = json.dumps(whole)
+    path.write_text("\n".join(lines) + "\n")
+    return said
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield value, key
+            yield from _places(value[key])
+
+
+# --- what comes of it --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Try:
+    """Keep what was done and what came."""
+
+    number: int
+    about: str
+    done: str
+    outcome: str = ""
+    code: int | None = None
+    printed: str = ""
+
+
+def in_a_process(
+    folder: Path, use: Callable[[], int], *, interrupt_s: float = LIMIT_S
+) -> tuple[int | None, str]:
+    """Run something in a folder, in a process of its own, and press Ctrl-C if it takes too long.
+
+    Returns:
+        Its exit code, None if it does not even end then; and what it printed.
+    """
+    said = folder / ".said"
+    child = os.fork()
+    if child == 0:
+        os.setsid()  # so that what it starts can be ended with it
+        os.chdir(folder)
+        with said.open("wb") as file:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        os._exit(_code(use))
+    code = _ended(child, interrupt_s)
+    for sign, wait_s in ((signal.SIGINT, 10.0), (signal.SIGKILL, 10.0)):
+        if code is None:
+            os.killpg(child, sign)
+            code = _ended(child, wait_s)
+    return (None if code == -signal.SIGKILL else code), said.read_text(errors="replace")
+
+
+def _ended(child: int, wait_s: float) -> int | None:
+    """Return the exit code of a process, or None if it has not ended by then."""
+    ends = time.monotonic() + wait_s
+    while time.monotonic() < ends:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    return None
+
+
+def _code(use: Callable[[], int]) -> int:
+    """Return the exit code that Python itself would end with."""
+    try:
+        return use()
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except SaysoError as error:  # what `use` was is no command, which would have said it so
+        print(f"sayso: {error}", file=sys.stderr)
+        return 2
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def judged(code: int | None, printed: str, names: tuple[str, ...], same: bool) -> str:
+    """Say what a person would call it; see the head of this file."""
+    if code is None:
+        return "hang"
+    if code == EXIT_INTERRUPTED:
+        return "harmless" if names == ("",) else "hang"
+    if "Traceback (most recent call last)" in printed or code < 0:
+        return "traceback"
+    words = "\n".join(line for line in printed.splitlines() if line.startswith(("sayso", "  ")))
+    named = any(name in printed for name in names)
+    if code != 0:
+        return "clear" if words and named else "traceback"
+    if same:
+        return "harmless"
+    return "clear" if words and named else "silent"
+
+
+def damaged_files(root: Path, config: Damage) -> Iterator[Try]:
+    """Damage files one after the other and yield what came of each."""
+    expected = {kind.name: _undamaged(root, kind) for kind in KINDS}
+    for number in _numbers(config.tries, config.only, "damaging"):
+        draw = random.Random(f"{config.seed}/{number}")
+        (kind,) = draw.choices(KINDS, [kind.share for kind in KINDS])
+        with tempfile.TemporaryDirectory(dir=root) as folder:
+            here = Path(folder) / kind.name
+            shutil.copytree(root / kind.name, here)
+            about = {"run": "run", "dataset": "dataset"}.get(kind.name, ".")
+            path = draw.choice(sorted(p for p in (here / about).rglob("*") if p.is_file()))
+            name = path.relative_to(here).as_posix()
+            one = Try(number, name, damage(path, draw))
+            one.code, one.printed = in_a_process(here, kind.use)
+            parts = tuple(part for part in Path(name).parts if part != "run")
+            one.outcome = judged(one.code, one.printed, parts, _result(here, kind) == expected[kind.name])
+        yield one
+
+
+def _undamaged(root: Path, kind: Kind) -> object:
+    with tempfile.TemporaryDirectory(dir=root) as folder:
+        here = Path(folder) / kind.name
+        shutil.copytree(root / kind.name, here)
+        code, printed = in_a_process(here, kind.use)
+        if code != 0:
+            raise SystemExit(f"the undamaged {kind.name} does not work:\n{printed}")
+        return _result(here, kind)
+
+
+def _result(folder: Path, kind: Kind) -> object:
+    printed = (folder / ".said").read_text(errors="replace")
+    try:
+        with contextlib.chdir(folder):
+            return kind.result(printed)
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return None
+
+
+def _numbers(many: int, only: int, what: str) -> Iterator[int]:
+    yield from [only] if only >= 0 else track(range(many), what, console=Console(stderr=True))
+
+
+# --- wrong command lines -----------------------------------------------------------------------------------
+
+RIGHT = (
+    "record --world tabletop --families push --episodes 1 --workers 1 --out new",
+    "show dataset",
+    "train --datasets dataset --out new --preset tiny --batch-size 4 --threads 1 --steps 1",
+    "teach policy --wordings wordings.json --out new --steps 1",
+    "eval expert --world tabletop --families push --episodes 1 --workers 1 --out new.json",
+    "export policy --engine torchscript --frames 1 --calls 1 --calibrate dataset --out new",
+    "run policy words --robot dry --seconds 0.1",
+)
+WRONG = (
+    "-1",
+    "0",
+    "nonsense",
+    "1e99",
+    "nan",
+    "",
+    "nowhere/at/all",
+    "/dev/null/x",
+    "/dev/full",
+    "x" * 300,
+    "99999999",
+)
+
+
+def mistyped(draw: random.Random) -> list[str]:
+    """Return a command line with one mistake."""
+    words = draw.choice(RIGHT).split()
+    flags = [k for k, word in enumerate(words) if word.startswith("--")]
+    values = [k for k in range(1, len(words)) if k not in flags]
+    match draw.randrange(6):
+        case 0:  # a letter is missing in a flag, or in the verb
+            at = draw.choice([0, *flags])
+            letter = draw.randrange(2, len(words[at]))
+            words[at] = words[at][:letter] + words[at][letter + 1 :]
+        case 1:  # a value is missing
+            del words[draw.choice(values)]
+        case 2:  # a flag and all behind it is missing
+            if flags:
+                del words[draw.choice(flags) :]
+            else:
+                words = words[:1]
+        case 3:
+            words.append(draw.choice(WRONG))
+        case _:
+            words[draw.choice(values)] = draw.choice(WRONG)
+    return words
+
+
+def wrong_commands(root: Path, config: Damage) -> Iterator[Try]:
+    """Give one wrong command line after the other and yield what came of each."""
+    first = config.tries
+    for number in _numbers(config.commands, config.only - first, "mistyping"):
+        words = mistyped(random.Random(f"{config.seed}/command/{number}"))
+        with tempfile.TemporaryDirectory(dir=root) as folder:
+            here = Path(folder)
+            shutil.copytree(root / "dataset" / "dataset", here / "dataset")
+            shutil.copytree(root / "policy" / "policy", here / "policy")
+            (here / "wordings.json").write_text('{"push the can": ["shove the can"]}')
+            one = Try(first + number, "command", shlex.join(words))
+            one.code, one.printed = in_a_process(here, partial(sayso, words), interrupt_s=15)
+            one.outcome = judged(one.code, one.printed, ("",), same=True)
+        yield one
+
+
+def main(config: Damage) -> None:
+    """Damage, count, and write what was counted."""
+    torch.set_num_threads(1)
+    done: list[Try] = []
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        prepare(root)
+        if config.only < config.tries:
+            done += damaged_files(root, config)
+        if config.only < 0 or config.only >= config.tries:
+            done += wrong_commands(root, config)
+    bad = [one for one in done if one.outcome not in ("clear", "harmless")]
+    for one in done if config.only >= 0 else bad:
+        print(f"--- {one.number}: {one.about}: {one.done}: {one.outcome}, exit code {one.code}")
+        print(one.printed[-1500:])
+    counted = Counter(one.outcome for one in done)
+    print(", ".join(f"{name} {counted[name]}" for name in OUTCOMES))
+    if config.only >= 0:
+        return
+    shown = [{k: v for k, v in dataclasses.asdict(one).items() if k != "printed"} for one in bad]
+    metrics = {name: counted[name] for name in OUTCOMES}
+    made = {"tries": config.tries, "commands": config.commands, "not_clear": shown}
+    print(write_result("damage", metrics, seeds=[config.seed], n=len(done), config=made, folder=config.out))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Damage, description=__doc__))

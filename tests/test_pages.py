@@ -1,0 +1,185 @@
+"""Every command and snippet of README and docs, run as a reader types it: no variable set, only shorter.
+
+A page's commands run one after the other in a folder of their own, for what one makes the next one uses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import tables
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+ELSEWHERE = {
+    r"^make ": "make's targets are what .ci/run and `make browser`, `make openpi`, `make lerobot` run",
+    r"^(\S+/)?pip install|-m venv|^\.venv-lerobot": "an environment of its own: `make lerobot`",
+    r"^ssh ": "another computer",
+    r"^wait": "joins what ran in the background",
+    r"benchmarks/tables\.py --write": "`test_readme.py` holds that it would change nothing",
+}
+"""What is not run here, and where it is."""
+
+SHORTER = (
+    (r"^(sayso record.*--world home.*)--episodes \d+", r"\1--episodes 4 --workers 1"),
+    (r"^(sayso record.*--world tabletop.*)--episodes \d+", r"\1--episodes 3 --workers 1"),
+    (
+        r"^(sayso record.*--world metaworld.*)--episodes \d+",
+        r"\1--episodes 2 --families reach push --workers 1",
+    ),
+    (r"^(sayso train.*)--batch-size \d+", r"\1--batch-size 4"),
+    (r"^(sayso train.*)--steps \d+", r"\1--steps 2 --threads 1"),
+    (r"^(sayso train(?!.*--init).*)", r"\1 --preset tiny"),
+    (r"^(sayso teach.*)", r"\1 --steps 2 --threads 1"),
+    (r"^(sayso eval.*)--episodes \d+", r"\1--episodes 1 --workers 1"),
+    (r"^(sayso eval.*--world metaworld.*)", r"\1 --families reach"),
+    (r"^(sayso run.*)", r"\1 --seconds 1"),
+    (r"^(sayso demo.*)", r"\1 --instructions 1"),
+    (r"^(sayso export.*)", r"\1 --frames 2 --calls 2"),
+    (r"^(python benchmarks/(ablations|peers)\.py.*)--minutes \d+", r"\1--minutes 0.01 --preset tiny"),
+    (r"^(python benchmarks/(ablations|peers)\.py.*)--episodes \d+", r"\1--episodes 1"),
+    (r"^(python benchmarks/ablations\.py(?!.*--only).*)", r"\1 --only base"),
+    (r"^(python benchmarks/peers\.py.*)", r"\1 --episodes 1 --models textbook act_fast"),
+    (r"^(python benchmarks/latency\.py.*)", r"\1 --calls 2 --frames 1 --pause-s 0 --no-peers --no-compile"),
+    (r"^(python benchmarks/sim_speed\.py.*)", r"\1 --steps 5 --episodes 1"),
+    (r"^(python benchmarks/metaworld\.py.*)", r"\1 --episodes 1 --families reach"),
+    (r"^(python scripts/from_nothing\.py.*)", r"\1 --scale 0.001"),
+    (r"^(python scripts/damage\.py.*)", r"\1 --tries 2 --commands 2 --out results"),
+    (r"ws://[\w.]+:8000", "ws://127.0.0.1:8000"),
+)
+"""How a command is made to take seconds: what stands in a page, and what is typed instead."""
+
+REFUSED = {
+    r"--robot (so101|lekiwi)|\"lekiwi ": "lerobot",
+}
+"""What cannot work here, and a word of the sentence that must say why."""
+
+LISTENS = {"serve": "ws://", "studio": "http://"}
+"""Verbs that stay until they are stopped, and what they print when they are there."""
+
+SEEN = """
+from sayso import load, make_world
+_world = make_world("{world}")
+observation, _ = _world.reset(seed=1_000_000)
+"""
+BEFORE = {
+    "export.md": SEEN.format(world="home"),
+    "serving.md": SEEN.format(world="tabletop") + "to_our_units = None\n",
+    "runtime.md": SEEN.format(world="home") + "policy = load('checkpoints/home')\n"
+    "from sayso.runtime.robot import DryRobot\nrobot = DryRobot(policy.features)\n",
+}
+"""What a page's snippets suppose to be there."""
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return what stands between the fences of a language, "" for none, in a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+
+
+def commands(page: Path) -> list[str]:
+    """Return what a page tells its reader to type."""
+    lines = [line for block in blocks(page, "") for line in block.replace("\\\n", " ").splitlines()]
+    typed = [re.sub(r"\s+#.*| &$|^taskset -c \d ", "", line).strip() for line in lines]
+    return [line for line in typed if re.match(r"sayso |python |\.venv|python3|make |pip |ssh ", line)]
+
+
+def shortened(command: str) -> str:
+    """Return a command that does the same in seconds."""
+    for pattern, instead in SHORTER:
+        command = re.sub(pattern, instead, command)
+    return command
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Return a folder as a clone looks from its top, in which commands may write."""
+    for name in ("scripts", "benchmarks", "checkpoints"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "wordings.json").write_text('{"put the can in the bowl": ["drop the can into the bowl"]}')
+    return tmp_path
+
+
+def bare() -> dict[str, str]:
+    """Return the environment of somebody who has set nothing, with sayso on the path."""
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "PYTHONPATH", "TMPDIR") if name in os.environ}
+    return kept | {"PATH": f"{BIN}:/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+
+
+PAGES = [page for page in tables.pages() if commands(page) or blocks(page, "python")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_a_page_says_can_be_typed(page, clone):
+    if page.name == "metaworld.md" and not importlib.util.find_spec("metaworld"):
+        pytest.skip("needs the extra metaworld: `make metaworld-test`")
+    with contextlib.ExitStack() as listening:
+        for command in commands(page):
+            if not any(re.search(pattern, command) for pattern in ELSEWHERE):
+                typed(shortened(command), clone, listening)
+        for number, snippet in enumerate(blocks(page, "python")):
+            if "openpi_client" in snippet or page.name == "metaworld.md":
+                continue  # `make openpi`, and LeRobot's environment
+            code = BEFORE.get(page.name, "") + snippet
+            run = subprocess.run(
+                [sys.executable, "-c", code],
+                cwd=clone,
+                env=bare(),
+                capture_output=True,
+                text=True,
+                timeout=200,
+            )
+            assert run.returncode == 0, f"snippet {number}:\n{code}\n{run.stderr[-3000:]}"
+
+
+def typed(command: str, folder: Path, listening: contextlib.ExitStack) -> None:
+    """Run a command; one that listens is left running until the page ends."""
+    words = shlex.split(command)
+    if words[0] == "sayso" and words[1] in LISTENS and not any(re.search(p, command) for p in REFUSED):
+        listening.enter_context(listener(words, folder, LISTENS[words[1]]))
+        return
+    run = subprocess.run(
+        words, cwd=folder, env=bare(), capture_output=True, text=True, timeout=240, stdin=subprocess.DEVNULL
+    )
+    said = f"{command}\n{run.stdout[-1000:]}\n{run.stderr[-3000:]}"
+    assert "Traceback" not in run.stderr, said
+    for pattern, why in REFUSED.items():
+        if re.search(pattern, command):
+            assert run.returncode == 2 and why in run.stderr, said
+            return
+    assert run.returncode == 0, said
+
+
+@contextlib.contextmanager
+def listener(words: list[str], folder: Path, there: str):
+    """Start something that listens, wait until it says where, and stop it as a person would."""
+    said = folder / f"{words[1]}.txt"
+    with said.open("w") as file:
+        going = subprocess.Popen(words, cwd=folder, env=bare(), stdout=file, stderr=subprocess.STDOUT)
+    try:
+        ends = time.monotonic() + 100
+        while there not in said.read_text() and going.poll() is None and time.monotonic() < ends:
+            time.sleep(0.05)
+        assert there in said.read_text(), f"{words}: {said.read_text()}"
+        yield
+    finally:
+        going.send_signal(signal.SIGINT)
+        code = going.wait(timeout=60)
+        assert code in (0, 130), f"{words} ended with {code}: {said.read_text()[-2000:]}"
+
+
+def test_every_command_that_is_not_run_says_where_it_is():
+    skipped = [c for page in PAGES for c in commands(page) if any(re.search(p, c) for p in ELSEWHERE)]
+    assert len(skipped) < len([c for page in PAGES for c in commands(page)]) / 2
