@@ -57,10 +57,11 @@ NEARER = (r"ws://[\w.]+:8000", "ws://127.0.0.1:8000")
 """Other people's computers, and the one that stands for them."""
 
 HOURS = r"python benchmarks/(ablations|peers)\.py"
-"""What cannot be made short: it is only asked whether it knows its flags. Their parts are tested elsewhere."""
+"""What cannot be made short: it is only asked whether it knows its flags; its parts are tested elsewhere."""
 
 REFUSED = {
-    r"--robot (so101|lekiwi)|\"lekiwi ": "lerobot",
+    r"--robot so101|--robot \"lekiwi ": "lerobot",
+    r"--robot lekiwi": "cannot be reached",
 }
 """What cannot work here, and a word of the sentence that must say why."""
 
@@ -129,7 +130,7 @@ def test_what_a_page_says_can_be_typed(page, clone):
         for number, snippet in enumerate(blocks(page, "python")):
             if "openpi_client" in snippet or page.name == "metaworld.md":
                 continue  # `make openpi`, and LeRobot's environment
-            code = BEFORE.get(page.name, "") + snippet
+            code = re.sub(*NEARER, BEFORE.get(page.name, "") + snippet)
             run = subprocess.run(
                 [sys.executable, "-c", code],
                 cwd=clone,

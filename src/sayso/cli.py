@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import io
 import os
 import stat
 import sys
@@ -69,6 +70,8 @@ def _carry_out(given: list[str]) -> int:
         return 0
     verb = VERBS[known("verb", given[0], VERBS)]
     refuse_unknown_renderer()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what goes into a file or a pipe is seen as it happens, too
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         return verb.run(given[1:])
     except SystemExit as shown:  # the flags' help
