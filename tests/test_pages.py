@@ -45,7 +45,6 @@ SHORTER = {
     r"sayso run ": "--seconds 1",
     r"sayso demo": "--instructions 1",
     r"sayso export ": "--frames 2 --calls 2",
-    r"python benchmarks/latency\.py": "--calls 2 --frames 1 --pause-s 0 --no-peers --no-compile",
     r"python benchmarks/sim_speed\.py": "--steps 5 --episodes 1",
     r"python benchmarks/metaworld\.py": "--episodes 1 --families reach",
     r"python scripts/from_nothing\.py": "--scale 0.001",
@@ -56,12 +55,12 @@ SHORTER = {
 NEARER = (r"ws://[\w.]+:8000", "ws://127.0.0.1:8000")
 """Other people's computers, and the one that stands for them."""
 
-HOURS = r"python benchmarks/(ablations|peers)\.py"
+HOURS = r"python benchmarks/(ablations|peers|latency)\.py"
 """What cannot be made short: it is only asked whether it knows its flags; its parts are tested elsewhere."""
 
 REFUSED = {
-    r"--robot so101|--robot \"lekiwi ": "lerobot",
-    r"--robot lekiwi": "cannot be reached",
+    r"--robot so101": "lerobot",
+    r"--robot (lekiwi|\"lekiwi )": "cannot be reached",
 }
 """What cannot work here, and a word of the sentence that must say why."""
 
@@ -76,8 +75,14 @@ observation, _ = _world.reset(seed=1_000_000)
 BEFORE = {
     "export.md": SEEN.format(world="home"),
     "serving.md": SEEN.format(world="tabletop") + "to_our_units = None\n",
-    "runtime.md": SEEN.format(world="home") + "policy = load('checkpoints/home')\n"
-    "from sayso.runtime.robot import DryRobot\nrobot = DryRobot(policy.features)\n",
+    "runtime.md": """
+from threading import Timer
+from sayso import load
+from sayso.runtime.robot import ImaginedRobot
+policy = load("checkpoints/home", threads=1)
+robot = ImaginedRobot(policy.features)
+Timer(3, lambda: stop("enough")).start()
+""",
 }
 """What a page's snippets suppose to be there."""
 
