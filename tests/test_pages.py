@@ -55,6 +55,9 @@ SHORTER = {
 NEARER = (r"ws://[\w.]+:8000", "ws://127.0.0.1:8000")
 """Other people's computers, and the one that stands for them."""
 
+WHOLE = ("chapter.md", "metaworld.md")
+"""Pages whose snippets another test runs: `test_chapter.py`, `test_metaworld.py`; openpi's has `make openpi`."""
+
 HOURS = r"python benchmarks/(ablations|peers|latency)\.py"
 """What cannot be made short: it is only asked whether it knows its flags; its parts are tested elsewhere."""
 
@@ -138,8 +141,8 @@ def test_what_a_page_says_can_be_typed(page, clone):
             if not any(re.search(pattern, command) for pattern in ELSEWHERE):
                 typed(shortened(command), clone, listening)
         for number, snippet in enumerate(blocks(page, "python")):
-            if "openpi_client" in snippet or page.name == "metaworld.md":
-                continue  # `make openpi`, and LeRobot's environment
+            if page.name in WHOLE or "openpi_client" in snippet:
+                continue
             code = re.sub(*NEARER, BEFORE.get(page.name, "") + snippet)
             run = subprocess.run(
                 [sys.executable, "-c", code],
