@@ -56,7 +56,7 @@ NEARER = (r"ws://[\w.]+:8000", "ws://127.0.0.1:8000")
 """Other people's computers, and the one that stands for them."""
 
 WHOLE = ("chapter.md", "metaworld.md")
-"""Pages whose snippets another test runs: `test_chapter.py`, `test_metaworld.py`; openpi's has `make openpi`."""
+"""Pages whose snippets run in `test_chapter.py` and `test_metaworld.py`; openpi's run in `make openpi`."""
 
 HOURS = r"python benchmarks/(ablations|peers|latency)\.py"
 """What cannot be made short: it is only asked whether it knows its flags; its parts are tested elsewhere."""
