@@ -11,7 +11,8 @@ disks, interrupted copies and people's editors do, and gives the command that wo
     traceback    an exception that reached the person, or a refusal that does not say where
     hang         no end within a minute
 
-and what was not clear or harmless is kept in the result with its number, which ``--only NUMBER`` repeats. A wrong command line may be a right one that takes hours; such a one is interrupted, and must end at once.
+and what was not clear or harmless is kept in the result with its number, which ``--only NUMBER`` repeats. A
+wrong command line may be a right one that takes hours; such a one is interrupted, and must end at once.
 """
 
 from __future__ import annotations
