@@ -175,3 +175,26 @@ def test_a_dataset_is_shown_as_text_sheet_and_film(tmp_path, capsys):
         "recording.json",
         "videos",
     ]
+
+
+def test_ctrl_c_while_it_is_being_imported_is_one_line(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise KeyboardInterrupt")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{SRC}"}
+    command = [sys.executable, "-m", "sayso", "eval", "expert"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (130, "sayso: interrupted\n")
+
+
+@pytest.mark.parametrize("order", ["sayso, gymnasium", "gymnasium, sayso"])
+def test_gymnasium_knows_the_worlds_whichever_is_imported_first_and_is_not_imported_for_them(order):
+    code = (
+        "import sys, sayso; alone = 'gymnasium' not in sys.modules\n"
+        "import importlib.util; assert importlib.util.find_spec('gymnasium')\n"
+        if order.startswith("sayso")
+        else "alone = True\n"
+    )
+    code += f"import {order}; print(alone, *sorted(n for n in gymnasium.registry if n.startswith('sayso/')))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(SRC)}
+    )
+    assert done.stdout == "True sayso/Home-v0 sayso/MetaWorld-v0 sayso/Tabletop-v0\n", done.stderr

@@ -16,7 +16,8 @@ import pytest
 
 import sayso  # noqa: F401 (registers the worlds)
 from contracts.world_contract import WorldContract
-from sayso.rollout import ActionNoise, rollout
+from sayso.noise import ActionNoise
+from sayso.rollout import rollout
 from sayso.spec import STATE, TASK, Chunk, SaysoError, UnknownNameError, image_key
 from sayso.tasks.metaworld import CONDITION, DRAW_PX, LEROBOT_PX, Expert, MetaWorld, ask
 from sayso.tasks.mt50 import TASKS, TIERS

@@ -19,8 +19,9 @@ from sayso.data.reader import Dataset
 from sayso.data.writer import stage_episode, staged
 from sayso.learn.record import FAILED, RecordConfig, record, recording_seconds
 from sayso.learn.recording import RECORDING
+from sayso.noise import ActionNoise
 from sayso.pool import WorkerError
-from sayso.rollout import ActionNoise, rollout
+from sayso.rollout import rollout
 from sayso.spec import SaysoError, UnknownNameError
 from small_worlds import FEATURES, SpotWorld, Still, named_world, spot_world
 
@@ -122,7 +123,7 @@ import sys
 from pathlib import Path
 from small_worlds import named_world
 from sayso.learn.record import RecordConfig, record
-from sayso.rollout import ActionNoise
+from sayso.noise import ActionNoise
 noise = ActionNoise(m_per_s=0.2)
 record(RecordConfig(world="slow", out=Path(sys.argv[1]), episodes=12, workers=2, noise=noise), named_world)
 """

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from sayso.rollout import ActionNoise, chosen_families, offer_of, rollout
+from sayso.noise import ActionNoise
+from sayso.rollout import chosen_families, offer_of, rollout
 from sayso.spec import ACTION, IMAGES, POINTS, STATE, Chunk, Observation, Outcome, UnknownNameError
 from small_worlds import FEATURES, Fragile, SpotExpert, SpotWorld, Still
 

@@ -1,8 +1,8 @@
 """Sayso: robots that do as you say, trained and run on the computer you have.
 
-Importing it registers the worlds with Gymnasium (``sayso/Tabletop-v0``, ``sayso/Home-v0``, and
-``sayso/MetaWorld-v0``, which needs the extra ``metaworld``). What needs torch is loaded when it is first
-asked for, so that a robot's computer or a simulator gets by without.
+Gymnasium, whether it is imported before or after, then knows the worlds: ``sayso/Tabletop-v0``,
+``sayso/Home-v0``, and ``sayso/MetaWorld-v0``, which needs the extra ``metaworld``. What needs torch is loaded
+when it is first asked for, so that a robot's computer or a simulator gets by without.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-import gymnasium
+from sayso.registration import register_when_imported
 
 __version__ = "0.1.0"
 
@@ -48,6 +48,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'sayso' has no attribute {name!r}; it offers {', '.join(_LATER)}")
 
 
-for _id, _world in (("sayso/Tabletop-v0", "tabletop"), ("sayso/Home-v0", "home")):
-    gymnasium.register(id=_id, entry_point="sayso.tasks.world:World", kwargs={"world": _world})
-gymnasium.register(id="sayso/MetaWorld-v0", entry_point="sayso.tasks.metaworld:MetaWorld")
+register_when_imported()

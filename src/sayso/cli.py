@@ -7,7 +7,6 @@ verb is spoken, so that help comes at once and recording needs no torch.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import io
 import os
 import stat
@@ -110,6 +109,8 @@ def overview() -> str:
 
 def version() -> str:
     """Return the version of the installed package, or ``unknown`` when it runs without being installed."""
+    import importlib.metadata
+
     try:
         return importlib.metadata.version("sayso")
     except importlib.metadata.PackageNotFoundError:

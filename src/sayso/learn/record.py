@@ -36,7 +36,8 @@ from sayso.data.writer import assemble, recorded
 from sayso.learn.recording import claimed
 from sayso.learn.recording import recording_seconds as recording_seconds
 from sayso.lock import locked
-from sayso.rollout import ActionNoise, World, chosen_families, offer_of, packaged_world, rollout
+from sayso.noise import ActionNoise
+from sayso.rollout import World, chosen_families, offer_of, packaged_world, rollout
 from sayso.spec import EXECUTE, SPLITS, Episode, Outcome, Policy, SaysoError, at_least
 
 FAILED = "failed.jsonl"

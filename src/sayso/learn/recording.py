@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sayso.data.writer import recorded
+from sayso.noise import ActionNoise
 from sayso.provenance import provenance, write_json
-from sayso.rollout import ActionNoise
 from sayso.spec import SaysoError
 
 RECORDING = "recording.json"
