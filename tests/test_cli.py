@@ -168,7 +168,6 @@ def test_a_dataset_is_shown_as_text_sheet_and_film(tmp_path, capsys):
     shown = tmp_path / "spots-shown"
     assert sorted(p.name for p in shown.iterdir()) == ["contact_sheet.png", "film.mp4"]
     assert sorted(p.name for p in root.iterdir()) == [
-        ".lock",
         "data",
         "failed.jsonl",
         "meta",
@@ -195,6 +194,32 @@ def test_gymnasium_knows_the_worlds_whichever_is_imported_first_and_is_not_impor
     )
     code += f"import {order}; print(alone, *sorted(n for n in gymnasium.registry if n.startswith('sayso/')))"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(SRC)}
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(SRC)},
     )
     assert done.stdout == "True sayso/Home-v0 sayso/MetaWorld-v0 sayso/Tabletop-v0\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("record --world tabletop", "record needs --out. `sayso record --help`"),
+        ("eval expert", "eval needs --world. `sayso eval --help`"),
+        (
+            "record --world tabletop --out d --episodes 99999999",
+            "--episodes is 99999999, but the split 'train' has only 1000000 seeds from --start 0 on",
+        ),
+        ("record --world tabletop --out d --policy nowhere", "there is no checkpoint in 'nowhere'"),
+        ("studio --world homee", "Did you mean 'home'?"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once_and_nothing_is_written(
+    typed, words, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(typed.split()) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1
+    assert [*tmp_path.iterdir()] == []

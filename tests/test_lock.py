@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -62,8 +64,34 @@ def test_a_holder_that_wrote_nothing_readable_still_holds(tmp_path):
             pass
 
 
-def test_a_folder_below_a_file_is_refused_in_a_sentence(tmp_path):
+@pytest.mark.parametrize("below", ["", "d"])
+def test_a_file_in_place_of_the_folder_or_above_it_is_named(below, tmp_path):
     (tmp_path / "file").write_text("")
-    words = r"file/d cannot be written into \(.*choose another folder"
-    with pytest.raises(SaysoError, match=words), locked(tmp_path / "file" / "d", "recording"):
+    words = rf"is to be a folder, but {tmp_path}/file is a file: name another place"
+    with pytest.raises(SaysoError, match=words), locked(tmp_path / "file" / below, "recording"):
         pass
+
+
+def test_nothing_stays_in_the_folder_behind_the_with(tmp_path):
+    with locked(tmp_path, "recording"), locked(tmp_path, "evaluating", "r.json"):
+        assert len([*tmp_path.iterdir()]) == 4
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_many_who_wait_for_one_another_are_never_inside_together(tmp_path, capfd):
+    inside, most = [], []
+
+    def come_and_go(number):
+        for _ in range(5):
+            with locked(tmp_path, "counting", wait=True):
+                inside.append(number)
+                time.sleep(0.002)
+                most.append(len(inside))
+                inside.remove(number)
+
+    threads = [threading.Thread(target=come_and_go, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 20

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sayso.replace import replace_folder
+from sayso.replace import appearing, replace_folder
 
 
 def write(text: str):
@@ -57,3 +57,19 @@ def test_what_a_kill_between_the_two_renames_left_is_not_lost_when_the_next_writ
     with pytest.raises(ZeroDivisionError):
         replace_folder(folder, lambda _: 1 / 0)
     assert (folder / "file").read_text() == "old"
+
+
+def test_a_file_that_could_not_be_written_whole_leaves_the_one_before_and_nothing_else(tmp_path):
+    file = tmp_path / "sheet.png"
+    file.write_text("before")
+
+    def interrupted():
+        with appearing(file) as partial:
+            partial.write_text("ha")
+            raise KeyboardInterrupt
+
+    pytest.raises(KeyboardInterrupt, interrupted)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
+    with appearing(file) as partial:
+        partial.write_text("whole")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]

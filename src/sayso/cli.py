@@ -129,6 +129,8 @@ def _record(given: list[str]) -> int:
     from sayso.learn.record import RecordConfig, record
 
     config = _config(RecordConfig, "record", given)
+    if config.policy:
+        subjects.learned_from(config.policy)  # refuses a policy that is nowhere, before anything begins
     print(record(config, make_policy=subjects.maker_of(config.policy) if config.policy else None))
     return 0
 

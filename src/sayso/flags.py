@@ -76,7 +76,8 @@ def _sentence(box: str, ended: SystemExit, config: type[Any], prog: str, given: 
             return str(UnknownNameError(f"flag of {prog.removeprefix('sayso ')}", name, flags))
     titled, text = _title_and_text(box)
     if "Required options" in titled:
-        needed = re.findall(r"^(?:│ {5}| {6})(\S+)", box.partition("Unrecognized options")[0], re.MULTILINE)
+        missing = re.split("Unrecognized options|For full helptext", box)[0]
+        needed = re.findall(r"^(?:│ {5}| {6})(\S+)", missing, re.MULTILINE)
         return f"{prog.removeprefix('sayso ')} needs {' and '.join(needed)}"
     if refused := re.match(r"Error parsing (?!-|[A-Z]+:)\S+: (.*)", text):
         return _with_flag(_reason(ended) or refused[1], config)

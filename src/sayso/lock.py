@@ -4,7 +4,8 @@
     sayso record --out d     refused: "d is in use: recording, by process 4711 on lab3 since 14:02:11"
 
 The operating system holds the lock for as long as the process lives, so one that was killed blocks nobody.
-The empty file ``.lock`` stays: whoever deleted it could let two in, each with a file of its own.
+Who ends deletes the file while holding it; who has waited for that file finds it without a name, and tries
+again with a new one (`filelock` sees to that), so there are never two inside.
 """
 
 from __future__ import annotations
@@ -63,6 +64,11 @@ def locked(folder: Path, doing: str, name: str = "", *, wait: bool = False) -> I
         ) from None
     except OSError as error:
         lock.release()
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise SaysoError(
+                f"{folder} is to be a folder, but {there} is a file: name another place, or move it away"
+            ) from error
         raise SaysoError(
             f"{folder} cannot be written into ({error.strerror or error}); choose another folder, or make "
             "room and give yourself the right to write there"
@@ -70,8 +76,9 @@ def locked(folder: Path, doing: str, name: str = "", *, wait: bool = False) -> I
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):
-            holder.unlink(missing_ok=True)
+        for file in (holder, Path(lock.lock_file)):
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
         lock.release()
 
 

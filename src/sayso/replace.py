@@ -1,13 +1,14 @@
-"""Put a finished folder in the place of another, so that nobody ever finds half of one.
+"""Put a finished folder or file in the place of another, so that nobody ever finds half of one.
 
 fill .policy.new --> flush to the disk --> rename policy to .policy.old, and .policy.new to policy
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -35,6 +36,17 @@ def replace_folder(final: Path, write: Callable[[Path], object]) -> None:
         _put_back(old, final)
         for leftover in (new, old):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """Let a file be written under another name inside a `with`, and appear under its own once it is whole."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _put_back(old: Path, final: Path) -> None:

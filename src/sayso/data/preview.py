@@ -17,6 +17,7 @@ from rich.text import Text
 from sayso.data import film as pictures
 from sayso.data.normalize import hardly_moves
 from sayso.data.reader import Dataset, RecordedEpisode
+from sayso.replace import appearing
 from sayso.spec import ACTION, Observation, at_least
 
 
@@ -71,7 +72,8 @@ def contact_sheet(dataset: Dataset, path: Path, *, episodes: int = 8, moments: i
     chosen = _spread(dataset, episodes)
     frames = [frame for episode in chosen for frame in _moments(dataset, episode, moments)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    Picture.fromarray(pictures.contact_sheet(frames, columns=moments)).save(path)
+    with appearing(path) as partial:
+        Picture.fromarray(pictures.contact_sheet(frames, columns=moments)).save(partial, format="PNG")
     return path
 
 

@@ -10,7 +10,6 @@ exactly ``k / fps``, any frame is reached by decoding at most two, and files joi
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
@@ -22,6 +21,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from sayso.replace import appearing
 from sayso.spec import Image, SaysoError
 
 CODEC = "libx264"
@@ -71,7 +71,7 @@ def encode_video(path: Path, frames: Iterable[Image], fps: float, pixel_format: 
             f"{path.name} would be {height} x {width}; height and width must be even: pad the frames"
         )
     written = 0
-    with _appearing(path) as partial, av.open(str(partial), "w", format="mp4") as container:
+    with appearing(path) as partial, av.open(str(partial), "w", format="mp4") as container:
         stream = container.add_stream(CODEC, rate=_rate(fps), options=_encoder_options())
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
@@ -96,7 +96,7 @@ def concatenate_videos(path: Path, parts: Sequence[Path], fps: float) -> list[in
         VideoError: if the parts differ in size or encoder settings.
     """
     starts, frames = [], 0
-    with _appearing(path) as partial, av.open(str(partial), "w", format="mp4") as joined:
+    with appearing(path) as partial, av.open(str(partial), "w", format="mp4") as joined:
         stream: VideoStream | None = None
         for part in parts:
             with _opened(part) as source:
@@ -270,17 +270,6 @@ def _append(
         packet.duration, packet.time_base = 1, 1 / _rate(fps)
         packet.stream = stream
         joined.mux(packet)
-
-
-@contextlib.contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
-    """Let a file be written under another name inside a `with`, and appear under its own once it is whole."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _rgb(converter: VideoReformatter, frame: av.VideoFrame, path: Path) -> Image:

@@ -38,7 +38,7 @@ from sayso.learn.recording import recording_seconds as recording_seconds
 from sayso.lock import locked
 from sayso.noise import ActionNoise
 from sayso.rollout import World, chosen_families, offer_of, packaged_world, rollout
-from sayso.spec import EXECUTE, SPLITS, Episode, Outcome, Policy, SaysoError, at_least
+from sayso.spec import EXECUTE, SPLITS, ConfigError, Episode, Outcome, Policy, SaysoError, at_least
 
 FAILED = "failed.jsonl"
 _HOPELESS_FAILURES = 20
@@ -78,6 +78,11 @@ class RecordConfig:
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
         at_least(self, episodes=1, start=0, workers=0, execute=1)
+        if self.episodes > (there := max(len(SPLITS[self.split]) - self.start, 0)):
+            raise ConfigError(
+                f"episodes is {self.episodes}, but the split {self.split!r} has only {there} seeds from "
+                f"--start {self.start} on"
+            )
         if self.keep == "successes" and self.policy is None:
             raise ValueError("own successes need a policy that acts; an expert's are kept anyway")
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -218,7 +219,7 @@ class RemotePolicy(CalledLikeAModel):
                 self._connection = self._connect(max(deadline - time.monotonic(), FIRST_PAUSE_S))
             except (OSError, EOFError, ValueError, WebSocketException) as error:
                 if _is_final(error) or time.monotonic() + pause_s > deadline:
-                    raise RemoteError(f"{self.url} cannot be reached: {_reason(error)}") from error
+                    raise RemoteError(_unreachable(self.url, error)) from error
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         return self._connection
@@ -282,8 +283,16 @@ def _is_final(error: Exception) -> bool:
     )
 
 
-def _reason(error: Exception) -> str:
+def _unreachable(url: str, error: Exception) -> str:
+    """Say why nobody answers, and what to do where that is known."""
+    if isinstance(error, ConnectionRefusedError):
+        return f"nothing listens at {url}: start `sayso serve` there, or look at the address"
+    reason = str(error) or type(error).__name__
     if isinstance(error, InvalidStatus):
-        said = error.response.body or b""
-        return f"it refused with {error.response.status_code}: {said[:200].decode(errors='replace').strip()}"
-    return str(error) or type(error).__name__
+        said = (error.response.body or b"")[:200].decode(errors="replace").strip()
+        reason = f"it refused with {error.response.status_code}: {said}"
+    elif isinstance(error, socket.gaierror):
+        reason = f"no computer of that name is found ({error.strerror})"
+    elif isinstance(error, OSError) and error.strerror:
+        reason = error.strerror[0].lower() + error.strerror[1:]
+    return f"{url} cannot be reached: {reason}"

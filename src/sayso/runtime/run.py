@@ -12,6 +12,7 @@ from typing import Literal
 
 from sayso.data.normalize import Stats
 from sayso.data.units import DEGREES, NORMALIZED, PERCENT, JointUnit, known_robot, our_name, with_units
+from sayso.replace import appearing
 from sayso.runtime.limits import SERVO_DEG_S, Limits, Point, boundless, limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import RunReport
@@ -122,7 +123,8 @@ def run(
             tell(f"not done: {why}")
     if config.out:
         config.out.parent.mkdir(parents=True, exist_ok=True)
-        config.out.write_text(json.dumps(report.to_json(), indent=2) + "\n")
+        with appearing(config.out) as partial:
+            partial.write_text(json.dumps(report.to_json(), indent=2) + "\n")
     return report
 
 

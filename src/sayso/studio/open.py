@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sayso.runtime.stopping import Stop, on_signals
-from sayso.spec import Features, Policy, SaysoError, at_least
+from sayso.spec import Features, Policy, SaysoError, at_least, known
 from sayso.studio.session import Session, SessionConfig
+from sayso.tasks.task import TASKS
 
 PERIOD_S = 0.04
 """How often what is drawn is brought up to date."""
@@ -36,6 +37,7 @@ class StudioConfig(SessionConfig):
         """Refuse numbers that cannot work."""
         super().__post_init__()
         at_least(self, port=0, threads=1, seed=0)
+        known("world", self.world, TASKS)
 
     @property
     def subject(self) -> str:
