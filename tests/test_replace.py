@@ -63,12 +63,12 @@ def test_a_file_that_could_not_be_written_whole_leaves_the_one_before_and_nothin
     file = tmp_path / "sheet.png"
     file.write_text("before")
 
-    def interrupted():
-        with appearing(file) as partial:
-            partial.write_text("ha")
-            raise KeyboardInterrupt
+    def write_half(partial):
+        partial.write_text("ha")
+        raise KeyboardInterrupt
 
-    pytest.raises(KeyboardInterrupt, interrupted)
+    with pytest.raises(KeyboardInterrupt), appearing(file) as partial:
+        write_half(partial)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
     with appearing(file) as partial:
         partial.write_text("whole")
