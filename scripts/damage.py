@@ -43,8 +43,9 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from sayso.cli import EXIT_INTERRUPTED, EvalConfig
+from sayso.cli import EXIT_INTERRUPTED
 from sayso.cli import main as sayso
+from sayso.measure import EvalConfig
 from sayso.spec import SaysoError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
@@ -322,13 +323,12 @@ def judged(code: int | None, printed: str, names: tuple[str, ...], same: bool) -
         return "harmless" if names == ("",) else "hang"
     if "Traceback (most recent call last)" in printed or code < 0:
         return "traceback"
-    words = "\n".join(line for line in printed.splitlines() if line.startswith(("sayso", "  ")))
-    named = any(name in printed for name in names)
+    refused = any(line.startswith("sayso") for line in printed.splitlines())
     if code != 0:
-        return "clear" if words and named else "traceback"
+        return "clear" if refused and any(name in printed for name in names) else "traceback"
     if same:
         return "harmless"
-    return "clear" if words and named else "silent"
+    return "clear" if names[-1] in printed else "silent"
 
 
 def damaged_files(root: Path, config: Damage) -> Iterator[Try]:
