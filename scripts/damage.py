@@ -7,7 +7,7 @@ disks, interrupted copies and people's editors do, and gives the command that wo
 
     clear        one sentence with the damaged file or folder in it, and an exit code; or a word and it works
     harmless     the same result as from the undamaged one
-    silent       another result, and no word about it; to be expected of datasets of another program, which carry
+    silent       another result, and no word about it; to be expected of other programs' datasets, which carry
                  no digests, and which every tenth try is about
     traceback    an exception that reached the person, or a refusal that does not say where
     hang         no end within a minute
