@@ -39,6 +39,7 @@ from sayso.models.checkpoint import load, save
 from sayso.models.policy import TrainablePolicy
 from sayso.models.table import rebuild
 from sayso.runtime import exported
+from sayso.runtime.engines import ExportError
 from sayso.runtime.export import ExportConfig, export
 from sayso.runtime.parity import PAUSE_S, WARM_UP, Latency, interleaved
 from sayso.spec import STATE, TASK, Features, Observation, Policy, image_key
@@ -142,7 +143,7 @@ def exports(
         print(f"{name}, {engine}:", flush=True)
         try:
             made[engine] = export(checkpoint, settings)
-        except exported.ExportError as error:
+        except ExportError as error:
             print(f"  left out: {error}")
     return made
 

@@ -79,8 +79,10 @@ TORCH_FREE = {
     ),
     *("runtime", "studio", "learn.record", "learn.recording", "models.words"),
 }
-MAY_USE_TORCH = {"runtime.export", "runtime.graphs"}
+MAY_USE_TORCH = {"runtime.export", "runtime.graphs", "runtime.torchscript"}
 TORCH = {"torch", "transformers", "sayso.models"}
+
+ROOMS_WITH_CIRCLES = {"tasks"}
 
 FILE_LINES, FUNCTION_LINES = 400, 80
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc", "core", "base", "shared", "tools"}
@@ -131,6 +133,39 @@ def wrong_arrows(src: Path) -> list[str]:
     return found
 
 
+def imported_files(src: Path) -> dict[str, set[str]]:
+    """Return each module's name and the names of those it imports, files rather than rooms."""
+    trees = dict(modules(src))
+
+    def file_of(imported: str) -> str:
+        name = imported.removeprefix("sayso").removeprefix(".")
+        while name and name not in trees:
+            name = name.rpartition(".")[0]
+        return name
+
+    return {
+        name: {file_of(i) for i in imports(name, tree) if room_of(i) is not None} - {name}
+        for name, tree in trees.items()
+    }
+
+
+def circles(src: Path) -> list[tuple[str, ...]]:
+    """Return the files that, one over the other, import themselves; those of one circle together."""
+    files = imported_files(src)
+
+    def reached(start: str) -> set[str]:
+        found, waiting = set[str](), [start]
+        while waiting:
+            new = files.get(waiting.pop(), set()) - found
+            found |= new
+            waiting += new
+        return found
+
+    below = {name: reached(name) for name in files}
+    found = {tuple(sorted(b for b in below[a] if a in below[b])) for a in files if a in below[a]}
+    return sorted(found)
+
+
 def is_torch_free(name: str) -> bool:
     return name not in MAY_USE_TORCH and not TORCH_FREE.isdisjoint({name, name.partition(".")[0]})
 
@@ -179,6 +214,11 @@ def broad_handlers(src: Path) -> list[str]:
 
 def test_every_import_points_to_a_lower_row():
     assert wrong_arrows(SRC) == []
+
+
+def test_no_files_import_each_other_in_a_circle():
+    rooms = {name.partition(".")[0] for circle in circles(SRC) for name in circle}
+    assert rooms <= ROOMS_WITH_CIRCLES, circles(SRC)
 
 
 def test_the_rooms_that_run_without_torch_do_not_import_it():
@@ -235,6 +275,8 @@ def test_importing_any_module_changes_no_environment_variable():
 def test_this_test_notices_each_kind_of_violation(tmp_path):
     room = tmp_path / "sayso" / "sim"
     room.mkdir(parents=True)
+    (room / "hen.py").write_text("def lay():\n    from sayso.sim import egg\n")
+    (room / "egg.py").write_text("from sayso.sim.hen import lay\n")
     long_function = "def f():\n" + "    x = 1\n" * FUNCTION_LINES
     (room / "utils.py").write_text(
         "import torch\nfrom sayso.data import format\nfrom sayso import tasks\n"
@@ -242,6 +284,7 @@ def test_this_test_notices_each_kind_of_violation(tmp_path):
     )
     assert wrong_arrows(tmp_path) == ["sim.utils imports sayso.data.format", "sim.utils imports sayso.tasks"]
     assert uses_of_torch(tmp_path) == ["sim.utils imports torch"]
+    assert circles(tmp_path) == [("sim.egg", "sim.hen")]
     assert len(over_budget(tmp_path)) == 2
     assert forbidden_names(tmp_path) == ["sim.utils"]
     assert broad_handlers(tmp_path) == ["sim.utils, line 6"]

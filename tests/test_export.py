@@ -27,9 +27,9 @@ from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import VLAPolicy
 from sayso.models.table import build
 from sayso.report import training_of
-from sayso.runtime import exported
+from sayso.runtime import engines, exported
+from sayso.runtime.engines import ExportError, OpenVINOEngine
 from sayso.runtime.export import ExportConfig, export, stats_of
-from sayso.runtime.exported import ExportError, OpenVINOEngine
 from sayso.runtime.graphs import Graph, graph_of, write_graph
 from sayso.runtime.parity import (
     Agreement,
@@ -285,7 +285,7 @@ def test_what_cannot_be_is_refused_beforehand(wrong, words):
 def test_an_engine_that_is_not_installed_is_named_with_how_to_get_it(made, monkeypatch):
     folder = made("openvino", "fp32")
     monkeypatch.setitem(sys.modules, "openvino", None)
-    monkeypatch.setattr(exported, "openvino_core", exported.openvino_core.__wrapped__)
+    monkeypatch.setattr(engines, "openvino_core", engines.openvino_core.__wrapped__)
     with pytest.raises(ExportError, match=r"needs openvino, .* pip install 'sayso\[export\]'"):
         exported.load(folder)
 
@@ -496,7 +496,7 @@ INTERRUPTED = """
 import gc, os, signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever a shell has told its children
 import openvino, torch
-from sayso.runtime.exported import openvino_core
+from sayso.runtime.engines import openvino_core
 graph = openvino.convert_model(torch.nn.Linear(2, 2), example_input=torch.zeros(1, 2))
 first, second = (openvino_core().compile_model(graph, "CPU") for _ in range(2))
 del first

@@ -1,4 +1,4 @@
-"""Keep decoded frames on disk, so that training need not decode a video for each window.
+"""Cache of decoded frames on disk, so that training need not decode a video for each window.
 
 They lie in a cache of the user's, never in the dataset, which people copy and publish::
 
@@ -15,11 +15,11 @@ import errno
 import mmap
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, Protocol, cast
 from urllib.parse import quote
 
 import numpy as np
@@ -30,10 +30,7 @@ from sayso.cache import cache_folder
 from sayso.data.normalize import Integers
 from sayso.data.resize import fitted
 from sayso.lock import InUseError, locked
-from sayso.spec import Image, SaysoError
-
-if TYPE_CHECKING:
-    from sayso.data.reader import Dataset
+from sayso.spec import Features, Image, SaysoError
 
 LARGE_PX = 256 * 256
 """Pixels of a picture above which it is said that smaller ones would do."""
@@ -42,11 +39,33 @@ WORTH_SAYING = 100e6
 _PARTIAL = ".partial"
 
 
+class Filmed(Protocol):
+    """Recording that can be asked for pictures, such as a `Dataset`."""
+
+    @property
+    def features(self) -> Features:
+        """Cameras, and the size in which each recorded."""
+        ...
+
+    @property
+    def hash(self) -> str:
+        """Digest of all that it holds, its videos too."""
+        ...
+
+    def images(self, camera: str, rows: Integers) -> Iterable[Image]:
+        """Decode some rows of a camera, uint8 ``[H, W, 3]`` each."""
+        ...
+
+    def drift_of(self, camera: str) -> str:
+        """Say how far off a camera's times were, as far as it was decoded; nothing if not at all."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Name the frames of a camera that some windows need, and the size they are needed in."""
+    """Frames of a camera that some windows need, and the size they are needed in."""
 
-    dataset: Dataset
+    dataset: Filmed
     camera: str
     rows: Integers
     """Which rows of the dataset, ascending."""

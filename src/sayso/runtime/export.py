@@ -35,20 +35,8 @@ from sayso.provenance import digest_of, graph_digest, provenance, training_facts
 from sayso.refusals import naming
 from sayso.rollout import World, packaged_world
 from sayso.runtime import exported, parity
-from sayso.runtime.exported import (
-    CARD,
-    CONFIG,
-    FILES,
-    STATS,
-    WORDS,
-    EngineFacts,
-    EngineName,
-    ExportedPolicy,
-    ExportError,
-    Precision,
-    files_of,
-    first_line,
-)
+from sayso.runtime.engines import FILES, WORDS, EngineFacts, EngineName, ExportError, Precision, first_line
+from sayso.runtime.exported import CARD, CONFIG, STATS, ExportedPolicy, files_of
 from sayso.runtime.graphs import PRECISIONS, Feeds, Graph, graph_of, write_graph
 from sayso.runtime.parity import Agreement, ClosedLoop, Latency
 from sayso.spec import ACTION, STATE, Array, Observation, Policy, above, at_least

@@ -1,4 +1,4 @@
-"""Act with an exported policy: a graph that some engine runs, numpy around it, and no torch.
+"""Exported policy: a graph that some engine runs, numpy around it, and no torch.
 
 ::
 
@@ -21,13 +21,10 @@ Shapes: K chunk, A action, S state, H x W pixels, L words.
 
 from __future__ import annotations
 
-import functools
-import importlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +36,23 @@ from sayso.data.resize import as_learned
 from sayso.digests import damaged
 from sayso.models.words import MAX_WORDS, SHORT_WORDS, FrozenTextEncoder
 from sayso.provenance import graph_digest
+from sayso.runtime.engines import (
+    FILES,
+    OPENVINO_PRECISION,
+    WORDS,
+    WORDS_MASK,
+    Engine,
+    EngineFacts,
+    EngineName,
+    ExportError,
+    first_line,
+    open_engine,
+)
 from sayso.spec import (
     ACTION,
     IMAGES,
     STATE,
     TASK,
-    Array,
     Chunk,
     FeatureMismatchError,
     Features,
@@ -54,56 +62,12 @@ from sayso.spec import (
 )
 
 CONFIG, STATS, CARD = "config.json", "stats.json", "README.md"
-WORDS, WORDS_MASK = "words", "words_mask"
-
-EngineName = Literal["openvino", "onnx", "torchscript"]
-Precision = Literal["fp32", "bf16", "int8"]
-FILES: Mapping[str, str] = {"openvino": "model.xml", "onnx": "model.onnx", "torchscript": "model.pt"}
-"""Engine -> the file it opens."""
-OPENVINO_PRECISION: Mapping[str, str] = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
-"""What OpenVINO computes in; of an int8 graph, what is not int8. A CPU without bfloat16 takes float32."""
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, SaysoError)
 """What reading JSON raises that says something else than it should."""
 
 
-class ExportError(SaysoError):
-    """Report an export that cannot be made, opened or trusted."""
-
-
-class Engine(Protocol):
-    """Run a graph: named arrays in, actions float32 ``[1, K, A]`` in model units out."""
-
-    def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> Array:
-        """Return the answer for one look."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineFacts:
-    """Say what runs a graph and what the graph takes."""
-
-    name: EngineName
-    precision: Precision
-    inputs: tuple[str, ...]
-    """In the order of the graph: ``observation.images.<camera>``, ``observation.state``, ``words``,
-    ``words_mask``; those that the policy has no use for are left out."""
-    digest: str
-    """Of the graph that was checked; see `provenance.graph_digest`."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain lists and dicts."""
-        return {**asdict(self), "inputs": list(self.inputs)}
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote."""
-        return cls(
-            name=raw["name"], precision=raw["precision"], inputs=tuple(raw["inputs"]), digest=raw["digest"]
-        )
-
-
 class ExportedPolicy(CalledLikeAModel):
-    """Act with a graph. Not for several threads at once: it remembers frames, and engines have one buffer."""
+    """Policy that runs a graph. Not for several threads at once: engines have one buffer."""
 
     def __init__(
         self,
@@ -228,91 +192,3 @@ def _not_understood(folder: Path, name: str, error: Exception) -> ExportError:
     return ExportError(
         f"{name} in {str(folder)!r} is not one this version of sayso understands ({error!r}); export anew"
     )
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of what an engine says; the rest are its own files and lines."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def open_engine(path: Path, facts: EngineFacts, threads: int) -> Engine:
-    """Open a graph with the engine it was made for."""
-    if facts.name == "openvino":
-        return OpenVINOEngine(path, facts.precision, threads)
-    if facts.name == "onnx":
-        return OnnxEngine(path, threads)
-    # Only here: the other two must do without torch.
-    from sayso.runtime.graphs import TorchScriptEngine
-
-    return TorchScriptEngine(path, facts.inputs, threads)
-
-
-class OpenVINOEngine:
-    """Run a graph with OpenVINO: the fastest on every CPU we tried, above all on those with bfloat16."""
-
-    def __init__(self, path: Path, precision: Precision, threads: int) -> None:
-        """Compile the graph for this CPU.
-
-        Raises:
-            ExportError: if OpenVINO is not installed.
-        """
-        settings = {
-            "INFERENCE_PRECISION_HINT": OPENVINO_PRECISION[known("precision", precision, OPENVINO_PRECISION)],
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
-            # A pinned thread waits for its own core even when another one is free.
-            "ENABLE_CPU_PINNING": False,
-            # OpenVINO 2026.4 in bfloat16 answers wrong, without a word, where an attention has as many
-            # queries as heads. Without its snippets it does not, at no measurable cost.
-            "SNIPPETS_MODE": "DISABLE",
-        }
-        self._request = openvino_core().compile_model(str(path), "CPU", settings).create_infer_request()
-
-    def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> Array:
-        """Return actions float32 ``[1, K, A]``."""
-        answer: Array = self._request.infer(dict(feeds))[0]
-        return answer
-
-
-class OnnxEngine:
-    """Run a graph with ONNX Runtime."""
-
-    def __init__(self, path: Path, threads: int) -> None:
-        """Open the graph."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        # Threads that wait for the next look must leave the cores to the rest of the robot.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-    def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> Array:
-        """Return actions float32 ``[1, K, A]``."""
-        answer: Array = self._session.run(None, dict(feeds))[0]
-        return answer
-
-
-@functools.cache
-def openvino_core() -> Any:
-    """Return the one `openvino.Core` of this process, which is never destroyed.
-
-    A core gives its thread a stack of its own for signals and takes that away when it ends, whichever is in
-    use then. With two cores that end in the order in which they began, the next Ctrl-C is the end of the
-    process, and the robot is not brought to rest (OpenVINO 2026.4).
-    """
-    return package("openvino").Core()
-
-
-def package(name: str) -> Any:
-    """Import one of the packages of the extra ``export``.
-
-    Raises:
-        ExportError: if it is not installed; the message says how to get it.
-    """
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise ExportError(
-            f"this needs {name}, which is not installed: pip install 'sayso[export]'"
-        ) from error

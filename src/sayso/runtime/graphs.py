@@ -1,4 +1,4 @@
-"""Turn a model into a graph of tensors, and write that graph for an engine in a precision.
+"""Export of a model: turned into a graph of tensors, and written for an engine in a precision.
 
 ::
 
@@ -12,16 +12,13 @@ Shapes: T frames (always one), H x W pixels, L words, K chunk, A action.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import io
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -29,7 +26,7 @@ from torch import Tensor, nn
 from sayso.models.policy import TrainablePolicy
 from sayso.models.vla import Batch
 from sayso.models.words import MAX_WORDS, WORD_WIDTH
-from sayso.runtime.exported import (
+from sayso.runtime.engines import (
     WORDS,
     WORDS_MASK,
     EngineName,
@@ -38,7 +35,8 @@ from sayso.runtime.exported import (
     openvino_core,
     package,
 )
-from sayso.spec import STATE, Array, image_key
+from sayso.runtime.torchscript import traceable
+from sayso.spec import STATE, image_key
 
 PRECISIONS: Mapping[str, tuple[str, ...]] = {
     "openvino": ("fp32", "bf16", "int8"),
@@ -60,7 +58,7 @@ Feeds = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """Hold a module whose inputs are tensors and whose output is actions, float32 ``[1, K, A]``."""
+    """Module whose inputs are tensors and whose output is actions, float32 ``[1, K, A]``."""
 
     module: nn.Module
     inputs: Mapping[str, Tensor]
@@ -70,7 +68,7 @@ class Graph:
 
 
 class PolicyGraph(nn.Module):
-    """Be a model that sees a `Batch` as a function of images, state, words and mask."""
+    """Model that sees a `Batch`, as a function of images, state, words and mask."""
 
     def __init__(self, model: Any) -> None:
         """Take a model of ours whose `sample` draws no random numbers."""
@@ -88,7 +86,7 @@ class PolicyGraph(nn.Module):
 
 
 class TextbookGraph(nn.Module):
-    """Be the textbook model, fed with a camera's images and the words of a sentence."""
+    """Textbook model, fed with a camera's images and the words of a sentence."""
 
     def __init__(self, model: Any, image_px: int, bf16: bool) -> None:
         """Take a `VisionLanguageActionModel` and the side of the image that it gets."""
@@ -156,7 +154,7 @@ def write_graph(
     """
     _refuse_missing_bf16(engine, precision)
     examples = tuple(graph.inputs.values())
-    with _traceable():
+    with traceable():
         if engine == "onnx":
             _write_onnx(graph, path)
         else:
@@ -169,19 +167,6 @@ def write_graph(
                 _write_openvino(traced, graph.inputs, path)
     if precision == "int8":
         _quantise(path, feeds, graph.exact)
-
-
-@contextlib.contextmanager
-def _traceable() -> Iterator[None]:
-    """Let a trace see through torch's fused transformer layers, and be silent about shapes that are fixed."""
-    fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def _write_onnx(graph: Graph, path: Path) -> None:
@@ -220,23 +205,6 @@ def _quantise(path: Path, feeds: Sequence[Feeds], exact: Sequence[str]) -> None:
     openvino.save_model(quantised, str(path.with_stem("int8")), compress_to_fp16=False)
     for suffix in (".xml", ".bin"):
         path.with_stem("int8").with_suffix(suffix).replace(path.with_suffix(suffix))
-
-
-class TorchScriptEngine:
-    """Run a graph with TorchScript. Its file is data to torch's own reader, which runs nothing in it."""
-
-    def __init__(self, path: Path, inputs: Sequence[str], threads: int) -> None:
-        """Read the graph; torch has one number of threads for the whole process, which this sets."""
-        torch.set_num_threads(threads)
-        with _traceable():
-            self._graph, self._inputs = torch.jit.load(str(path)), tuple(inputs)
-
-    def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> Array:
-        """Return actions float32 ``[1, K, A]``."""
-        with torch.inference_mode():
-            tensors = [torch.from_numpy(np.ascontiguousarray(feeds[name])) for name in self._inputs]
-            answer: Array = self._graph(*tensors).numpy()
-        return answer
 
 
 def _refuse_missing_bf16(engine: EngineName, precision: Precision) -> None:
