@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -130,6 +131,28 @@ def test_the_expert_is_evaluated_and_the_report_written(small, tmp_path, capsys)
     assert raw["n"] == 4 and raw["seeds"] == [2_000_000, 2_000_001, 2_000_002, 2_000_003]
     assert raw["config"]["policy"] == "expert" and raw["config"]["world"] == "spots"
     assert raw["training"] is None
+
+
+def test_an_interrupted_evaluation_leaves_the_whole_report_of_before(small, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "report.json"
+    given = ["eval", "expert", "--world", "spots", "--families", "go", "--out", str(out), "--episodes"]
+    cli.main([*given, "2"])
+    before, whole = out.read_text(), measure.evaluate
+
+    def interrupted(*arguments, **named):
+        report = whole(*arguments, **named)
+        return dataclasses.replace(report, episodes=report.episodes[:1])
+
+    monkeypatch.setattr(measure, "evaluate", interrupted)
+    assert cli.main([*given, "3"]) == 130
+    assert out.read_text() == before and out.with_suffix(".episodes.jsonl").exists()
+    assert f"{out} keeps the whole report of before" in capsys.readouterr().err
+    out.unlink()
+    assert cli.main([*given, "3"]) == 130
+    assert json.loads(out.read_text())["partial"]
+    monkeypatch.setattr(measure, "evaluate", whole)
+    assert cli.main([*given, "3"]) == 0
+    assert json.loads(out.read_text())["n"] == 3
 
 
 def test_an_evaluation_without_a_number_ends_with_1(small, tmp_path, capsys, monkeypatch):

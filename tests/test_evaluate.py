@@ -232,10 +232,16 @@ def test_words_are_followed_or_not_only_where_something_can_be_taken():
 
 
 def test_seeds_are_called_disjoint_from_training_only_where_training_is_known():
-    unknown = [reported("s"), reported("s", training=Training(datasets={"mine": "abc"}))]
+    silent = [
+        None,
+        Training(datasets={"mine": "abc"}),
+        Training(seeds=((0, 9),), seedless=("mine",)),
+        Training.from_json({"datasets": {"mine": "abc", "ours": "def"}, "seeds": [[0, 9]]}),
+    ]
+    unknown = [reported("s", training=training) for training in silent]
     known = reported("s", training=Training(seeds=((0, 9),)))
-    assert [r.to_json()["seeds_disjoint_from_training"] for r in (*unknown, known)] == [None, None, True]
-    assert ["disjoint" in str(r) for r in (*unknown, known)] == [False, False, True]
+    assert [r.to_json()["seeds_disjoint_from_training"] for r in (*unknown, known)] == [*[None] * 4, True]
+    assert ["disjoint" in str(r) for r in (*unknown, known)] == [*[False] * 4, True]
 
 
 INTERRUPTED = """

@@ -44,7 +44,7 @@ from sayso.runtime.parity import (
 from sayso.spec import ACTION, STATE, TASK, Chunk, FeatureMismatchError, SaysoError, image_key
 from sayso.statistics import wilson
 from small_worlds import FEATURES as SPOTS
-from small_worlds import SpotWorld, expert_of, spot_world, still
+from small_worlds import SpotWorld, breaks_on, expert_of, spot_world, still
 
 SRC = Path(__file__).parents[1] / "src"
 FEATURES = small_datasets.without_points()
@@ -451,6 +451,14 @@ def test_losses_count_when_they_are_more_than_luck(lost, gained, broken, worse):
     share = wilson(50, 100)
     found = ClosedLoop(before=share, after=share, episodes=100, lost=lost, gained=gained, broken=broken)
     assert found.costs_success == worse
+
+
+def test_nothing_is_compared_with_a_policy_of_which_more_than_one_per_cent_crashed():
+    crashing = breaks_on(raises=(1_000_001,))
+    with pytest.raises(SaysoError, match="2 of 6 episodes could not be run with what was there before"):
+        closed_loop(spot_world, (crashing, expert_of), 3, workers=1)
+    broken = closed_loop(spot_world, (expert_of, crashing), 3, workers=1)
+    assert broken.costs_success and "no rate, since more than 1 % broke" in str(broken)
 
 
 def test_calls_are_timed_in_turn():

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,13 +14,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
 from sayso.data.windows import ACTION_IS_PAD
-from sayso.evaluate import SeenSeedsError
+from sayso.evaluate import SeenSeedsError, refuse_seen_seeds
 from sayso.learn import checkpoint
 from sayso.learn.optimise import Average, adamw, learning_rate, optimizer_tensors, restore_optimizer
 from sayso.learn.run import Run, trained_seconds
@@ -194,6 +196,23 @@ def test_evaluation_in_closed_loop_is_logged_and_does_not_disturb_training(confi
     assert [line["step"] for line in evaluations] == [12, 24]
     assert all(line["eval/go/n"] == line["eval/visit/n"] == 2 for line in evaluations)
     assert [line for line in lines if "total" in line] == log(straight)
+
+
+def test_no_rate_is_logged_of_episodes_of_which_more_than_one_per_cent_crashed(config):
+    class Crashing(SpotWorld):
+        def step(self, action, *, look=True):
+            if self.seed_now == 1_000_001:
+                raise RuntimeError("the arm fell off")
+            return super().step(action, look=look)
+
+        def reset(self, *, seed=None, options=None):
+            self.seed_now = seed
+            return super().reset(seed=seed, options=options)
+
+    train(dataclasses.replace(config, eval_every=24, eval_episodes=4), world=Crashing(horizon=6))
+    (line,) = [line for line in log(config.out) if "eval/go/n" in line]
+    assert (line["eval/go/n"], line["eval/visit/n"], line["eval/visit/invalid"]) == (2, 1, 1)
+    assert "eval/go" in line and "eval/visit" not in line
 
 
 def test_a_policy_is_never_evaluated_on_seeds_it_was_shown(config, tmp_path):
@@ -387,6 +406,46 @@ def test_a_policy_that_is_trained_on_may_learn_otherwise_than_before(straight, c
     run.save()
     run.log.close()
     assert policies.load(config.out / "policy").model.config == run.model.config
+
+
+def test_what_is_not_typed_is_what_the_policy_to_begin_with_has(straight, config, dataset):
+    begun = TrainConfig(datasets=(dataset,), out=config.out, init=straight / "policy", steps=1, batch_size=8)
+    train(begun)
+    run = json.loads((config.out / "run.json").read_text())
+    own = {"model": "vla", "preset": "tiny", "chunk": 4, "decoder": "regression"}
+    assert {name: run[name] for name in own} == own
+    train(dataclasses.replace(begun, **own))  # the same run, typed out
+
+
+def test_a_policy_that_learns_on_keeps_what_its_first_training_saw(straight, config, tmp_path):
+    more = record(tmp_path / "more", range(20, 24))
+    policy = train(dataclasses.replace(config, datasets=(more,), init=straight / "policy", steps=1))
+    first, both = training_of(straight / "policy"), training_of(policy)
+    assert both.seeds == ((20, 23), (0, 7)) and both.says_all
+    assert list(both.datasets) == ["0-more", "before 0-spots"]
+    assert both.datasets["before 0-spots"] == first.datasets["0-spots"]
+    with pytest.raises(SeenSeedsError):
+        refuse_seen_seeds([5], both)
+
+
+def test_a_recording_that_does_not_say_its_seeds_makes_no_claim_possible(straight, config, dataset, tmp_path):
+    silent = tmp_path / "silent"
+    shutil.copytree(dataset, silent)
+    (table,) = silent.glob("meta/episodes/*/*.parquet")
+    pq.write_table(pq.read_table(table).drop_columns(["sayso/seed"]), table)
+    (silent / "meta" / "sayso.json").unlink()
+    policy = train(dataclasses.replace(config, datasets=(dataset, silent), steps=1))
+    training = training_of(policy)
+    assert training.seeds == ((0, 7),) and training.seedless == ("1-silent",) and not training.says_all
+    later = train(dataclasses.replace(config, out=tmp_path / "later", init=policy, steps=1))
+    assert training_of(later).seedless == ("before 1-silent",)
+    facts = json.loads((straight / "policy" / "config.json").read_text())
+    untold = tmp_path / "untold"
+    shutil.copytree(straight / "policy", untold)
+    (untold / "config.json").write_text(json.dumps(facts | {"training": {}}))
+    (untold / "SHA256SUMS").unlink(missing_ok=True)
+    last = train(dataclasses.replace(config, out=tmp_path / "last", init=untold, steps=1))
+    assert training_of(last).seedless == (str(untold),)
 
 
 def test_a_run_can_begin_with_the_weights_of_a_policy(straight, config, dataset):

@@ -235,19 +235,30 @@ def command(config: TrainConfig) -> list[str]:
     return [sys.executable, "-c", CHILD, *words]
 
 
-def test_ctrl_c_keeps_the_step_and_says_how_to_go_on(dataset, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_a_kill_keep_the_step_and_say_how_to_go_on(dataset, tmp_path, number):
     config = tiny(dataset, tmp_path / "run", steps=5000)
     child = subprocess.Popen(command(config), stderr=subprocess.PIPE, text=True)
     while not (config.out / "log.jsonl").exists() or len(lines_so_far(config.out)) < 3:
         assert child.poll() is None
         time.sleep(0.02)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     _, said = child.communicate(timeout=60)
     assert child.returncode == 130, said
     kept = checkpoint.load(checkpoint.newest(config.out)).step
     assert kept == len(lines_so_far(config.out)) >= 3
     assert f"all up to step {kept} is kept; the same command goes on from there" in " ".join(said.split())
     assert "Traceback" not in said
+
+
+def test_a_run_from_before_a_flag_could_be_left_out_goes_on(config):
+    path = config.out / "run.json"
+    facts = json.loads(path.read_text())
+    assert (facts["model"], facts["preset"], facts["decoder"]) == ("vla", "tiny", "regression")
+    del facts["decoder"]
+    path.write_text(json.dumps(facts))
+    train(longer(config, 7))
+    assert column(config.out, "step") == list(range(1, 8))
 
 
 def lines_so_far(out: Path) -> list[str]:

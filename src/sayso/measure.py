@@ -84,12 +84,19 @@ def evaluate_policy(subject: str, config: EvalConfig) -> int:
             config=_plain(config) | asked,
             journal=journal,
         )
-        if config.out:
-            report.write(config.out)
+        out = config.out
+        if out and report.partial and _is_whole(out):
+            print(
+                f"sayso: {out} keeps the whole report of before; asked again, this one goes on",
+                file=sys.stderr,
+            )
+            out = None
+        if out:
+            report.write(out)
         if journal and not report.partial:
             journal.close()
     print(report)
-    for what, path in [("report", config.out), *(("film", film) for film in report.films)]:
+    for what, path in [("report", out), *(("film", film) for film in report.films)]:
         if path:
             print(f"{what}: {path}")
     return INTERRUPTED if report.partial else int(report.void)
@@ -113,6 +120,14 @@ def journal_beside(out: Path | None, asked: Mapping[str, Any]) -> Iterator[Journ
         if journal.damage:
             print(f"sayso: {journal.damage}", file=sys.stderr)
         yield journal
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a file is the report of an evaluation that was not interrupted."""
+    try:
+        return json.loads(path.read_bytes())["partial"] is False
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def asked_of(subject: str, config: EvalConfig, besides: Collection[str] = BESIDES) -> dict[str, Any]:

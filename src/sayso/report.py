@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sayso.journal import to_json
 from sayso.provenance import training_facts, write_json
@@ -25,6 +25,37 @@ class Training:
     """Name of a dataset -> its hash."""
     seeds: tuple[tuple[int, int], ...] = ()
     """First and last seed of each range of demonstrations."""
+    seedless: tuple[str, ...] = ()
+    """What of it does not say of every episode which seed it shows: a recording of a real robot, or one of
+    ours through a tool that drops that column."""
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Self:
+        """Read what a checkpoint or a server says of a training.
+
+        Raises:
+            ValueError, TypeError, AttributeError: if it is no account of one.
+        """
+        seeds = tuple((int(first), int(last)) for first, last in facts.get("seeds", ()))
+        datasets = dict(facts.get("datasets", {}))
+        # Older versions wrote one range for each dataset that has seeds, and no word of the others.
+        unsaid = () if len(seeds) >= len(datasets) else tuple(datasets)
+        return cls(datasets=datasets, seeds=seeds, seedless=tuple(map(str, facts.get("seedless", unsaid))))
+
+    @property
+    def says_all(self) -> bool:
+        """Tell whether the seeds of all demonstrations are known."""
+        return bool(self.seeds) and not self.seedless
+
+    def after(self, earlier: Self, name: str) -> Self:
+        """Return this training together with one before it, of a policy called so, which may say nothing."""
+        silent = () if earlier.seeds or earlier.seedless else (name,)
+        return dataclasses.replace(
+            self,
+            datasets={**self.datasets, **{f"before {k}": digest for k, digest in earlier.datasets.items()}},
+            seeds=tuple(dict.fromkeys(self.seeds + earlier.seeds)),
+            seedless=(*self.seedless, *(f"before {each}" for each in earlier.seedless), *silent),
+        )
 
 
 def training_of(checkpoint: Path) -> Training:
@@ -34,11 +65,9 @@ def training_of(checkpoint: Path) -> Training:
         FileNotFoundError: if there is no such checkpoint.
         SaysoError: if what it says is no account of a training.
     """
-    facts = training_facts(checkpoint)
     try:
-        seeds = tuple((int(first), int(last)) for first, last in facts.get("seeds", ()))
-        return Training(datasets=dict(facts.get("datasets", {})), seeds=seeds)
-    except (ValueError, TypeError) as error:
+        return Training.from_json(training_facts(checkpoint))
+    except (ValueError, TypeError, AttributeError) as error:
         raise SaysoError(
             f"{checkpoint / 'config.json'} is damaged where it tells of training ({error}): fetch it again"
         ) from error
@@ -71,8 +100,8 @@ class Report:
 
     @property
     def disjoint(self) -> bool | None:
-        """Tell whether no seed was trained on, as `evaluate` ensures; None where training does not say."""
-        return True if self.training and self.training.seeds else None
+        """Tell whether no seed was trained on, as `evaluate` ensures; None if training says not all."""
+        return True if self.training and self.training.says_all else None
 
     def of(self, family: str) -> Tally:
         """Count the episodes of one family."""

@@ -126,10 +126,8 @@ def _told(metadata: Mapping[str, Any]) -> Training:
     """Read what `about` wrote."""
     from sayso.report import Training
 
-    facts = metadata.get("training", {})
     try:
-        seeds = tuple((int(first), int(last)) for first, last in facts.get("seeds", ()))
-        return Training(datasets=dict(facts.get("datasets", {})), seeds=seeds)
+        return Training.from_json(metadata.get("training", {}))
     except (AttributeError, TypeError, ValueError) as error:
         raise SaysoError(f"what the server says its policy learned from cannot be read: {error}") from error
 

@@ -12,13 +12,24 @@ import numpy as np
 import torch
 
 from sayso.data.windows import Windows
-from sayso.learn.config import TrainConfig
+from sayso.learn.config import USUAL, TrainConfig, completed
 from sayso.models import checkpoint as policies
 from sayso.models import table
 from sayso.models.policy import TrainablePolicy
 from sayso.models.words import MAX_WORDS, refuse_alike
-from sayso.report import Training
-from sayso.spec import FeatureMismatchError, SaysoError, differences
+from sayso.report import Training, training_of
+from sayso.spec import FeatureMismatchError, Features, SaysoError, differences
+
+
+def resolved(config: TrainConfig) -> TrainConfig:
+    """Return a config without flags that were not typed: they are those of the policy to begin with.
+
+    Raises:
+        SaysoError: if there is no such policy.
+    """
+    if all(getattr(config, name) for name in USUAL):
+        return config
+    return completed(config, _own(policies.load(config.init)) if config.init else {})
 
 
 def first_policy(config: TrainConfig, windows: Windows) -> TrainablePolicy:
@@ -41,6 +52,7 @@ def first_policy(config: TrainConfig, windows: Windows) -> TrainablePolicy:
 
 
 def _fresh(config: TrainConfig, windows: Windows) -> TrainablePolicy:
+    assert config.chunk and config.decoder, "a config that is not resolved"
     with seeded(config.seed):
         return table.build(
             config.model,
@@ -53,13 +65,22 @@ def _fresh(config: TrainConfig, windows: Windows) -> TrainablePolicy:
         )
 
 
-def learned_from(windows: Windows) -> Training:
-    """Say where the demonstrations come from, so that no policy is ever measured on them."""
-    known_seeds = [[e.seed for e in d.episodes if e.seed is not None] for d in windows.datasets]
-    return Training(
-        datasets={f"{k}-{d.root.resolve().name}": d.hash for k, d in enumerate(windows.datasets)},
-        seeds=tuple((min(block), max(block)) for block in known_seeds if block),
+def learned_from(windows: Windows, init: Path | None = None) -> Training:
+    """Say where the demonstrations come from, so that no policy is ever measured on them.
+
+    Args:
+        windows: of the demonstrations.
+        init: folder of the policy to begin with, whose demonstrations count as well.
+    """
+    seeds = [[episode.seed for episode in dataset.episodes] for dataset in windows.datasets]
+    known = [[seed for seed in block if seed is not None] for block in seeds]
+    names = [f"{k}-{dataset.root.resolve().name}" for k, dataset in enumerate(windows.datasets)]
+    now = Training(
+        datasets={name: dataset.hash for name, dataset in zip(names, windows.datasets, strict=True)},
+        seeds=tuple((min(block), max(block)) for block in known if block),
+        seedless=tuple(name for name, block in zip(names, seeds, strict=True) if None in block),
     )
+    return now if init is None else now.after(training_of(init), str(init))
 
 
 def refuse_device(name: str) -> None:
@@ -83,16 +104,8 @@ def seeded(*numbers: int) -> Iterator[None]:
 
 def _improved(config: TrainConfig, init: Path, windows: Windows) -> TrainablePolicy:
     policy = policies.load(init)
-    sizes = policy.config()
-    asked: dict[str, Any] = {"model": config.model, "preset": config.preset, "chunk": config.chunk}
-    own: dict[str, Any] = {
-        "model": sizes["type"],
-        "preset": _preset_of(sizes, windows),
-        "chunk": sizes.get("chunk"),
-    }
-    if sizes["type"] == "vla":
-        asked["decoder"], own["decoder"] = config.decoder, sizes["decoder"]
-    wrong = [name for name in asked if own[name] not in (asked[name], None)]
+    asked, own = dataclasses.asdict(config), _own(policy)
+    wrong = [name for name in own if own[name] not in (asked[name], None)]
     if wrong:
         raise SaysoError(
             f"{init} cannot become what is asked for: "
@@ -110,12 +123,23 @@ def _improved(config: TrainConfig, init: Path, windows: Windows) -> TrainablePol
     return policy
 
 
-def _preset_of(sizes: Mapping[str, Any], windows: Windows) -> str | None:
+def _own(policy: TrainablePolicy) -> dict[str, Any]:
+    """Return what a policy is in the words of flags, by the names in `USUAL`; None where it has no such."""
+    sizes = policy.config()
+    return {
+        "model": sizes["type"],
+        "preset": _preset_of(sizes, policy.features),
+        "chunk": sizes.get("chunk"),
+        "decoder": sizes["decoder"] if sizes["type"] == "vla" else None,
+    }
+
+
+def _preset_of(sizes: Mapping[str, Any], features: Features) -> str | None:
     """Return which preset a policy's sizes are of; None if each of them differs somewhere."""
     if sizes["type"] != "vla":
         tiny = table.TINY[sizes["type"]]
         return "tiny" if all(sizes[name] == value for name, value in tiny.items()) else "small"
-    made = {name: dataclasses.asdict(preset(windows.features)) for name, preset in table.PRESETS.items()}
+    made = {name: dataclasses.asdict(preset(features)) for name, preset in table.PRESETS.items()}
     telling = [
         name
         for name in sizes

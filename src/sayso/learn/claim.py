@@ -15,7 +15,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sayso.learn.config import IN_THE_LAST_BITS, TrainConfig, decides
+from sayso.learn.config import IN_THE_LAST_BITS, USUAL, TrainConfig, decides
 from sayso.provenance import write_json
 from sayso.spec import SaysoError
 
@@ -100,7 +100,7 @@ class Claim:
 
     def _compare(self, found: dict[str, Any]) -> None:
         # What there was not yet when it began was as its default is.
-        defaults = {f.name: f.default for f in dataclasses.fields(TrainConfig)}
+        defaults = {f.name: f.default for f in dataclasses.fields(TrainConfig)} | {**USUAL}
         there = {name: json.loads(json.dumps(defaults.get(name), default=str)) for name in self._asked}
         there |= {name: value for name, value in found.items() if name not in GONE or GONE[name] != value}
         names = (there.keys() | self._asked.keys()) - {"steps"}

@@ -23,22 +23,24 @@ class TrainConfig:
     """Folders of LeRobotDataset v3.0 demonstrations of one robot; every window is drawn equally often."""
     out: Path
     """Folder of the run: checkpoints/, policy/, log.jsonl. A run found there is continued."""
-    model: Literal["vla", "textbook", "act", "diffusion"] = "vla"
-    """Which model: sayso's own, the textbook's three boxes, ACT, or Diffusion Policy."""
-    preset: Literal["small", "tiny"] = "small"
-    """Its size: small is for use, tiny for tests."""
+    model: Literal["", "vla", "textbook", "act", "diffusion"] = ""
+    """Which model: sayso's own (vla, unless another is named), the textbook's three boxes, ACT, or Diffusion
+    Policy."""
+    preset: Literal["", "small", "tiny"] = ""
+    """Its size: small is for use and taken unless named, tiny for tests."""
     init: Path | None = None
     """Folder of a policy whose weights to begin with, such as one to improve with more demonstrations; its
-    sizes, features and statistics are kept."""
+    model, sizes, features and statistics are kept."""
     steps: int = 10_000
     """Optimiser steps of the whole run; the schedule of the learning rate ends there. A run can be lengthened
     by more steps than it was begun with: the rest then follows the schedule of the longer run."""
     batch_size: int = 32
     """Windows per step."""
-    chunk: int = 16
-    """Actions the policy predicts at once."""
-    decoder: Literal["regression", "flow"] = "regression"
-    """How sayso's model reads actions off: in one pass with L1, or by flow matching in several."""
+    chunk: int | None = None
+    """Actions the policy predicts at once; 16 unless another number is given."""
+    decoder: Literal["", "regression", "flow"] = ""
+    """How sayso's model reads actions off: in one pass with L1 (regression, unless another is named), or by
+    flow matching in several."""
     model_config: tuple[str, ...] = ()
     """Changes to sayso's model, such as ``fusion=late point_weight=0 augmentation=none``: fields of
     `sayso.models.vla.VLAConfig` that have no flag of their own; with ``init`` only how it learns."""
@@ -90,13 +92,30 @@ class TrainConfig:
             raise ConfigError("no datasets are given; name at least one folder of demonstrations")
         refuse_outside(self, ALLOWED)
         read_size(self.resize)
-        if self.decoder != "regression" and self.model != "vla":
+        if self.decoder == "flow" and self.model not in ("", "vla"):
             raise ConfigError(f"decoder is {self.decoder}, but {self.model} has only its own; leave it out")
         if self.world and not self.eval_every:
             raise ConfigError(f"world is {self.world}, but without --eval-every nothing is evaluated there")
         if self.eval_every > self.steps:
             raise ConfigError(f"eval_every is {self.eval_every}, but there are only {self.steps} steps")
-        table.changed_fields(self.model, self.model_config, preset=self.preset, built=self.init is not None)
+        table.changed_fields(
+            self.model or "vla", self.model_config, preset=self.preset or "small", built=self.init is not None
+        )
+
+
+USUAL: Mapping[str, Any] = {"model": "vla", "preset": "small", "chunk": 16, "decoder": "regression"}
+"""What flags that were not typed mean where there is no policy to begin with."""
+
+
+def completed(config: TrainConfig, own: Mapping[str, Any]) -> TrainConfig:
+    """Return a config in which what was not typed is what a policy has, or what is usual.
+
+    Args:
+        config: as it was typed.
+        own: what the policy to begin with is, by the names in `USUAL`; None of what says nothing there.
+    """
+    typed = {name: getattr(config, name) or own.get(name) or usual for name, usual in USUAL.items()}
+    return dataclasses.replace(config, **typed)
 
 
 @dataclass(frozen=True)
@@ -139,7 +158,7 @@ ALLOWED: Mapping[str, Range] = {
 def refuse_outside(config: object, allowed: Mapping[str, Range]) -> None:
     """Raise ConfigError if a number of a config is outside its range, naming it and what is allowed."""
     for name, inside in allowed.items():
-        if (number := getattr(config, name)) not in inside:
+        if (number := getattr(config, name)) is not None and number not in inside:
             raise ConfigError(f"{name} is {number}, but must be {inside}")
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from sayso.data.normalize import Integers
 from sayso.data.windows import Batch, Windows, prefetch
 from sayso.learn import checkpoint
-from sayso.learn.beginning import first_policy, learned_from, seeded
+from sayso.learn.beginning import first_policy, learned_from, resolved, seeded
 from sayso.learn.claim import Claim
 from sayso.learn.config import TrainConfig, plain
 from sayso.learn.log import Log
@@ -51,8 +51,9 @@ class Run:
         Raises:
             SaysoError: if the folder holds another run, or none of its checkpoints is whole.
         """
+        config = resolved(config)
         self.config, self.windows = config, windows
-        self.training = learned_from(windows)
+        self.training = learned_from(windows, config.init)
         claim = Claim(config, [dataset.hash for dataset in windows.datasets])
         self._total = claim.total
         self.policy = policy or first_policy(config, windows)
@@ -154,7 +155,7 @@ class Run:
         line: dict[str, float] = {"step": self.step}
         for family in families:
             counted = tally([e for e in episodes if e.family == family])
-            line |= {f"eval/{family}": counted.successes / counted.n} if counted.n else {}
+            line |= {} if counted.void else {f"eval/{family}": counted.success.share}
             line |= {f"eval/{family}/n": counted.n, f"eval/{family}/invalid": counted.invalid}
         self._write(line)
         self._idle_since = time.monotonic()

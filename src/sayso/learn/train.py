@@ -14,6 +14,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -22,7 +23,7 @@ from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
 from sayso.evaluate import refuse_seen_seeds
 from sayso.learn import checkpoint
-from sayso.learn.beginning import first_policy, learned_from, refuse_device
+from sayso.learn.beginning import first_policy, learned_from, refuse_device, resolved
 from sayso.learn.config import TrainConfig as TrainConfig
 from sayso.learn.progress import TrainingProgress, say
 from sayso.learn.run import Run
@@ -47,14 +48,15 @@ def train(config: TrainConfig, *, world: World | None = None) -> Path:
             else is training there, or the disk is full; what was kept before stays as it is.
         SeenSeedsError: if the demonstrations come from the seeds that are kept for evaluation.
         NotFiniteError: if a loss or a gradient is not finite; the last checkpoint stays as it is.
-        KeyboardInterrupt: at Ctrl-C, after the step that was being done is done and kept.
+        KeyboardInterrupt: at Ctrl-C or SIGTERM, after the step that was being done is done and kept.
     """
     refuse_device(config.device)
     torch.set_num_threads(config.threads)
+    config = resolved(config)
     windows = open_windows(config)
     if config.eval_every:
         world = world or _world(config.world)
-        refuse_seen_seeds(seeds("validation", config.eval_episodes), learned_from(windows))
+        refuse_seen_seeds(seeds("validation", config.eval_episodes), learned_from(windows, config.init))
     policy = first_policy(config, windows)
     if config.eval_every and world is not None:
         check_fits(policy.features, world.features)
@@ -71,9 +73,11 @@ def train(config: TrainConfig, *, world: World | None = None) -> Path:
 
 def open_windows(config: TrainConfig) -> Windows:
     """Return the windows that a config trains on, and say what is not read; nothing is decoded yet."""
+    chunk = resolved(config).chunk
+    assert chunk
     windows = Windows(
         [Dataset(root) for root in config.datasets],
-        chunk=config.chunk,
+        chunk=chunk,
         stride=config.stride,
         cache=config.cache,
         resize=config.resize,
@@ -109,7 +113,7 @@ def _go_on(run: Run, world: World | None) -> None:
 
 @contextlib.contextmanager
 def _interrupted() -> Iterator[Callable[[], bool]]:
-    """Tell, inside a `with`, whether Ctrl-C was pressed; pressed again it ends everything at once.
+    """Tell, inside a `with`, whether Ctrl-C was pressed or the process asked to end; twice ends it at once.
 
     So a step is never left in the middle, which would cost the minutes since the last checkpoint.
     """
@@ -121,15 +125,18 @@ def _interrupted() -> Iterator[Callable[[], bool]]:
         pressed.set()
         os.write(2, b"\nfinishing this step to keep it; Ctrl-C again ends at once\n")
 
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
-        yield pressed.is_set  # Ctrl-C is somebody else's, or nobody's, as behind a shell's ``&``
-        return
-    signal.signal(signal.SIGINT, remember)
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # What is set otherwise is somebody else's, or nobody's, as Ctrl-C behind a shell's ``&``.
+    ours = {n: was for n, was in before.items() if was in (signal.default_int_handler, signal.SIG_DFL)}
+    for number in ours:
+        signal.signal(number, remember)
     try:
         yield pressed.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, was in ours.items():
+            signal.signal(number, was)
 
 
 def _world(name: str) -> World:

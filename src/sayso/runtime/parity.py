@@ -33,7 +33,7 @@ from sayso.spec import (
     image_key,
     seeds,
 )
-from sayso.statistics import Interval, wilson
+from sayso.statistics import Interval, is_void, wilson
 
 WARM_UP = 10
 """Calls that are made before any is timed."""
@@ -249,8 +249,11 @@ class ClosedLoop:
 
     def __str__(self) -> str:
         """Return one line for a person."""
+        rates = f"before {self.before}, after {self.after}"
+        if is_void(self.episodes, self.broken):
+            rates = "no rate, since more than 1 % broke"
         return (
-            f"success in {self.episodes} episodes: before {self.before}, after {self.after}; "
+            f"success in {self.episodes} episodes: {rates}; "
             f"{self.lost} lost, {self.gained} gained, {self.broken} broken"
         )
 
@@ -264,7 +267,7 @@ def closed_loop(
     """Run two policies on n validation seeds of every family of a world.
 
     Raises:
-        SaysoError: if it was interrupted, or the first policy finished no episode validly.
+        SaysoError: if it was interrupted, or more than 1 % of the first policy's episodes could not be run.
     """
     settings: dict[str, Any] = {
         "families": offer_of(make_world).families,
@@ -280,9 +283,11 @@ def closed_loop(
         if one.outcome is not Outcome.INVALID
     ]
     pairs = [(one, other) for one, other in both if other.outcome is not Outcome.INVALID]
-    if not both:
+    crashed = [e for e in before.episodes if e.outcome is Outcome.INVALID]
+    if is_void(len(both), len(crashed)):
         raise SaysoError(
-            f"not one of {len(before.episodes)} episodes could be run: {before.episodes[0].error}"
+            f"{len(crashed)} of {len(before.episodes)} episodes could not be run with what was there before, "
+            f"so there is nothing to compare with; the first: {crashed[0].error}"
         )
     return ClosedLoop(
         before=wilson(sum(one.success for one, _ in pairs), len(pairs)),
