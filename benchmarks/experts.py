@@ -16,7 +16,7 @@ from results_file import ROOT, evaluated, success, write_result
 from sayso.measure import EvalConfig
 from sayso.spec import seeds
 from sayso.subject import EXPERT
-from sayso.tasks.task import TASKS
+from sayso.tasks.household.catalogue import TASKS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,9 +28,9 @@ from sayso.planner import Here, Report, carry_out, errands
 from sayso.provenance import provenance, write_json
 from sayso.rollout import packaged_world, rollout
 from sayso.spec import Episode, Observation, Outcome, Policy, check_fits, seeds
-from sayso.tasks.language import NotUnderstoodError
-from sayso.tasks.plan import join
-from sayso.tasks.task import called
+from sayso.tasks.household.draw import called
+from sayso.tasks.household.words.language import NotUnderstoodError
+from sayso.tasks.household.words.plan import join
 
 SCENES = 40
 """How many seeds an instruction may look through for a scene with enough to do."""

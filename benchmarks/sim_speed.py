@@ -27,8 +27,9 @@ from results_file import write_result
 from sayso.sim.render import Cameras
 from sayso.sim.simulation import camera_name
 from sayso.spec import seeds
-from sayso.tasks.task import TASKS
-from sayso.tasks.world import World, make_world
+from sayso.tasks.household.catalogue import TASKS
+from sayso.tasks.household.world import World
+from sayso.tasks.world import make_world
 
 
 @dataclass(frozen=True, kw_only=True)

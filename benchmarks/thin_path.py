@@ -20,7 +20,7 @@ from results_file import RESULTS, ROOT, evaluated, success, trained_hours, write
 from sayso.measure import EvalConfig
 from sayso.spec import seeds
 from sayso.statistics import wilson
-from sayso.tasks.task import TASKS
+from sayso.tasks.household.catalogue import TASKS
 
 SPEEDS = {
     "sim_speed": ("control_steps_per_s_tabletop", "control_steps_per_s_home"),

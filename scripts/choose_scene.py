@@ -18,9 +18,9 @@ from rich.console import Console
 from sayso import load
 from sayso.demo import Demonstration
 from sayso.planner import Report
-from sayso.tasks.language import plain
-from sayso.tasks.task import called
-from sayso.tasks.world import World
+from sayso.tasks.household.draw import called
+from sayso.tasks.household.words.language import plain
+from sayso.tasks.household.world import World
 
 COUNT = 3
 """Instructions in a scene: as many as the demonstration runs."""

@@ -18,9 +18,9 @@ def file_list(package: Path) -> str:
     """Return the tree of a package as a code block, top-level modules first, one line per module."""
     modules = sorted(package.glob("*.py"), key=lambda path: (path.stem != "__init__", path.stem))
     lines = [line(module, 0) for module in modules]
-    for room in sorted(path for path in package.iterdir() if path.is_dir() and any(path.glob("*.py"))):
-        init = room / "__init__.py"
-        lines += ["", f"{room.name + '/':20}{first_sentence(init) if init.exists() else ''}".rstrip()]
+    for room in sorted(path for path in package.rglob("*") if path.is_dir() and any(path.glob("*.py"))):
+        init, name = room / "__init__.py", f"{room.relative_to(package).as_posix()}/"
+        lines += ["", f"{name:19} {first_sentence(init) if init.exists() else ''}".rstrip()]
         lines += [line(module, 2) for module in sorted(room.glob("*.py")) if module != init]
     return "```\n" + "\n".join(lines) + "\n```"
 

@@ -20,8 +20,8 @@ from sayso.learn.run import trained_seconds
 from sayso.models.checkpoint import load, save
 from sayso.provenance import training_facts
 from sayso.spec import SaysoError, known
-from sayso.tasks.kinds import HELD_OUT_KINDS, MOVABLE, OBJECT_COLOURS
-from sayso.tasks.task import TASKS
+from sayso.tasks.household.catalogue import TASKS
+from sayso.tasks.household.words.kinds import HELD_OUT_KINDS, MOVABLE, OBJECT_COLOURS
 
 ROOT = Path(__file__).resolve().parent.parent
 CARD = """# The policy of the world `{world}`
@@ -41,7 +41,7 @@ Not for: real robots (nothing here has moved one yet), or cameras and rooms othe
 """
 HOUSEHOLD = """The families of tasks it was shown are {families}. It has seen {kinds}, in {colours} colours;
 never in training, but there for tests, are {held_out} and some pairs of colour and kind
-(`sayso/tasks/kinds.py`)."""
+(`sayso/tasks/household/words/kinds.py`)."""
 METAWORLD = """Its tasks are Meta-World's fifty, as `docs/metaworld.md` describes them. Both pictures are
 views of one camera's, and of where things are it is told nothing. The mean over the four tiers is what the
 field compares."""

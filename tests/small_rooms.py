@@ -10,7 +10,7 @@ import numpy as np
 
 from sayso.sim.scene import Layout
 from sayso.spec import Array, Image, Observation
-from sayso.tasks.language import Intent, Place, Thing, parse
+from sayso.tasks.household.words.language import Intent, Place, Thing, parse
 from small_worlds import NEAR_M, SpotTask, SpotWorld
 
 CONTAINERS = (Place("blue", "tray"), Place("white", "bowl"), Place("black", "plate"))

@@ -24,7 +24,7 @@ from sayso.learn.train import TrainConfig
 from sayso.models.checkpoint import load
 from sayso.spec import ACTION, SPLITS, Chunk, SaysoError, UnknownNameError
 from sayso.statistics import wilson
-from sayso.tasks.task import TASKS
+from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.world import make_world
 from test_train import record
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import mujoco
 import numpy as np
 import pytest
@@ -11,9 +9,11 @@ import pytest
 from sayso.sim.drawer import HANDLE_OUT_M, INSIDE_M, TRAVEL_M, add_cabinet
 from sayso.sim.scene import Layout
 from sayso.sim.simulation import Simulation
-from sayso.tasks import motion
-from sayso.tasks.drawers import CLOSE_SKILL, OPEN_SKILL
-from sayso.tasks.task import AT_REST_M_S, DRAWER_OPEN_M, DRAWER_SHUT_M
+from sayso.tasks.household.motions import motion
+from sayso.tasks.household.motions.drawers import CLOSE_SKILL, OPEN_SKILL
+from sayso.tasks.household.success import AT_REST_M_S, DRAWER_OPEN_M, DRAWER_SHUT_M
+from sayso.tasks.household.task import Task
+from sayso.tasks.household.words.language import Intent, Place
 
 STEPS = 330
 
@@ -28,9 +28,16 @@ def cabinet(opening_m: float) -> tuple[mujoco.MjModel, mujoco.MjData]:
 
 
 def steps_until(simulation: Simulation, skill: motion.Skill, done) -> int | None:
-    world = SimpleNamespace(simulation=simulation)
+    task = Task(
+        world="home",
+        intent=Intent("drawer", "close", None, Place("", "drawer")),
+        instruction="",
+        horizon=STEPS,
+        layout=Layout(items=()),
+        things={},
+    )
     for step in range(STEPS):
-        situation = skill.observe(world)
+        situation = skill.observe(simulation, task)
         phase = next(phase for phase in skill.phases if phase.enters(situation))
         simulation.apply(motion.act(situation.pose, phase.do(situation)))
         let_go = not simulation.touching("drawer") and simulation.speed("drawer") < AT_REST_M_S

@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from sayso.tasks.endpoint import EndpointError, LanguageModelSplitter
-from sayso.tasks.kinds import Place, Thing
-from sayso.tasks.language import NotUnderstoodError, examples, plain
-from sayso.tasks.plan import MAX_PIECES
+from sayso.tasks.household.words.endpoint import EndpointError, LanguageModelSplitter
+from sayso.tasks.household.words.kinds import Place, Thing
+from sayso.tasks.household.words.language import NotUnderstoodError, examples, plain
+from sayso.tasks.household.words.plan import MAX_PIECES
 
 SCENE = [
     Thing("red", "block"),

@@ -11,9 +11,11 @@ from sayso.noise import ActionNoise
 from sayso.sim.scene import SPECS
 from sayso.sim.simulation import Simulation
 from sayso.spec import seeds
-from sayso.tasks.experts import SKILLS, Expert
-from sayso.tasks.task import TASKS, Task, draw_task
-from sayso.tasks.vocabulary import TEMPLATES
+from sayso.tasks.household.catalogue import TASKS
+from sayso.tasks.household.draw import draw_task
+from sayso.tasks.household.experts import SKILLS, Expert
+from sayso.tasks.household.task import Task
+from sayso.tasks.household.words.vocabulary import TEMPLATES
 
 MANNERS = [(w, f, m) for w, row in TASKS.items() for f in row.families for m in row.families[f].manners]
 

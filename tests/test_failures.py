@@ -9,8 +9,8 @@ import pytest
 
 from sayso.rollout import rollout
 from sayso.spec import STATE, Chunk, seeds
-from sayso.tasks.language import parse
-from sayso.tasks.world import World
+from sayso.tasks.household.words.language import parse
+from sayso.tasks.household.world import World
 
 
 class Rests:

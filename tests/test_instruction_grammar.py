@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from sayso import spec
-from sayso.tasks.heard import ALSO_HEARD, REFUSALS
-from sayso.tasks.kinds import (
+from sayso.tasks.household.words.kinds import (
     COLOURS,
     HELD_OUT_KINDS,
     HELD_OUT_PAIRS,
@@ -21,7 +20,7 @@ from sayso.tasks.kinds import (
     Place,
     Thing,
 )
-from sayso.tasks.language import (
+from sayso.tasks.household.words.language import (
     NotUnderstoodError,
     abilities,
     as_called,
@@ -31,7 +30,8 @@ from sayso.tasks.language import (
     plain,
     things,
 )
-from sayso.tasks.vocabulary import COURTESIES, SLOTS, TEMPLATES, Intent
+from sayso.tasks.household.words.synonyms import ALSO_HEARD, REFUSALS
+from sayso.tasks.household.words.vocabulary import COURTESIES, SLOTS, TEMPLATES, Intent
 
 T = TypeVar("T")
 SPLITS = ("train", "heldout")

@@ -12,20 +12,15 @@ import pytest
 from sayso.sim.objects import SHAPES, shape_of
 from sayso.sim.simulation import Simulation
 from sayso.spec import UnknownNameError
-from sayso.tasks.driving import STATIONS
-from sayso.tasks.home import AWAY_M, FIXTURES
-from sayso.tasks.kinds import HELD_OUT_KINDS, HELD_OUT_PAIRS, MOVABLE, Place, Thing
-from sayso.tasks.language import parse
-from sayso.tasks.layout import NoRoomError, draw_objects, held_out, scatter
-from sayso.tasks.task import (
-    DRAWER_OPEN_M,
-    DRAWER_SHUT_M,
-    TASKS,
-    Draw,
-    alternatives,
-    draw_task,
-)
-from sayso.tasks.vocabulary import PUSHABLE, TEMPLATES
+from sayso.tasks.household.catalogue import TASKS
+from sayso.tasks.household.draw import alternatives, draw_task
+from sayso.tasks.household.home import FIXTURES
+from sayso.tasks.household.layout import Draw, NoRoomError, draw_objects, held_out, scatter
+from sayso.tasks.household.stations import AWAY_M, STATIONS
+from sayso.tasks.household.success import DRAWER_OPEN_M, DRAWER_SHUT_M
+from sayso.tasks.household.words.kinds import HELD_OUT_KINDS, HELD_OUT_PAIRS, MOVABLE, Place, Thing
+from sayso.tasks.household.words.language import parse
+from sayso.tasks.household.words.vocabulary import PUSHABLE, TEMPLATES
 
 FAMILIES = [(world, family) for world, row in TASKS.items() for family in row.families]
 MANNERS = [(w, f, m) for w, f in FAMILIES for m in TASKS[w].families[f].manners]

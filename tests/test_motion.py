@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sayso.tasks.motion import LANE_X_M, Pose, drive, funnel, pace
+from sayso.tasks.household.motions.motion import LANE_X_M, Pose, drive, funnel, pace
 
 GOAL = np.array([0.2, 0.0, 0.02])
 COORDINATE = st.floats(-0.3, 0.3)

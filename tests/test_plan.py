@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from sayso import spec
-from sayso.tasks.kinds import Place, Thing
-from sayso.tasks.language import NotUnderstoodError, plain
-from sayso.tasks.plan import (
+from sayso.tasks.household.words.kinds import Place, Thing
+from sayso.tasks.household.words.language import NotUnderstoodError, plain
+from sayso.tasks.household.words.plan import (
     CLOSERS,
     CONNECTIVES,
     MAX_PIECES,
@@ -16,7 +16,7 @@ from sayso.tasks.plan import (
     join,
     split,
 )
-from sayso.tasks.vocabulary import Intent
+from sayso.tasks.household.words.vocabulary import Intent
 
 RED, GREEN, CAN, MUG = (
     Thing("red", "block"),

@@ -10,10 +10,10 @@ import pytest
 
 from sayso.planner import BROKEN_OFF, Report, carry_out, errands, needs
 from sayso.spec import STATE, Chunk, Episode, Outcome
-from sayso.tasks.kinds import MOVABLE, Place, Thing
-from sayso.tasks.language import Intent, NotUnderstoodError, plain
-from sayso.tasks.plan import split
-from sayso.tasks.task import draw_task
+from sayso.tasks.household.draw import draw_task
+from sayso.tasks.household.words.kinds import MOVABLE, Place, Thing
+from sayso.tasks.household.words.language import Intent, NotUnderstoodError, plain
+from sayso.tasks.household.words.plan import split
 from sayso.tasks.world import make_world
 from small_rooms import SpotRoom
 from small_worlds import SpotExpert, Still

@@ -9,10 +9,10 @@ from sayso.sim.objects import Item
 from sayso.sim.robots import gripper_rad
 from sayso.sim.scene import Layout
 from sayso.sim.simulation import Simulation
-from sayso.tasks import motion, pushing
-from sayso.tasks.kinds import Place, Thing
-from sayso.tasks.language import Intent
-from sayso.tasks.task import Task
+from sayso.tasks.household.motions import motion, pushing
+from sayso.tasks.household.task import Task
+from sayso.tasks.household.words.kinds import Place, Thing
+from sayso.tasks.household.words.language import Intent
 
 MAT = Item(name="blue mat", kind="mat", rgb=(0, 0, 1), position_m=(0.22, 0.08, 0))
 CAN = Item(name="green can", kind="can", rgb=(0, 1, 0), position_m=(0.22, 0.06, 0))
@@ -29,12 +29,12 @@ def start(*items: Item, manner: str, arm_rad: tuple[float, ...] | None = None) -
     goal = Place(colour, kind) if kind == "mat" else Thing(colour, kind)
     intent = Intent("push", manner, Thing(*thing.name.split()), goal)
     layout = Layout(items=items, arm_rad=arm_rad)
-    task = Task(world="tabletop", intent=intent, instruction="", layout=layout, things={})
+    task = Task(world="tabletop", intent=intent, instruction="", horizon=150, layout=layout, things={})
     return SimpleNamespace(simulation=Simulation("tabletop", layout), task=task)
 
 
 def next_phase(world: SimpleNamespace) -> tuple[str, np.ndarray]:
-    situation = pushing.SKILL.observe(world)
+    situation = pushing.SKILL.observe(world.simulation, world.task)
     phase = next(phase for phase in pushing.SKILL.phases if phase.enters(situation))
     return phase.name, motion.act(situation.pose, phase.do(situation))
 

@@ -15,8 +15,8 @@ from sayso.runtime.robot import DryRun, ImaginedRobot
 from sayso.runtime.run import RunConfig, cameras_of, connected, make_robot, run, simulated
 from sayso.sim.robots import LEKIWI, SO101
 from sayso.spec import ACTION, SPLITS, STATE, Chunk, Dimension, Features, SaysoError, UnknownNameError
-from sayso.tasks.language import NotUnderstoodError
-from sayso.tasks.task import TASKS
+from sayso.tasks.household.catalogue import TASKS
+from sayso.tasks.household.words.language import NotUnderstoodError
 from small_drivers import Steady
 from small_worlds import FEATURES
 

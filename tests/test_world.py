@@ -6,10 +6,10 @@ import sayso  # noqa: F401 (registers the worlds)
 from contracts.world_contract import WorldContract
 from sayso.sim.objects import SHAPES
 from sayso.spec import STATE, TASK, SaysoError, UnknownNameError, image_key
-from sayso.tasks.language import Intent, NotUnderstoodError, Place, parse
-from sayso.tasks.layout import held_out
-from sayso.tasks.task import TASKS
-from sayso.tasks.vocabulary import PUSHABLE
+from sayso.tasks.household.catalogue import TASKS
+from sayso.tasks.household.layout import held_out
+from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Place, parse
+from sayso.tasks.household.words.vocabulary import PUSHABLE
 from sayso.tasks.world import make_world
 
 

@@ -38,10 +38,10 @@ from sayso.spec import (
     known,
     seeds,
 )
-from sayso.tasks.endpoint import EndpointError, LanguageModelSplitter
-from sayso.tasks.language import Intent, NotUnderstoodError, abilities, things
-from sayso.tasks.plan import Splitter, split
-from sayso.tasks.task import say
+from sayso.tasks.household.draw import say
+from sayso.tasks.household.words.endpoint import EndpointError, LanguageModelSplitter
+from sayso.tasks.household.words.language import Intent, NotUnderstoodError, abilities, things
+from sayso.tasks.household.words.plan import Splitter, split
 
 if TYPE_CHECKING:
     from sayso.models.policy import TrainablePolicy
@@ -126,7 +126,7 @@ def demo(config: DemoConfig) -> int:
     started = time.perf_counter()
     # As late as this, because the command line reads this file at every start.
     from sayso.spec import check_fits
-    from sayso.tasks.world import World
+    from sayso.tasks.household.world import World
 
     console, splitter = Console(highlight=False), config.splitter()
     known("world", config.world, SHOWN)

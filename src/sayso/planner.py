@@ -19,11 +19,13 @@ import numpy as np
 
 from sayso.rollout import World, rollout
 from sayso.spec import EXECUTE, Array, Episode, Observation, Outcome, Policy
-from sayso.tasks.driving import STATIONS
-from sayso.tasks.language import Intent, Place, Thing, plain
-from sayso.tasks.plan import Splitter, split
-from sayso.tasks.task import DRAWER_SHUT_M, TASKS, called
-from sayso.tasks.vocabulary import TEMPLATES
+from sayso.tasks.household.catalogue import TASKS
+from sayso.tasks.household.draw import called
+from sayso.tasks.household.stations import STATIONS
+from sayso.tasks.household.success import DRAWER_SHUT_M
+from sayso.tasks.household.words.language import Intent, Place, Thing, plain
+from sayso.tasks.household.words.plan import Splitter, split
+from sayso.tasks.household.words.vocabulary import TEMPLATES
 
 Reason = Literal["asked", "needed", "again"]
 BROKEN_OFF = Intent("", "", None, Place("", "table"))

@@ -12,7 +12,7 @@ from sayso.spec import POINTS, STATE, TASK, image_key, seeds
 
 
 class WorldContract:
-    """Check a world against the contract of `sayso.tasks.world.World`."""
+    """Check a world against the contract of `sayso.tasks.household.world.World`."""
 
     def make(self):
         raise NotImplementedError

@@ -21,10 +21,10 @@ from sayso.runtime.standing import is_speed
 from sayso.runtime.stopping import Stop, on_key, on_signals
 from sayso.sim.scene import WORLD_OF
 from sayso.spec import STATE, Features, Policy, Robot, SaysoError, at_least, known, seeds
-from sayso.tasks.language import Intent, parse
-from sayso.tasks.scenes import objects_for, scenes_with
-from sayso.tasks.task import TASKS
-from sayso.tasks.world import World
+from sayso.tasks.household.catalogue import TASKS
+from sayso.tasks.household.scenes import objects_for, scenes_with
+from sayso.tasks.household.words.language import Intent, parse
+from sayso.tasks.household.world import World
 
 SCENES = 20_000
 """In how many scenes to look for the things that an instruction names: for a few seconds at most."""

@@ -8,9 +8,9 @@ from typing import cast
 import numpy as np
 
 from sayso.planner import Room, errands
-from sayso.tasks.language import examples
-from sayso.tasks.plan import join
-from sayso.tasks.task import called, say
+from sayso.tasks.household.draw import called, say
+from sayso.tasks.household.words.language import examples
+from sayso.tasks.household.words.plan import join
 
 SUGGESTIONS = 4
 

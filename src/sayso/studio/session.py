@@ -53,10 +53,11 @@ from sayso.studio.progress import begun, ended, kept, told, verdict
 from sayso.studio.rooms import general_suggestions, suggestions, unknown_room
 from sayso.studio.view import Line, Tone, View, poses_of, scene_of
 from sayso.studio.watching import RobotInRoom, WatchedPolicy, WatchedRobot, path_of
-from sayso.tasks.language import Intent, NotUnderstoodError, Thing, plain
-from sayso.tasks.plan import split
-from sayso.tasks.task import TASKS, called
-from sayso.tasks.world import World
+from sayso.tasks.household.catalogue import TASKS
+from sayso.tasks.household.draw import called
+from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Thing, plain
+from sayso.tasks.household.words.plan import split
+from sayso.tasks.household.world import World
 
 GLANCE_S = 0.1
 """How often to look through a real robot's cameras while nothing is asked of it."""

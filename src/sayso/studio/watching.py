@@ -23,7 +23,7 @@ from sayso.runtime.robot import SimulatedRobot
 from sayso.sim.kinematics import ArmKinematics
 from sayso.sim.robots import MOUNT_M, from_robot_units
 from sayso.spec import Array, Chunk, Observation, Policy, Robot
-from sayso.tasks.world import World
+from sayso.tasks.household.world import World
 
 RATE_OVER = 20
 """Of how many commands the rate is taken."""

@@ -15,7 +15,6 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
@@ -24,7 +23,7 @@ from sayso.geometry import wrap_angle
 from sayso.sim.kinematics import PAN_AXIS_X_M
 from sayso.sim.objects import Item, shape_of
 from sayso.sim.simulation import Simulation
-from sayso.tasks.motion import (
+from sayso.tasks.household.motions.motion import (
     READY_M,
     SLOW_STEP_M,
     TILT_RAD,
@@ -38,9 +37,7 @@ from sayso.tasks.motion import (
     pace,
     read_pose,
 )
-
-if TYPE_CHECKING:
-    from sayso.tasks.world import World
+from sayso.tasks.household.task import Task
 
 FORK = 18.0
 """Per cent of the gripper's travel at which the pads stand 16 mm apart, less than any thing is wide."""
@@ -170,9 +167,9 @@ def gap_m(simulation: Simulation, first: str, second: str) -> float:
     return min(float(mujoco.mj_geomDistance(model, simulation.data, a, b, 1.0, None)) for a, b in pairs)
 
 
-def observe(world: World) -> Situation:
+def observe(simulation: Simulation, task: Task) -> Situation:
     """Read the state that decides the phase."""
-    sim, task = world.simulation, world.task
+    sim = simulation
     thing = sim.arm_from_world(sim.position(task.object_name))[:2]
     place = sim.arm_from_world(sim.position(task.place_name))[:2]
     distance = float(np.linalg.norm(place - thing))

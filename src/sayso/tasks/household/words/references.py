@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sayso import spec
-from sayso.tasks.kinds import MOVABLE, Place, Thing
+from sayso.tasks.household.words.kinds import MOVABLE, Place, Thing
 
 
 class NotUnderstoodError(spec.SaysoError):

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from gymnasium.utils import seeding
 
 from sayso.spec import SaysoError
-from sayso.tasks.language import Intent, NotUnderstoodError, Thing
-from sayso.tasks.layout import Draw, held_out
-from sayso.tasks.references import resolve
-from sayso.tasks.task import TASKS, draw_task
-from sayso.tasks.vocabulary import TEMPLATES
+from sayso.tasks.household.catalogue import TASKS
+from sayso.tasks.household.draw import draw_task
+from sayso.tasks.household.layout import Draw, held_out
+from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Thing
+from sayso.tasks.household.words.references import resolve
+from sayso.tasks.household.words.vocabulary import TEMPLATES
 
 
 def objects_for(intent: Intent) -> str:

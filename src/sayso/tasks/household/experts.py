@@ -7,13 +7,12 @@ drawers   open and close the drawer                 driving   go to a place
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from sayso.sim.simulation import Simulation
 from sayso.spec import Chunk, Observation
-from sayso.tasks import drawers, driving, motion, pushing, transfer
-
-if TYPE_CHECKING:
-    from sayso.tasks.world import World
+from sayso.tasks.household.motions import drawers, driving, motion, pushing, transfer
+from sayso.tasks.household.task import Task
 
 SKILLS: Mapping[tuple[str, str], motion.Skill[Any]] = {
     ("put", "in"): transfer.SKILL,
@@ -29,13 +28,27 @@ SKILLS: Mapping[tuple[str, str], motion.Skill[Any]] = {
 }
 
 
+class Watched(Protocol):
+    """A world whose physics and task an expert may look into."""
+
+    @property
+    def simulation(self) -> Simulation:
+        """Return the physics of the running episode."""
+        ...
+
+    @property
+    def task(self) -> Task:
+        """Return what is asked in it."""
+        ...
+
+
 class Expert:
     """Carry out the running task of a world with privileged sight. Acts one step at a time."""
 
     sees_pictures = False
     """So that `rollout` has none drawn for it."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Watched) -> None:
         """Watch a world; which task it is may change between episodes."""
         self._world = world
         self.phase = ""
@@ -47,7 +60,7 @@ class Expert:
         """Return the next action, [1, A] in robot units. The observation is not needed."""
         intent = self._world.task.intent
         skill = SKILLS[intent.family, intent.manner]
-        situation = skill.observe(self._world)
+        situation = skill.observe(self._world.simulation, self._world.task)
         phase = next(phase for phase in skill.phases if phase.enters(situation))
         self.phase = phase.name
         return Chunk(motion.act(situation.pose, phase.do(situation))[None])

@@ -11,9 +11,9 @@ import numpy as np
 from sayso.sim.objects import SHAPES, Item
 from sayso.sim.scene import Layout
 from sayso.sim.variation import sample_look
-from sayso.tasks import pushing
-from sayso.tasks.language import Intent, Thing
-from sayso.tasks.layout import Draw, Spot, draw_objects, draw_places, draw_posture, scatter
+from sayso.tasks.household.layout import Draw, Spot, draw_objects, draw_places, draw_posture, scatter
+from sayso.tasks.household.motions import pushing
+from sayso.tasks.household.words.language import Intent, Thing
 
 REACH_FROM_X_M = 0.039
 """Where the arm's first joint stands, from which reach is measured."""

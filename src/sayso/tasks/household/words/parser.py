@@ -14,10 +14,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sayso.tasks import heard
-from sayso.tasks.kinds import COLOURS, KINDS, LANDMARKS, MOVABLE, SIZES, Place, Thing
-from sayso.tasks.references import NotUnderstoodError, names, resolve
-from sayso.tasks.vocabulary import COURTESIES, SLOTS, TEMPLATES, Intent, Templates
+from sayso.tasks.household.words import synonyms
+from sayso.tasks.household.words.kinds import COLOURS, KINDS, LANDMARKS, MOVABLE, SIZES, Place, Thing
+from sayso.tasks.household.words.references import NotUnderstoodError, names, resolve
+from sayso.tasks.household.words.vocabulary import COURTESIES, SLOTS, TEMPLATES, Intent, Templates
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ def _lexicon() -> Mapping[str, tuple[str, str]]:
     v verb (and other words that not every sentence may have, such as "it"), f filler, a article.
     """
     literal = {word for row in TEMPLATES.values() for word in _literals(row)}
-    lexicon = {word: ("f" if word in heard.FILLERS else "v", word) for word in literal}
+    lexicon = {word: ("f" if word in synonyms.FILLERS else "v", word) for word in literal}
     lexicon |= {word: ("v", word) for row in TEMPLATES.values() for word in row.heard}
-    lexicon |= {word: ("v", word) for word in heard.WISHES | heard.HELPERS}
+    lexicon |= {word: ("v", word) for word in synonyms.WISHES | synonyms.HELPERS}
     # Courtesies count as wholes: "if you don't mind" is harmless, "don't" is not.
     courteous = (c.replace("{}", "").strip(" ,") for c in COURTESIES.train + COURTESIES.heldout)
-    lexicon |= {words: ("f", words) for words in (*courteous, *heard.FILLERS)}
+    lexicon |= {words: ("f", words) for words in (*courteous, *synonyms.FILLERS)}
     for slot, row in SLOTS.items():
         for words in row.train + row.heldout:
             lexicon |= {word: ("v", word) for word in words.split() if slot not in _PREPOSITIONS}
@@ -83,7 +83,7 @@ def _lexicon() -> Mapping[str, tuple[str, str]]:
         role = _PREPOSITIONS.get(slot, "v")
         lexicon |= {word: (role, _MEANINGS.get(role, word)) for word in row.train + row.heldout}
     lexicon |= {"to": ("t", "to"), "at": ("b", "beside"), "within": ("i", "in"), "for": ("r", "for")}
-    lexicon |= {word: ("a", word) for word in heard.ARTICLES}
+    lexicon |= {word: ("a", word) for word in synonyms.ARTICLES}
     lexicon |= {word: ("s", word) for word in SIZES} | {word: ("c", word) for word in COLOURS}
     for name, kind in KINDS.items():
         role = "l" if name in LANDMARKS else "n"
@@ -108,7 +108,7 @@ def _verbs(templates: Templates) -> frozenset[str]:
         for w in SLOTS[slot].train + SLOTS[slot].heldout
     }
     words = {word for phrase in phrases for word in (phrase, *phrase.split())}
-    words |= {*_literals(templates), *templates.heard, *heard.WISHES, *heard.HELPERS}
+    words |= {*_literals(templates), *templates.heard, *synonyms.WISHES, *synonyms.HELPERS}
     return frozenset(word for word in words if _lexicon()[word][0] == "v")
 
 
@@ -120,16 +120,16 @@ def _scanner() -> re.Pattern[str]:
 
 @functools.cache
 def _rewriter() -> re.Pattern[str]:
-    entries = sorted(heard.ALSO_HEARD, key=len, reverse=True)
+    entries = sorted(synonyms.ALSO_HEARD, key=len, reverse=True)
     return re.compile(rf"(?<!\S)({'|'.join(map(re.escape, entries))})(?!\S)")
 
 
 def _tokens(sentence: str) -> list[_Token]:
     """Split a sentence into tokens without articles; words that are not in the lexicon get the role "?"."""
     text = sentence.lower().replace("\u2019", "'")
-    text = re.sub(heard.PICTURES, r" \g<0> ", text)
-    text = " ".join(re.sub(rf"(?!{heard.PICTURES})[^\w']|(?<!\w)'|'(?!\w)", " ", text).split())
-    text = _rewriter().sub(lambda match: heard.ALSO_HEARD[match.group()], text)
+    text = re.sub(synonyms.PICTURES, r" \g<0> ", text)
+    text = " ".join(re.sub(rf"(?!{synonyms.PICTURES})[^\w']|(?<!\w)'|'(?!\w)", " ", text).split())
+    text = _rewriter().sub(lambda match: synonyms.ALSO_HEARD[match.group()], text)
     found = (match.group() for match in _scanner().finditer(" ".join(text.split())))
     tokens = [_Token(*_lexicon().get(word, ("?", word)), word) for word in found]
     return [token for token in tokens if token.role != "a"]
@@ -142,7 +142,7 @@ def understand(
     *,
     complete: bool = False,
 ) -> Intent:
-    """Turn a sentence into an intent; `sayso.tasks.language.parse` is its public face.
+    """Turn a sentence into an intent; `sayso.tasks.household.words.language.parse` is its public face.
 
     A thing is brought "to me" where only that can be meant, as in "fetch the can", unless the sentence has to
     be `complete`: more may follow.
@@ -159,7 +159,7 @@ def understand(
     mentions = [_mention(match, tokens) for match in _NOUN_PHRASE.finditer(roles)]
     _refuse_loose_ends(tokens, roles)
     verbs = frozenset(token.text for token in tokens if token.role == "v")
-    if "is" in verbs <= heard.STATES:
+    if "is" in verbs <= synonyms.STATES:
         raise NotUnderstoodError("It says or asks how things are, but not what to do.")
     mentions = _without_beneficiary(mentions)
     if not complete and _for_speaker(verbs, mentions, scene):
@@ -216,7 +216,7 @@ def _refuse_unknown_words(
     unknown = list(dict.fromkeys(token.text for token in tokens if token.role == "?"))
     if not unknown:
         return
-    if len(unknown) > heard.MAX_NAMED:
+    if len(unknown) > synonyms.MAX_NAMED:
         raise NotUnderstoodError(
             f"I know none of {len(unknown)} words of that, the first {unknown[0][:40]!r}."
         )
@@ -239,13 +239,13 @@ def _refuse_unknown_words(
 def _why_not(word: str) -> str:
     """Return why nothing is done about a word that is known not to be understood, or nothing."""
     plural = word.endswith("s") and _lexicon().get(word[:-1], ("", ""))[0] == "n"
-    return heard.ONE_EACH if plural else heard.REFUSALS.get(word, "")
+    return synonyms.ONE_EACH if plural else synonyms.REFUSALS.get(word, "")
 
 
 def _correct_words(letter: str) -> list[str]:
     """Return what a mistyped word that begins with a letter could be: few mistype the first one."""
     meant = [word for word, (role, _) in _lexicon().items() if role in "ncslvobi"] + ["the", "please"]
-    return [word for word in meant if word.startswith(letter) and word not in heard.WISHES]
+    return [word for word in meant if word.startswith(letter) and word not in synonyms.WISHES]
 
 
 def _refuse_loose_ends(tokens: Sequence[_Token], roles: str) -> None:
@@ -273,7 +273,7 @@ def _reading(mentions: Sequence[_Mention], verbs: frozenset[str], scene: Sequenc
             raise NotUnderstoodError(f"It names {listing}, and I do one thing at a time.")
     if not places and not moved:
         raise NotUnderstoodError(_missing("what to do with what", KINDS, scene))
-    if not verbs - heard.IDLE:
+    if not verbs - synonyms.IDLE:
         raise NotUnderstoodError("It has no verb that says what to do.")
     if not places:
         raise NotUnderstoodError(_nowhere(moved[0], verbs, scene))
@@ -285,10 +285,10 @@ def _reading(mentions: Sequence[_Mention], verbs: frozenset[str], scene: Sequenc
 
 def _for_speaker(verbs: frozenset[str], mentions: Sequence[_Mention], scene: Sequence[Thing] | None) -> bool:
     """Tell whether the one thing named is to be brought to the one who speaks."""
-    meant = verbs - heard.APPROACHES
+    meant = verbs - synonyms.APPROACHES
     here = scene is None or any(thing.kind == "person" for thing in scene)
     alone = len({m.thing for m in mentions}) == 1 and mentions[0].movable
-    return here and alone and bool(meant) and meant <= heard.FOR_SPEAKER
+    return here and alone and bool(meant) and meant <= synonyms.FOR_SPEAKER
 
 
 def _refuse_wrong_roles(mentions: Sequence[_Mention]) -> None:
@@ -371,7 +371,7 @@ def _relations_fit(row: Templates, reading: _Reading) -> bool:
 
 def _verbs_fit(key: tuple[str, str], verbs: frozenset[str]) -> bool:
     row = TEMPLATES[key]
-    wanted = row.decisive or (verbs if key[0] == "goto" else verbs - heard.APPROACHES - heard.IDLE)
+    wanted = row.decisive or (verbs if key[0] == "goto" else verbs - synonyms.APPROACHES - synonyms.IDLE)
     return verbs <= _verbs(row) and not verbs.isdisjoint(wanted)
 
 

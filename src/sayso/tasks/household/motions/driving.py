@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sayso.geometry import wrap_angle
-from sayso.tasks.motion import OPEN, READY_M, Command, Phase, Pose, Skill, Vector, drive, over, read_pose
-
-if TYPE_CHECKING:
-    from sayso.tasks.world import World
-
-STATIONS: Mapping[str, tuple[float, float]] = {
-    "table": (0.0, 0.0),
-    "sofa": (0.62, 1.0),
-    "cabinet": (0.66, -1.25),
-    "drawer": (0.66, -1.25),
-    "person": (0.07, 1.30),
-}
-"""Where the base stands when it is said to be at a place, x and y in metres; it always looks along x."""
+from sayso.sim.simulation import Simulation
+from sayso.tasks.household.motions.motion import (
+    OPEN,
+    READY_M,
+    Command,
+    Phase,
+    Pose,
+    Skill,
+    Vector,
+    drive,
+    over,
+    read_pose,
+)
+from sayso.tasks.household.stations import station_of
+from sayso.tasks.household.task import Task
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,9 @@ class Situation:
         return math.hypot(dx, dy) < 0.03 and abs(wrap_angle(turn)) < 0.08
 
 
-def observe(world: World) -> Situation:
+def observe(simulation: Simulation, task: Task) -> Situation:
     """Read the state that decides the phase."""
-    return Situation(read_pose(world.simulation), station_of(world.task.place_name))
-
-
-def station_of(place: str) -> Vector:
-    """Return the base pose (x, y, heading) at a place of the room."""
-    return np.array([*STATIONS[place], 0.0])
+    return Situation(read_pose(simulation), station_of(task.place_name))
 
 
 SKILL: Skill[Situation] = Skill(

@@ -121,8 +121,8 @@ class Phase(Generic[S]):
 class Skill(Generic[S]):
     """Pair what an expert looks at in one step with its phases, the most advanced one first."""
 
-    observe: Callable[[Any], S]
-    """Read a world into a situation, which has the robot's `Pose` as ``pose``."""
+    observe: Callable[[Simulation, Any], S]
+    """Read physics and task into a situation, which has the robot's `Pose` as ``pose``."""
     phases: tuple[Phase[S], ...]
 
 

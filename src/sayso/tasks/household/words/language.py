@@ -14,10 +14,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from sayso.tasks.kinds import COLOURS, KINDS, OBJECT_COLOURS, Place, Thing, with_colour
-from sayso.tasks.parser import named, understand
-from sayso.tasks.references import NotUnderstoodError, as_place
-from sayso.tasks.vocabulary import COURTESIES, PRONOUNS, SLOTS, TEMPLATES, Intent
+from sayso.tasks.household.words.kinds import COLOURS, KINDS, OBJECT_COLOURS, Place, Thing, with_colour
+from sayso.tasks.household.words.parser import named, understand
+from sayso.tasks.household.words.references import NotUnderstoodError, as_place
+from sayso.tasks.household.words.vocabulary import COURTESIES, PRONOUNS, SLOTS, TEMPLATES, Intent
 
 __all__ = [
     "COLOURS",

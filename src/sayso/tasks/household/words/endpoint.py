@@ -19,10 +19,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sayso.spec import SaysoError
-from sayso.tasks.kinds import Thing
-from sayso.tasks.language import NotUnderstoodError, examples, parse
-from sayso.tasks.plan import MAX_PIECES
-from sayso.tasks.vocabulary import Intent
+from sayso.tasks.household.words.kinds import Thing
+from sayso.tasks.household.words.language import NotUnderstoodError, examples, parse
+from sayso.tasks.household.words.plan import MAX_PIECES
+from sayso.tasks.household.words.vocabulary import Intent
 
 MAX_ANSWER_BYTES = 1_000_000
 

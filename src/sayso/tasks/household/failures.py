@@ -14,9 +14,10 @@ import numpy as np
 from sayso.geometry import wrap_angle
 from sayso.sim.scene import TABLE_HEIGHT_M
 from sayso.sim.simulation import Simulation, Vector
-from sayso.tasks.driving import station_of
-from sayso.tasks.kinds import KINDS
-from sayso.tasks.task import AHEAD_RAD, DRAWER_SHUT_M, LIFTED_M, NEAR_M, Task
+from sayso.tasks.household.stations import station_of
+from sayso.tasks.household.success import AHEAD_RAD, DRAWER_SHUT_M, LIFTED_M, NEAR_M
+from sayso.tasks.household.task import Task
+from sayso.tasks.household.words.kinds import KINDS
 
 MOVED_M = 0.02
 """From how far on a thing was moved."""

@@ -16,10 +16,10 @@ from typing import Protocol
 
 import numpy as np
 
-from sayso.tasks.kinds import KINDS, MOVABLE, Thing, Words
-from sayso.tasks.language import NotUnderstoodError, abilities, clause, draw, plain
-from sayso.tasks.parser import understand
-from sayso.tasks.vocabulary import Intent
+from sayso.tasks.household.words.kinds import KINDS, MOVABLE, Thing, Words
+from sayso.tasks.household.words.language import NotUnderstoodError, abilities, clause, draw, plain
+from sayso.tasks.household.words.parser import understand
+from sayso.tasks.household.words.vocabulary import Intent
 
 
 class Splitter(Protocol):
@@ -208,7 +208,7 @@ def split(
 
     Args:
         text: what was said.
-        known: the things in the scene; see `sayso.tasks.language.parse`.
+        known: the things in the scene; see `sayso.tasks.household.words.language.parse`.
         families: the families of tasks that can be asked for; all by default.
 
     Raises:

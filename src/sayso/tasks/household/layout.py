@@ -12,7 +12,8 @@ from sayso.sim.kinematics import ArmKinematics
 from sayso.sim.objects import SHAPES, Item, shape_of
 from sayso.sim.robots import REST_RAD, gripper_rad
 from sayso.spec import SaysoError
-from sayso.tasks.kinds import (
+from sayso.tasks.household.motions.motion import CLOSING_AT_REST_RAD, OPEN, TILT_RAD
+from sayso.tasks.household.words.kinds import (
     COLOURS,
     HELD_OUT_KINDS,
     HELD_OUT_PAIRS,
@@ -21,7 +22,6 @@ from sayso.tasks.kinds import (
     Place,
     Thing,
 )
-from sayso.tasks.motion import CLOSING_AT_REST_RAD, OPEN, TILT_RAD
 
 Spot = tuple[float, float, float]
 """x and y in metres and a heading in radians."""

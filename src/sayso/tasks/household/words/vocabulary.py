@@ -1,7 +1,7 @@
 """List the words of instructions: what can be asked, verbs, prepositions and whole sentences.
 
 Everything has a part that training hears and a held-out part that it never does. A new wording is one row
-here; `sayso.tasks.language` speaks and understands it from then on.
+here; `sayso.tasks.household.words.language` speaks and understands it from then on.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sayso.tasks.kinds import MOVABLE, Thing, Words
+from sayso.tasks.household.words.kinds import MOVABLE, Thing, Words
 
 
 @dataclass(frozen=True)

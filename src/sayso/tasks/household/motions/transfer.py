@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sayso.geometry import wrap_angle
 from sayso.sim.kinematics import PAN_AXIS_X_M
 from sayso.sim.simulation import Simulation
-from sayso.tasks.motion import (
+from sayso.tasks.household.motions.motion import (
     CARRY_M,
     CLOSING_AT_REST_RAD,
     OPEN,
@@ -36,9 +35,7 @@ from sayso.tasks.motion import (
     read_pose,
     station_before,
 )
-
-if TYPE_CHECKING:
-    from sayso.tasks.world import World
+from sayso.tasks.household.task import Task
 
 SLOPE = 3.0
 """How steep the funnels are in which the hand comes down: metres up per metre off."""
@@ -99,9 +96,9 @@ class Situation:
         return self.pose.at_station(self.station, CARRY_M if self.held else READY_M)
 
 
-def observe(world: World) -> Situation:
+def observe(simulation: Simulation, task: Task) -> Situation:
     """Read the state that decides the phase."""
-    sim, task = world.simulation, world.task
+    sim = simulation
     pose = read_pose(sim)
     shape, vessel = sim.shape(task.object_name), sim.shape(task.place_name)
     body = sim.data.body(task.object_name)

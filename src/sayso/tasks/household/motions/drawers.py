@@ -12,14 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sayso.geometry import wrap_angle
 from sayso.sim.drawer import DRAWER, HANDLE_Z_M
 from sayso.sim.robots import MOUNT_M
-from sayso.tasks.motion import (
+from sayso.sim.simulation import Simulation
+from sayso.tasks.household.motions.motion import (
     OPEN,
     READY_M,
     SHUT,
@@ -35,9 +35,7 @@ from sayso.tasks.motion import (
     read_pose,
     station_before,
 )
-
-if TYPE_CHECKING:
-    from sayso.tasks.world import World
+from sayso.tasks.household.task import Task
 
 REACH_M = 0.36
 """Distance from the chassis to the handle at which the arm can point its hand at it."""
@@ -104,9 +102,9 @@ class Situation:
         return self.points_ahead and self.pose.rotation[2, 0] > 0.8
 
 
-def observe(world: World) -> Situation:
+def observe(simulation: Simulation, task: Task) -> Situation:
     """Read the state that decides the phase."""
-    sim = world.simulation
+    sim = simulation
     pose, handle = read_pose(sim), sim.handle()
     in_arm = sim.arm_from_world(handle)
     near = float(np.linalg.norm(pose.hand - in_arm)) < 0.035

@@ -10,9 +10,17 @@ import numpy as np
 from sayso.sim.objects import SHAPES, Item
 from sayso.sim.scene import TABLE_EDGE_X_M, TABLE_HEIGHT_M, TABLE_WIDTH_M, Layout
 from sayso.sim.variation import sample_look
-from sayso.tasks.driving import STATIONS
-from sayso.tasks.language import OBJECT_COLOURS, Place, Thing
-from sayso.tasks.layout import Draw, Spot, draw_objects, draw_places, draw_posture, place_item, scatter
+from sayso.tasks.household.layout import (
+    Draw,
+    Spot,
+    draw_objects,
+    draw_places,
+    draw_posture,
+    place_item,
+    scatter,
+)
+from sayso.tasks.household.stations import STATIONS
+from sayso.tasks.household.words.language import OBJECT_COLOURS, Place, Thing
 
 BINS_M: Mapping[str, tuple[float, float]] = {"sofa": (0.80, 0.74), "cabinet": (0.80, -0.74)}
 """Where the bin stands beside each landmark."""
@@ -21,8 +29,6 @@ FIXTURES = ("sofa", "cabinet", "table", "drawer", "person")
 """What is in every home."""
 MOVED_START_SHARE = 0.3
 """How often the arm starts out of its folded posture, as after an earlier task."""
-AWAY_M = 0.5
-"""From how far one can be sent to a place."""
 
 Base = tuple[float, float, float]
 """x and y in metres and a heading in radians."""
@@ -68,11 +74,6 @@ def anywhere_pose(rng: np.random.Generator) -> Base:
         y + float(rng.uniform(-0.12, 0.12)),
         float(rng.uniform(-0.3, 0.3)),
     )
-
-
-def is_away(layout: Layout, place: str) -> bool:
-    """Tell whether the robot starts far enough from a place to be sent there."""
-    return math.dist(layout.robot_pose[:2], STATIONS[place]) > AWAY_M
 
 
 def _opening(rng: np.random.Generator, manner: str) -> float:

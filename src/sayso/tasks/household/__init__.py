@@ -1,0 +1,1 @@
+"""What is asked in the household: words, motions, and the two worlds they meet in."""

@@ -1,0 +1,1 @@
+"""How it is done: skills as phases on the present state."""

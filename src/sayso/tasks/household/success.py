@@ -1,0 +1,66 @@
+"""Tell whether a task is done: named conditions on the simulation, so that a failure says why it is one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sayso.geometry import wrap_angle
+from sayso.sim.simulation import Simulation
+from sayso.tasks.household.stations import station_of
+
+AT_REST_M_S = 0.03
+DRAWER_OPEN_M, DRAWER_SHUT_M = 0.10, 0.012
+STACK_OFF_M, STACK_GAP_M = 0.018, 0.008
+"""How far a stacked thing's middle may be from the one below, and how far its foot from the other's top."""
+BESIDE_M = 0.03
+"""Largest gap between the footprints of two things that stand next to each other."""
+LIFTED_M = 0.015
+NEAR_M, AHEAD_RAD = 0.12, 0.35
+"""How far from its station, and how far turned, a base may stop."""
+
+
+def drawer_stands(simulation: Simulation, drawer: str, *, open_: bool) -> dict[str, bool]:
+    """Return the conditions of a drawer that is open, or shut, and left alone."""
+    opened = {"drawer_open": simulation.drawer_m >= DRAWER_OPEN_M}
+    shut = {"drawer_closed": simulation.drawer_m <= DRAWER_SHUT_M}
+    return (opened if open_ else shut) | {
+        "gripper_released": not simulation.touching(drawer),
+        "drawer_at_rest": simulation.speed(drawer) < AT_REST_M_S,
+    }
+
+
+def let_go(simulation: Simulation, name: str) -> dict[str, bool]:
+    """Return the conditions of a thing that was put down for good."""
+    return {
+        "gripper_released": not simulation.touching(name),
+        "object_at_rest": simulation.speed(name) < AT_REST_M_S,
+    }
+
+
+def never_lifted(simulation: Simulation, name: str) -> dict[str, bool]:
+    """Return the condition of a thing that stayed on the table all the way."""
+    return {"never_lifted": simulation.highest(name) < LIFTED_M}
+
+
+def beside(simulation: Simulation, name: str, place: str) -> bool:
+    """Tell whether two things stand next to each other."""
+    across, along, _ = simulation.position(name) - simulation.position(place)
+    reach = simulation.shape(name).radius_m + simulation.shape(place).radius_m
+    return bool(np.hypot(across, along) < reach + BESIDE_M)
+
+
+def on_top(simulation: Simulation, name: str, place: str) -> bool:
+    """Tell whether a thing stands on another."""
+    foot, below = simulation.data.body(name).xpos, simulation.data.body(place).xpos
+    gap = foot[2] - below[2] - simulation.shape(place).height_m
+    return bool(np.hypot(*(foot - below)[:2]) < STACK_OFF_M and abs(gap) < STACK_GAP_M)
+
+
+def standing_at(simulation: Simulation, place: str) -> dict[str, bool]:
+    """Return the conditions of a base that stopped at a place."""
+    dx, dy, turn = station_of(place) - simulation.base_pose
+    return {
+        "near_place": bool(np.hypot(dx, dy) < NEAR_M),
+        "facing_ahead": abs(wrap_angle(turn)) < AHEAD_RAD,
+        "stopped": simulation.base_speed < AT_REST_M_S,
+    }

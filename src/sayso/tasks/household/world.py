@@ -1,0 +1,335 @@
+"""Be the Gymnasium world: one robot, one scene and one task per episode, seen through cameras.
+
+    reset(seed) --> observation --> policy --> step(action) x execute --> observation ...
+
+The seed decides everything: the scene, the thing that is asked for, and the words.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import mujoco
+import numpy as np
+from gymnasium import spaces
+
+from sayso.sim.objects import SHAPES
+from sayso.sim.render import Cameras
+from sayso.sim.robots import CAMERAS, FPS
+from sayso.sim.scene import SPECS
+from sayso.sim.simulation import Simulation
+from sayso.sim.simulation import Vector as Point
+from sayso.spec import (
+    STATE,
+    TASK,
+    WENT_FOR,
+    WHY,
+    Array,
+    Features,
+    Image,
+    Observation,
+    Policy,
+    SaysoError,
+    image_key,
+    known,
+)
+from sayso.tasks.household.catalogue import TASKS
+from sayso.tasks.household.draw import alternatives, askable, called, draw_task, make_task, say
+from sayso.tasks.household.experts import Expert
+from sayso.tasks.household.failures import why_not
+from sayso.tasks.household.home import start_pose
+from sayso.tasks.household.task import Task
+from sayso.tasks.household.words.language import Intent, parse, plain
+
+LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"-_()")
+MAX_INSTRUCTION = 300
+FILM_PX = 240
+OPTIONS = ("family", "instruction", "wording", "objects", "swap")
+PUSHED_M = 0.02
+"""From how far on a thing counts as the one that was chosen to be pushed."""
+OTHERS = 4
+"""How many other instructions a recorded episode is labelled with."""
+_OTHERS_STREAM = 0x07E5  # keeps them independent of the scene drawn from the same seed
+NOWHERE = (0.0, 0.0, 0.0)
+NO_EPISODE = "this world has no episode yet: call reset(seed=...) first"
+
+
+class World(gymnasium.Env[Observation, Array]):
+    """Carry out one instruction per episode with a simulated robot.
+
+    Observations are a dict with LeRobot's names; states and actions are in robot units (see `Features`).
+    The reward is 1 on success and 0 before; an episode ends on success and is cut off at the task's horizon.
+
+    ``reset`` takes in ``options``:
+
+    - ``family``: which family of tasks; drawn from the seed when absent;
+    - ``instruction``: a sentence of one's own about the scene of that seed, instead of the drawn one;
+    - ``wording``: ``"heldout"`` for templates and synonyms that training never hears;
+    - ``objects``: ``"heldout"`` to ask for kinds and pairs of colour and kind that training never shows;
+    - ``swap``: keep the scene, ask for another object; ``info["went_for"]`` then tells which one was taken.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": FPS}  # noqa: RUF012 (Gymnasium's own type)
+
+    def __init__(
+        self,
+        world: str,
+        *,
+        family: str | None = None,
+        render_mode: str | None = "rgb_array",
+    ) -> None:
+        """Open the cameras. `family` fixes the family of tasks; by default each seed draws one.
+
+        Raises:
+            UnknownNameError: if there is no such world or family.
+        """
+        self.name = known("world", world, TASKS)
+        self.families = tuple(TASKS[world].families)
+        self.render_mode = render_mode
+        self._family = family if family is None else known("family of tasks", family, self.families)
+        self.features: Features = SPECS[world][0].features()
+        self.observation_space = _observation_space(self.features)
+        self.action_space: spaces.Box = _action_space(world)  # type: ignore[assignment]
+        heights, widths = zip(*self.features.cameras.values(), strict=True)
+        self._cameras = Cameras(max(heights), max(widths))
+        self._film: Cameras | None = None
+        self._filmed: Simulation | None = None
+        self._simulation: Simulation | None = None
+        self._task: Task | None = None
+        self._others: list[tuple[str, Intent]] | None = None
+
+    @property
+    def task(self) -> Task:
+        """Return what is asked in the running episode.
+
+        Raises:
+            SaysoError: before the first reset.
+        """
+        if self._task is None:
+            raise SaysoError(NO_EPISODE)
+        return self._task
+
+    @property
+    def simulation(self) -> Simulation:
+        """Return the physics of the running episode, which experts and labels may look into.
+
+        Raises:
+            SaysoError: before the first reset.
+        """
+        if self._simulation is None:
+            raise SaysoError(NO_EPISODE)
+        return self._simulation
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Draw a scene and an instruction from the seed, and return the first look and its info."""
+        super().reset(seed=seed)
+        options = options or {}
+        for name in options:
+            known("reset option", name, OPTIONS)
+        family = options.get("family") or self._family or str(self.np_random.choice(self.families))
+        task = draw_task(
+            self.name,
+            family,
+            self.np_random,
+            options.get("wording", "train"),
+            objects=options.get("objects", "train"),
+            swappable=bool(options.get("swap")),
+        )
+        self.original_object = task.object_name
+        if options.get("swap"):
+            task = self._ask_for_another(task)
+        if options.get("instruction"):
+            task = self._understood(str(options["instruction"]), task)
+        self._task = task
+        self._simulation = Simulation(self.name, task.layout)
+        self._cameras.load(self._simulation.model)
+        self._start_episode()
+        return self.observe(), self._info()
+
+    def instruct(self, sentence: str) -> Observation:
+        """Ask for something else in the running scene; robot and things stay where they are.
+
+        Raises:
+            NotUnderstoodError: if the sentence is not understood.
+        """
+        self._task = self._understood(sentence, self.task)
+        self.original_object = self.task.object_name
+        self._start_episode()
+        return self.observe()
+
+    def start_over(self) -> None:
+        """Put the robot back at a start pose, its arm folded; things stay where they are."""
+        self.simulation.place_robot(start_pose(self.np_random) if self.simulation.kind.mobile else NOWHERE)
+
+    def step(
+        self, action: Array, *, look: bool = True
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Apply one action (float32 [A], robot units, clipped to the robot's limits) for 1/20 s.
+
+        Without `look` pictures are drawn only if the episode ends here.
+        """
+        action = np.asarray(action, dtype=np.float32)
+        if action.shape != self.action_space.shape:
+            names = ", ".join(self.features.action_names)
+            raise ValueError(f"an action here is [{names}], but got shape {action.shape}")
+        self.simulation.apply(action)
+        self._steps += 1
+        self._note_choice()
+        info = self._info()
+        success, late = bool(info["is_success"]), self._steps >= self.task.horizon
+        if late and not success:
+            info[WHY] = self.why_not()
+        observation = self.observe() if look or success or late else self._feel()
+        return observation, float(success), success, late, info
+
+    def observe(self) -> Observation:
+        """Return what is seen and felt now, and the instruction."""
+        pictures = self.simulation.pictures(self._cameras)
+        return {image_key(name): image for name, image in pictures.items()} | self._feel()
+
+    def holds(self, intent: Intent) -> bool:
+        """Tell whether what an intent asks for is already so."""
+        asked = make_task(self.name, intent, "", self.task.layout, self.task.things)
+        return all(asked.conditions(self.simulation).values())
+
+    def conditions(self) -> dict[str, bool]:
+        """Return the named conditions of success as they hold now."""
+        return self.task.conditions(self.simulation)
+
+    def why_not(self) -> str:
+        """Return in words what is missing for success, such as ``it fell off the table``; empty if done."""
+        return why_not(self.task, self.simulation, self._began, self._taken)
+
+    def labels(self) -> Array:
+        """Return where the named object and place are in every picture, float32 [len(features.points)].
+
+        Per camera and referent: u, v in 0..1 (0.5 where not visible) and visible, 0 or 1. Privileged: the
+        simulator gives them for free, training may use them, a policy never sees them.
+        """
+        return self._points(self.task.intent)
+
+    def other_labels(self) -> tuple[str, Array] | None:
+        """Return something else that could be asked now and its `labels`, or None if there is nothing.
+
+        Up to `OTHERS` such instructions, drawn from the seed, take turns from step to step. Training asks for
+        them to be pointed at: with one sentence per scene, what it names can be learned by heart.
+        """
+        if self._others is None:
+            rng = np.random.default_rng([_OTHERS_STREAM, self.np_random_seed])
+            found = askable(self.task)
+            chosen = rng.permutation(len(found))[:OTHERS]
+            self._others = [(say(found[k], rng), found[k]) for k in chosen]
+        if not self._others:
+            return None
+        sentence, intent = self._others[self._steps % len(self._others)]
+        return sentence, self._points(intent)
+
+    def _points(self, intent: Intent) -> Array:
+        numbers = []
+        for camera in CAMERAS:
+            for point in (self._object_point(intent), self._place_point(intent)):
+                u, v, visible = (
+                    (0.5, 0.5, False) if point is None else self.simulation.in_image(camera, point)
+                )
+                numbers += [u, v, 1.0] if visible else [0.5, 0.5, 0.0]
+        return np.array(numbers, dtype=np.float32)
+
+    def expert(self) -> Policy:
+        """Return the scripted expert of the running task, which sees the simulator's state."""
+        return Expert(self)
+
+    def describe(self) -> list[str]:
+        """Return the names of everything in the scene."""
+        return list(self.task.things)
+
+    def render(self) -> Image:
+        """Return the scene from outside, uint8 [240, 240, 3]."""
+        if self._film is None:
+            self._film = Cameras(FILM_PX, FILM_PX)
+        if self._filmed is not self.simulation:
+            self._filmed = self.simulation
+            self._film.load(self.simulation.model)
+        return self._film.picture(self.simulation.data, self._outside_view())
+
+    def close(self) -> None:
+        """Free the cameras."""
+        self._cameras.close()
+        if self._film is not None:
+            self._film.close()
+
+    def _outside_view(self) -> mujoco.MjvCamera:
+        view = mujoco.MjvCamera()
+        mobile = self.simulation.kind.mobile
+        view.lookat[:] = (0.5, 0.15, 0.2) if mobile else (0.2, 0.0, 0.05)
+        view.distance, view.azimuth, view.elevation = (3.2, -6, -42) if mobile else (0.9, 140, -30)
+        return view
+
+    def _object_point(self, intent: Intent) -> Point | None:
+        return self.simulation.position(intent.object.name) if intent.object else None
+
+    def _place_point(self, intent: Intent) -> Point:
+        by_handle = intent.manner in ("open", "close")
+        return self.simulation.handle() if by_handle else self.simulation.position(intent.place.name)
+
+    def _understood(self, sentence: str, task: Task) -> Task:
+        """Return the task that a sentence asks for in a task's scene.
+
+        What a sentence leaves to the scene ("the can", where there is one; "the blue bin", which may be out
+        of sight later) is said in full to the policy; a sentence that says it all is handed on as it is.
+        """
+        intent = parse(sentence, task.things.values(), self.families)
+        said = parse(sentence, families=self.families)
+        words = sentence if called(said) == called(intent) else plain(called(intent))
+        return make_task(self.name, intent, words, task.layout, task.things)
+
+    def _ask_for_another(self, task: Task) -> Task:
+        others = alternatives(task)
+        intent: Intent = others[self.np_random.integers(len(others))]
+        return make_task(self.name, intent, say(intent, self.np_random), task.layout, task.things)
+
+    def _start_episode(self) -> None:
+        self._steps, self._taken = 0, ""
+        self._others = None
+        self.simulation.watch_heights()
+        movable = [item.name for item in self.task.layout.items if SHAPES[item.kind].movable]
+        self._began = {name: self.simulation.position(name) for name in movable}
+
+    def _note_choice(self) -> None:
+        """Remember the first thing that was grasped or, where things are pushed, moved."""
+        pushing = self.task.family == "push"
+        for name, began in () if self._taken else self._began.items():
+            moved = float(np.linalg.norm(self.simulation.position(name) - began))
+            if moved > PUSHED_M if pushing else self.simulation.held(name):
+                self._taken = name
+
+    def _feel(self) -> Observation:
+        return {STATE: self.simulation.state(), TASK: self.task.instruction}
+
+    def _info(self) -> dict[str, Any]:
+        conditions = self.conditions()
+        info = {
+            "family": self.task.family,
+            "conditions": conditions,
+            "is_success": all(conditions.values()),
+        }
+        if not self.task.object_name:
+            return info
+        names = {"": None, self.original_object: "original", self.task.object_name: "named"}
+        return info | {WENT_FOR: names.get(self._taken, "other")}
+
+
+def _observation_space(features: Features) -> spaces.Dict:
+    entries: dict[str, spaces.Space[Any]] = {
+        image_key(name): spaces.Box(0, 255, (*size, 3), np.uint8) for name, size in features.cameras.items()
+    }
+    entries[STATE] = spaces.Box(-np.inf, np.inf, (len(features.state),), np.float32)
+    entries[TASK] = spaces.Text(MAX_INSTRUCTION, min_length=0, charset=LETTERS)
+    return spaces.Dict(entries)
+
+
+def _action_space(world: str) -> spaces.Box:
+    low, high = SPECS[world][0].action_limits()
+    return spaces.Box(low, high, dtype=np.float32)
