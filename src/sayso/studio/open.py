@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sayso.runtime.stopping import Stop, on_signals
 from sayso.spec import Features, Policy, SaysoError, at_least, known
 from sayso.studio.session import Session, SessionConfig
-from sayso.tasks.household.task import TASKS
+from sayso.tasks.household.catalogue import TASKS
 
 PERIOD_S = 0.04
 """How often what is drawn is brought up to date."""
