@@ -77,7 +77,7 @@ format: $(STAMP) ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-docs: $(STAMP) ## rewrite the README's file list and every table that comes from benchmarks/results
+docs: $(STAMP) ## rewrite the list of files and every table that comes from benchmarks/results
 	$(BIN)/python scripts/file_list.py --write
 	$(BIN)/python benchmarks/tables.py --write
 

@@ -17,6 +17,16 @@ Where metrics are called ``<row>.<column>``, such as ``late_fusion.put_tabletop`
     <!-- grid: benchmarks/results/ablations.json mean_tabletop policy_ms_tabletop -->
     ...
     <!-- end grid -->
+
+For people who know none of the names, ``rows`` takes a line each: the file, the metric, what to call it,
+and a unit if it has one::
+
+    <!-- rows
+    household.json put_tabletop | Put a thing into a tray
+    latency.json sayso_openvino_ms_p50 | One call of the policy | ms
+    -->
+    ...
+    <!-- end rows -->
 """
 
 from __future__ import annotations
@@ -36,6 +46,7 @@ TABLE = re.compile(
     r"(?P<tail><!-- end (?P=kind) -->)",
     re.DOTALL,
 )
+ROWS = re.compile(r"(?P<head><!-- rows\n(?P<rows>.*?)-->\n).*?(?P<tail><!-- end rows -->)", re.DOTALL)
 
 
 def pages(root: Path = ROOT) -> list[Path]:
@@ -60,7 +71,24 @@ def rendered(page: Path, root: Path = ROOT) -> str:
         draw = grid if match["kind"] == "grid" else markdown
         return f"{match['head']}{draw(result, link, match['metrics'].split())}\n{match['tail']}"
 
-    return TABLE.sub(table, page.read_text(encoding="utf-8"))
+    def labelled(match: re.Match[str]) -> str:
+        lines = [labelled_row(line, page, root) for line in match["rows"].splitlines()]
+        return "\n".join([f"{match['head']}|  | measured | |", "| --- | ---: | --- |", *lines, match["tail"]])
+
+    return ROWS.sub(labelled, TABLE.sub(table, page.read_text(encoding="utf-8")))
+
+
+def labelled_row(line: str, page: Path, root: Path) -> str:
+    """Return a row of a table from ``file metric | label | unit``, with a link to where the number stands."""
+    what, label, *unit = (part.strip() for part in line.split("|"))
+    name, metric = what.split()
+    file = root / "benchmarks" / "results" / name
+    result = json.loads(file.read_text(encoding="utf-8"))
+    if metric not in result["metrics"]:
+        raise ValueError(f"{name} has no metric {metric}; it has {', '.join(result['metrics'])}")
+    number = " ".join([shown(result["metrics"], metric), *unit])
+    link = Path(os.path.relpath(file, page.parent)).as_posix()
+    return f"| {label} | {number} | [{result['date'][:10]}]({link}) |"
 
 
 def markdown(result: Mapping[str, Any], link: str, chosen: Iterable[str] = ()) -> str:

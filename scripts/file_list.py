@@ -1,4 +1,4 @@
-"""Write the README's file list from the modules themselves: each line is a docstring's first sentence.
+"""Write the list in docs/files.md from the modules themselves: each line is a docstring's first sentence.
 
 The list stands between ``<!-- files -->`` and ``<!-- end files -->``.
 """
@@ -37,17 +37,17 @@ def first_sentence(module: Path) -> str:
 
 
 def rendered(text: str, package: Path) -> str:
-    """Return a README with its file list written anew."""
+    """Return a page with its file list written anew."""
     return LIST.sub(lambda found: f"{found[1]}{file_list(package)}\n{found[2]}", text)
 
 
 def main() -> int:
     """Rewrite the list with ``--write``; without, return 1 if it differs from the tree."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
+    page = ROOT / "docs" / "files.md"
+    text = page.read_text(encoding="utf-8")
     fresh = rendered(text, ROOT / "src" / "sayso")
     if "--write" in sys.argv[1:]:
-        readme.write_text(fresh, encoding="utf-8")
+        page.write_text(fresh, encoding="utf-8")
         return 0
     return int(fresh != text)
 

@@ -50,10 +50,15 @@ def help_of_verbs():
 
 def test_the_file_list_is_the_tree_and_each_line_is_what_the_module_says_of_itself():
     package = ROOT / "src" / "sayso"
-    assert file_list.rendered(README, package) == README, "run `make docs`"
+    listed = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
+    assert file_list.rendered(listed, package) == listed, "run `make docs`"
     for module in package.rglob("*.py"):
-        assert module.stem == "__init__" or module.name in README
+        assert module.stem == "__init__" or module.name in listed
         assert file_list.first_sentence(module), f"{module} does not say what it is"
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 170
 
 
 def test_the_readme_shows_commands():
@@ -129,6 +134,22 @@ def test_a_table_shows_the_metrics_it_names_and_refuses_others(tmp_path):
     assert "| call ms | 12.3 |" in tables.rendered(page, tmp_path)
     assert "put" not in tables.rendered(page, tmp_path)
     page.write_text("<!-- table: toy.json grasp -->\n<!-- end table -->\n")
+    with pytest.raises(ValueError, match="no metric grasp; it has put"):
+        tables.rendered(page, tmp_path)
+
+
+def test_rows_for_people_have_labels_units_and_a_link_to_where_each_number_stands(tmp_path):
+    results = tmp_path / "benchmarks" / "results"
+    results_file.write_result("toy", METRICS, seeds=[], n=1, config={}, folder=results)
+    page = tmp_path / "page.md"
+    page.write_text(
+        "<!-- rows\ntoy.json put | Put it down\ntoy.json call_ms | One call | ms\n-->\n<!-- end rows -->\n"
+    )
+    rows = tables.rendered(page, tmp_path).splitlines()[-3:-1]
+    assert rows[0].startswith("| Put it down | 80% (71% to 87%) | [")
+    assert rows[1].startswith("| One call | 12.3 ms | [")
+    assert rows[1].endswith("](benchmarks/results/toy.json) |")
+    page.write_text("<!-- rows\ntoy.json grasp | Grasp\n-->\n<!-- end rows -->\n")
     with pytest.raises(ValueError, match="no metric grasp; it has put"):
         tables.rendered(page, tmp_path)
 
