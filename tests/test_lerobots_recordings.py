@@ -10,11 +10,11 @@ import pytest
 
 from sayso import cli
 from sayso.data.reader import Dataset
-from sayso.data.units import JOINTS
 from sayso.data.windows import Windows
 from sayso.data.writer import assemble, stage_episode
 from sayso.learn.train import TrainConfig, train
 from sayso.models import checkpoint
+from sayso.robots import JOINTS
 from sayso.spec import ACTION, STATE, TASK, Dimension, Features, SaysoError, image_key
 
 SIZE = (16, 24)

@@ -12,7 +12,8 @@ from sayso.data.normalize import Stats
 from sayso.models.checkpoint import save
 from sayso.models.table import build
 from sayso.runtime.robot import DryRun, ImaginedRobot
-from sayso.runtime.run import RunConfig, cameras_of, connected, make_robot, run, simulated
+from sayso.runtime.run import RunConfig, cameras_of, connected, make_robot, run
+from sayso.runtime.simulated import simulated
 from sayso.sim.robots import LEKIWI, SO101
 from sayso.spec import ACTION, SPLITS, STATE, Chunk, Dimension, Features, SaysoError, UnknownNameError
 from sayso.tasks.household.catalogue import TASKS
@@ -92,7 +93,7 @@ def test_what_no_scene_has_is_refused(monkeypatch):
         simulated(ARM, "put the moon in the blue tray")
     with pytest.raises(UnknownNameError, match="no simulated robot 'point'"):
         simulated(FEATURES, "go")
-    monkeypatch.setattr("sayso.runtime.run.SCENES", 2)
+    monkeypatch.setattr("sayso.runtime.simulated.SCENES", 2)
     with pytest.raises(
         NotUnderstoodError, match=r"none of 2 scenes will do. Of the first: There is no .* only"
     ):
@@ -254,7 +255,7 @@ def test_help_explains_robots_and_strategies(capsys, monkeypatch):
     for word in (
         "CHECKPOINT",
         "INSTRUCTION",
-        "sim,so101,lekiwi,dry",
+        "so101, lekiwi",
         "--hz",
         "realtime,ensemble,naive",
         "--watchdog-ms",

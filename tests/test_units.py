@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sayso.data.normalize import Stats
-from sayso.data.units import JOINTS, known_robot, our_name, with_units
+from sayso.data.units import with_units
+from sayso.robots import JOINTS, known_robot, our_name
 from sayso.spec import ACTION, STATE, Dimension, Features, SaysoError
 
 ARM = tuple(f"{joint}.pos" for joint in JOINTS)

@@ -93,7 +93,11 @@ def _reader_left() -> bool:
 
 def overview() -> str:
     """Return what ``sayso --help`` prints."""
-    verbs = [f"  {name:8} {verb.summary}" for name, verb in VERBS.items()]
+    verbs = [
+        line
+        for purpose, verbs in PURPOSES.items()
+        for line in (f"{purpose}:", *(f"  {name:8} {verb.summary}" for name, verb in verbs.items()), "")
+    ]
     return "\n".join(
         [
             "usage: sayso VERB ...",
@@ -101,7 +105,6 @@ def overview() -> str:
             "Robots that do as you say, trained and run on the computer you have.",
             "",
             *verbs,
-            "",
             "sayso VERB --help explains a verb; sayso --version says which one this is.",
         ]
     )
@@ -119,7 +122,7 @@ def version() -> str:
 
 @dataclass(frozen=True)
 class Verb:
-    """Hold what a verb does and its line in the overview."""
+    """What a verb does and its line in the overview."""
 
     summary: str
     run: Callable[[list[str]], int]
@@ -222,15 +225,25 @@ def _config(config: type[C], verb: str, given: list[str], words: Mapping[str, st
     return flags.read(config, verb, VERBS[verb].summary, given, words)
 
 
-VERBS: Mapping[str, Verb] = {
-    "record": Verb("let experts demonstrate, into a LeRobotDataset v3.0", _record),
-    "show": Verb("say what is in a dataset; write a contact sheet and a film", _show),
-    "train": Verb("learn a policy from demonstrations", _train),
-    "teach": Verb("let a policy understand other wordings of what it can do, from sentences", _teach),
-    "eval": Verb("measure a policy's success on seeds it has never seen", _eval),
-    "export": Verb("turn a policy into a graph that runs without torch, and check it", _export),
-    "serve": Verb("let robots elsewhere ask a policy, over openpi's websocket protocol", _serve),
-    "run": Verb("drive a robot, simulated or real, with a policy", _run),
-    "demo": Verb("watch a policy follow instructions, then type your own", _demo),
-    "studio": Verb("open a live page: see the world, type instructions, disturb the robot", _studio),
+PURPOSES: Mapping[str, Mapping[str, Verb]] = {
+    "show and record": {
+        "record": Verb("let experts demonstrate, into a LeRobotDataset v3.0", _record),
+        "show": Verb("say what is in a dataset; write a contact sheet and a film", _show),
+    },
+    "learn": {
+        "train": Verb("learn a policy from demonstrations", _train),
+        "teach": Verb("let a policy understand other wordings of what it can do, from sentences", _teach),
+    },
+    "measure": {
+        "eval": Verb("measure a policy's success on seeds it has never seen", _eval),
+    },
+    "run": {
+        "demo": Verb("watch a policy follow instructions, then type your own", _demo),
+        "studio": Verb("open a live page: see the world, type instructions, disturb the robot", _studio),
+        "run": Verb("drive a robot, simulated or real, with a policy", _run),
+        "export": Verb("turn a policy into a graph that runs without torch, and check it", _export),
+        "serve": Verb("let robots elsewhere ask a policy, over openpi's websocket protocol", _serve),
+    },
 }
+"""What verbs are for -> each verb."""
+VERBS: Mapping[str, Verb] = {name: verb for verbs in PURPOSES.values() for name, verb in verbs.items()}

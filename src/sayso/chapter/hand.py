@@ -16,8 +16,8 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from sayso.robots import JOINTS
 from sayso.sim.kinematics import ArmKinematics
-from sayso.sim.robots import JOINTS
 from sayso.spec import Array, Features
 
 HAND_MOVE = ("dx", "dy", "dz", "droll", "dpitch", "dyaw", "gripper")

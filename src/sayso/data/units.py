@@ -1,4 +1,4 @@
-"""Say in which units the numbers of a recording are that names none: by its robot, by names and by range.
+"""Units of a recording that names none: by its robot, by names and by range.
 
 LeRobot's recorder writes names without units, and its arms speak one of two: degrees, or -100 to 100 of the
 range they were calibrated in. Which one depends on a flag at recording, that is not written down either::
@@ -15,19 +15,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from sayso.data.normalize import Stats
+from sayso.robots import BASE, GRIPPER, JOINTS, NORMALIZED, PERCENT, RADIANS, known_robot
 from sayso.spec import ACTION, STATE, Dimension, Features, SaysoError
 
 JointUnit = Literal["", "deg", "normalized", "rad"]
-DEGREES, NORMALIZED, RADIANS, PERCENT = "deg", "normalized", "rad", "%"
-JOINTS = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
-GRIPPER = "gripper"
-BASE: Mapping[str, str] = {"x.vel": "m/s", "y.vel": "m/s", "theta.vel": "deg/s"}
 PREFIXES = ("", "arm_", "left_", "right_", "left_arm_", "right_arm_", "main_", "left_main_", "right_main_")
 """What stands before a joint's name: LeKiwi's, those of two arms, those of recordings before LeRobot 0.2."""
 NORMALIZED_TO = 100.0
@@ -35,51 +31,6 @@ ROUNDING = 0.5
 """How far beyond 100 a number may be that was cut there."""
 FARTHEST: Mapping[str, float] = {NORMALIZED: NORMALIZED_TO + ROUNDING, RADIANS: 4 * np.pi}
 """How far from zero a joint can be in a unit; a wrist may turn twice."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class KnownRobot:
-    """Name one kind of robot, and the names under which recordings know it."""
-
-    name: str
-    aliases: tuple[str, ...]
-    prefixes: tuple[str, ...] = ("",)
-    """Of its joints' names, one for each arm."""
-    drives: bool = False
-    """Whether it has a base."""
-
-    @property
-    def units(self) -> dict[str, str]:
-        """Return the name of each number -> its unit; that of joints is decided by a flag and empty here."""
-        joints = {f"{p}{j}.pos": PERCENT if j == GRIPPER else "" for p in self.prefixes for j in JOINTS}
-        return joints | (dict(BASE) if self.drives else {})
-
-
-ROBOTS = (
-    KnownRobot(name="so101", aliases=("so101_follower", "so_follower", "so100", "so100_follower", "so_arm")),
-    KnownRobot(name="lekiwi", aliases=("lekiwi_client",), prefixes=("arm_",), drives=True),
-    KnownRobot(name="koch", aliases=("koch_follower",)),
-    KnownRobot(name="omx", aliases=("omx_follower",)),
-    KnownRobot(
-        name="two so101",
-        aliases=("bi_so_follower", "bi_so100_follower", "bi_so101_follower", "bi_so100", "bi_so101"),
-        prefixes=("left_", "right_"),
-    ),
-    KnownRobot(name="two koch", aliases=("bi_koch_follower", "koch_bimanual"), prefixes=("left_", "right_")),
-    KnownRobot(name="two omx", aliases=("bi_omx_follower",), prefixes=("left_", "right_")),
-)
-"""Robots of LeRobot with the joints above. All others' units and limits come from their data."""
-
-
-def known_robot(robot_type: str) -> KnownRobot | None:
-    """Return the robot that a recording calls so; None if it is none of those in the table."""
-    return next((robot for robot in ROBOTS if robot_type in (robot.name, *robot.aliases)), None)
-
-
-def our_name(robot_type: str) -> str:
-    """Return what we call a robot: ``so_follower`` -> ``so101``. Unknown ones keep their name."""
-    robot = known_robot(robot_type)
-    return robot.name if robot else robot_type
 
 
 def joint_of(name: str) -> str:
@@ -102,6 +53,7 @@ def with_units(
         SaysoError: if a unit is said and there is no joint without one, or a joint goes further than it can
             in that unit.
     """
+    features = _as_in_the_table(features)
     nameless = [d for d in (*features.state, *features.action) if not d.unit]
     moving = {d.name for d in nameless if joint_of(d.name) not in ("", GRIPPER)}
     if joints:  # then it is also said of arms that nobody knows
@@ -125,6 +77,17 @@ def with_units(
         dataclasses.replace(features, state=resolved(features.state), action=resolved(features.action)),
         said,
     )
+
+
+def _as_in_the_table(features: Features) -> Features:
+    """Return features with the units that a robot's row knows; a gripper may yet be like other joints."""
+    robot = known_robot(features.robot_type)
+    units = {name: unit for name, unit in robot.units.items() if joint_of(name) != GRIPPER} if robot else {}
+
+    def resolved(dimensions: Iterable[Dimension]) -> tuple[Dimension, ...]:
+        return tuple(dataclasses.replace(d, unit=d.unit or units.get(d.name, "")) for d in dimensions)
+
+    return dataclasses.replace(features, state=resolved(features.state), action=resolved(features.action))
 
 
 def _unit(name: str, joints: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from sayso.robots import DEGREES, Connection
 from sayso.spec import Robot, SaysoError
 
 INSTALL = (
@@ -115,6 +116,24 @@ def never_made_up(client: Any) -> Any:
 
     client._remote_state_from_obs = whole
     return client
+
+
+def so101_at(connection: Connection) -> LeRobotRobot:
+    """Return the SO-101 at a serial port, as the table of robots asks for it."""
+    return so101(
+        connection.where,
+        id=connection.id,
+        cameras=connection.cameras,
+        limp=connection.limp,
+        degrees=connection.unit == DEGREES,
+    )
+
+
+def lekiwi_at(connection: Connection) -> LeRobotRobot:
+    """Return the LeKiwi at a network address, and tell how its host must run."""
+    robot = lekiwi(connection.where, id=connection.id)
+    connection.tell(f"its host must run with --robot.use_degrees={str(connection.unit == DEGREES).lower()}")
+    return robot
 
 
 def so101(

@@ -15,15 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from sayso.data.normalize import Stats
-from sayso.data.units import DEGREES, GRIPPER, NORMALIZED, NORMALIZED_TO, PERCENT, our_name
+from sayso.data.units import NORMALIZED_TO
+from sayso.robots import DEGREES, GRIPPER, NORMALIZED, PERCENT, ROBOTS, Range, RobotEntry, known_robot
 from sayso.runtime.standing import is_speed
 from sayso.sim.kinematics import ArmKinematics
-from sayso.sim.robots import LEKIWI, MOUNT_M, SO101, RobotKind, from_robot_units
+from sayso.sim.robots import from_robot_units
 from sayso.spec import ACTION, STATE, Array, Dimension, Features, SaysoError, known
 
 Point = tuple[float, float, float]
-Range = tuple[float, float]
-KINDS: Mapping[str, RobotKind] = {kind.name: kind for kind in (SO101, LEKIWI)}
 SERVO_DEG_S = 270.0
 """Speed of an STS3215 without load; a target that runs ahead faster is one the arm cannot follow."""
 MARGIN = 0.1
@@ -31,7 +30,7 @@ MARGIN = 0.1
 LEAST_MARGIN: Mapping[str, float] = {"deg": 5.0, "rad": math.radians(5), "m": 0.02, "%": 5.0}
 """What it is at least, where a joint hardly moved in the demonstrations."""
 BORDER_UNITS = ("deg", "%", "m/s", "deg/s")
-"""Units in which the ranges of our own robots are given."""
+"""Units in which the ranges of the SO-101 and of LeKiwi are given."""
 WIDEST_DEG = 180.0
 """Half of a whole turn, which the calibrated range of a joint is at most."""
 PER_DEGREE: Mapping[str, float] = {
@@ -171,12 +170,12 @@ def limits_of(
     """
     if not speed_deg_s > 0:
         raise SaysoError(f"a joint needs a speed above 0 deg/s, but got {speed_deg_s}")
-    kind = KINDS.get(our_name(features.robot_type))
-    ours = _own_ranges(kind) if kind else {}
+    robot = known_robot(features.robot_type)
+    ours = _own_ranges(robot, features) if robot else {}
     shown = _shown(features, stats or {})
     ranges = [_range(d, ours.get(d.name), shown.get(d.name)) for d in features.action]
     if endless := [d.name for d, (low, _) in zip(features.action, ranges, strict=True) if low == -math.inf]:
-        known("robot with known limits", features.robot_type, KINDS)
+        known("robot with known limits", features.robot_type, [r.name for r in ROBOTS.values() if r.ranges])
         raise SaysoError(f"the limits of {', '.join(endless)} are not known, and no demonstrations show them")
     low, high = (np.array(side, np.float32) for side in zip(*ranges, strict=True))
     if told := _from_demonstrations(features, ours, low, high):
@@ -184,16 +183,15 @@ def limits_of(
     speed = np.array(
         [_speed(d, *r, speed_deg_s) for d, r in zip(features.action, ranges, strict=True)], np.float32
     )
-    has_hand = kind is not None and features.action[:6] == kind.features().action[:6]
-    if kind is None or not has_hand:
+    has_hand = robot is not None and features.action[:6] == robot.in_degrees[:6]
+    if robot is None or robot.floor_m is None or not has_hand:
         if low_m or high_m:
             raise SaysoError(
                 f"nobody knows here where the hand of a {features.robot_type!r} is, so a box for it would "
                 "limit nothing; leave --workspace-low-m and --workspace-high-m out"
             )
         return Limits(names=features.action_names, low=low, high=high, speed_per_s=speed)
-    floor_m = -float(MOUNT_M[2]) if kind.mobile else 0.0
-    workspace = Workspace(low_m or (-REACH_M, -REACH_M, floor_m), high_m or (REACH_M, REACH_M, REACH_M))
+    workspace = Workspace(low_m or (-REACH_M, -REACH_M, robot.floor_m), high_m or (REACH_M, REACH_M, REACH_M))
     return Limits(names=features.action_names, low=low, high=high, speed_per_s=speed, workspace=workspace)
 
 
@@ -203,10 +201,13 @@ def boundless(features: Features) -> Limits:
     return Limits(names=features.action_names, low=-far, high=far, speed_per_s=far)
 
 
-def _own_ranges(kind: RobotKind) -> dict[str, Range]:
-    lows, highs = kind.action_limits()
-    ranges = zip(lows.tolist(), highs.tolist(), strict=True)
-    return dict(zip(kind.features().action_names, ranges, strict=True))
+def _own_ranges(robot: RobotEntry, features: Features) -> dict[str, Range]:
+    """Return the ranges of a robot's row, of those numbers that are in a unit of its."""
+    return {
+        d.name: robot.ranges[d.name]
+        for d in features.action
+        if d.name in robot.ranges and d.unit in (*BORDER_UNITS, robot.units[d.name] or DEGREES)
+    }
 
 
 def _shown(features: Features, stats: Mapping[str, Stats]) -> dict[str, Range]:
@@ -226,7 +227,7 @@ def _range(dimension: Dimension, ours: Range | None, shown: Range | None) -> Ran
     unit = dimension.unit
     if unit == NORMALIZED:
         return -NORMALIZED_TO, NORMALIZED_TO
-    if ours and unit in BORDER_UNITS:
+    if ours:
         low, high = ours
         # A person drove it there; and only a joint: what a base may do does not depend on who drove it.
         return (min(low, shown[0]), max(high, shown[1])) if shown and unit == DEGREES else (low, high)

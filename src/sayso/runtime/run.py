@@ -6,39 +6,42 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 from sayso.data.normalize import Stats
-from sayso.data.units import DEGREES, NORMALIZED, PERCENT, JointUnit, known_robot, our_name, with_units
+from sayso.data.units import JointUnit, with_units
 from sayso.replace import appearing
+from sayso.robots import (
+    DEGREES,
+    NORMALIZED,
+    PERCENT,
+    ROBOTS,
+    Connection,
+    RobotEntry,
+    drivable,
+    known_robot,
+)
 from sayso.runtime.limits import SERVO_DEG_S, Limits, Point, boundless, limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import RunReport
 from sayso.runtime.robot import DRIVER_ERRORS, DryRun, ImaginedRobot, SimulatedRobot, check_robot
+from sayso.runtime.simulated import simulated
 from sayso.runtime.standing import is_speed
 from sayso.runtime.stopping import Stop, on_key, on_signals
-from sayso.sim.scene import WORLD_OF
-from sayso.spec import STATE, Features, Policy, Robot, SaysoError, at_least, known, seeds
-from sayso.tasks.household.catalogue import TASKS
-from sayso.tasks.household.scenes import objects_for, scenes_with
-from sayso.tasks.household.words.language import Intent, parse
-from sayso.tasks.household.world import World
+from sayso.spec import STATE, Features, Policy, Robot, SaysoError, at_least, known
 
-SCENES = 20_000
-"""In how many scenes to look for the things that an instruction names: for a few seconds at most."""
-LIKELY = 50
-"""How many scenes that have them to enter, should all be so already."""
+SIMULATION, DRY = "sim", "dry"
+"""What ``--robot`` says of a robot that is none: one in a simulation, and one that is only imagined."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(LoopConfig):
     """Say which robot to drive, and how."""
 
-    robot: Literal["sim", "so101", "lekiwi", "dry"] = "sim"
-    """sim: the simulated robot that the policy learned on. so101, lekiwi: through LeRobot's drivers, see
-    docs/runtime.md. dry: no robot at all; prints what would be sent."""
+    robot: str = SIMULATION
+    """sim: the simulated robot that the policy learned on. dry: no robot at all; prints what would be sent.
+    so101, lekiwi: through LeRobot's drivers, see docs/runtime.md. Others: by packages that bring them. Where
+    it is may stand behind: "lekiwi 192.168.1.20", "so101 /dev/ttyACM0 front=0 wrist=2"."""
     dry_run: bool = False
     """Look through the robot's cameras, but print what would be sent instead of sending it."""
     seed: int | None = None
@@ -73,6 +76,12 @@ class RunConfig(LoopConfig):
         """Refuse numbers that cannot work."""
         super().__post_init__()
         at_least(self, seed=0, threads=1)
+        known("--robot", self.kind, (SIMULATION, *drivable(), DRY))
+
+    @property
+    def kind(self) -> str:
+        """Return which robot, without where it is."""
+        return (self.robot.split() or [""])[0]
 
 
 def run(
@@ -147,7 +156,7 @@ def _measured(
 def _limits(
     features: Features, stats: Mapping[str, Stats], config: RunConfig, tell: Callable[[str], None]
 ) -> Limits:
-    if config.robot == "dry" and not stats and known_robot(features.robot_type) is None:
+    if config.robot == DRY and not stats and known_robot(features.robot_type) is None:
         tell("no limits are known for this robot; a real one would be refused")
         return boundless(features)
     return limits_of(
@@ -238,120 +247,70 @@ def make_robot(
             made for another robot or in another unit.
         NotUnderstoodError: if no scene of the simulation has what the instruction names.
     """
+    if config.kind == DRY:
+        usual = stats[STATE].mean if stats and STATE in stats else ()
+        return DryRun(ImaginedRobot(features, usual), tell, imagined=True)
     robot: Robot
-    match config.robot:
-        case "dry":
-            usual = stats[STATE].mean if stats and STATE in stats else ()
-            return DryRun(ImaginedRobot(features, usual), tell, imagined=True)
-        case "sim":
-            robot = simulated(features, instruction, config.seed, tell)
-            if robot.features.fps != features.fps:
-                tell(
-                    f"the policy learned at {features.fps:g} steps per second, the simulation has "
-                    f"{robot.features.fps:g}: motions are that much faster or slower"
-                )
-        case "so101":
-            from sayso.runtime.lerobot import so101
-
-            port, looks = _given("port", config.port, "/dev/ttyACM0"), cameras_of(config.cameras)
-            unit = _joint_unit(features, "so101")
-            robot = so101(port, id=config.id, cameras=looks, limp=config.limp, degrees=unit == DEGREES)
-        case "lekiwi":
-            from sayso.runtime.lerobot import lekiwi
-
-            ip, unit = _given("ip", config.ip, "192.168.1.20"), _joint_unit(features, "lekiwi")
-            robot = lekiwi(ip, id=config.id)
-            tell(f"its host must run with --robot.use_degrees={str(unit == DEGREES).lower()}")
+    if config.kind == SIMULATION:
+        robot = simulated(features, instruction, config.seed, tell)
+        if robot.features.fps != features.fps:
+            tell(
+                f"the policy learned at {features.fps:g} steps per second, the simulation has "
+                f"{robot.features.fps:g}: motions are that much faster or slower"
+            )
+    else:
+        robot = _driven(ROBOTS[config.kind], config, features, tell)
     return DryRun(robot, tell) if config.dry_run else robot
 
 
-def _joint_unit(features: Features, robot: str) -> str:
-    """Return the unit in which a robot of LeRobot's must speak for a policy.
+def _driven(entry: RobotEntry, config: RunConfig, features: Features, tell: Callable[[str], None]) -> Robot:
+    """Return the robot of a row where a config says that it is, not connected yet."""
+    address = config.robot.split()[1:]
+    where = address[0] if address else str(getattr(config, entry.flag, ""))
+    if entry.address and not where:
+        example = f'--robot "{entry.name} {entry.address}"'
+        if entry.flag:
+            example = f"--{entry.flag} {entry.address.split()[0]}"
+        raise SaysoError(f"this robot needs {example.split()[0]}, such as {example}; see {entry.page}")
+    return entry.connected_by(
+        Connection(
+            where=where,
+            cameras=cameras_of(tuple(address[1:]) or config.cameras),
+            unit=_joint_unit(features, entry),
+            id=config.id,
+            limp=config.limp,
+            tell=tell,
+        )
+    )
+
+
+def _joint_unit(features: Features, robot: RobotEntry) -> str:
+    """Return the unit in which the joints of a robot must speak for a policy; empty if it has but one.
 
     Raises:
         SaysoError: if the policy was made for another robot, or the unit is none that it speaks.
     """
     learned_on = known_robot(features.robot_type)
-    if learned_on and learned_on.name != robot:
-        raise SaysoError(f"the policy was made for {features.robot_type!r}, which --robot {robot} is not")
+    if learned_on and learned_on.name != robot.name:
+        raise SaysoError(
+            f"the policy was made for {features.robot_type!r}, which --robot {robot.name} is not"
+        )
+    if all(robot.units.values()):
+        if wrong := [d for d in features.action if robot.units.get(d.name, d.unit) != d.unit]:
+            one = wrong[0]
+            raise SaysoError(
+                f"a {robot.name} speaks of {one.name} in {robot.units[one.name]}, the policy in "
+                f"{one.unit or 'an unknown unit'}"
+            )
+        return ""
     units = {d.unit for d in features.action if d.unit != PERCENT and not is_speed(d)}
     if len(units) == 1 and units <= {DEGREES, NORMALIZED}:
         return units.pop()
     given = ", ".join(sorted(unit or "unknown" for unit in units))
     raise SaysoError(
-        f"a {robot} speaks of its joints in deg or normalized, but the policy's unit is {given}; train with "
-        "--units deg or --units normalized if that is what was recorded"
+        f"a {robot.name} speaks of its joints in deg or normalized, but the policy's unit is {given}; train "
+        "with --units deg or --units normalized if that is what was recorded"
     )
-
-
-def simulated(
-    features: Features, instruction: str, seed: int | None = None, tell: Callable[[str], None] = print
-) -> SimulatedRobot:
-    """Return the simulated robot that features describe, in a scene in which what is asked can be done.
-
-    Args:
-        features: of the policy.
-        instruction: what is asked for.
-        seed: which scene of the test split; None looks for the first in which it can be done.
-        tell: who is told which scene that is.
-
-    Raises:
-        UnknownNameError: if the robot is none of ours.
-        NotUnderstoodError: if the words mean nothing, or what is named is not there; it then says what is.
-        SaysoError: if it all is as the words want it already, or cannot be done for want of room.
-    """
-    name = WORLD_OF[known("simulated robot", our_name(features.robot_type), WORLD_OF)]
-    if NORMALIZED in (d.unit for d in features.action):
-        raise SaysoError(
-            "the simulated robot speaks of its joints in degrees, the policy in per cent of a calibrated "
-            "range; --robot dry shows what it would do"
-        )
-    intent = parse(instruction, families=TASKS[name].families)
-    options = {"family": intent.family, "instruction": instruction, "objects": objects_for(intent)}
-    world = World(name)
-    try:
-        if seed is not None:
-            return _standing(world, seeds("test", 1, seed)[0], options)
-        return _found(world, intent, options, tell)
-    except SaysoError:
-        world.close()
-        raise
-
-
-def _found(
-    world: World, intent: Intent, options: Mapping[str, str], tell: Callable[[str], None]
-) -> SimulatedRobot:
-    """Return the robot in the first scene in which an intent can be carried out."""
-    first = seeds("test", 1)[0]
-    likely = islice(scenes_with(world.name, intent, seeds("test", SCENES)), LIKELY)
-    for one in (*likely, first):
-        try:
-            robot = _standing(world, one, options)
-        except SaysoError as error:  # it is so already: the next one
-            failed = error
-            continue
-        tell(f"in scene {one - first}, the first in which it can be done; --seed takes another")
-        return robot
-    raise type(failed)(f"none of {SCENES} scenes will do. Of the first: {failed}")
-
-
-def _standing(world: World, seed: int, options: Mapping[str, str]) -> SimulatedRobot:
-    """Return a robot that has entered a scene.
-
-    Raises:
-        NotUnderstoodError: if what is named is not there.
-        SaysoError: if there is nothing to do, or no room to do it.
-    """
-    robot = SimulatedRobot(world, seed, options)
-    robot.connect()
-    scene, asked = seed - seeds("test", 1)[0], options["instruction"]
-    if robot.succeeded:
-        raise SaysoError(f"{asked!r} is so already in scene {scene}; leave --seed out, and another is found")
-    if not TASKS[world.name].feasible(world.task.layout, world.task.intent):
-        raise SaysoError(
-            f"there is no room for {asked!r} in scene {scene}; leave --seed out, and another is found"
-        )
-    return robot
 
 
 def cameras_of(words: tuple[str, ...]) -> Mapping[str, int | str]:
@@ -364,9 +323,3 @@ def cameras_of(words: tuple[str, ...]) -> Mapping[str, int | str]:
     if bad := [word for word, (name, _, where) in zip(words, pairs, strict=True) if not name or not where]:
         raise SaysoError(f"a camera is NAME=NUMBER or NAME=DEVICE, such as front=0, but got {bad[0]!r}")
     return {name: int(where) if where.isdecimal() else where for name, _, where in pairs}
-
-
-def _given(flag: str, value: str, example: str) -> str:
-    if not value:
-        raise SaysoError(f"this robot needs --{flag}, such as --{flag} {example}")
-    return value

@@ -12,7 +12,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.sim.robots import JOINT_RANGE_RAD, arm_spec
+from sayso.robots import JOINT_RANGE_RAD
+from sayso.sim.robots import arm_spec
 
 Vector = NDArray[np.float64]
 APPROACH_WEIGHT_M, CLOSING_WEIGHT_M = 0.08, 0.03

@@ -1,4 +1,4 @@
-r"""Build the two robots: SO-101 bolted to a table, and LeKiwi, the same arm on three omnidirectional wheels.
+r"""Simulated robots: SO-101 bolted to a table, and LeKiwi, the same arm on three omnidirectional wheels.
 
 Inside, joints are radians and the base moves in m/s and rad/s. At the border everything is in LeRobot's
 units, converted here and nowhere else: degrees, gripper 0 (closed) to 100 (open), m/s and deg/s.
@@ -21,30 +21,26 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from sayso import robots
 from sayso.geometry import look_at
+from sayso.robots import JOINT_RANGE_RAD, RobotEntry
 from sayso.sim.meshes import arm_model_file, thin_mesh
-from sayso.spec import Array, Dimension, Features
+from sayso.spec import Array, Features
 
-JOINTS = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
 BASE_JOINTS = ("base_x", "base_y", "base_yaw")
 ARM = "arm_"
 """Prefix of everything in a scene's model that belongs to the arm."""
 REFERENTS = ("object", "place")
 CAMERAS = ("front", "wrist")
-FPS = 20
+FPS = int(robots.SO101.rate_hz)
 
-JOINT_RANGE_RAD = (
-    (-1.91986, 1.91986), (-1.74533, 1.74533), (-1.69, 1.69),
-    (-1.65806, 1.65806), (-2.74385, 2.84121), (-0.17453, 1.74533),
-)  # fmt: skip
 GRIPPER_CLOSED_RAD, GRIPPER_OPEN_RAD = JOINT_RANGE_RAD[5]
 GRIPPER_TORQUE_NM = (
     0.8  # the asset allows 3.35, about 45 N at the tip, which flings blocks away while driving
 )
-BASE_SPEED_LIMIT = np.array(
-    [0.3, 0.3, math.radians(90)]
-)  # m/s, m/s, rad/s: LeKiwi's middle teleoperation speed
-MOUNT_M = np.array([0.028, 0.0, 0.114])  # arm base in the chassis frame of LeKiwi
+_X, _Y, _YAW = (robots.LEKIWI.ranges[name][1] for name in robots.BASE)
+BASE_SPEED_LIMIT = np.array([_X, _Y, math.radians(_YAW)])  # m/s, m/s, rad/s
+MOUNT_M = np.array([0.028, 0.0, -(robots.LEKIWI.floor_m or 0.0)])  # arm base in the chassis frame of LeKiwi
 REST_RAD = np.array(
     [-0.117, -0.534, 0.300, 1.556, -1.636, 0.82]
 )  # hand 11 cm above the ground, jaws sideways and open
@@ -54,26 +50,25 @@ FACES_PER_PART, FACES_PER_JAW = 800, 1500
 
 @dataclass(frozen=True, kw_only=True)
 class RobotKind:
-    """Describe one robot: what it is called, whether it drives, and where its cameras look from."""
+    """Simulated body of a robot of the table, and how large its cameras' pictures are."""
 
-    name: str
-    mobile: bool
-    prefix: str
+    entry: RobotEntry
     cameras: Mapping[str, tuple[int, int]]
     """Camera -> height and width of its picture in pixels."""
 
+    @property
+    def name(self) -> str:
+        """Return what it is called."""
+        return self.entry.name
+
+    @property
+    def mobile(self) -> bool:
+        """Tell whether it drives."""
+        return self.entry.drives
+
     def features(self) -> Features:
         """Return the names, units, order and image sizes that cross this robot's border."""
-        joints = tuple(
-            Dimension(name=f"{self.prefix}{joint}.pos", unit="%" if joint == "gripper" else "deg")
-            for joint in JOINTS
-        )
-        base = (
-            Dimension(name="x.vel", unit="m/s"),
-            Dimension(name="y.vel", unit="m/s"),
-            Dimension(name="theta.vel", unit="deg/s"),
-        )
-        dimensions = joints + (base if self.mobile else ())
+        dimensions = self.entry.in_degrees
         points = tuple(f"{c}.{r}.{p}" for c in CAMERAS for r in REFERENTS for p in ("u", "v", "visible"))
         return Features(
             robot_type=self.name,
@@ -91,11 +86,9 @@ class RobotKind:
         return to_robot_units(low, base[0]), to_robot_units(high, base[1])
 
 
-SO101 = RobotKind(name="so101", mobile=False, prefix="", cameras={"front": (128, 128), "wrist": (128, 128)})
+SO101 = RobotKind(entry=robots.SO101, cameras={"front": (128, 128), "wrist": (128, 128)})
 # The mast's camera sees a room, in which a block is a few pixels wide; the wrist's sees things close by.
-LEKIWI = RobotKind(
-    name="lekiwi", mobile=True, prefix="arm_", cameras={"front": (128, 192), "wrist": (96, 96)}
-)
+LEKIWI = RobotKind(entry=robots.LEKIWI, cameras={"front": (128, 192), "wrist": (96, 96)})
 
 
 def gripper_percent(angle_rad: float) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.geometry import project, rotate_z, yaw_of
+from sayso.robots import JOINT_RANGE_RAD, JOINTS
 from sayso.sim.drawer import DRAWER, INSIDE_M
 from sayso.sim.objects import SHAPES, Shape, shape_of
 from sayso.sim.render import Cameras
@@ -19,8 +20,6 @@ from sayso.sim.robots import (
     BASE_SPEED_LIMIT,
     CAMERAS,
     FPS,
-    JOINT_RANGE_RAD,
-    JOINTS,
     MOUNT_M,
     REST_RAD,
     from_robot_units,

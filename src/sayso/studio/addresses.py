@@ -1,25 +1,32 @@
-"""Find a robot by its address: ``dry``, ``lekiwi 192.168.1.20``, ``so101 /dev/ttyACM0 front=0 wrist=2``."""
+"""Address of a robot: ``dry``, ``lekiwi 192.168.1.20``, ``so101 /dev/ttyACM0 front=0 wrist=2``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from sayso.data.units import our_name
-from sayso.runtime.run import RunConfig, connect, make_robot
+from sayso.robots import ROBOTS, drivable, our_name
+from sayso.runtime.run import DRY, SIMULATION, RunConfig, connect, make_robot
 from sayso.spec import Features, Robot, SaysoError, known
 
-SIMULATION = "sim"
-NEEDS = {
-    "dry": "",
-    "lekiwi": "its network address, such as 192.168.1.20",
-    "so101": "its serial port and cameras, such as /dev/ttyACM0 front=0 wrist=2",
-}
-"""Robots other than the simulated one, and what must be known to find them."""
+TITLES = {SIMULATION: "simulation", DRY: "dry run: no robot"}
+"""What people call robots that are none."""
 
 
 def kinds_for(features: Features) -> tuple[str, ...]:
     """Return the kinds of robots that a policy could drive."""
-    return SIMULATION, "dry", *(kind for kind in NEEDS if kind == our_name(features.robot_type))
+    return SIMULATION, DRY, *(kind for kind in drivable() if kind == our_name(features.robot_type))
+
+
+def title_of(kind: str) -> str:
+    """Return what people call a kind of robot."""
+    return TITLES.get(kind) or ROBOTS[kind].title or kind
+
+
+def needs_of(kind: str) -> str:
+    """Return what must be known to find a kind of robot, with an example; empty if nothing."""
+    if kind in TITLES or not ROBOTS[kind].address:
+        return ""
+    return f"{ROBOTS[kind].needs or 'its address'}, such as {ROBOTS[kind].address}"
 
 
 def connected_robot(address: str, features: Features, id: str, tell: Callable[[str], None]) -> Robot:
@@ -34,20 +41,10 @@ def connected_robot(address: str, features: Features, id: str, tell: Callable[[s
     Raises:
         SaysoError: if it cannot be found or connected, or is not one that the policy knows.
     """
-    robot = make_robot(_read(address, features, id), features, "", tell)
-    connect(robot, features)
-    return robot
-
-
-def _read(address: str, features: Features, id: str) -> RunConfig:
     kind, _, where = address.strip().partition(" ")
     known("robot for this policy", kind, kinds_for(features)[1:])
-    words = where.split()
-    if NEEDS[kind] and not words:
-        raise SaysoError(f"to find it, name {NEEDS[kind]}")
-    match kind:
-        case "lekiwi":
-            return RunConfig(robot="lekiwi", ip=words[0], id=id)
-        case "so101":
-            return RunConfig(robot="so101", port=words[0], cameras=tuple(words[1:]), id=id)
-    return RunConfig(robot="dry")
+    if (needs := needs_of(kind)) and not where.strip():
+        raise SaysoError(f"to find it, name {needs}")
+    robot = make_robot(RunConfig(robot=address.strip(), id=id), features, "", tell)
+    connect(robot, features)
+    return robot

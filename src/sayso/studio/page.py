@@ -15,7 +15,7 @@ from sayso.data.film import side_by_side
 from sayso.runtime.chunking import STRATEGIES
 from sayso.sim.disturbance import Disturbance
 from sayso.spec import Features, known
-from sayso.studio.addresses import NEEDS, SIMULATION, kinds_for
+from sayso.studio.addresses import kinds_for, needs_of, title_of
 from sayso.studio.drawing import Drawing
 from sayso.studio.markup import STYLE, status, timing
 from sayso.studio.rooms import SUGGESTIONS
@@ -30,12 +30,6 @@ EYES: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]
     "home": ((-1.35, -1.15, 1.65), (0.55, 0.10, 0.10)),
 }
 """Where people look from at first, and what at."""
-KIND_NAMES = {
-    SIMULATION: "simulation",
-    "dry": "dry run: no robot",
-    "lekiwi": "LeKiwi",
-    "so101": "SO-101",
-}
 QUIET = (222, 226, 230)
 """Colour of buttons that need not be seen first."""
 PAPER = np.full((128, 192, 3), 128, np.uint8)
@@ -180,10 +174,10 @@ class Page:
         self._session.strategy = strategy
 
     def _add_robot(self, kinds: tuple[str, ...]) -> None:
-        gui, names = self._server.gui, {KIND_NAMES[kind]: kind for kind in kinds}
+        gui, names = self._server.gui, {title_of(kind): kind for kind in kinds}
         with gui.add_folder("Robot", expand_by_default=False):
             kind = gui.add_dropdown("drive", tuple(names))
-            needs = "; ".join(f"{KIND_NAMES[one]}: {NEEDS[one]}" for one in kinds if NEEDS.get(one))
+            needs = "; ".join(f"{title_of(one)}: {needs_of(one)}" for one in kinds if needs_of(one))
             where = gui.add_text("at", "", hint=needs)
             connect = gui.add_button("Connect", icon=viser.Icon.PLUG_CONNECTED)
         self._finish = gui.add_button("It is done", color="green", icon=viser.Icon.CHECK, visible=False)

@@ -27,7 +27,7 @@ from sayso.runtime.limits import SERVO_DEG_S, limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import RunReport
 from sayso.runtime.robot import DRIVER_ERRORS, SimulatedRobot
-from sayso.runtime.run import ending
+from sayso.runtime.run import SIMULATION, ending
 from sayso.sim.disturbance import Disturbance, Staging
 from sayso.sim.kinematics import ArmKinematics
 from sayso.sim.robots import from_robot_units
@@ -47,7 +47,7 @@ from sayso.spec import (
     image_key,
     seeds,
 )
-from sayso.studio.addresses import SIMULATION, connected_robot
+from sayso.studio.addresses import connected_robot
 from sayso.studio.orders import Order, Orders
 from sayso.studio.progress import begun, ended, kept, told, verdict
 from sayso.studio.rooms import general_suggestions, suggestions, unknown_room
