@@ -121,9 +121,10 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from sayso.runtime import run as running
+from sayso.runtime import stopping
 from sayso.sim.robots import SO101
 from small_drivers import Slow, Steady
-notes, seconds, drive_s = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
+notes, (seconds, drive_s, stopping.STUCK_S) = Path(sys.argv[1]), map(float, sys.argv[2:])
 robot = Slow(SO101.features(), seconds, notes)
 running.make_robot = lambda *_: robot
 config = running.RunConfig(robot="so101", port="none", seconds=drive_s, rest_s=0.1)
@@ -133,11 +134,13 @@ robot.note(json.dumps([report.stopped, report.ticks, moved, report.at_rest]))
 """
 
 
-def run_in_a_process(notes: Path, seconds: float, drive_s: float) -> subprocess.Popen[str]:
-    """Drive a slow robot from a process of its own."""
+def run_in_a_process(
+    notes: Path, seconds: float, drive_s: float, stuck_s: float = 2.0
+) -> subprocess.Popen[str]:
+    """Drive a slow robot from a process of its own, which counts as stuck after so long."""
     tests = Path(__file__).parent
     environment = os.environ | {"PYTHONPATH": f"{tests.parent / 'src'}:{tests}", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", PROGRAM, str(notes), str(seconds), str(drive_s)]
+    command = [sys.executable, "-c", PROGRAM, str(notes), str(seconds), str(drive_s), str(stuck_s)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )

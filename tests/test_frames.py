@@ -15,6 +15,7 @@ import pytest
 
 from sayso.data import frames
 from sayso.data.format import DIGESTS
+from sayso.data.frames import taking_room
 from sayso.data.reader import Dataset
 from sayso.data.video import encode_video
 from sayso.data.windows import Windows
@@ -52,6 +53,19 @@ def decoding(root: Path, cache: Path, seconds: float) -> subprocess.Popen[bytes]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None and process.stdout.readline() == b"decoding\n"
     return process
+
+
+def test_what_takes_much_room_is_said_with_the_folder_to_delete(tmp_path, monkeypatch):
+    cache, old = tmp_path / "cache", tmp_path / "data" / ".frames"
+    for folder in (cache / "0123", old):
+        folder.mkdir(parents=True)
+        (folder / "front.npy").write_bytes(bytes(2_000_000))
+    assert taking_room(cache, [tmp_path / "other"]) == ()
+    (said,) = taking_room(cache, [old.parent, old.parent])
+    assert said == f"{old} holds 2 MB of frames that an older version of sayso decoded: delete it"
+    monkeypatch.setattr(frames, "LARGE_CACHE", 1e6)
+    (said,) = taking_room(cache, [])
+    assert said.startswith(f"{cache} holds 2 MB of decoded frames: delete that folder")
 
 
 def test_a_dataset_is_left_as_it_was(tmp_path, monkeypatch):
@@ -143,6 +157,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from sayso.data.format import DIGESTS
+from sayso.data.frames import taking_room
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
 from sayso.spec import SaysoError

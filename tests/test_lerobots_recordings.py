@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from sayso import cli
+from sayso.data.preview import summary
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
 from sayso.data.writer import assemble, stage_episode
@@ -74,6 +76,15 @@ def test_joints_are_counted_from_where_they_stand_in_every_unit(tmp_path):
     windows = Windows(Dataset(recorded(tmp_path / "data", 100.0)), chunk=4)
     first = np.array(windows.stats["action.relative"].mean).reshape(4, 6)[0]
     np.testing.assert_allclose(first[:5], 0, atol=1e-5)
+
+
+def test_a_dataset_is_shown_with_the_units_that_its_recording_left_out_and_where_they_come_from(tmp_path):
+    console = Console(record=True, width=200)
+    console.print(summary(Dataset(recorded(tmp_path / "data", 117.8))))
+    text = console.export_text()
+    assert "117.8, beyond the 100" in text and "taken to be in degrees" in text
+    rows = [[cell.strip() for cell in line.split("│")[1:3]] for line in text.splitlines()]
+    assert ["wrist_roll.pos", "deg"] in rows and ["gripper.pos", "%"] in rows
 
 
 def test_what_is_recorded_later_in_the_same_way_has_the_policys_units(tmp_path):

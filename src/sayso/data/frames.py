@@ -36,7 +36,9 @@ LARGE_PX = 256 * 256
 """Pixels of a picture above which it is said that smaller ones would do."""
 WORTH_SAYING = 100e6
 """Bytes of frames above which it is said how much they are and where they go."""
-_PARTIAL = ".partial"
+LARGE_CACHE = 5e9
+"""Bytes of frames in the cache above which it is said how to be rid of them."""
+_PARTIAL, _OLD = ".partial", ".frames"
 
 
 class Filmed(Protocol):
@@ -131,6 +133,30 @@ def taken(frames: Image, numbers: Integers) -> Image:
         page = first - first % mmap.PAGESIZE
         mapped.madvise(mmap.MADV_WILLNEED, page, first + size - page)
     return frames[numbers]
+
+
+def taking_room(cache: Path, datasets: Sequence[Path]) -> tuple[str, ...]:
+    """Say which frames take room and may be deleted: much in the cache, and what older versions left.
+
+    Args:
+        cache: the folder they are kept in.
+        datasets: folders of datasets, in which older versions kept them.
+    """
+    said = [
+        f"{old} holds {_size(_bytes_in(old))} of frames that an older version of sayso decoded: delete it"
+        for old in dict.fromkeys(root / _OLD for root in datasets)
+        if old.is_dir()
+    ]
+    if (held := _bytes_in(cache)) > LARGE_CACHE:
+        said.append(
+            f"{cache} holds {_size(held)} of decoded frames: delete that folder when no training runs, and "
+            "what is needed again is decoded again"
+        )
+    return tuple(said)
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _stored(wanted: Wanted, cache: Path) -> Image | None:

@@ -17,8 +17,9 @@ from rich.text import Text
 from sayso.data import film as pictures
 from sayso.data.normalize import hardly_moves
 from sayso.data.reader import Dataset, RecordedEpisode
+from sayso.data.units import with_units
 from sayso.replace import appearing
-from sayso.spec import ACTION, Observation, at_least
+from sayso.spec import ACTION, Features, Observation, at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +64,10 @@ def summary(dataset: Dataset, instructions: int = 8) -> Group:
         f"cameras {cameras or 'none'}, hash {dataset.hash[:12]}",
         "not bold",
     )
-    remarks = [Text(f"  {remark}") for remark in dataset.remarks]
-    return Group(title, *remarks, _families(dataset), _instructions(dataset, instructions), _actions(dataset))
+    features, assumed = with_units(dataset.features, dataset.stats)
+    remarks = [Text(f"  {remark}") for remark in (*dataset.remarks, *assumed)]
+    actions = _actions(dataset, features)
+    return Group(title, *remarks, _families(dataset), _instructions(dataset, instructions), actions)
 
 
 def contact_sheet(dataset: Dataset, path: Path, *, episodes: int = 8, moments: int = 5) -> Path:
@@ -113,12 +116,12 @@ def _instructions(dataset: Dataset, count: int) -> Table:
     return table
 
 
-def _actions(dataset: Dataset) -> Table:
+def _actions(dataset: Dataset, features: Features) -> Table:
     table = Table("action", "unit", "min", "1 %", "mean", "99 %", "max", "spread")
     stats = dataset.stats[ACTION]
     columns = (stats.min, stats.q01, stats.mean, stats.q99, stats.max, stats.std)
     still = hardly_moves(stats.mean, stats.std)
-    for dimension, rests, *values in zip(dataset.features.action, still, *columns, strict=True):
+    for dimension, rests, *values in zip(features.action, still, *columns, strict=True):
         name = escape(dimension.name) + (" (hardly moves)" if rests else "")
         table.add_row(name, escape(dimension.unit), *(f"{value:.4g}" for value in values))
     return table

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.data.frames import Wanted, frames_folder, open_frames, taken
+from sayso.data.frames import Wanted, frames_folder, open_frames, taken, taking_room
 from sayso.data.normalize import (
     RELATIVE,
     Integers,
@@ -136,6 +136,11 @@ class Windows:
             ACTION: Stats.of(self._action),
             RELATIVE: Stats.of(relative.reshape(len(relative), -1)),
         }
+
+    @property
+    def taking_room(self) -> tuple[str, ...]:
+        """Say which decoded frames take room and may be deleted."""
+        return taking_room(self._cache, [dataset.root for dataset in self.datasets])
 
     @property
     def remarks(self) -> tuple[str, ...]:

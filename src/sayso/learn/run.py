@@ -74,7 +74,7 @@ class Run:
         with checkpoint.written(config.out):
             claim.hold(self.step)
             self.log = Log(config.out / "log.jsonl", step=self.step)
-        self.notes = [*notes, *claim.notes, *self.log.notes]
+        self.notes = [*windows.taking_room, *notes, *claim.notes, *self.log.notes]
         """What is worth saying to whoever asked for this run."""
         self._began = self._saved = self._idle_since = time.monotonic()
 
