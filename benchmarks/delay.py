@@ -25,12 +25,12 @@ from household import fingerprint
 from results_file import ROOT, once_by_episode, write_result
 from sayso import pool
 from sayso.evaluate import evaluate
+from sayso.loading import policy_and_features
 from sayso.report import training_of
 from sayso.rollout import World, packaged_world
 from sayso.runtime.chunking import STRATEGIES, Late, make_strategy
 from sayso.sim.robots import FPS
 from sayso.spec import Policy, check_fits, known, seeds
-from sayso.subject import policy_and_features
 
 Counts = Mapping[str, Any]
 

@@ -13,9 +13,9 @@ from typing import Any
 import tyro
 
 from results_file import ROOT, evaluated, success, write_result
+from sayso.loading import EXPERT
 from sayso.measure import EvalConfig
 from sayso.spec import seeds
-from sayso.subject import EXPERT
 from sayso.tasks.household.catalogue import TASKS
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import tyro
 
 from results_file import ROOT, portable, write_result
+from sayso.loading import policy_and_features
 from sayso.runtime.chunking import StrategyName
 from sayso.runtime.limits import limits_of
 from sayso.runtime.loop import LoopConfig, drive
@@ -29,7 +30,6 @@ from sayso.runtime.robot import SimulatedRobot
 from sayso.runtime.run import simulated
 from sayso.runtime.stopping import Stop, on_signals
 from sayso.spec import SaysoError
-from sayso.subject import policy_and_features
 
 RESULT = "loop"
 

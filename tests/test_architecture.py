@@ -38,7 +38,7 @@ ROWS = [
     {"tasks", "models"},
     {"noise", "rollout", "evaluate", "report", "planner"},
     {"learn", "runtime"},
-    {"chapter", "cli", "demo", "measure", "studio", "subject"},
+    {"chapter", "cli", "demo", "measure", "studio", "loading"},
     {"", "__main__"},  # the package itself, which offers names from everywhere
 ]
 ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
@@ -50,7 +50,7 @@ INSIDE_A_ROW = {
         ("evaluate", "report"),
         ("planner", "rollout"),
     ),
-    *(("cli", "demo"), ("cli", "studio"), ("cli", "subject"), ("cli", "measure"), ("measure", "subject")),
+    *(("cli", "demo"), ("cli", "studio"), ("cli", "loading"), ("cli", "measure"), ("measure", "loading")),
 }
 
 TORCH_FREE = {
@@ -86,6 +86,8 @@ TORCH = {"torch", "transformers", "sayso.models"}
 
 FILE_LINES, FUNCTION_LINES = 400, 80
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc", "core", "base", "shared", "tools"}
+COMMANDS = {"Be", "Do", "Hold", "Keep", "Know", "Name", "Report", "Say", "Tell"}
+"""First words of a docstring that suit a function, not a class."""
 BROAD = {"Exception", "BaseException"}
 MAY_CATCH_ALL = {
     *("rollout", "evaluate", "pool", "runtime.server", "runtime.inference", "cli", "demo", "studio.session")
@@ -201,6 +203,17 @@ def forbidden_names(src: Path) -> list[str]:
     return [name for name, _ in modules(src) if not FORBIDDEN_NAMES.isdisjoint(name.split("."))]
 
 
+def commanding_classes(src: Path) -> list[str]:
+    return [
+        f"{name}.{node.name}"
+        for name, tree in modules(src)
+        if name.partition(".")[0] in {"data", "robots", "runtime", "sim", "studio"}
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        if (ast.get_docstring(node) or "").split(maxsplit=1)[:1] in ([word] for word in COMMANDS)
+    ]
+
+
 def broad_handlers(src: Path) -> list[str]:
     return [
         f"{name}, line {node.lineno}"
@@ -230,6 +243,10 @@ def test_files_and_functions_keep_their_budgets():
 
 def test_no_room_is_a_drawer():
     assert forbidden_names(SRC) == []
+
+
+def test_a_class_is_introduced_as_a_thing():
+    assert commanding_classes(SRC) == []
 
 
 def test_everything_is_caught_only_at_the_named_borders():
@@ -274,7 +291,9 @@ def test_importing_any_module_changes_no_environment_variable():
 def test_this_test_notices_each_kind_of_violation(tmp_path):
     room = tmp_path / "sayso" / "sim"
     room.mkdir(parents=True)
-    (room / "hen.py").write_text("def lay():\n    from sayso.sim import egg\n")
+    (room / "hen.py").write_text(
+        'def lay():\n    from sayso.sim import egg\n\nclass Egg:\n    """Be an egg."""\n'
+    )
     (room / "egg.py").write_text("from sayso.sim.hen import lay\n")
     long_function = "def f():\n" + "    x = 1\n" * FUNCTION_LINES
     (room / "utils.py").write_text(
@@ -285,6 +304,7 @@ def test_this_test_notices_each_kind_of_violation(tmp_path):
     assert uses_of_torch(tmp_path) == ["sim.utils imports torch"]
     assert circles(tmp_path) == [("sim.egg", "sim.hen")]
     assert len(over_budget(tmp_path)) == 2
+    assert commanding_classes(tmp_path) == ["sim.hen.Egg"]
     assert forbidden_names(tmp_path) == ["sim.utils"]
     assert broad_handlers(tmp_path) == ["sim.utils, line 6"]
 

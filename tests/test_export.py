@@ -18,7 +18,7 @@ import torch
 import sayso
 import small_datasets
 from contracts.policy_contract import PolicyContract
-from sayso import cli, subject
+from sayso import cli, loading
 from sayso.data.normalize import Stats
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
@@ -480,7 +480,7 @@ def test_the_command_exports_and_the_result_is_taken_like_a_checkpoint(checkpoin
     assert isinstance(sayso.load(out), exported.ExportedPolicy)
     assert isinstance(sayso.load(checkpoint("vla")), VLAPolicy)
     with pytest.raises(FeatureMismatchError, match="robot_type"):
-        subject.maker_of(str(out))(SpotWorld())
+        loading.maker_of(str(out))(SpotWorld())
     assert json.loads((out / "config.json").read_text())["engine"]["checks"]["faults"]
     assert "differ too much" in (out / "README.md").read_text()
 

@@ -13,7 +13,7 @@ import pytest
 from websockets.sync.server import serve
 
 from contracts.policy_contract import PolicyContract
-from sayso import cli, rollout, subject
+from sayso import cli, loading, rollout
 from sayso.data.normalize import Stats
 from sayso.rollout import rollout as roll
 from sayso.runtime.limits import Limits
@@ -440,13 +440,13 @@ def test_a_policy_elsewhere_is_evaluated_like_one_that_is_here(small, tmp_path, 
 
 def test_the_command_line_takes_only_servers_that_say_what_they_understand():
     with openpi_server(dict) as (url, _), pytest.raises(SaysoError, match="does not say which names"):
-        subject.policy_and_features(url, threads=1)
+        loading.policy_and_features(url, threads=1)
 
 
 @pytest.mark.parametrize("training", [[1], {"seeds": [1]}, {"seeds": [["a", "b"]]}, {"datasets": 3}])
 def test_a_server_that_tells_nonsense_about_its_training_is_refused(training):
     with served(about={"training": training}) as url, pytest.raises(SaysoError, match="learned from"):
-        subject.learned_from(url)
+        loading.learned_from(url)
 
 
 def test_a_policy_for_another_robot_is_refused_before_it_moves_this_one(monkeypatch):
@@ -455,7 +455,7 @@ def test_a_policy_for_another_robot_is_refused_before_it_moves_this_one(monkeypa
     world = SpotWorld()
     world.features = replace(FEATURES, robot_type="lekiwi")
     with served() as url, pytest.raises(Exception, match="'point' in the policy and 'lekiwi' in the world"):
-        subject.maker_of(url)(world)
+        loading.maker_of(url)(world)
 
 
 def test_nobody_at_the_address_is_refused_in_one_line(small, capsys, monkeypatch):
@@ -491,7 +491,7 @@ def test_policies_of_one_server_share_weights_and_no_memory():
     stats = {key: Stats.of(np.random.default_rng(0).normal(0, 1, (50, 2))) for key in (STATE, ACTION)}
     torch.manual_seed(0)
     policy = build("vla", preset="tiny", features=FEATURES, stats=stats, decoder="flow")
-    own, other, alone = (subject.with_its_own_memory(policy) for _ in range(3))
+    own, other, alone = (loading.with_its_own_memory(policy) for _ in range(3))
     assert own.model is other.model is policy.model
 
     for policy_of_a_client, looks in ((own, 1), (other, 2), (alone, 1)):

@@ -15,7 +15,7 @@ from sayso.registration import register_when_imported
 __version__ = "0.1.0"
 
 _LATER = {
-    "load": "sayso.subject",
+    "load": "sayso.loading",
     "make_world": "sayso.tasks.world",
     "VisionEncoder": "sayso.models.textbook",
     "LanguageEncoder": "sayso.models.textbook",

@@ -17,11 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sayso import flags
-from sayso import subject as subjects
+from sayso import flags, loading
+from sayso.loading import EXPERT
 from sayso.refusals import in_one_sentence, refuse_unknown_renderer
 from sayso.spec import SaysoError, known
-from sayso.subject import EXPERT
 
 C = TypeVar("C")
 EXIT_REFUSED = 2
@@ -133,8 +132,8 @@ def _record(given: list[str]) -> int:
 
     config = _config(RecordConfig, "record", given)
     if config.policy:
-        subjects.learned_from(config.policy)  # refuses a policy that is nowhere, before anything begins
-    print(record(config, make_policy=subjects.maker_of(config.policy) if config.policy else None))
+        loading.learned_from(config.policy)  # refuses a policy that is nowhere, before anything begins
+    print(record(config, make_policy=loading.maker_of(config.policy) if config.policy else None))
     return 0
 
 
@@ -191,13 +190,13 @@ def _serve(given: list[str]) -> int:
 
     checkpoint, config = _config(ServeConfig, "serve", given, CHECKPOINT)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    policy = subjects.load(checkpoint, pool.cores())
+    policy = loading.load(checkpoint, pool.cores())
     server = PolicyServer(
-        partial(subjects.with_its_own_memory, policy),
+        partial(loading.with_its_own_memory, policy),
         policy.features,
         config,
-        token=subjects.token(),
-        about=subjects.about(Path(checkpoint)),
+        token=loading.token(),
+        about=loading.about(Path(checkpoint)),
     )
     run_server(server, lambda url: print(f"serving {checkpoint} at {url}; Ctrl-C stops", flush=True))
     return 0
@@ -207,7 +206,7 @@ def _run(given: list[str]) -> int:
     from sayso.runtime.run import RunConfig, run
 
     subject, sentence, config = _config(RunConfig, "run", given, DRIVER | INSTRUCTION)
-    policy, features = subjects.policy_and_features(subject, config.threads)
+    policy, features = loading.policy_and_features(subject, config.threads)
     return 1 if run(policy, features, sentence, config).fault else 0
 
 
@@ -215,7 +214,7 @@ def _studio(given: list[str]) -> int:
     from sayso.studio.open import StudioConfig, studio
 
     config = _config(StudioConfig, "studio", given)
-    policy, features = subjects.policy_and_features(config.subject, config.threads)
+    policy, features = loading.policy_and_features(config.subject, config.threads)
     studio(policy, features, config)
     return 0
 

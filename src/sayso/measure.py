@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from sayso import pool, rollout
-from sayso import subject as subjects
+from sayso import loading, pool, rollout
 from sayso.evaluate import evaluate
 from sayso.journal import Journal
 from sayso.lock import locked
@@ -65,14 +64,14 @@ def evaluate_policy(subject: str, config: EvalConfig) -> int:
     """
     if config.films and config.films.exists() and not config.films.is_dir():
         raise SaysoError(f"{config.films} is a file; name a folder for the films")
-    training = subjects.learned_from(subject)
+    training = loading.learned_from(subject)
     make_world = partial(rollout.packaged_world, config.world)
     families = rollout.chosen_families(rollout.offer_of(make_world), config.families)
     asked = asked_of(subject, config)
     with journal_beside(config.out, asked) as journal:
         report = evaluate(
             make_world,
-            subjects.maker_of(subject),
+            loading.maker_of(subject),
             families=families,
             seeds=seeds(config.split, config.episodes, config.start),
             workers=config.workers or pool.cores(),
@@ -133,7 +132,7 @@ def _is_whole(path: Path) -> bool:
 def asked_of(subject: str, config: EvalConfig, besides: Collection[str] = BESIDES) -> dict[str, Any]:
     """Return, as plain JSON, what decides an episode beside the code: settings but some, and the weights."""
     asked = {name: value for name, value in _plain(config).items() if name not in besides}
-    return asked | {"policy": subject, "weights": subjects.weights_of(subject)}
+    return asked | {"policy": subject, "weights": loading.weights_of(subject)}
 
 
 def _plain(config: EvalConfig) -> dict[str, Any]:

@@ -170,7 +170,7 @@ OWN = (
 
 
 class Robots(Mapping[str, RobotEntry]):
-    """Name -> row, ours first; a package outside is imported when its row is asked for."""
+    """Rows of the table by name, ours first; a package outside is imported when its row is asked for."""
 
     def __iter__(self) -> Iterator[str]:
         """Yield every name."""

@@ -20,7 +20,7 @@ _REMEDY = "Take the file from a copy of the dataset; for a change that is meant,
 
 @dataclass(frozen=True)
 class Digest:
-    """Say what a file holds."""
+    """Digest of what a file holds."""
 
     size: int
     sha256: str

@@ -26,7 +26,7 @@ from sayso.spec import Image
 
 @dataclass
 class Footage:
-    """Hold where one camera's pictures of each episode are."""
+    """Where one camera's pictures of each episode are."""
 
     name: str
     camera: Camera

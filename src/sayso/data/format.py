@@ -72,7 +72,7 @@ _VECTOR_TYPES = ("float32", "float64")
 
 
 class FormatError(SaysoError):
-    """Report a folder that is not a LeRobotDataset v3.0 this reader understands."""
+    """Folder that is not a LeRobotDataset v3.0 this reader understands."""
 
 
 def place(file_number: int) -> dict[str, int]:

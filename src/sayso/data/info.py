@@ -38,7 +38,7 @@ _MOST_NUMBERS, _MOST_PIXELS, _HIGHEST_FPS = 4096, 16_384, 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """Say how one camera's pictures are stored."""
+    """How one camera's pictures are stored."""
 
     key: str
     """Their name in the dataset: a folder below ``videos``, or a column of the rows."""
@@ -50,7 +50,7 @@ class Camera:
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
-    """Hold what ``info.json`` says, checked."""
+    """What ``info.json`` says, checked."""
 
     features: Features
     columns: Mapping[str, str]

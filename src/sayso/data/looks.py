@@ -1,4 +1,4 @@
-"""Check what a policy is to act on: a number that no sensor can mean must not move a robot.
+"""Check of observations before a policy acts on them: what no sensor can mean must not move a robot.
 
 What a camera shows is checked where it is brought to the size that was learned from (`resize`).
 """

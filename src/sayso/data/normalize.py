@@ -152,7 +152,7 @@ class Standardise:
 
 @dataclass(frozen=True, kw_only=True)
 class RelativeChunk:
-    """Count a chunk's joint targets from where the joints stand now, and standardise each step by itself.
+    """Relative actions: joint targets from where the joints stand now, each step standardised by itself.
 
     A chunk then begins near zero whatever the pose, and its first steps, which move little and are executed
     first, weigh as much as its last ones. It comes first in a chain: it needs the state in robot units.

@@ -24,7 +24,7 @@ from sayso.spec import ACTION, Features, Observation, at_least
 
 @dataclass(frozen=True, kw_only=True)
 class ShowConfig:
-    """Say how closely to look at a dataset."""
+    """How closely to look at a dataset."""
 
     out: Path | None = None
     """Folder for contact_sheet.png and film.mp4; the dataset's name with -shown behind it if left out."""

@@ -26,7 +26,7 @@ _PICTURE_FORMATS = ("PNG", "JPEG", "WEBP")
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedEpisode:
-    """Locate one episode: its frames are the rows from `start` up to but not including `stop`."""
+    """Place of one episode: its frames are the rows from `start` up to but not including `stop`."""
 
     index: int
     start: int
@@ -42,7 +42,7 @@ class RecordedEpisode:
 
 
 class Dataset:
-    """Hold a dataset's numbers in memory and find its images on disk.
+    """A dataset: its numbers in memory, its images found on disk.
 
     - ``state`` float32 ``[N, S]``, ``action`` float32 ``[N, A]``, ``points`` float32 ``[N, P]``, robot units
     - ``task_index`` int64 ``[N]`` into ``tasks``

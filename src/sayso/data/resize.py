@@ -30,7 +30,7 @@ _SIZE = re.compile(r"(?:([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?)?")
 
 
 class ResizeError(SaysoError):
-    """Report a size that pictures cannot be scaled to."""
+    """Size that pictures cannot be scaled to."""
 
 
 def read_size(text: str) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from sayso.spec import OTHER_POINTS, POINTS, STATE, Array, NotFiniteError
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Hold the N frames of a dataset."""
+    """The N frames of a dataset."""
 
     vectors: Mapping[str, Array]
     """Feature -> float32 ``[N, D]``; ``[N, 0]`` for a state or points that there are none of."""

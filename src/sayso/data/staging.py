@@ -143,7 +143,7 @@ def _files(features: Features) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Staged:
-    """Hold everything of a staged episode but its videos."""
+    """Everything of a staged episode but its videos."""
 
     key: EpisodeKey
     folder: Path

@@ -28,7 +28,7 @@ _UNFINISHED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """Locate the pictures of one episode and camera: in which video, and from when on."""
+    """Where the pictures of one episode and camera are: in which video, and from when on."""
 
     path: Path
     begins_s: float
@@ -36,7 +36,7 @@ class Clip:
 
 @dataclass(frozen=True, kw_only=True)
 class EpisodeRow:
-    """Hold what the table of episodes says about one of them."""
+    """What the table of episodes says about one of them."""
 
     path: Path
     """The file it stands in."""

@@ -49,7 +49,7 @@ _CUT = (
 
 
 class VideoError(SaysoError):
-    """Report a video that cannot be written, joined or read as asked."""
+    """Video that cannot be written, joined or read as asked."""
 
 
 def encode_video(path: Path, frames: Iterable[Image], fps: float, pixel_format: str = FOR_TRAINING) -> int:
@@ -127,7 +127,7 @@ def decode_video(path: Path) -> Iterator[Image]:
 
 
 class Shown(NamedTuple):
-    """Hold a frame, and how far from the time it was asked for it is shown."""
+    """Frame, and how far from the time it was asked for it is shown."""
 
     image: Image
     off_s: float

@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 
 class Windows:
-    """Serve windows of one or several datasets as batches of numpy arrays.
+    """Windows of one or several datasets, served as batches of numpy arrays.
 
     Every `stride`-th frame of each episode is the present frame of one window. Images come from a cache of
     decoded frames in the folder `cache` (default: `sayso.data.frames.frames_folder`), which is built once and

@@ -1,4 +1,4 @@
-"""Decide which action applies now when chunks arrive late: functions of step numbers, without a clock.
+"""Action chunking with late answers: which action applies now, by step numbers alone, without a clock.
 
 Time is counted in control steps. The chunk that answers what was seen at step k says what to do at steps k,
 k + 1, ...; it arrives at some later step n, when its first n - k actions belong to the past. Unless the robot
@@ -45,7 +45,7 @@ StrategyName = Literal["realtime", "ensemble", "naive", "synchronous"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answer:
-    """Hold a chunk and the step at whose observation it was asked for, to which its row 0 belongs."""
+    """Chunk, and the step at whose observation it was asked for, to which its row 0 belongs."""
 
     chunk: Chunk
     seen_at: int
@@ -62,7 +62,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
-    """Say what to do at the steps from `begin` on."""
+    """What to do at the steps from `begin` on."""
 
     begin: int = 0
     actions: Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
@@ -91,7 +91,7 @@ class Plan:
 
 
 class Strategy(Protocol):
-    """Be a way to join chunks."""
+    """Way to join chunks."""
 
     def asks(self, plan: Plan, step: int) -> bool:
         """Tell whether to ask the policy at a step, provided that it is not busy with an earlier one."""
@@ -104,7 +104,7 @@ class Strategy(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class _Repeated:
-    """Ask again as soon as `execute` steps have passed since the last observation that was answered."""
+    """Receding horizon: ask again when `execute` steps have passed since the last answered observation."""
 
     execute: int = EXECUTE
 
@@ -120,7 +120,7 @@ class _Repeated:
 
 @dataclass(frozen=True, kw_only=True)
 class Synchronous(_Repeated):
-    """Stand still until the answer comes, then execute its first `execute` actions.
+    """Synchronous inference: stand still until the answer comes, then do its first `execute` actions.
 
     Nothing of the answer is skipped, since the robot is still where it was seen.
     """
@@ -157,7 +157,7 @@ class Naive(_Repeated):
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble(_Repeated):
-    """Do the weighted mean of what all answers say about a step.
+    """Temporal ensembling: the weighted mean of what all answers say about a step.
 
     Source: temporal ensembling of ACT (Zhao et al. 2023, arXiv:2304.13705): weights exp(-m * i), where i is 0
     for the oldest answer. There one is asked for at every step; here i counts steps between observations, so
@@ -189,7 +189,7 @@ class Ensemble(_Repeated):
 
 @dataclass(frozen=True, kw_only=True)
 class RealTime(Naive):
-    """Keep what was committed while the policy was thinking, then fade from the old chunk into the new.
+    """Real-time chunking: what was committed meanwhile stays, then the old chunk fades into the new.
 
     Source: real-time chunking (Black, Galliker and Levine 2025, arXiv:2506.07339), the part of it that any
     policy can use. There the new chunk of a flow policy is *generated* under guidance towards the old one,
@@ -243,7 +243,7 @@ def make_strategy(name: str, execute: int | None = None) -> Strategy:
 
 
 class Late:
-    """Be a policy whose answers come a fixed number of steps late, for measuring what that costs.
+    """Policy whose answers come a fixed number of steps late, for measuring what that costs.
 
     ``act`` must be called at every step and returns one action, so that ``rollout(..., execute=1)`` plays the
     episode that a strategy would play with such a delay: exactly repeatable, whatever the machine's speed.

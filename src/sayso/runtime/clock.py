@@ -1,4 +1,4 @@
-"""Keep time on a busy machine: a clock that never runs backwards, and few pauses of the interpreter's own."""
+"""Clock of the control loop: it never runs backwards, and the interpreter pauses seldom."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SWITCH_S = 0.0005
 
 
 class Clock(Protocol):
-    """Be a time that never runs backwards."""
+    """Time that never runs backwards."""
 
     def now(self) -> float:
         """Return seconds since some moment."""
@@ -26,7 +26,7 @@ class Clock(Protocol):
 
 
 class MonotonicClock:
-    """Be the system's own."""
+    """The system's own clock."""
 
     def now(self) -> float:
         """Return seconds since some moment."""

@@ -44,7 +44,7 @@ from sayso.spec import ACTION, STATE, Array, Observation, Policy, above, at_leas
 
 @dataclass(frozen=True, kw_only=True)
 class ExportConfig:
-    """Say what to export to, and how to check it."""
+    """What to export to, and how to check it."""
 
     engine: EngineName = "openvino"
     """What runs it: openvino, onnx (ONNX Runtime) or torchscript, which needs torch."""
@@ -84,7 +84,7 @@ class ExportConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Checks:
-    """Hold what was found when an export was held against its source."""
+    """Findings when an export was held against its source."""
 
     frames_from: str
     agreement: Agreement

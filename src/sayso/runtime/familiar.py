@@ -1,4 +1,4 @@
-"""Say where a robot stands as it never stood in the demonstrations, before it moves."""
+"""Out-of-distribution check: where a robot stands as it never stood in the demonstrations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compute in a thread of its own, so that whoever keeps time never waits for it."""
+"""Asynchronous inference: a policy computes in a thread of its own, and who keeps time never waits for it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 
 class PolicyFailedError(SaysoError):
-    """Report that the policy raised something, in its own words."""
+    """What the policy raised, in its own words."""
 
 
 class Worker:
-    """Do one thing after the other. The thread is a daemon: work that hangs does not keep anybody alive."""
+    """Thread that does one thing after the other. It is a daemon: work that hangs keeps nobody alive."""
 
     def __init__(self, name: str) -> None:
         """Start the thread."""
@@ -64,14 +64,14 @@ class Worker:
 
 @dataclass(frozen=True, kw_only=True)
 class Timed:
-    """Hold an answer and how long the policy took for it."""
+    """Answer, and how long the policy took for it."""
 
     answer: Answer
     seconds: float
 
 
 class Inference:
-    """Ask a policy one question at a time."""
+    """Policy that is asked one question at a time, in a thread of its own."""
 
     def __init__(self, policy: Policy) -> None:
         """Start its thread."""

@@ -1,4 +1,4 @@
-"""Drive LeRobot's own robots: an SO-101 at a serial port, a LeKiwi over the network.
+"""Adapter to LeRobot's own robots: an SO-101 at a serial port, a LeKiwi over the network.
 
 Names and units are the same on both sides (`sayso.spec`), so little is left to do: ask a driver for the unit
 that the policy learned, refuse a robot that is not calibrated, and notice one that has fallen silent or that
@@ -27,7 +27,7 @@ SILENT_S = 0.5
 
 
 class Driver(Robot, Protocol):
-    """Be a robot of LeRobot."""
+    """Robot of LeRobot."""
 
     @property
     def is_calibrated(self) -> bool | None:
@@ -36,7 +36,7 @@ class Driver(Robot, Protocol):
 
 
 class LeRobotRobot:
-    """Be one of LeRobot's robots for our loop."""
+    """Adapter of one of LeRobot's robots to our loop."""
 
     def __init__(self, driver: Driver, now: Callable[[], float] = time.monotonic) -> None:
         """Take a driver that is not connected yet.

@@ -1,4 +1,4 @@
-"""Bound what may be sent to a robot: ranges, speeds and the room for its hand; refuse what is absurd.
+"""Safety limits on what is sent to a robot: ranges, speeds, a box for its hand; the absurd is refused.
 
 policy --> action --> finite and plausible?  --> range --> speed --> workspace --> robot
                            | no                   what was cut off is counted
@@ -46,11 +46,11 @@ HALVINGS = 10
 
 
 class UnsafeActionError(SaysoError):
-    """Report an action that must not be sent, not even cut to size."""
+    """Action that must not be sent, not even cut to size."""
 
 
 class Workspace:
-    """Keep the tool centre point inside a box of the arm's base frame, metres."""
+    """Box for the tool centre point in the arm's base frame, metres."""
 
     def __init__(self, low_m: Point, high_m: Point) -> None:
         """Span the box between two corners.
@@ -87,7 +87,7 @@ class Workspace:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Limits:
-    """Hold what one robot may be told, float32 ``[A]`` each, in robot units."""
+    """Limits on what one robot may be told, float32 ``[A]`` each, in robot units."""
 
     names: tuple[str, ...]
     low: Array

@@ -1,4 +1,4 @@
-"""Drive a robot at a fixed rate: look, choose, bound, send; never wait for the policy.
+"""Control loop at a fixed rate: look, choose, bound, send; never wait for the policy.
 
     clock ──> tick k ──> look ──────────────────> ask the policy, if it is free (its own thread)
                 |         | nothing: hold                |
@@ -49,7 +49,7 @@ WARM_UP_S = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class LoopConfig:
-    """Say how to drive."""
+    """How to drive."""
 
     hz: float = 0.0
     """Control steps per second; 0 is the rate of the demonstrations. Another rate plays the same motions
@@ -134,7 +134,7 @@ def drive(
 
 
 class _Drive:
-    """Be one run."""
+    """One run."""
 
     def __init__(
         self,

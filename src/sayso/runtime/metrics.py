@@ -1,4 +1,4 @@
-"""Count what a server does, in the words that Prometheus reads."""
+"""Prometheus metrics of a server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Metrics:
-    """Hold what Prometheus reads about one server."""
+    """Metrics of one server, for Prometheus."""
 
     def __init__(self) -> None:
         """Begin at zero."""

@@ -1,4 +1,4 @@
-"""Hold two policies that should be one against each other: their actions, their speed, their success.
+"""Parity of two policies that should be one: their actions, their latency, their success.
 
 Shapes: N samples, K chunk, A action.
 """
@@ -120,7 +120,7 @@ def _look(frame: Observation, features: Features) -> Observation:
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """Say how far the actions of two policies are apart on the same samples."""
+    """How far the actions of two policies are apart on the same samples."""
 
     samples: int
     mean: Mapping[str, float]
@@ -188,7 +188,7 @@ def _scale(stats: Mapping[str, Stats], width: int) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """Say how many milliseconds a call takes."""
+    """How many milliseconds a call takes."""
 
     p50_ms: float
     p99_ms: float
@@ -229,7 +229,7 @@ def interleaved(
 
 @dataclass(frozen=True, kw_only=True)
 class ClosedLoop:
-    """Say how often two policies succeed on the same episodes."""
+    """How often two policies succeed on the same episodes."""
 
     before: Interval
     after: Interval

@@ -1,4 +1,4 @@
-"""Act with a policy at the other end of a socket: ours behind ``sayso serve``, or any openpi server.
+"""Client of a policy server: ours behind ``sayso serve``, or any openpi server.
 
 ::
 
@@ -37,7 +37,7 @@ SCHEMES = ("ws://", "wss://")
 
 
 class RemoteError(SaysoError):
-    """Report that a policy elsewhere could not be reached, or could not or would not answer."""
+    """Policy elsewhere that could not be reached, or could not or would not answer."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def unchanged(actions: Array) -> Array:
 
 
 class RemotePolicy(CalledLikeAModel):
-    """Ask a server what to do. Not to be shared by threads: the server answers one question at a time."""
+    """Policy behind a server. Not to be shared by threads: the server answers one question at a time."""
 
     def __init__(
         self,

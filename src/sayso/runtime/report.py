@@ -1,4 +1,4 @@
-"""Say how a run went: why it ended, how well time was kept, what had to be cut."""
+"""Report of a run: why it ended, how well time was kept, what had to be cut."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """Hold what there is to say about one run.
+    """What there is to say about one run.
 
     Spreads are those of the last `KEPT` ticks and answers.
     """

@@ -1,4 +1,4 @@
-"""Read an observation out of a request: which names it may go by, and what each must be.
+"""Observation in a request: which names it may go by, and what each must be.
 
 ::
 

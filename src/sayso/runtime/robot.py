@@ -1,4 +1,4 @@
-"""Give every robot one face: the simulated one, an imagined one, one that only says what it would do.
+"""Robots with one face: the simulated one, an imagined one, one that only says what it would do.
 
     a robot speaks    {"shoulder_pan.pos": 12.3, ..., "front": image}        LeRobot's flat names
     a policy hears    {"observation.state": [S], "observation.images.front": image, "task": "..."}
@@ -104,7 +104,7 @@ def _finite(what: str, numbers: Mapping[str, Any], names: Sequence[str]) -> Arra
 
 
 class Described:
-    """Be of the shape that features describe: what every robot of ours has in common."""
+    """Robot of the shape that features describe: what every one of ours has in common."""
 
     def __init__(self, features: Features) -> None:
         """Take on a shape."""
@@ -123,7 +123,7 @@ class Described:
 
 
 class SimulatedRobot(Described):
-    """Be the robot of a world: what is sent takes one control step of the world's time."""
+    """Robot of a world: what is sent takes one control step of the world's time."""
 
     def __init__(self, world: World, seed: int, options: Mapping[str, Any] | None = None) -> None:
         """Stand in a world.
@@ -182,7 +182,7 @@ class SimulatedRobot(Described):
 
 
 class ImaginedRobot(Described):
-    """Be no robot at all: it is at once where it is told to be, and sees grey."""
+    """Robot that is none: it is at once where it is told to be, and sees grey."""
 
     def __init__(self, features: Features, state: Sequence[float] = ()) -> None:
         """Begin in a state, ``[S]``; by default with every number at zero."""
@@ -208,7 +208,7 @@ class ImaginedRobot(Described):
 
 
 class DryRun:
-    """See through a robot's eyes and tell what would be sent to it, but send nothing."""
+    """Dry run of a robot: its eyes are seen through, and what would be sent is told but not sent."""
 
     def __init__(self, robot: Robot, tell: Callable[[str], None], *, imagined: bool = False) -> None:
         """Stand before a robot.

@@ -36,7 +36,7 @@ SIMULATION, DRY = "sim", "dry"
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(LoopConfig):
-    """Say which robot to drive, and how."""
+    """Which robot to drive, and how."""
 
     robot: str = SIMULATION
     """sim: the simulated robot that the policy learned on. dry: no robot at all; prints what would be sent.

@@ -1,4 +1,4 @@
-"""Read a robot that may stutter: what it shows now, or nothing for a while, or the end of the run.
+"""Observations of a robot that may stutter: what it shows now, nothing for a while, or the end of the run.
 
 ::
 
@@ -29,11 +29,11 @@ KINDS_COUNTED = 20
 
 
 class RobotFailedError(SaysoError):
-    """Report a robot that has shown nothing new, or taken nothing, for too long."""
+    """Robot that has shown nothing new, or taken nothing, for too long."""
 
 
 class Patience:
-    """Put up with something that fails, for so long, and count how often it did."""
+    """Patience with something that fails, for so long, and how often it did."""
 
     def __init__(self, seconds: float, counts: Counter[str]) -> None:
         """Begin in good order.
@@ -65,14 +65,14 @@ class Patience:
 
 @dataclass
 class _Picture:
-    """Hold what a camera showed last, as a checksum, and since when."""
+    """What a camera showed last, as a checksum, and since when."""
 
     checksum: int
     since: float
 
 
 class Senses:
-    """Look at a robot once per step."""
+    """Observations of a robot, one per step."""
 
     def __init__(
         self, robot: Robot, features: Features, instruction: str, *, patience_s: float, frozen_s: float

@@ -1,4 +1,4 @@
-"""Serve a policy over openpi's websocket protocol: observations come in, chunks of actions go out.
+"""Policy server over openpi's websocket protocol: observations come in, chunks of actions go out.
 
 ::
 
@@ -68,7 +68,7 @@ MOST_PIECES = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class ServeConfig:
-    """Say where to listen and how much to put up with."""
+    """Where to listen and how much to put up with."""
 
     host: str = "127.0.0.1"
     """Address to listen on. Any but this machine's own needs a token in the variable SAYSO_TOKEN."""
@@ -92,7 +92,7 @@ class ServeConfig:
 
 
 class PolicyServer:
-    """Answer observations of any number of clients, each with a policy of its own."""
+    """Server that answers any number of clients, each with a policy of its own."""
 
     def __init__(
         self,
@@ -330,7 +330,7 @@ async def _until_signal(server: PolicyServer, announce: Callable[[str], None]) -
 
 
 class _DawdledError(Exception):
-    """Say that a client took too long."""
+    """Client that took too long."""
 
 
 def _look(

@@ -1,4 +1,4 @@
-"""Say which action makes a robot stand still: places are kept, speeds are zero.
+"""Hold position: which action makes a robot stand still; places are kept, speeds are zero.
 
 ::
 

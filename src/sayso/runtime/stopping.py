@@ -24,7 +24,7 @@ POLL_S = 0.05
 
 
 class Stop:
-    """Hold why a run should end, once somebody wants it to. It may be called from any thread."""
+    """Reason why a run should end, once somebody wants it to. It may be called from any thread."""
 
     def __init__(self) -> None:
         """Begin without a reason."""

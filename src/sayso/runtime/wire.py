@@ -1,4 +1,4 @@
-"""Put arrays into messages and take them out again: msgpack, with openpi's words for an array, no pickle.
+"""Serialisation of arrays in messages: msgpack, with openpi's words for an array, no pickle.
 
 An array travels as ``{b"__ndarray__": True, b"data": ..., b"dtype": "<f4", b"shape": (K, A)}``, its bytes in
 C order, and a single number of NumPy's as ``{b"__npgeneric__": True, b"data": 1.5, b"dtype": "<f8"}``. Only
@@ -25,7 +25,7 @@ DTYPES = {dtype.str: dtype for dtype in (np.dtype(order + kind) for kind in "?bB
 
 
 class WireError(SaysoError):
-    """Report a message, or a thing that should become one, that the protocol has no place for."""
+    """Message, or a thing that should become one, that the protocol has no place for."""
 
 
 def pack(value: Any) -> bytes:
@@ -83,7 +83,7 @@ def describe(value: Any) -> str:
 
 
 class _Reader:
-    """Count the values of one message while they are read."""
+    """Reader of one message that counts its values."""
 
     def __init__(self) -> None:
         self._values = 0

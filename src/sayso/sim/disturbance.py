@@ -1,4 +1,4 @@
-"""Move the front camera and dim the lamps of a running scene, as happens to every robot sooner or later."""
+"""Disturbance of a running scene: the front camera is moved and the lamps dimmed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ X, Y = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
 
 @dataclass(frozen=True, kw_only=True)
 class Disturbance:
-    """Say how far from its place the front camera is, and how bright the lamps are."""
+    """How far from its place the front camera is, and how bright the lamps are."""
 
     right_m: float = 0.0
     """Along the camera's own axes, as in its picture."""

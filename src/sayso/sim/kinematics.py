@@ -22,7 +22,7 @@ DAMPING, ITERATIONS, MAX_STEP_RAD = 1e-5, 12, 0.25
 
 
 class ArmKinematics:
-    """Know where the hand is for given joints, and which joints bring it somewhere. Frame: the arm's base."""
+    """Forward and inverse kinematics: where the hand is, which joints bring it there; from the arm's base."""
 
     def __init__(self) -> None:
         """Compile the arm alone."""

@@ -24,7 +24,7 @@ MODEL_FILE = "so101_new_calib.xml"
 
 
 class MissingAssetsError(SaysoError):
-    """Report that no installed package carries the arm's meshes."""
+    """No installed package carries the arm's meshes."""
 
 
 def arm_model_file() -> Path:

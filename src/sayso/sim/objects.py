@@ -51,7 +51,7 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """Describe a kind of thing: how to build it and the few sizes that experts and success need."""
+    """Kind of thing: how to build it and the few sizes that experts and success need."""
 
     build: Callable[[mujoco.MjsBody, Item], None]
     radius_m: float

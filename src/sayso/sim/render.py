@@ -111,7 +111,7 @@ def _free(gl: Any, drawn_with: list[mujoco.MjrContext]) -> None:
 
 
 class RenderingError(SaysoError):
-    """Report that no picture can be drawn on this machine, and what would help."""
+    """No picture can be drawn on this machine; it says what would help."""
 
 
 def _open_context(height_px: int, width_px: int) -> Any:

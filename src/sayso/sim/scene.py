@@ -41,7 +41,7 @@ TIMESTEP_S = 0.005
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Hold everything that is decided before an episode is compiled."""
+    """Everything that is decided before an episode is compiled."""
 
     items: tuple[Item, ...]
     look: Look = Look()

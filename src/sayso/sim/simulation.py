@@ -38,7 +38,7 @@ IN_THE_ROOM = (DRAWER, "person")
 
 
 class Simulation:
-    """Hold a compiled scene with its robot. The same layout and actions give the same states, bit for bit."""
+    """Compiled scene with its robot. The same layout and actions give the same states, bit for bit."""
 
     def __init__(self, world: str, layout: Layout) -> None:
         """Compile the scene, put the robot at its start and let things settle.

@@ -11,7 +11,7 @@ RGB = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """Hold how a scene is lit and painted. Colours are RGB in 0..1; light is a factor on the lamps."""
+    """How a scene is lit and painted. Colours are RGB in 0..1; light is a factor on the lamps."""
 
     light: float = 1.0
     surface: RGB = (0.72, 0.66, 0.58)

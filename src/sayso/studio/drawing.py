@@ -24,7 +24,7 @@ MOVED_M, TURNED = 2e-5, 1e-4
 
 
 class Drawing:
-    """Keep what is drawn, and send only what changed."""
+    """What is drawn, of which only changes are sent."""
 
     def __init__(self, server: viser.ViserServer) -> None:
         """Begin with nothing."""

@@ -20,7 +20,7 @@ PERIOD_S = 0.04
 
 @dataclass(frozen=True, kw_only=True)
 class StudioConfig(SessionConfig):
-    """Say which policy to show, where, and to whom."""
+    """Which policy to show, where, and to whom."""
 
     policy: str = ""
     """Folder of a policy, or ws://host:port of one elsewhere; by default the shipped one of the world."""

@@ -12,7 +12,7 @@ Order = Callable[[], None]
 
 
 class Orders:
-    """Hold what is still to be done, and the two brakes of what is being done: of all of it, of this step."""
+    """What is still to be done, and the two brakes of what is being done: of all of it, of this step."""
 
     def __init__(self) -> None:
         """Begin with nothing to do."""

@@ -1,4 +1,4 @@
-"""Be the page: what people may do on the right, what the robot sees on the left, the world between them."""
+"""Live page: what people may do on the right, what the robot sees on the left, the world between them."""
 
 from __future__ import annotations
 

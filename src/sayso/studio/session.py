@@ -68,7 +68,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class SessionConfig(LoopConfig):
-    """Say which room to enter, and which robot to begin with."""
+    """Which room to enter, and which robot to begin with."""
 
     world: str = "tabletop"
     """Name of the world: tabletop or home."""
@@ -84,7 +84,7 @@ class SessionConfig(LoopConfig):
 
 
 class Session:
-    """Hold a room, a policy and a robot. What may be asked returns at once, and from any thread."""
+    """Room, policy and robot together. What may be asked returns at once, and from any thread."""
 
     def __init__(self, policy: Policy, features: Features, config: SessionConfig) -> None:
         """Enter the room; `close` leaves it.

@@ -1,4 +1,4 @@
-"""Turn what a MuJoCo model shows into triangles: one solid for each body and colour."""
+"""Triangle meshes of what a MuJoCo model shows: one solid for each body and colour."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLOOR_M = 4.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Solid:
-    """Hold triangles of one colour that move with one body, in its frame."""
+    """Triangles of one colour that move with one body, in its frame."""
 
     body: int
     rgba: tuple[float, float, float, float]

@@ -21,7 +21,7 @@ Mark = Literal["waiting", "running", "done", "failed"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scene:
-    """Hold what is drawn once: a model and which of its bodies are shown. Another scene is another object."""
+    """What is drawn once: a model and which of its bodies are shown. Another scene is another object."""
 
     model: mujoco.MjModel
     bodies: frozenset[int] | None = None
@@ -32,7 +32,7 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Poses:
-    """Hold where everything is: positions ``[N, 3]`` in metres and quaternions ``[N, 4]``."""
+    """Where everything is: positions ``[N, 3]`` in metres and quaternions ``[N, 4]``."""
 
     bodies_m: Vectors
     bodies_wxyz: Vectors
@@ -43,7 +43,7 @@ class Poses:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """Show one step of a plan."""
+    """One step of a plan."""
 
     sentence: str
     mark: Mark = "waiting"
@@ -52,7 +52,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class View:
-    """Hold all of it. It is never changed, only replaced, so that any thread may read it."""
+    """All that the page shows. It is never changed, only replaced, so that any thread may read it."""
 
     scene: Scene | None = None
     poses: Poses | None = None

@@ -32,7 +32,7 @@ BUSY_S = 5.0
 
 
 class RobotInRoom(SimulatedRobot):
-    """Be the robot of a room as it stands: to connect is to be told something, and moves nothing."""
+    """Robot of a room as it stands: to connect is to be told something, and moves nothing."""
 
     def __init__(self, room: World, sentence: str) -> None:
         """Stand in a room in which an episode has begun."""
@@ -54,7 +54,7 @@ class RobotInRoom(SimulatedRobot):
 
 
 class WatchedRobot:
-    """Be another robot, and tell of every reading before the loop has it."""
+    """Robot that tells of every reading of another one before the loop has it."""
 
     def __init__(self, robot: Robot, seen: Callable[[Mapping[str, Any]], None]) -> None:
         """Stand before a robot."""
@@ -100,7 +100,7 @@ class WatchedRobot:
 
 
 class WatchedPolicy:
-    """Answer as another policy does, later if there is a delay, and tell of every answer."""
+    """Policy that answers as another one does, later if there is a delay, and tells of every answer."""
 
     def __init__(self, policy: Policy, heard: Callable[[Chunk, float, float], None]) -> None:
         """Stand before a policy; `heard` is told the chunk, the policy's seconds and those of the answer."""

@@ -1,4 +1,4 @@
-"""Find the policy that a word on the command line names: a folder, the expert, or an address.
+"""Loading of policies by what a word on the command line names: a folder, the expert, an address.
 
 ::
 
