@@ -34,8 +34,8 @@ from latency import WARM_UP, calls_ms, look
 from results_file import RESULTS, ROOT, evaluated, once, success, write_result
 from sayso.data.reader import Dataset
 from sayso.evaluate import refuse_seen_seeds
-from sayso.learn.run import Run
-from sayso.learn.train import TrainConfig, open_windows, train
+from sayso.learn.imitate import TrainConfig, begin, open_windows, train
+from sayso.learn.loop import steps
 from sayso.measure import EvalConfig
 from sayso.models.checkpoint import CONFIG, load
 from sayso.provenance import digest_of, provenance, training_facts, write_json
@@ -116,15 +116,15 @@ def step_seconds(config: TrainConfig) -> float:
     taken: list[float] = []
     with tempfile.TemporaryDirectory() as out:
         trial = dataclasses.replace(config, out=Path(out), steps=TIMED)
-        run = Run(trial, open_windows(trial))
-        for _ in range(2):
-            run.step, taken, began = 0, [], time.perf_counter()
-            for indices, windows in run.batches():
-                run.advance(indices, windows)
-                ended = time.perf_counter()
-                taken.append(ended - began)
-                began = ended
-        run.log.close()
+        run, source, objective = begin(trial, open_windows(trial))
+        source.open()
+        with run.opened():
+            for _ in range(2):
+                run.step, taken, began = 0, [], time.perf_counter()
+                for _ in steps(run, source, objective):
+                    ended = time.perf_counter()
+                    taken.append(ended - began)
+                    began = ended
     return statistics.median(taken)
 
 

@@ -8,6 +8,7 @@ The two take turns on the same windows, so that whatever else runs on the machin
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tempfile
 import time
@@ -22,8 +23,8 @@ import tyro
 
 from results_file import write_result
 from sayso.data.windows import Windows
-from sayso.learn.run import Run
-from sayso.learn.train import TrainConfig, open_windows
+from sayso.learn.imitate import TrainConfig, begin, open_windows
+from sayso.learn.loop import steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,20 +57,19 @@ def main(config: ThroughputConfig) -> None:
     with tempfile.TemporaryDirectory() as out:
         training = _train_config(config, Path(out))
         windows = open_windows(training)
-        run = Run(training, windows)
-        batches = run.batches()
-        run.advance(*next(batches))  # what is set up once, in the first step, is no throughput
-        loader, trained = [], []
-        for number in range(config.rounds):
-            first = number * config.steps
-            loader.append(_rate(config, lambda k, first=first: _load(windows, config, first + k)))
-            trained.append(_rate(config, lambda _: run.advance(*next(batches))))
-            print(
-                f"round {number + 1}: loader {loader[-1]:.0f}, training {trained[-1]:.0f} samples/s",
-                flush=True,
-            )
-        batches.close()
-        run.log.close()
+        run, source, objective = begin(training, windows)
+        source.open()
+        with run.opened(), contextlib.closing(steps(run, source, objective)) as taken:
+            next(taken)  # what is set up once, in the first step, is no throughput
+            loader, trained = [], []
+            for number in range(config.rounds):
+                first = number * config.steps
+                loader.append(_rate(config, lambda k, first=first: _load(windows, config, first + k)))
+                trained.append(_rate(config, lambda _: next(taken)))
+                print(
+                    f"round {number + 1}: loader {loader[-1]:.0f}, training {trained[-1]:.0f} samples/s",
+                    flush=True,
+                )
     path = write_result(
         "train_throughput",
         {

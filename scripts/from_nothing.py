@@ -135,7 +135,7 @@ def commands(world: str, scale: float, cores: int) -> Iterator[str]:
         yield f"train --datasets {data} {learns} {pace} --steps {steps} --out {following}"
         made = following
     if recipe.wordings:
-        yield f"teach {made}/policy --wordings {recipe.wordings} --out taught"
+        yield f"paraphrase {made}/policy --wordings {recipe.wordings} --out taught"
 
 
 def main(config: FromNothing) -> None:

@@ -106,7 +106,7 @@ RIGHT = (
     "record --world tabletop --families push --episodes 1 --workers 1 --out new",
     "show dataset",
     "train --datasets dataset --out new --preset tiny --batch-size 4 --threads 1 --steps 1",
-    "teach policy --wordings wordings.json --out new --steps 1",
+    "paraphrase policy --wordings wordings.json --out new --steps 1",
     "eval expert --world tabletop --families push --episodes 1 --workers 1 --out new.json",
     "export policy --engine torchscript --frames 1 --calls 1 --calibrate dataset --out new",
     "run policy words --robot dry --seconds 0.1",

@@ -20,7 +20,7 @@ import results_file
 import tables
 from sayso.data.reader import Dataset
 from sayso.evaluate import SeenSeedsError
-from sayso.learn.train import TrainConfig
+from sayso.learn.imitate import TrainConfig
 from sayso.models.checkpoint import load
 from sayso.spec import ACTION, SPLITS, Chunk, SaysoError, UnknownNameError
 from sayso.statistics import wilson

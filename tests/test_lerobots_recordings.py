@@ -14,7 +14,7 @@ from sayso.data.preview import summary
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
 from sayso.data.writer import assemble, stage_episode
-from sayso.learn.train import TrainConfig, train
+from sayso.learn.imitate import TrainConfig, train
 from sayso.models import checkpoint
 from sayso.robots import JOINTS
 from sayso.spec import ACTION, STATE, TASK, Dimension, Features, SaysoError, image_key

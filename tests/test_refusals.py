@@ -42,7 +42,7 @@ WRONG = {
     "studio --worlds home": "Did you mean '--world'?",
     "export p --engin onnx": "Did you mean '--engine'?",
     "show d --episode 3": "Did you mean '--episodes'?",
-    "teach p --wording w --out o": "Did you mean '--wordings'?",
+    "paraphrase p --wording w --out o": "Did you mean '--wordings'?",
     "eval expert --world=home --wrokers=3": "Did you mean '--workers'?",
     "eval expert --world home -e 3": "understands no '-e",
     # what is missing
@@ -56,7 +56,7 @@ WRONG = {
     "serve": "needs CHECKPOINT",
     "run": "needs CHECKPOINT and INSTRUCTION",
     "run p": "needs INSTRUCTION",
-    "teach p": "needs --wordings and --out",
+    "paraphrase p": "needs --wordings and --out",
     "eval expert --world": "Missing value for argument '--world'",
     "record --world home --out o --noise.burst-s 1": "'--noise.burst-s'. Expected 2 values",
     # what is too much
@@ -119,8 +119,8 @@ WRONG = {
     "train --datasets d --out o --threads -2": "--threads is -2",
     "train --datasets d --out o --other-share 1": "--other-share is 1",
     "train --out o --datasets": "no datasets are given",
-    "teach p --wordings w --out o --steps 0": "--steps is 0",
-    "teach p --wordings w --out o --drop 1": "--drop is 1",
+    "paraphrase p --wordings w --out o --steps 0": "--steps is 0",
+    "paraphrase p --wordings w --out o --drop 1": "--drop is 1",
     # what is not there
     "eval nowhere --world home": "nowhere",
     "eval file --world home": "file",
@@ -132,7 +132,7 @@ WRONG = {
     "serve nowhere": "nowhere",
     "run nowhere words": "nowhere",
     "train --datasets nowhere --out o": "nowhere",
-    "teach nowhere --wordings w --out o": "nowhere",
+    "paraphrase nowhere --wordings w --out o": "nowhere",
     "eval expert --world hoem --episodes 1": "Did you mean 'home'?",
 }
 """What was typed, in a folder with nothing but a file called "file", and words of the answer."""

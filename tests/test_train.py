@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,14 +24,16 @@ from torch import nn
 from sayso.data.windows import ACTION_IS_PAD
 from sayso.evaluate import SeenSeedsError, refuse_seen_seeds
 from sayso.learn import checkpoint
+from sayso.learn.imitate import TrainConfig, begin, open_windows, train
+from sayso.learn.loop import steps, take_step
 from sayso.learn.optimise import Average, adamw, learning_rate, optimizer_tensors, restore_optimizer
 from sayso.learn.run import Run, trained_seconds
-from sayso.learn.train import TrainConfig, open_windows, train
+from sayso.learn.source import INDEX
 from sayso.models import checkpoint as policies
 from sayso.report import training_of
 from sayso.rollout import rollout
 from sayso.spec import STATE, NotFiniteError, Outcome, SaysoError
-from small_trainings import record
+from small_trainings import begun, go_to, record
 from small_worlds import SpotWorld
 
 STEPS = 24
@@ -89,7 +92,7 @@ def assert_the_same(out: Path, straight: Path) -> None:
 CHILD = """
 import sys
 from pathlib import Path
-from sayso.learn.train import TrainConfig, train
+from sayso.learn.imitate import TrainConfig, begin, open_windows, train
 train(TrainConfig(datasets=(Path(sys.argv[1]),), out=Path(sys.argv[2]), preset="tiny", steps=int(sys.argv[3]),
                   batch_size=8, chunk=4, threads=1, save_minutes=0))
 """
@@ -115,31 +118,25 @@ class PulledThePlugError(Exception):
     pass
 
 
-def stop_in_step(run: Run, step: int) -> None:
+def stop_in_step(step: int) -> Callable[[Run], None]:
     """Let a run's loss raise in a step, after whatever it kept before."""
-    losses = run.policy.losses
 
-    def stop(windows):
-        if run.step == step:
-            raise PulledThePlugError
-        return losses(windows)
+    def meddle(run: Run) -> None:
+        losses = run.policy.losses
 
-    run.policy.losses = stop
+        def stop(windows):
+            if run.step == step:
+                raise PulledThePlugError
+            return losses(windows)
 
+        run.policy.losses = stop
 
-def go(run: Run, *, save_at: tuple[int, ...] = ()) -> None:
-    for indices, windows in run.batches():
-        run.advance(indices, windows)
-        if run.step in save_at:
-            run.save()
+    return meddle
 
 
 def test_what_was_logged_after_the_checkpoint_is_replaced_and_not_repeated(config, straight):
-    run = Run(config, open_windows(config))
-    stop_in_step(run, 12)
     with pytest.raises(PulledThePlugError):
-        go(run, save_at=(3, 6, 9))
-    run.log.close()
+        go_to(config, STEPS, save_at=(3, 6, 9), meddle=stop_in_step(12))
     with (config.out / "log.jsonl").open("a") as file:
         file.write('{"step": 12, "tot')
     assert [line["step"] for line in log_so_far(config.out)] == list(range(1, 12))
@@ -164,9 +161,8 @@ def test_a_finished_run_is_not_trained_any_further(config, straight):
 
 
 def test_training_lowers_the_loss(straight, config):
-    run = Run(config, open_windows(config))
-    run.log.close()
-    windows = run.windows.batch(np.arange(64))
+    with begun(config) as (run, source, _):
+        windows = source.windows.batch(np.arange(64))
     with torch.no_grad():
         trained = policies.load(straight / "policy").losses(windows)["total"]
         fresh = run.policy.losses(windows)["total"]
@@ -243,16 +239,15 @@ def test_the_policy_knows_what_it_was_trained_on(straight, dataset):
 
 
 def test_time_adds_up_over_the_times_a_run_is_taken_up(config):
-    run = Run(config, open_windows(config))
-    run._seconds_before = 1000.0
-    run.save()
-    run.log.close()
-    assert Run(config, open_windows(config)).seconds > 1000.0
+    with begun(config) as (run, _, _):
+        run._seconds_before = 1000.0
+        run.save()
+    with begun(config) as (run, _, _):
+        assert run.seconds > 1000.0
 
 
 def test_the_time_of_a_training_counts_the_one_it_began_with(config, straight):
-    begun = dataclasses.replace(config, init=straight / "policy", steps=2)
-    train(begun)
+    train(dataclasses.replace(config, init=straight / "policy", steps=2))
     facts = json.loads((config.out / "policy" / "config.json").read_text())["training"]
     assert facts["earlier_seconds"] == trained_seconds(straight / "policy") > 0
     assert trained_seconds(config.out / "policy") == facts["seconds"] + facts["earlier_seconds"]
@@ -270,31 +265,30 @@ def test_the_time_of_a_training_counts_the_one_it_began_with(config, straight):
 def test_a_share_of_windows_asks_for_something_else_if_that_is_learned_from(
     config, changes, at_least, at_most
 ):
-    run = Run(dataclasses.replace(config, batch_size=16, **changes), open_windows(config))
-    others = [windows[ACTION_IS_PAD].all(1).mean() for _, windows in run.batches()]
+    with begun(dataclasses.replace(config, batch_size=16, **changes)) as (_, source, _):
+        others = [source.batch(step)[ACTION_IS_PAD].all(1).mean() for step in range(1, STEPS + 1)]
     assert at_least <= np.mean(others) <= at_most
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_names_the_window(config):
-    run = Run(config, open_windows(config))
-    run.save()
-    before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
-    indices, windows = next(run.batches())
-    windows[STATE][3] = np.nan
-    with pytest.raises(
-        NotFiniteError, match=rf"step 1: loss .*total.*observation.state of windows \[{indices[3]}\]"
-    ):
-        run.advance(indices, windows)
+    with begun(config) as (run, source, objective):
+        run.save()
+        before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+        windows = source.batch(1)
+        windows[STATE][3] = np.nan
+        wrong = rf"step 1: loss .*total.*observation.state of windows \[{windows[INDEX][3]}\]"
+        with pytest.raises(NotFiniteError, match=wrong):
+            take_step(run, objective, windows, source.examples)
     assert all(torch.equal(tensor, before[name]) for name, tensor in run.model.state_dict().items())
     assert checkpoint.newest(config.out).name == "step_00000000"
 
 
 def test_a_gradient_that_is_not_finite_stops_training_and_names_the_parameter(config):
-    run = Run(config, open_windows(config))
-    name, parameter = list(run.average.live.items())[3]
-    parameter.register_hook(lambda gradient: gradient * torch.inf)
-    with pytest.raises(NotFiniteError, match=f"the gradient is not finite in {name}; windows"):
-        run.advance(*next(run.batches()))
+    with begun(config) as (run, source, objective):
+        name, parameter = list(run.average.live.items())[3]
+        parameter.register_hook(lambda gradient: gradient * torch.inf)
+        with pytest.raises(NotFiniteError, match=f"the gradient is not finite in {name}; windows"):
+            next(steps(run, source, objective))
     assert torch.isfinite(parameter).all()
 
 
@@ -371,16 +365,15 @@ def test_config_that_cannot_work_is_refused(dataset, tmp_path):
 
 def test_changes_to_the_model_are_built_recorded_and_refused_to_another_run(config, straight):
     changed = dataclasses.replace(config, model_config=("fusion=late", "point_weight=0"))
-    run = Run(changed, open_windows(changed))
-    assert (run.model.config.fusion, run.model.config.point_weight) == ("late", 0.0)
-    assert run.model.config.width == policies.load(straight / "policy").model.config.width
-    run.save()
-    run.log.close()
+    with begun(changed) as (run, _, _):
+        assert (run.model.config.fusion, run.model.config.point_weight) == ("late", 0.0)
+        assert run.model.config.width == policies.load(straight / "policy").model.config.width
+        run.save()
     facts = json.loads((config.out / "policy" / "config.json").read_text())["training"]
     assert facts["config"]["model_config"] == ["fusion=late", "point_weight=0"]
     assert policies.load(config.out / "policy").model.config == run.model.config
     with pytest.raises(SaysoError, match="--model-config: fusion=late point_weight=0 there, nothing now"):
-        Run(config, open_windows(config))
+        train(config)
 
 
 @pytest.mark.parametrize(
@@ -399,12 +392,11 @@ def test_changes_that_cannot_be_made_are_refused_before_anything_is_written(conf
 
 
 def test_a_policy_that_is_trained_on_may_learn_otherwise_than_before(straight, config):
-    begun = dataclasses.replace(config, init=straight / "policy", model_config=("discount=0.5",))
-    run = Run(begun, open_windows(begun))
+    other = dataclasses.replace(config, init=straight / "policy", model_config=("discount=0.5",))
     before = policies.load(straight / "policy").model.config
-    assert run.model.config == dataclasses.replace(before, discount=0.5)
-    run.save()
-    run.log.close()
+    with begun(other) as (run, _, _):
+        assert run.model.config == dataclasses.replace(before, discount=0.5)
+        run.save()
     assert policies.load(config.out / "policy").model.config == run.model.config
 
 
@@ -449,17 +441,15 @@ def test_a_recording_that_does_not_say_its_seeds_makes_no_claim_possible(straigh
 
 
 def test_a_run_can_begin_with_the_weights_of_a_policy(straight, config, dataset):
-    begun = dataclasses.replace(config, init=straight / "policy")
-    run = Run(begun, open_windows(begun))
+    with begun(dataclasses.replace(config, init=straight / "policy")) as (run, _, _):
+        mine = run.policy.model.state_dict()
     shipped = load_file(straight / "policy" / "model.safetensors")
-    mine = run.policy.model.state_dict()
     assert all(torch.equal(mine[name], weights) for name, weights in shipped.items())
-    run.log.close()
 
 
 def test_instructions_that_are_the_same_to_the_policy_are_refused_before_anything_is_claimed(config):
     windows = open_windows(config)
     windows.datasets[0].tasks = ("put the 🥕 there", "put the 🍌 there")
     with pytest.raises(SaysoError, match="the same to the policy, for it cannot read '🍌'"):
-        Run(config, windows)
+        begin(config, windows)
     assert not config.out.exists()

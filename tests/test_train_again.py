@@ -19,13 +19,12 @@ import torch
 from torch import nn
 
 from sayso.learn import checkpoint
+from sayso.learn.imitate import TrainConfig, train
 from sayso.learn.optimise import Average, learning_rate
-from sayso.learn.run import Run
-from sayso.learn.train import TrainConfig, open_windows, train
 from sayso.lock import InUseError, locked
 from sayso.models import checkpoint as policies
 from sayso.spec import SaysoError
-from small_trainings import record, tiny
+from small_trainings import go_to, record, tiny
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +45,6 @@ def config(dataset: Path, finished: Path, tmp_path: Path) -> TrainConfig:
     """Return the config of a copy of that run."""
     shutil.copytree(finished, tmp_path / "run")
     return tiny(dataset, tmp_path / "run", steps=6)
-
-
-def go_to(config: TrainConfig, step: int, save_at: tuple[int, ...]) -> None:
-    run = Run(config, open_windows(config))
-    for indices, windows in run.batches():
-        run.advance(indices, windows)
-        if run.step in save_at:
-            run.save()
-        if run.step == step:
-            break
-    run.log.close()
 
 
 def lines(out: Path) -> list[dict[str, float]]:

@@ -11,8 +11,8 @@ import pytest
 
 from sayso.cli import main
 from sayso.data.windows import Windows
-from sayso.learn.train import TrainConfig, train
-from sayso.learn.wordings import TeachConfig
+from sayso.learn.imitate import TrainConfig, train
+from sayso.learn.paraphrase import ParaphraseConfig
 from sayso.spec import ConfigError, FeatureMismatchError, SaysoError
 from small_trainings import record, tiny
 from small_worlds import SpotWorld
@@ -87,7 +87,7 @@ def test_a_number_outside_its_range_is_refused_naming_the_flag_and_the_range(
 )
 def test_teaching_refuses_numbers_outside_their_range(name, value, tmp_path):
     with pytest.raises(ConfigError, match=f"^{name} is {value}, but must be"):
-        TeachConfig(wordings=tmp_path, out=tmp_path, **{name: value})
+        ParaphraseConfig(wordings=tmp_path, out=tmp_path, **{name: value})
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,9 @@ def _carry_out(given: list[str]) -> int:
     if given[0] == "--version":
         print(f"sayso {version()}")
         return 0
+    if (now := RENAMED.get(given[0])) is not None:
+        print(f"sayso: `{given[0]}` is called `{now}` now; the old name will be gone soon", file=sys.stderr)
+        given = [now, *given[1:]]
     verb = VERBS[known("verb", given[0], VERBS)]
     refuse_unknown_renderer()
     if isinstance(sys.stdout, io.TextIOWrapper):  # what goes into a file or a pipe is seen as it happens, too
@@ -95,7 +98,7 @@ def overview() -> str:
     verbs = [
         line
         for purpose, verbs in PURPOSES.items()
-        for line in (f"{purpose}:", *(f"  {name:8} {verb.summary}" for name, verb in verbs.items()), "")
+        for line in (f"{purpose}:", *(f"  {name:10} {verb.summary}" for name, verb in verbs.items()), "")
     ]
     return "\n".join(
         [
@@ -147,17 +150,17 @@ def _show(given: list[str]) -> int:
 
 
 def _train(given: list[str]) -> int:
-    from sayso.learn.train import TrainConfig, train
+    from sayso.learn.imitate import TrainConfig, train
 
     print(f"policy: {train(_config(TrainConfig, 'train', given))}")
     return 0
 
 
-def _teach(given: list[str]) -> int:
-    from sayso.learn.wordings import TeachConfig, teach
+def _paraphrase(given: list[str]) -> int:
+    from sayso.learn.paraphrase import ParaphraseConfig, paraphrase
 
-    checkpoint, config = _config(TeachConfig, "teach", given, CHECKPOINT)
-    print(f"policy: {teach(Path(checkpoint), config)}")
+    checkpoint, config = _config(ParaphraseConfig, "paraphrase", given, CHECKPOINT)
+    print(f"policy: {paraphrase(Path(checkpoint), config)}")
     return 0
 
 
@@ -231,7 +234,9 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
     },
     "learn": {
         "train": Verb("learn a policy from demonstrations", _train),
-        "teach": Verb("let a policy understand other wordings of what it can do, from sentences", _teach),
+        "paraphrase": Verb(
+            "let a policy understand other wordings of what it can do, from sentences", _paraphrase
+        ),
     },
     "measure": {
         "eval": Verb("measure a policy's success on seeds it has never seen", _eval),
@@ -246,3 +251,5 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
 }
 """What verbs are for -> each verb."""
 VERBS: Mapping[str, Verb] = {name: verb for verbs in PURPOSES.values() for name, verb in verbs.items()}
+RENAMED: Mapping[str, str] = {"teach": "paraphrase"}
+"""Verbs as an earlier release had them, and what they are called now."""

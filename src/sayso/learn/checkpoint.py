@@ -73,11 +73,15 @@ def newest(run: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def load_newest(run: Path) -> tuple[State | None, list[str]]:
+def load_newest(run: Path, begin_with: str) -> tuple[State | None, list[str]]:
     """Read the newest checkpoint that is as it was written, and say which ones are not.
 
     What a kill left half written is swept away. A damaged checkpoint is renamed, so that it does not push
     whole ones out.
+
+    Args:
+        run: the folder of the training run.
+        begin_with: words that begin another run with the weights of its policy.
 
     Raises:
         DamagedError: if there are checkpoints, and all are damaged.
@@ -95,7 +99,7 @@ def load_newest(run: Path) -> tuple[State | None, list[str]]:
     if wrong and state is None:
         raise DamagedError(
             f"no checkpoint of {run} is whole: {'; '.join(wrong.values())}. Begin a new run: another --out, "
-            f"and --init {run / 'policy'} to keep what was learned"
+            f"and {begin_with} to keep what was learned"
         )
     notes = []
     for found, how in wrong.items():

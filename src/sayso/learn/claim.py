@@ -1,4 +1,4 @@
-"""Say in a run's folder which run it holds, and refuse another one; lengthen it if more steps are asked for.
+"""Identity of a run: its folder says which one it holds, and refuses another; it can be lengthened.
 
 ``run.json`` holds all that decides the weights. Steps may become more: the learning rate of each further step
 is the one that a run of the new length has there, and the steps before keep theirs::
@@ -12,14 +12,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from sayso.learn.config import IN_THE_LAST_BITS, USUAL, TrainConfig, decides
+from sayso.learn.config import IN_THE_LAST_BITS, USUAL, FitConfig
 from sayso.provenance import write_json
 from sayso.spec import SaysoError
 
 RUN = "run.json"
+CONTENTS = {"policy_digest": "the policy that it began with", "wordings_digest": "--wordings: the file"}
+"""Digests, and what each is of."""
+IMITATE = "imitate"
+"""Method of the runs from before there was a choice."""
 GONE = {"history": 1}
 """Fields that older runs have, and the only value with which they still go on."""
 
@@ -27,14 +31,18 @@ GONE = {"history": 1}
 class Claim:
     """Hold what a run is by its folder and by what is asked for, which is the same run."""
 
-    def __init__(self, config: TrainConfig, dataset_hashes: Sequence[str]) -> None:
+    def __init__(self, config: FitConfig, decided: Mapping[str, Any]) -> None:
         """Compare what is asked for with what the folder holds, without writing anything.
+
+        Args:
+            config: what is asked for.
+            decided: all that decides the weights, as `sayso.learn.config.decides` returns it.
 
         Raises:
             SaysoError: if that is another run, saying what differs and how to go on, or cannot be read.
         """
         self.out, self.path = config.out, config.out / RUN
-        self._asked = decides(config, dataset_hashes)
+        self._asked, self._config = decided, config
         self.notes: list[str] = []
         """What is worth saying to whoever asked."""
         self.schedule: list[tuple[int, int]] = [(0, config.steps)]
@@ -75,10 +83,14 @@ class Claim:
             raise self._unreadable("is missing, though there are checkpoints")
         if (self.out / "policy").exists():
             raise SaysoError(
-                f"{self.out} holds a policy, but not the run that made it: choose another --out, with --init "
-                f"{self.out / 'policy'} to begin with its weights"
+                f"{self.out} holds a policy, but not the run that made it: choose another --out, with "
+                f"{self._beginning} to begin with its weights"
             )
         return False
+
+    @property
+    def _beginning(self) -> str:
+        return self._config.begin_with(self.out / "policy")
 
     def _found(self) -> dict[str, Any]:
         try:
@@ -95,12 +107,17 @@ class Claim:
     def _unreadable(self, how: str) -> SaysoError:
         return SaysoError(
             f"{self.path}, which says what this run was begun with, {how}. Put it back from a copy, or begin "
-            f"a new run: another --out, and --init {self.out / 'policy'} to keep what was learned"
+            f"a new run: another --out, and {self._beginning} to keep what was learned"
         )
 
     def _compare(self, found: dict[str, Any]) -> None:
         # What there was not yet when it began was as its default is.
-        defaults = {f.name: f.default for f in dataclasses.fields(TrainConfig)} | {**USUAL}
+        defaults = {f.name: f.default for f in dataclasses.fields(self._config)} | {**USUAL}
+        if (method := found.get("objective", IMITATE)) != self._asked.get("objective"):
+            raise SaysoError(
+                f"{self.out} holds a run of another method ({method}, not {self._asked.get('objective')}): "
+                f"choose another --out, with {self._beginning} to begin with its weights"
+            )
         there = {name: json.loads(json.dumps(defaults.get(name), default=str)) for name in self._asked}
         there |= {name: value for name, value in found.items() if name not in GONE or GONE[name] != value}
         names = (there.keys() | self._asked.keys()) - {"steps"}
@@ -116,7 +133,7 @@ class Claim:
             lines = [_difference(name, there.get(name), self._asked.get(name)) for name in sorted(differing)]
             raise SaysoError(
                 f"{self.out} holds another run than the one asked for. Go on with what it was begun with, or "
-                f"choose another --out, with --init {self.out / 'policy'} to begin with its weights:\n  "
+                f"choose another --out, with {self._beginning} to begin with its weights:\n  "
                 + "\n  ".join(lines)
             )
 
@@ -129,6 +146,8 @@ def flag(name: str) -> str:
 def _difference(name: str, there: Any, now: Any) -> str:
     if name == "dataset_hashes":
         return f"--datasets: it learns from {len(there)} with other contents than the {len(now)} given now"
+    if name in CONTENTS:
+        return f"{CONTENTS[name]} has other contents than it had"
     if name in GONE:
         return f"{flag(name)}: {there} there, which can no longer be trained"
     fewer = "; steps can become more, not fewer" if name == "steps" else ""

@@ -1,4 +1,4 @@
-"""Say what to train: the flags of training, what each may be, and which of them decide the weights."""
+"""Configuration of training: its flags, what each may be, and which of them decide the weights."""
 
 from __future__ import annotations
 
@@ -11,39 +11,17 @@ from typing import Any, Literal
 
 from sayso.data.resize import read_size
 from sayso.data.units import JointUnit
+from sayso.learn import objectives
 from sayso.models import table
 from sayso.spec import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """Say what to train, on what, for how long, and where to keep it."""
+class DemonstrationsConfig:
+    """Say which demonstrations to learn from, and how they are read."""
 
     datasets: tuple[Path, ...]
     """Folders of LeRobotDataset v3.0 demonstrations of one robot; every window is drawn equally often."""
-    out: Path
-    """Folder of the run: checkpoints/, policy/, log.jsonl. A run found there is continued."""
-    model: Literal["", "vla", "textbook", "act", "diffusion"] = ""
-    """Which model: sayso's own (vla, unless another is named), the textbook's three boxes, ACT, or Diffusion
-    Policy."""
-    preset: Literal["", "small", "tiny"] = ""
-    """Its size: small is for use and taken unless named, tiny for tests."""
-    init: Path | None = None
-    """Folder of a policy whose weights to begin with, such as one to improve with more demonstrations; its
-    model, sizes, features and statistics are kept."""
-    steps: int = 10_000
-    """Optimiser steps of the whole run; the schedule of the learning rate ends there. A run can be lengthened
-    by more steps than it was begun with: the rest then follows the schedule of the longer run."""
-    batch_size: int = 32
-    """Windows per step."""
-    chunk: int | None = None
-    """Actions the policy predicts at once; 16 unless another number is given."""
-    decoder: Literal["", "regression", "flow"] = ""
-    """How sayso's model reads actions off: in one pass with L1 (regression, unless another is named), or by
-    flow matching in several."""
-    model_config: tuple[str, ...] = ()
-    """Changes to sayso's model, such as ``fusion=late point_weight=0 augmentation=none``: fields of
-    `sayso.models.vla.VLAConfig` that have no flag of their own; with ``init`` only how it learns."""
     stride: int = 1
     """Frames between the present frames of neighbouring windows; a larger one needs less disk."""
     resize: str = ""
@@ -57,6 +35,19 @@ class TrainConfig:
     other_share: float = 0.25
     """Share of windows that ask for something else in the scene, only to be pointed at, where demonstrations
     are labelled so; a model that learns no pointing is asked nothing else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """Say how long and how fast to learn, and where to keep it: what every way of learning has."""
+
+    out: Path
+    """Folder of the run: checkpoints/, policy/, log.jsonl. A run found there is continued."""
+    steps: int = 10_000
+    """Optimiser steps of the whole run; the schedule of the learning rate ends there. A run can be lengthened
+    by more steps than it was begun with: the rest then follows the schedule of the longer run."""
+    batch_size: int = 32
+    """Examples per step: windows of demonstrations, or sentences."""
     optimizer: Literal["muon", "adamw"] = "muon"
     """What moves the weights: Muon, or AdamW, with which the other models were published. Both understand the
     same learning rate and decay."""
@@ -72,13 +63,45 @@ class TrainConfig:
     ema: float = 0.998
     """Decay per step of the moving average of the weights, which is what gets evaluated and deployed."""
     seed: int = 0
-    """Seed of the first weights, the order of windows and the variation of images."""
+    """Seed of all that is random: first weights, the order of examples, the variation of images."""
     device: str = "cpu"
     """Where the model computes, in torch's words: cpu, cuda, mps."""
     threads: int = 2
     """Threads torch uses; one where something else is running on these cores."""
     save_minutes: float = 5.0
     """Minutes between checkpoints, which is the most that a kill can cost; 0 saves after every step."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        refuse_outside(self, FIT_ALLOWED)
+
+    def begin_with(self, policy: Path) -> str:
+        """Return the words that begin another run with the weights of a policy."""
+        return f"--init {policy}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(FitConfig, DemonstrationsConfig):
+    """Say what to train, on what, for how long, and where to keep it."""
+
+    objective: str = "imitate"
+    """Method: what the loss is. imitate is imitation learning; installed packages may offer others."""
+    model: Literal["", "vla", "textbook", "act", "diffusion"] = ""
+    """Which model: sayso's own (vla, unless another is named), the textbook's three boxes, ACT, or Diffusion
+    Policy."""
+    preset: Literal["", "small", "tiny"] = ""
+    """Its size: small is for use and taken unless named, tiny for tests."""
+    init: Path | None = None
+    """Folder of a policy whose weights to begin with, such as one to improve with more demonstrations; its
+    model, sizes, features and statistics are kept."""
+    chunk: int | None = None
+    """Actions the policy predicts at once; 16 unless another number is given."""
+    decoder: Literal["", "regression", "flow"] = ""
+    """How sayso's model reads actions off: in one pass with L1 (regression, unless another is named), or by
+    flow matching in several."""
+    model_config: tuple[str, ...] = ()
+    """Changes to sayso's model, such as ``fusion=late point_weight=0 augmentation=none``: fields of
+    `sayso.models.vla.VLAConfig` that have no flag of their own; with ``init`` only how it learns."""
     eval_every: int = 0
     """Steps between evaluations in closed loop; 0 is never."""
     eval_episodes: int = 20
@@ -90,7 +113,9 @@ class TrainConfig:
         """Refuse what cannot work, or would do nothing."""
         if not self.datasets:
             raise ConfigError("no datasets are given; name at least one folder of demonstrations")
+        super().__post_init__()
         refuse_outside(self, ALLOWED)
+        objectives.known_objective(self.objective)
         read_size(self.resize)
         if self.decoder == "flow" and self.model not in ("", "vla"):
             raise ConfigError(f"decoder is {self.decoder}, but {self.model} has only its own; leave it out")
@@ -146,13 +171,17 @@ DECAY = Range(0, 10)
 SEED = Range(0, 2**63)
 THREADS = Range(1, 1024)
 STEPS = Range(1, 10**8)
-ALLOWED: Mapping[str, Range] = {
-    "steps": STEPS, "batch_size": POSITIVE, "chunk": Range(1, 1000), "stride": POSITIVE, "other_share": SHARE,
-    "lr": RATE, "warmup": Range(0, STEPS.high), "weight_decay": DECAY, "clip": Range(0, MANY, excluded=(0,)),
-    "ema": SHARE, "seed": SEED, "threads": THREADS, "save_minutes": Range(0, MANY),
-    "eval_every": Range(0, STEPS.high), "eval_episodes": POSITIVE,
+FIT_ALLOWED: Mapping[str, Range] = {
+    "steps": STEPS, "batch_size": POSITIVE, "lr": RATE, "warmup": Range(0, STEPS.high), "weight_decay": DECAY,
+    "clip": Range(0, MANY, excluded=(0,)), "ema": SHARE, "seed": SEED, "threads": THREADS,
+    "save_minutes": Range(0, MANY),
 }  # fmt: skip
-"""What each number of `TrainConfig` may be."""
+"""What each number of `FitConfig` may be."""
+ALLOWED: Mapping[str, Range] = {
+    "chunk": Range(1, 1000), "stride": POSITIVE, "other_share": SHARE, "eval_every": Range(0, STEPS.high),
+    "eval_episodes": POSITIVE,
+}  # fmt: skip
+"""What each other number of `TrainConfig` may be."""
 
 
 def refuse_outside(config: object, allowed: Mapping[str, Range]) -> None:
@@ -163,21 +192,26 @@ def refuse_outside(config: object, allowed: Mapping[str, Range]) -> None:
 
 
 FREE_TO_CHANGE = frozenset(
-    {"out", "datasets", "cache", "save_minutes", "eval_every", "eval_episodes", "world"}
+    {"out", "datasets", "wordings", "cache", "save_minutes", "eval_every", "eval_episodes", "world"}
 )
-"""Fields that may differ when a run is taken up again, since they cannot change its weights. Datasets may
-have moved: what counts is their hash."""
+"""Fields that may differ when a run is taken up again, since they cannot change its weights. Datasets and
+wordings may have moved: what counts is their digest."""
 IN_THE_LAST_BITS = frozenset({"device", "threads"})
 """Fields that may differ as well, and change no more than the rounding of numbers; that is said aloud."""
 
 
-def plain(config: TrainConfig) -> dict[str, Any]:
+def plain(config: FitConfig) -> dict[str, Any]:
     """Return the config as JSON would give it back."""
     fields: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=str))
     return fields
 
 
-def decides(config: TrainConfig, dataset_hashes: Sequence[str]) -> dict[str, Any]:
-    """Return, as JSON, everything that decides what the weights become."""
+def decides(config: FitConfig, **contents: str | Sequence[str]) -> dict[str, Any]:
+    """Return, as JSON, everything that decides what the weights become.
+
+    Args:
+        config: all but `FREE_TO_CHANGE` of it counts.
+        contents: digests of what it only names.
+    """
     fields = {name: value for name, value in plain(config).items() if name not in FREE_TO_CHANGE}
-    return {**fields, "dataset_hashes": list(dataset_hashes)}
+    return {**fields, **{name: d if isinstance(d, str) else list(d) for name, d in contents.items()}}

@@ -6,18 +6,25 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from sayso import cli
-from sayso.learn.wordings import Lesson, TeachConfig, parted, read_wordings, teach
+from sayso.learn import checkpoint
+from sayso.learn.imitate import train
+from sayso.learn.log import Log
+from sayso.learn.paraphrase import Paraphrase, ParaphraseConfig, paraphrase
+from sayso.learn.source import INDEX, Sentences
+from sayso.learn.wordings import parted, read_wordings
 from sayso.models.checkpoint import CONFIG, load, save
 from sayso.models.policy import VLAPolicy
 from sayso.models.table import build
 from sayso.models.words import MAX_WORDS, FrozenTextEncoder, bert_tokenizer
 from sayso.spec import SaysoError
 from sayso.tasks.mt50 import TASKS, WORDINGS
+from small_trainings import record, tiny
 from small_worlds import FEATURES
 from test_policy import STATS, policy
 
@@ -46,9 +53,9 @@ def file_of(wordings: object, folder: Path) -> Path:
     return path
 
 
-def config(folder: Path, said: Mapping[str, Sequence[str]] = SAID, **fields: object) -> TeachConfig:
-    settings = {"steps": 150, "batch_size": 16, "threads": 1, **fields}
-    return TeachConfig(wordings=file_of(said, folder), out=folder / "taught", **settings)  # type: ignore[arg-type]
+def config(folder: Path, said: Mapping[str, Sequence[str]] = SAID, **fields: object) -> ParaphraseConfig:
+    settings = {"steps": 150, "batch_size": 16, "threads": 1, "out": folder / "taught", **fields}
+    return ParaphraseConfig(wordings=file_of(said, folder), **settings)  # type: ignore[arg-type]
 
 
 def slots(folder: Path, sentences: Sequence[str]) -> torch.Tensor:
@@ -58,7 +65,7 @@ def slots(folder: Path, sentences: Sequence[str]) -> torch.Tensor:
 
 
 def test_what_means_the_same_gives_what_the_sentence_it_knew_gave(learner: Path, tmp_path: Path) -> None:
-    taught = teach(learner, config(tmp_path))
+    taught = paraphrase(learner, config(tmp_path))
     wanted = slots(learner, list(SAID))
     closest = torch.pdist(wanted).min()
     for target, (known, others) in zip(wanted, SAID.items(), strict=True):
@@ -69,7 +76,7 @@ def test_what_means_the_same_gives_what_the_sentence_it_knew_gave(learner: Path,
 
 
 def test_only_the_reader_changes_and_the_checkpoint_says_how(learner: Path, tmp_path: Path) -> None:
-    taught = teach(learner, config(tmp_path, steps=3))
+    taught = paraphrase(learner, config(tmp_path, steps=3))
     before, after = (load(folder).model.state_dict() for folder in (learner, taught))
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"reader"}
@@ -80,27 +87,94 @@ def test_only_the_reader_changes_and_the_checkpoint_says_how(learner: Path, tmp_
     assert str(tmp_path) not in json.dumps(facts["wordings"])
 
 
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load(folder).model.state_dict()
+
+
+def assert_equal(some: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> None:
+    assert all(torch.equal(some[name], others[name]) for name in some)
+
+
 def test_the_same_lesson_gives_the_same_weights(learner: Path, tmp_path: Path) -> None:
-    first = load(teach(learner, config(tmp_path, steps=5))).model.state_dict()
-    second = load(teach(learner, config(tmp_path, steps=5))).model.state_dict()
-    assert all(torch.equal(first[name], second[name]) for name in first)
+    first = weights(paraphrase(learner, config(tmp_path, steps=5)))
+    assert_equal(weights(paraphrase(learner, config(tmp_path, steps=5, out=tmp_path / "again"))), first)
+
+
+def test_a_lesson_that_is_killed_ends_as_if_nothing_had_happened(learner: Path, tmp_path: Path) -> None:
+    straight = paraphrase(learner, config(tmp_path, steps=6, out=tmp_path / "straight"))
+    asked = config(tmp_path, steps=6, save_minutes=0)
+
+    class PulledThePlugError(Exception):
+        pass
+
+    def pull(self: Log, line: Mapping[str, float]) -> None:
+        if line["step"] == 4:
+            raise PulledThePlugError
+        write(self, line)
+
+    write = Log.write
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Log, "write", pull)
+        with pytest.raises(PulledThePlugError):
+            paraphrase(learner, asked)
+    newest = checkpoint.newest(asked.out)
+    assert newest is not None
+    assert newest.name == "step_00000003"
+    assert_equal(weights(paraphrase(learner, asked)), weights(straight))
+    logged = [json.loads(line) for line in (asked.out / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in logged] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_lesson_can_be_lengthened_but_is_not_another_one(learner: Path, tmp_path: Path) -> None:
+    paraphrase(learner, config(tmp_path, steps=2))
+    paraphrase(learner, config(tmp_path, steps=3))
+    with pytest.raises(SaysoError, match=r"--drop: 0\.1 there, 0\.2 now"):
+        paraphrase(learner, config(tmp_path, steps=3, drop=0.2))
+    with pytest.raises(SaysoError, match="--wordings: the file has other contents than it had"):
+        paraphrase(learner, config(tmp_path, {**SAID, "turn": []}, steps=3))
+    with pytest.raises(SaysoError, match="the policy that it began with has other contents"):
+        paraphrase(tmp_path / "taught" / "policy", config(tmp_path, steps=3))
+
+
+def test_a_training_and_a_lesson_do_not_share_a_folder(learner: Path, tmp_path: Path) -> None:
+    paraphrase(learner, config(tmp_path, steps=1))
+    dataset = record(tmp_path / "spots", range(2))
+    with pytest.raises(SaysoError, match=r"another method \(paraphrase, not imitate\): choose another --out"):
+        train(tiny(dataset, tmp_path / "taught"))
+    out = tmp_path / "trained"
+    train(tiny(dataset, out, steps=1))
+    with pytest.raises(SaysoError, match=r"another method \(imitate, not paraphrase\)"):
+        paraphrase(out / "policy", config(tmp_path, out=out))
+
+
+def test_what_a_step_hears_depends_on_seed_and_step_alone_and_is_shared_out() -> None:
+    source = Sentences(list(enumerate(SAID)), FrozenTextEncoder(), batch_size=5, seed=3)
+    whole = source.batch(7)[INDEX].tolist()
+    source.batch(8)
+    assert source.batch(7)[INDEX].tolist() == whole
+    assert source.batch(8)[INDEX].tolist() != whole
+    shares = [source.batch(7, rank, 2)[INDEX].tolist() for rank in (0, 1)]
+    assert shares == [whole[0::2], whole[1::2]]
 
 
 def test_a_probe_is_never_taught(learner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     taught, probe = parted(SAID, 1 / 3)
     assert [sentence for _, sentence in probe] == ["red, please", "green, please", "blue, please"]
     assert len(taught) == 6
-    teach(learner, config(tmp_path, steps=100, probe_share=1 / 3))
+    paraphrase(learner, config(tmp_path, steps=100, probe_share=1 / 3))
     assert re.search(r"not taught: \d of 3 understood.* before, 3 of 3 understood", capsys.readouterr().out)
 
 
-def test_understanding_is_counted_by_the_nearest_meaning() -> None:
-    known = list(enumerate(SAID))
-    lesson = Lesson(policy().model.reader, known)
-    perfect = lesson.understood(known)
+def test_understanding_is_counted_by_the_nearest_meaning(tmp_path: Path) -> None:
+    def batch(sentences: Sequence[tuple[int, str]]) -> dict[str, Any]:
+        return Sentences(sentences, FrozenTextEncoder(), batch_size=1, seed=0).chosen()
+
+    reader, known = policy().model.reader.eval(), batch(list(enumerate(SAID)))
+    lesson = Paraphrase(reader, known, config(tmp_path), scale=torch.ones(()))
+    perfect = lesson.understood(reader, known)
     assert (perfect.right, perfect.n) == (4, 4)
     assert perfect.distance == pytest.approx(0, abs=1e-9)
-    swapped = lesson.understood([(1, "go to the red spot"), (0, "go to the green spot")])
+    swapped = lesson.understood(reader, batch([(1, "go to the red spot"), (0, "go to the green spot")]))
     assert swapped.right == 0
     assert swapped.distance > 0
 
@@ -131,14 +205,20 @@ def test_a_policy_without_a_reader_is_refused(tmp_path: Path) -> None:
     assert not isinstance(other, VLAPolicy)
     save(other, tmp_path / "other")
     with pytest.raises(SaysoError, match="not of the type vla"):
-        teach(tmp_path / "other", config(tmp_path))
+        paraphrase(tmp_path / "other", config(tmp_path))
 
 
-def test_it_is_a_verb(learner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = ["teach", str(learner), "--wordings", str(file_of(SAID, tmp_path)), "--out", str(tmp_path / "new")]
-    assert cli.main([*told, "--steps", "2"]) == 0
-    assert f"policy: {tmp_path / 'new' / 'policy'}" in capsys.readouterr().out
-    assert cli.main([*told, "--drop", "1"]) == cli.EXIT_REFUSED
+def test_it_is_a_verb_which_an_earlier_name_still_reaches(
+    learner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = [str(learner), "--wordings", str(file_of(SAID, tmp_path)), "--out", str(tmp_path / "new")]
+    assert cli.main(["paraphrase", *told, "--steps", "2"]) == 0
+    said = capsys.readouterr()
+    assert f"policy: {tmp_path / 'new' / 'policy'}" in said.out
+    assert "is called" not in said.err
+    assert cli.main(["teach", *told, "--steps", "2"]) == 0
+    assert capsys.readouterr().err.startswith("sayso: `teach` is called `paraphrase` now")
+    assert cli.main(["paraphrase", *told, "--drop", "1"]) == cli.EXIT_REFUSED
 
 
 def plain(sentence: str) -> str:

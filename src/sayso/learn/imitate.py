@@ -1,0 +1,145 @@
+"""Imitation learning (behaviour cloning): do in each situation what was shown there.
+
+::
+
+    demonstrations --> windows --+--> policy --> chunk of actions
+                                 |                    ^  made equal
+                                 +--> what was done --+
+
+The loss is the model's own, so all models learn by this file. `--objective` puts another method in the place
+of `Imitation`, with the same demonstrations and the same run (`sayso.learn.objectives`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from sayso.data.reader import Dataset
+from sayso.data.windows import Batch, Windows
+from sayso.learn.beginning import first_policy, learned_from, refuse_device, resolved
+from sayso.learn.config import TrainConfig as TrainConfig
+from sayso.learn.config import decides, plain
+from sayso.learn.loop import Objective, fit
+from sayso.learn.objectives import objective_class
+from sayso.learn.record import recording_seconds
+from sayso.learn.run import Run, kept, trained_seconds
+from sayso.learn.source import Demonstrations
+from sayso.learn.validation import validation_of
+from sayso.models import checkpoint as policies
+from sayso.models import table
+from sayso.models.policy import TrainablePolicy
+from sayso.provenance import provenance
+from sayso.rollout import World
+from sayso.spec import check_fits
+
+
+class Imitation:
+    """Objective of imitation learning: the model's own loss of the actions that were shown."""
+
+    def __init__(self, policy: TrainablePolicy, config: TrainConfig) -> None:
+        """Learn as `policy` does."""
+        self.policy = policy
+
+    def loss(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        """Return the loss to minimise, ``total``, and its terms."""
+        return self.policy.losses(batch)
+
+
+def train(config: TrainConfig, *, world: World | None = None) -> Path:
+    """Train on demonstrations, or go on training, and return the folder of the policy.
+
+    Whatever can be refused is refused before a frame is decoded and before anything is written.
+
+    Args:
+        config: what to train, on what, for how long.
+        world: where the policy is evaluated every ``config.eval_every`` steps; None makes the one that
+            ``config.world`` names.
+
+    Raises:
+        SaysoError: if what is asked for cannot be trained here, ``config.out`` holds another run, somebody
+            else is training there, or the disk is full; what was kept before stays as it is.
+        SeenSeedsError: if the demonstrations come from the seeds that are kept for evaluation.
+        NotFiniteError: if a loss or a gradient is not finite; the last checkpoint stays as it is.
+        KeyboardInterrupt: at Ctrl-C or SIGTERM, after the step that was being done is done and kept.
+    """
+    refuse_device(config.device)
+    torch.set_num_threads(config.threads)
+    config = resolved(config)
+    windows = open_windows(config)
+    validation = validation_of(config, learned_from(windows, config.init), world)
+    policy = first_policy(config, windows)
+    if validation is not None:
+        check_fits(policy.features, validation.world.features)
+    with kept(config.out, "training"):
+        run, source, objective = begin(config, windows, policy)
+        fit(run, source, objective, validation)
+    return run.policy_folder
+
+
+def begin(
+    config: TrainConfig, windows: Windows, policy: TrainablePolicy | None = None
+) -> tuple[Run, Demonstrations, Objective]:
+    """Return what `sayso.learn.loop.fit` needs, without writing anything.
+
+    Args:
+        config: what to train.
+        windows: what it learns from.
+        policy: what it begins with; None chooses it.
+
+    Raises:
+        SaysoError: if ``config.out`` holds another run, or none of its checkpoints is whole.
+    """
+    config = resolved(config)
+    policy = policy or first_policy(config, windows)
+    decided = decides(config, dataset_hashes=[dataset.hash for dataset in windows.datasets])
+    run = Run(config, policy, decided=decided, facts=_facts(config, windows))
+    source = Demonstrations(
+        windows,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        other_share=config.other_share if table.learns_to_point(policy) else 0.0,
+    )
+    return run, source, objective_class(config.objective)(policy, config)
+
+
+def open_windows(config: TrainConfig) -> Windows:
+    """Return the windows that a config trains on, and say what is not read; nothing is decoded yet."""
+    chunk = resolved(config).chunk
+    assert chunk
+    windows = Windows(
+        [Dataset(root) for root in config.datasets],
+        chunk=chunk,
+        stride=config.stride,
+        cache=config.cache,
+        resize=config.resize,
+        units=config.units,
+        like=policies.load(config.init).features if config.init is not None and not config.resize else None,
+    )
+    for remark in windows.remarks:
+        Console(stderr=True).print(remark, markup=False, highlight=False)
+    return windows
+
+
+def _facts(config: TrainConfig, windows: Windows) -> Any:
+    """Return a function that says how the policy of a run was trained."""
+    asked = {name: value for name, value in plain(config).items() if name not in ("datasets", "out")}
+    known = {
+        **dataclasses.asdict(learned_from(windows, config.init)),
+        "demonstrations": sum(len(dataset.episodes) for dataset in windows.datasets),
+        "earlier_seconds": trained_seconds(config.init) if config.init else 0.0,
+        "recording_seconds": sum(map(recording_seconds, config.datasets)),
+        "config": asked,
+    }
+
+    def facts(run: Run) -> Mapping[str, Any]:
+        done = {"steps": run.step, "samples": run.step * config.batch_size, "seconds": round(run.seconds, 1)}
+        return {**known, **done, **provenance()}
+
+    return facts

@@ -1,0 +1,67 @@
+"""Validation: success in closed loop, on seeds of its own, while a policy trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sayso.evaluate import refuse_seen_seeds
+from sayso.learn.beginning import seeded
+from sayso.learn.config import TrainConfig
+from sayso.learn.run import Run
+from sayso.report import Training
+from sayso.rollout import World, rollout
+from sayso.spec import EXECUTE, SaysoError, seeds
+from sayso.statistics import tally
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Closed-loop evaluation of the averaged weights, every so many steps."""
+
+    world: World
+    every: int
+    episodes: int
+
+    def is_due(self, step: int) -> bool:
+        """Tell whether to measure after a step."""
+        return step % self.every == 0
+
+    def measure(self, run: Run) -> dict[str, float]:
+        """Let the averaged weights act on validation seeds, and return what that wrote into the log."""
+        families, chosen = self.world.families, seeds("validation", self.episodes)
+        with run.deployed(), seeded(run.config.seed, run.step):
+            done = [
+                rollout(self.world, run.policy, seed, family=families[k % len(families)], execute=EXECUTE)
+                for k, seed in enumerate(chosen)
+            ]
+        line: dict[str, float] = {"step": run.step}
+        for family in families:
+            counted = tally([e for e in done if e.family == family])
+            line |= {} if counted.void else {f"eval/{family}": counted.success.share}
+            line |= {f"eval/{family}/n": counted.n, f"eval/{family}/invalid": counted.invalid}
+        run.write(line)
+        return line
+
+
+def validation_of(config: TrainConfig, training: Training, world: World | None = None) -> Validation | None:
+    """Return the validation that a config asks for, if it does, in `world` or the one that it names.
+
+    Raises:
+        SaysoError: if it names none.
+        SeenSeedsError: if the demonstrations come from the seeds that are kept for evaluation.
+    """
+    if not config.eval_every:
+        return None
+    refuse_seen_seeds(seeds("validation", config.eval_episodes), training)
+    return Validation(
+        world=world or _world(config.world), every=config.eval_every, episodes=config.eval_episodes
+    )
+
+
+def _world(name: str) -> World:
+    if not name:
+        raise SaysoError("--eval-every needs a world to evaluate in: add --world tabletop, home or metaworld")
+    # Only here: training needs no simulator unless it evaluates.
+    from sayso.tasks.world import make_world
+
+    return make_world(name)
