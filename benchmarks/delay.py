@@ -27,10 +27,11 @@ from sayso import pool
 from sayso.evaluate import evaluate
 from sayso.loading import policy_and_features
 from sayso.report import training_of
-from sayso.rollout import World, packaged_world
 from sayso.runtime.chunking import STRATEGIES, Late, make_strategy
 from sayso.sim.robots import FPS
 from sayso.spec import Policy, check_fits, known, seeds
+from sayso.tasks.contract import World
+from sayso.tasks.worlds import make_world
 
 Counts = Mapping[str, Any]
 
@@ -87,7 +88,7 @@ def measured(config: Delay, strategy: str, delay_ms: int) -> Counts:
     asked = {"weights": weights, "strategy": strategy, "execute": config.execute, "delay_steps": steps}
     run = partial(
         evaluate,
-        partial(packaged_world, config.world),
+        partial(make_world, config.world),
         partial(late_policy_in, config.policy, strategy, config.execute, steps),
         families=(config.family,),
         seeds=seeds(config.split, config.episodes),

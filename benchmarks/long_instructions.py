@@ -26,11 +26,12 @@ from sayso.data.film import write_film
 from sayso.models.checkpoint import load
 from sayso.planner import Here, Report, carry_out, errands
 from sayso.provenance import provenance, write_json
-from sayso.rollout import packaged_world, rollout
+from sayso.rollout import rollout
 from sayso.spec import Episode, Observation, Outcome, Policy, check_fits, seeds
 from sayso.tasks.household.draw import called
 from sayso.tasks.household.words.language import NotUnderstoodError
 from sayso.tasks.household.words.plan import join
+from sayso.tasks.worlds import make_world
 
 SCENES = 40
 """How many seeds an instruction may look through for a scene with enough to do."""
@@ -69,7 +70,7 @@ class Build:
 
     def __call__(self) -> Callable[[Errand], dict[str, Any]]:
         """Return a function from an errand to what came of it."""
-        room = packaged_world(self.world)
+        room = make_world(self.world)
         return partial(attempt, room, self.make_policy(room), films=self.films)
 
 

@@ -1,6 +1,8 @@
 """Make the table of Meta-World's fifty tasks: unseen places first, then each disturbance for itself.
 
-`benchmarks/metaworld.py` is the command. Each row leaves its report, named after the policy's weights, in a
+    python benchmarks/mt50_table.py --checkpoint checkpoints/metaworld [--improved FOLDER]
+
+Each row leaves its report, named after the policy's weights, in a
 folder and is not repeated when it is there; a row that was killed goes on with the episode it was at. So the
 same command continues, and a new policy is measured anew.
 """
@@ -25,10 +27,10 @@ from results_file import ROOT, hours_from_nothing, once_by_episode, write_result
 from sayso import pool
 from sayso.evaluate import evaluate
 from sayso.report import training_of
-from sayso.rollout import packaged_world
 from sayso.spec import EXECUTE, Outcome, known, seeds
 from sayso.statistics import Interval, is_void, wilson
 from sayso.tasks.mt50 import TASKS, TIERS
+from sayso.tasks.worlds import make_world
 
 Episodes = Sequence[Mapping[str, Any]]
 
@@ -141,7 +143,7 @@ def measured(config: Table, policy: Path, name: str) -> dict[str, Any]:
     print(f"{policy.name}: {name}", flush=True)
     run = partial(
         evaluate,
-        partial(packaged_world, row.world),
+        partial(make_world, row.world),
         partial(policy_in, policy),
         families=tuple(TASKS),
         seeds=used,
@@ -238,3 +240,9 @@ def mean_of_same_scenes(rates: Sequence[Interval]) -> Interval:
 def flat(name: str, found: Interval) -> dict[str, float]:
     """Return a share and the ends of its interval as three metrics."""
     return {name: found.share, f"{name}/low": found.low, f"{name}/high": found.high}
+
+
+if __name__ == "__main__":
+    import tyro
+
+    main(tyro.cli(Table, description=__doc__))

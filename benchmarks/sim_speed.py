@@ -29,7 +29,7 @@ from sayso.sim.simulation import camera_name
 from sayso.spec import seeds
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.world import World
-from sayso.tasks.world import make_world
+from sayso.tasks.worlds import make_world
 
 
 @dataclass(frozen=True, kw_only=True)

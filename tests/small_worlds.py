@@ -13,7 +13,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from sayso.rollout import World
 from sayso.spec import (
     IMAGES,
     STATE,
@@ -28,6 +27,8 @@ from sayso.spec import (
     image_key,
     known,
 )
+from sayso.tasks.contract import World
+from sayso.tasks.worlds import WorldEntry, Worlds
 
 SIZE = 32
 SPEED = 1.0
@@ -262,9 +263,11 @@ class SlowWorld(SpotWorld):
         return super().step(action, look=look)
 
 
-def named_world(name: str) -> World:
-    """Build ``spots``, or ``slow`` spots, by name."""
-    return {"spots": SpotWorld, "slow": SlowWorld}[name]()
+SPOTS = WorldEntry(make=SpotWorld, families=SpotWorld.families, features=FEATURES)
+SMALL_WORLDS = Worlds(
+    {"spots": lambda: SPOTS, "slow": lambda: WorldEntry(**{**vars(SPOTS), "make": SlowWorld})}
+)
+"""A table of the small worlds, as `sayso.tasks.worlds.WORLDS` is one of the big ones."""
 
 
 def expert_of(world: World) -> Policy:

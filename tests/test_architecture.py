@@ -29,7 +29,6 @@ ROWS = [
         "pool",
         "provenance",
         "flags",
-        "registration",
         "replace",
         "robots",
         "statistics",
@@ -38,7 +37,7 @@ ROWS = [
     {"tasks", "models"},
     {"noise", "rollout", "evaluate", "report", "planner"},
     {"learn", "runtime"},
-    {"chapter", "cli", "demo", "measure", "studio", "loading"},
+    {"chapter", "cli", "demo", "measure", "registration", "studio", "loading"},
     {"", "__main__"},  # the package itself, which offers names from everywhere
 ]
 ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}

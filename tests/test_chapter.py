@@ -38,7 +38,7 @@ from sayso.rollout import rollout
 from sayso.runtime.robot import ImaginedRobot
 from sayso.sim.robots import LEKIWI
 from sayso.spec import ConfigError, FeatureMismatchError, SaysoError, seeds
-from sayso.tasks.world import make_world
+from sayso.tasks.worlds import make_world
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "chapter.md").read_text(encoding="utf-8")

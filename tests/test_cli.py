@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from sayso import cli, measure, pool, rollout
+from sayso import cli, measure, pool
 from sayso.learn.record import RecordConfig, record
-from small_worlds import FEATURES, breaks_on, named_world
+from sayso.tasks.worlds import WORLDS
+from small_worlds import SMALL_WORLDS, breaks_on
 
 SRC = Path(__file__).parents[1] / "src"
 
@@ -41,7 +42,8 @@ FLAGS = {
 @pytest.fixture
 def small(monkeypatch):
     """Let the command line find the small worlds under their names."""
-    monkeypatch.setattr(rollout, "packaged_world", named_world)
+    for name, row in SMALL_WORLDS.own.items():
+        monkeypatch.setitem(WORLDS.own, name, row)
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -170,8 +172,6 @@ def test_an_evaluation_that_was_interrupted_says_so_and_ends_with_130(small, cap
         raise KeyboardInterrupt
         yield
 
-    offered = rollout.Offer(families=("go", "visit"), features=FEATURES)
-    monkeypatch.setattr(rollout, "offer_of", lambda _: offered)
     monkeypatch.setattr(pool, "run", interrupted)
     assert cli.main(["eval", "expert", "--world", "spots", "--families", "go", "--episodes", "2"]) == 130
     assert "(interrupted)" in capsys.readouterr().out
@@ -184,7 +184,7 @@ def test_an_unknown_family_is_refused(small, capsys):
 
 def test_a_dataset_is_shown_as_text_sheet_and_film(tmp_path, capsys):
     root = tmp_path / "spots"
-    record(RecordConfig(world="spots", out=root, episodes=4, workers=1), named_world)
+    record(RecordConfig(world="spots", out=root, episodes=4, workers=1), SMALL_WORLDS)
     assert cli.main(["show", str(root), "--episodes", "2"]) == 0
     text = capsys.readouterr().out
     assert all(word in text for word in ("robot point", "10 frames/s", "go", "visit", "x.vel", "m/s"))

@@ -25,7 +25,7 @@ from sayso.models.checkpoint import load
 from sayso.spec import ACTION, SPLITS, Chunk, SaysoError, UnknownNameError
 from sayso.statistics import wilson
 from sayso.tasks.household.catalogue import TASKS
-from sayso.tasks.world import make_world
+from sayso.tasks.worlds import make_world
 from test_train import record
 
 ROOT = Path(__file__).resolve().parent.parent

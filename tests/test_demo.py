@@ -20,7 +20,7 @@ from sayso.models.table import build
 from sayso.planner import BROKEN_OFF
 from sayso.spec import ACTION, STATE, Chunk, FeatureMismatchError, Observation, SaysoError
 from sayso.tasks.household.words.plan import Splitter, split
-from sayso.tasks.world import make_world
+from sayso.tasks.worlds import make_world
 from small_rooms import SpotRoom
 from small_worlds import SpotExpert, Still
 

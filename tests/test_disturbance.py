@@ -7,7 +7,7 @@ import pytest
 
 from sayso.sim.disturbance import Disturbance, Staging
 from sayso.spec import image_key
-from sayso.tasks.world import make_world
+from sayso.tasks.worlds import make_world
 
 FRONT, WRIST = image_key("front"), image_key("wrist")
 

@@ -38,13 +38,13 @@ from sayso.runtime.parity import (
     closed_loop,
     dataset_samples,
     interleaved,
-    world_of,
     world_samples,
 )
 from sayso.spec import ACTION, STATE, TASK, Chunk, FeatureMismatchError, SaysoError, image_key
 from sayso.statistics import wilson
+from sayso.tasks.worlds import world_of
 from small_worlds import FEATURES as SPOTS
-from small_worlds import SpotWorld, breaks_on, expert_of, spot_world, still
+from small_worlds import SMALL_WORLDS, SpotWorld, breaks_on, expert_of, spot_world, still
 
 SRC = Path(__file__).parents[1] / "src"
 FEATURES = small_datasets.without_points()
@@ -424,15 +424,15 @@ def test_without_a_dataset_the_expert_of_the_world_shows_frames():
 
 def test_each_robot_has_its_world():
     assert (world_of("so101"), world_of("lekiwi")) == ("tabletop", "home")
-    with pytest.raises(SaysoError, match="no world of ours has a 'sawyer'"):
+    with pytest.raises(SaysoError, match="no world with a 'sawyer'"):
         world_of("sawyer")
 
 
 def test_a_policy_that_loses_success_is_found_out_in_closed_loop():
-    worse = closed_loop(spot_world, (expert_of, still), 5, workers=1)
+    worse = closed_loop(SMALL_WORLDS["spots"], (expert_of, still), 5, workers=1)
     assert worse.lost >= 5 and worse.costs_success
     assert worse.after.share < worse.before.share
-    same = closed_loop(spot_world, (expert_of, expert_of), 2, workers=1)
+    same = closed_loop(SMALL_WORLDS["spots"], (expert_of, expert_of), 2, workers=1)
     assert (same.lost, same.gained) == (0, 0) and not same.costs_success
 
 
@@ -456,8 +456,8 @@ def test_losses_count_when_they_are_more_than_luck(lost, gained, broken, worse):
 def test_nothing_is_compared_with_a_policy_of_which_more_than_one_per_cent_crashed():
     crashing = breaks_on(raises=(1_000_001,))
     with pytest.raises(SaysoError, match="2 of 6 episodes could not be run with what was there before"):
-        closed_loop(spot_world, (crashing, expert_of), 3, workers=1)
-    broken = closed_loop(spot_world, (expert_of, crashing), 3, workers=1)
+        closed_loop(SMALL_WORLDS["spots"], (crashing, expert_of), 3, workers=1)
+    broken = closed_loop(SMALL_WORLDS["spots"], (expert_of, crashing), 3, workers=1)
     assert broken.costs_success and "no rate, since more than 1 % broke" in str(broken)
 
 

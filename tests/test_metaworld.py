@@ -23,7 +23,7 @@ from sayso.tasks.metaworld import CONDITION, DRAW_PX, LEROBOT_PX, Expert, MetaWo
 from sayso.tasks.mt50 import TASKS, TIERS
 from sayso.tasks.sawyer import CAMERA, CAMERA_M, CAMERA_ROTATION, FOVY_RAD, HAND, features, views
 from sayso.tasks.stage import build
-from sayso.tasks.world import METAWORLD, make_world
+from sayso.tasks.worlds import make_world
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "metaworld.md"
 PICTURE, CLOSE = image_key(CAMERA), image_key(HAND)
@@ -121,7 +121,7 @@ def test_it_is_registered_with_gymnasium_and_found_by_name():
 @needs_metaworld
 def test_what_is_drawn_as_lerobot_does_is_a_world_of_its_own_that_the_same_policies_fit(world, as_lerobot):
     by_name = make_world("metaworld-lerobot")
-    assert (world.name, by_name.name) == (world.name, as_lerobot.name) == METAWORLD
+    assert (world.name, by_name.name) == (world.name, as_lerobot.name) == ("metaworld", "metaworld-lerobot")
     assert world.features == as_lerobot.features == by_name.features == features()
     by_name.close()
     for each, drawn_px in ((world, DRAW_PX), (as_lerobot, LEROBOT_PX)):

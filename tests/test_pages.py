@@ -46,7 +46,7 @@ SHORTER = {
     r"sayso demo": "--instructions 1",
     r"sayso export ": "--frames 2 --calls 2",
     r"python benchmarks/sim_speed\.py": "--steps 5 --episodes 1",
-    r"python benchmarks/metaworld\.py": "--episodes 1 --families reach",
+    r"python benchmarks/mt50_table\.py": "--episodes 1 --families reach",
     r"python scripts/from_nothing\.py": "--scale 0.001",
     r"python scripts/damage\.py": "--tries 2 --commands 2",
 }

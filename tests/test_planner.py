@@ -14,7 +14,7 @@ from sayso.tasks.household.draw import draw_task
 from sayso.tasks.household.words.kinds import MOVABLE, Place, Thing
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, plain
 from sayso.tasks.household.words.plan import split
-from sayso.tasks.world import make_world
+from sayso.tasks.worlds import make_world
 from small_rooms import SpotRoom
 from small_worlds import SpotExpert, Still
 

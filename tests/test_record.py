@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ from sayso.noise import ActionNoise
 from sayso.pool import WorkerError
 from sayso.rollout import rollout
 from sayso.spec import SaysoError, UnknownNameError
-from small_worlds import FEATURES, SpotWorld, Still, named_world, spot_world
+from sayso.tasks.worlds import Worlds
+from small_worlds import FEATURES, SMALL_WORLDS, SPOTS, SpotWorld, Still, spot_world
 
 NOISE = ActionNoise(m_per_s=0.2)
 
@@ -37,7 +39,7 @@ def config(out: Path, **changes) -> RecordConfig:
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory):
     out = tmp_path_factory.mktemp("recorded") / "spots"
-    return record(config(out), named_world)
+    return record(config(out), SMALL_WORLDS)
 
 
 def kept(root: Path) -> set[tuple[str, int | None]]:
@@ -101,31 +103,31 @@ def test_the_seeds_that_come_next_are_fresh(recording):
 
 def test_recording_what_is_there_already_changes_nothing(recording):
     before = Dataset(recording.out).hash
-    assert record(config(recording.out), named_world) == recording
+    assert record(config(recording.out), SMALL_WORLDS) == recording
     assert Dataset(recording.out).hash == before
 
 
 def test_the_time_of_a_recording_adds_up_over_the_calls_it_took(tmp_path):
-    first = record(config(tmp_path / "timed"), named_world).seconds
+    first = record(config(tmp_path / "timed"), SMALL_WORLDS).seconds
     assert first > 0
-    assert record(config(tmp_path / "timed"), named_world).seconds >= first
+    assert record(config(tmp_path / "timed"), SMALL_WORLDS).seconds >= first
     assert recording_seconds(tmp_path / "timed") >= first
     assert recording_seconds(tmp_path) == 0
 
 
 def test_one_worker_records_the_same_dataset_as_two(recording, tmp_path):
-    alone = record(config(tmp_path / "alone", workers=1, families=("visit", "go")), named_world)
+    alone = record(config(tmp_path / "alone", workers=1, families=("visit", "go")), SMALL_WORLDS)
     assert Dataset(alone.out).hash == Dataset(recording.out).hash
 
 
 KILLED = """
 import sys
 from pathlib import Path
-from small_worlds import named_world
+from small_worlds import SMALL_WORLDS
 from sayso.learn.record import RecordConfig, record
 from sayso.noise import ActionNoise
 noise = ActionNoise(m_per_s=0.2)
-record(RecordConfig(world="slow", out=Path(sys.argv[1]), episodes=12, workers=2, noise=noise), named_world)
+record(RecordConfig(world="slow", out=Path(sys.argv[1]), episodes=12, workers=2, noise=noise), SMALL_WORLDS)
 """
 
 
@@ -144,13 +146,13 @@ def test_a_recording_that_is_killed_and_resumed_holds_the_same_episodes(recordin
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=20)
     assert 3 <= len(staged(out)) < 12, "it must be interrupted in the middle for this test to say anything"
-    record(config(out, world="slow"), named_world)
+    record(config(out, world="slow"), SMALL_WORLDS)
     assert Dataset(out).hash == Dataset(recording.out).hash
 
 
 def test_another_configuration_in_the_same_folder_is_refused_and_the_difference_named(recording):
     with pytest.raises(SaysoError, match="start 0 there, 100 here"):
-        record(config(recording.out, start=100), named_world)
+        record(config(recording.out, start=100), SMALL_WORLDS)
 
 
 def test_a_recording_begun_before_a_kind_of_noise_existed_can_be_continued(recording, tmp_path):
@@ -159,21 +161,21 @@ def test_a_recording_begun_before_a_kind_of_noise_existed_can_be_continued(recor
     begun = json.loads((out / RECORDING).read_text())
     del begun["config"]["noise"]["share"]
     (out / RECORDING).write_text(json.dumps(begun))
-    assert record(config(out), named_world).episodes == recording.episodes
+    assert record(config(out), SMALL_WORLDS).episodes == recording.episodes
     with pytest.raises(SaysoError, match="noise"):
-        record(config(out, noise=ActionNoise(m_per_s=0.2, share=0.1)), named_world)
+        record(config(out, noise=ActionNoise(m_per_s=0.2, share=0.1)), SMALL_WORLDS)
 
 
 def test_an_unequal_number_is_rounded_up_to_equal_shares_and_that_is_said(tmp_path, capfd):
-    done = record(config(tmp_path, episodes=3), named_world)
+    done = record(config(tmp_path, episodes=3), SMALL_WORLDS)
     assert done.episodes == 4 and len(kept(tmp_path)) == 4
     assert "3 episodes cannot be shared equally by 2 families (go, visit): 4 are" in capfd.readouterr().err
-    assert record(config(tmp_path, episodes=4), named_world).episodes == 4
+    assert record(config(tmp_path, episodes=4), SMALL_WORLDS).episodes == 4
 
 
 def test_unknown_families_are_refused(tmp_path):
     with pytest.raises(UnknownNameError):
-        record(config(tmp_path, families=("go", "vist")), named_world)
+        record(config(tmp_path, families=("go", "vist")), SMALL_WORLDS)
 
 
 RECORD = """
@@ -181,12 +183,12 @@ import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from test_record import config
-from small_worlds import named_world
+from small_worlds import SMALL_WORLDS
 from sayso.learn.record import record
 from sayso.spec import SaysoError
 
 try:
-    print(record(config(Path(sys.argv[1])), named_world))
+    print(record(config(Path(sys.argv[1])), SMALL_WORLDS))
 except SaysoError as error:
     sys.exit(str(error))
 """
@@ -241,7 +243,7 @@ def test_a_damaged_staged_episode_is_named_and_recorded_anew(recording, tmp_path
     folders = half_recorded(tmp_path / "d", recording)
     for folder, name in zip(folders, ("episode.json", "arrays.npz", "front.mp4", "wrist.mp4"), strict=False):
         DAMAGES[damage](folder / name)
-    done = record(config(tmp_path / "d"), named_world)
+    done = record(config(tmp_path / "d"), SMALL_WORLDS)
     assert done.episodes == recording.episodes
     assert Dataset(done.out).hash == Dataset(recording.out).hash
     said = capfd.readouterr().err
@@ -254,7 +256,7 @@ def test_an_episode_staged_before_there_were_digests_is_kept_if_it_is_whole(reco
     for folder in folders:
         (folder / "SHA256SUMS").unlink()
     os.truncate(folders[0] / "front.mp4", 100)
-    record(config(tmp_path / "d"), named_world)
+    record(config(tmp_path / "d"), SMALL_WORLDS)
     assert capfd.readouterr().err.count("is damaged") == 1
 
 
@@ -263,7 +265,7 @@ def test_what_a_kill_left_half_staged_is_swept_away(recording, tmp_path):
     (tmp_path / "d/staging/.partial-123").mkdir()
     (tmp_path / "d/staging/.partial-123/front.mp4").write_bytes(b"half")
     (tmp_path / "d/staging/episode-3-go").write_text("a file where a folder should be")
-    assert Dataset(record(config(tmp_path / "d"), named_world).out).hash == Dataset(recording.out).hash
+    assert Dataset(record(config(tmp_path / "d"), SMALL_WORLDS).out).hash == Dataset(recording.out).hash
     assert not (tmp_path / "d/staging").exists()
 
 
@@ -272,7 +274,7 @@ def test_a_damaged_description_of_a_recording_is_told_with_a_remedy(recording, t
     half_recorded(tmp_path / "d", recording)
     (tmp_path / "d" / RECORDING).write_bytes(content)
     with pytest.raises(SaysoError, match=r"recording\.json is damaged.*another folder"):
-        record(config(tmp_path / "d"), named_world)
+        record(config(tmp_path / "d"), SMALL_WORLDS)
     with pytest.raises(SaysoError, match="just delete it"):
         recording_seconds(tmp_path / "d")
 
@@ -281,7 +283,7 @@ def test_a_missing_description_is_told(recording, tmp_path):
     half_recorded(tmp_path / "d", recording)
     (tmp_path / "d" / RECORDING).unlink()
     with pytest.raises(SaysoError, match=r"no recording\.json.*another folder"):
-        record(config(tmp_path / "d"), named_world)
+        record(config(tmp_path / "d"), SMALL_WORLDS)
 
 
 def test_a_line_of_failures_that_was_cut_short_swallows_no_other(recording, tmp_path):
@@ -289,7 +291,7 @@ def test_a_line_of_failures_that_was_cut_short_swallows_no_other(recording, tmp_
     path = tmp_path / "d" / FAILED
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([b"null\n", b"\xff\n", *lines])[:-10])
-    done = record(config(tmp_path / "d"), named_world)
+    done = record(config(tmp_path / "d"), SMALL_WORLDS)
     assert done.failed == recording.failed and done == dataclasses.replace(recording, out=done.out)
     assert json.loads(path.read_bytes().splitlines()[-1])["seed"] == json.loads(lines[-1])["seed"]
 
@@ -299,15 +301,15 @@ def test_a_damaged_finished_dataset_is_told_by_its_file(recording, tmp_path):
     (path,) = (tmp_path / "d/meta/episodes").rglob("*.parquet")
     os.truncate(path, 100)
     with pytest.raises(SaysoError, match=r"file-000\.parquet cannot be read"):
-        record(config(tmp_path / "d"), named_world)
+        record(config(tmp_path / "d"), SMALL_WORLDS)
 
 
 def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_lost(recording, small_disk):
     with pytest.raises(SaysoError, match=r"[Nn]o space left"):
-        record(config(small_disk / "d", workers=1), named_world)
+        record(config(small_disk / "d", workers=1), SMALL_WORLDS)
     for path in small_disk.glob("filler*"):
         path.unlink()
-    assert Dataset(record(config(small_disk / "d"), named_world).out).hash == Dataset(recording.out).hash
+    assert Dataset(record(config(small_disk / "d"), SMALL_WORLDS).out).hash == Dataset(recording.out).hash
 
 
 @pytest.fixture
@@ -326,21 +328,24 @@ def small_disk(tmp_path):
 
 
 def test_a_world_that_cannot_be_built_is_an_error(tmp_path):
-    with pytest.raises(WorkerError, match="KeyError: 'nowhere'"):
-        record(config(tmp_path, world="nowhere"), named_world)
+    broken = dataclasses.replace(SPOTS, make=partial(SpotWorld, hurry=1))
+    with pytest.raises(WorkerError, match=r"TypeError: .*'hurry'"):
+        record(config(tmp_path), Worlds({"spots": lambda: broken}))
 
 
-def without_time(name: str) -> SpotWorld:
-    return SpotWorld(horizon=1)
+def test_a_world_that_is_not_there_is_answered_with_the_nearest(tmp_path):
+    with pytest.raises(UnknownNameError, match="Did you mean 'spots'"):
+        record(config(tmp_path, world="spot"), SMALL_WORLDS)
 
 
 def test_an_expert_that_hardly_ever_succeeds_stops_the_recording(tmp_path):
+    hurried = dataclasses.replace(SPOTS, make=partial(SpotWorld, horizon=1))
     with pytest.raises(SaysoError, match="expert of 'go' succeeded 0 times"):
-        record(config(tmp_path, families=("go",)), without_time)
+        record(config(tmp_path, families=("go",)), Worlds({"spots": lambda: hurried}))
 
 
 def test_a_split_other_than_train_draws_other_seeds(tmp_path):
-    made = record(config(tmp_path / "v", split="validation", episodes=2), named_world)
+    made = record(config(tmp_path / "v", split="validation", episodes=2), SMALL_WORLDS)
     assert all(seed >= 1_000_000 for _, seed in kept(made.out))
 
 
@@ -350,7 +355,7 @@ def still(world):
 
 def test_a_policy_that_acts_is_corrected_by_the_expert_and_its_failures_are_kept(tmp_path):
     wanted = config(tmp_path / "d", episodes=2, policy=tmp_path / "policy", noise=ActionNoise(m_per_s=0.0))
-    recorded = record(wanted, named_world, still)
+    recorded = record(wanted, SMALL_WORLDS, still)
     dataset = Dataset(recorded.out)
     assert recorded.episodes == 2 and recorded.failed == 0
     acted = Still().act({}).actions[0]
@@ -359,7 +364,7 @@ def test_a_policy_that_acts_is_corrected_by_the_expert_and_its_failures_are_kept
 
 def test_a_policy_needs_both_a_folder_and_a_way_to_load_it(tmp_path):
     with pytest.raises(ValueError, match="folder"):
-        record(config(tmp_path / "d", policy=tmp_path), named_world)
+        record(config(tmp_path / "d", policy=tmp_path), SMALL_WORLDS)
 
 
 def acting_expert(world):
@@ -368,17 +373,17 @@ def acting_expert(world):
 
 def test_of_a_policys_own_episodes_the_successes_are_kept_and_the_attempts_counted(tmp_path):
     wanted = config(tmp_path / "own", policy=tmp_path / "p", keep="successes", noise=NOISE)
-    recorded = record(wanted, named_world, acting_expert)
+    recorded = record(wanted, SMALL_WORLDS, acting_expert)
     assert recorded.episodes + recorded.failed == 12 and recorded.failed > 0
     assert recorded.next_start == 12
     tried = {(family, seed) for first, family in enumerate(("go", "visit")) for seed in range(first, 12, 2)}
     assert kept(recorded.out) < tried
-    assert record(wanted, named_world, acting_expert) == recorded
+    assert record(wanted, SMALL_WORLDS, acting_expert) == recorded
 
 
 def test_the_actions_of_own_successes_are_those_that_were_executed(tmp_path):
     wanted = config(tmp_path / "own", policy=tmp_path / "p", keep="successes", noise=NOISE, execute=1)
-    dataset = Dataset(record(wanted, named_world, acting_expert).out)
+    dataset = Dataset(record(wanted, SMALL_WORLDS, acting_expert).out)
     for episode in dataset.episodes:
         rows = slice(episode.start, episode.stop)
         state, action = dataset.state[rows], dataset.action[rows]
@@ -390,7 +395,7 @@ def test_the_actions_of_own_successes_are_those_that_were_executed(tmp_path):
 def test_a_policy_that_never_succeeds_leaves_no_dataset_and_the_error_says_so(tmp_path):
     wanted = config(tmp_path / "own", policy=tmp_path / "p", keep="successes", episodes=4)
     with pytest.raises(SaysoError, match="none of 4 attempts"):
-        record(wanted, named_world, still)
+        record(wanted, SMALL_WORLDS, still)
     assert len((tmp_path / "own" / FAILED).read_text().splitlines()) == 4
 
 
@@ -405,4 +410,4 @@ def test_a_recording_begun_before_one_could_choose_what_to_keep_can_be_continued
     begun = json.loads((out / RECORDING).read_text())
     del begun["config"]["keep"]
     (out / RECORDING).write_text(json.dumps(begun))
-    assert record(config(out), named_world).episodes == recording.episodes
+    assert record(config(out), SMALL_WORLDS).episodes == recording.episodes

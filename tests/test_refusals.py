@@ -236,9 +236,10 @@ def test_the_same_names_in_another_order_do_not_fit():
 
 SMALL_DISK = """
 import resource, sys
-from sayso import cli, rollout
-from small_worlds import named_world
-rollout.packaged_world = named_world
+from sayso import cli
+from sayso.tasks.worlds import WORLDS
+from small_worlds import SMALL_WORLDS
+WORLDS.own.update(SMALL_WORLDS.own)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 few = ["--families", "go", "--episodes", "12", "--workers", "1"]
 sys.exit(cli.main(["eval", "expert", "--world", "spots", *few, "--out", sys.argv[2]]))

@@ -13,7 +13,7 @@ import pytest
 from websockets.sync.server import serve
 
 from contracts.policy_contract import PolicyContract
-from sayso import cli, loading, rollout
+from sayso import cli, loading
 from sayso.data.normalize import Stats
 from sayso.rollout import rollout as roll
 from sayso.runtime.limits import Limits
@@ -22,8 +22,9 @@ from sayso.runtime.remote import RemoteError, RemotePolicy, Renamed
 from sayso.runtime.robot import ImaginedRobot
 from sayso.runtime.wire import pack, unpack
 from sayso.spec import ACTION, STATE, TASK, Chunk, NotFiniteError, Outcome, Policy, SaysoError, image_key
+from sayso.tasks.worlds import WORLDS
 from small_servers import Breaking, look, served, served_by_a_process
-from small_worlds import FEATURES, SpotWorld, named_world
+from small_worlds import FEATURES, SMALL_WORLDS, SpotWorld
 
 FRONT = image_key("front")
 
@@ -422,7 +423,8 @@ def test_a_name_that_the_observation_lacks_is_an_error_in_words():
 @pytest.fixture
 def small(monkeypatch):
     """Let the command line find the small worlds under their names."""
-    monkeypatch.setattr(rollout, "packaged_world", named_world)
+    for name, row in SMALL_WORLDS.own.items():
+        monkeypatch.setitem(WORLDS.own, name, row)
 
 
 def test_a_policy_elsewhere_is_evaluated_like_one_that_is_here(small, tmp_path, monkeypatch, capsys):

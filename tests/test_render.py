@@ -9,7 +9,7 @@ import sys
 LEFT_ALONE = """
 import gc, tempfile, threading, weakref
 weakref.finalize(tempfile, print)  # whoever is told first what to do at exit does it last
-from sayso.tasks.world import make_world
+from sayso.tasks.worlds import make_world
 
 def used():
     world = make_world("tabletop")

@@ -9,8 +9,8 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from sayso.noise import ActionNoise
-from sayso.rollout import chosen_families, offer_of, rollout
-from sayso.spec import ACTION, IMAGES, POINTS, STATE, Chunk, Observation, Outcome, UnknownNameError
+from sayso.rollout import rollout
+from sayso.spec import ACTION, IMAGES, POINTS, STATE, Chunk, Observation, Outcome
 from small_worlds import FEATURES, Fragile, SpotExpert, SpotWorld, Still
 
 EASY = 2_000_001
@@ -179,17 +179,6 @@ def test_the_expert_of_the_small_world_is_good_but_not_perfect():
     share = np.mean([rollout(world, SpotExpert(world), seed).success for seed in range(60)])
     assert 0.6 < share < 0.95
     assert rollout(world, SpotExpert(world), HARD, family="go").outcome is Outcome.FAILURE
-
-
-def test_a_world_is_asked_what_it_offers_in_another_process():
-    offer = offer_of(SpotWorld)
-    assert offer.features == FEATURES
-    assert chosen_families(offer, ()) == ("go", "visit")
-    assert chosen_families(offer, ("visit",)) == ("visit",)
-    with pytest.raises(UnknownNameError, match="Did you mean 'visit'"):
-        chosen_families(offer, ("visits",))
-    with pytest.raises(ValueError, match="once"):
-        chosen_families(offer, ("go", "go"))
 
 
 def test_the_small_world_is_a_proper_gymnasium_world():

@@ -22,7 +22,7 @@ from sayso.studio.solids import ball, box, creased, cylinder, solids
 from sayso.studio.view import Line, View, poses_of
 from sayso.studio.watching import WatchedPolicy, WatchedRobot, path_of
 from sayso.tasks.household.words.language import Intent, Place, Thing
-from sayso.tasks.world import make_world
+from sayso.tasks.worlds import make_world
 
 
 @pytest.fixture(scope="module", params=["tabletop", "home"])

@@ -10,7 +10,7 @@ from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.layout import held_out
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Place, parse
 from sayso.tasks.household.words.vocabulary import PUSHABLE
-from sayso.tasks.world import make_world
+from sayso.tasks.worlds import make_world
 
 
 class TestTabletop(WorldContract):

@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 _LATER = {
     "load": "sayso.loading",
-    "make_world": "sayso.tasks.world",
+    "make_world": "sayso.tasks.worlds",
     "VisionEncoder": "sayso.models.textbook",
     "LanguageEncoder": "sayso.models.textbook",
     "ActionDecoder": "sayso.models.textbook",

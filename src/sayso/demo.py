@@ -24,7 +24,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from sayso.data.film import write_film
 from sayso.planner import BROKEN_OFF, Here, Report, Room, carry_out, errands
-from sayso.rollout import World, rollout
+from sayso.rollout import rollout
 from sayso.spec import (
     WHY,
     Array,
@@ -38,6 +38,7 @@ from sayso.spec import (
     known,
     seeds,
 )
+from sayso.tasks.contract import World
 from sayso.tasks.household.draw import say
 from sayso.tasks.household.words.endpoint import EndpointError, LanguageModelSplitter
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, abilities, things

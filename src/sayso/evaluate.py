@@ -22,9 +22,10 @@ from sayso.data.film import write_film
 from sayso.journal import Journal
 from sayso.provenance import code, provenance
 from sayso.report import Report, Training
-from sayso.rollout import World, rollout
+from sayso.rollout import rollout
 from sayso.spec import EXECUTE, SPLITS, Episode, Outcome, Policy, SaysoError
 from sayso.statistics import tally
+from sayso.tasks.contract import World
 
 
 class SeenSeedsError(SaysoError):

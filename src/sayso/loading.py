@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from sayso.provenance import digest_of
 from sayso.spec import Features, Policy, SaysoError, check_fits
+from sayso.tasks.contract import expert_of
 
 if TYPE_CHECKING:
     from sayso.models.policy import TrainablePolicy
     from sayso.report import Training
-    from sayso.rollout import World
     from sayso.runtime.exported import ExportedPolicy
     from sayso.runtime.remote import RemotePolicy
+    from sayso.tasks.contract import World
 
 EXPERT = "expert"
 REMOTE = ("ws://", "wss://")
@@ -41,7 +42,7 @@ def token() -> str:
 
 def maker_of(subject: str) -> Callable[[World], Policy]:
     """Return what builds the policy for a world, in one process of several: on one thread, and if it fits."""
-    return _expert_of if subject == EXPERT else partial(_that_fits, subject)
+    return expert_of if subject == EXPERT else partial(_that_fits, subject)
 
 
 def policy_and_features(subject: str, threads: int) -> tuple[Policy, Features]:
@@ -130,10 +131,6 @@ def _told(metadata: Mapping[str, Any]) -> Training:
         return Training.from_json(metadata.get("training", {}))
     except (AttributeError, TypeError, ValueError) as error:
         raise SaysoError(f"what the server says its policy learned from cannot be read: {error}") from error
-
-
-def _expert_of(world: World) -> Policy:
-    return world.expert()
 
 
 def _that_fits(subject: str, world: World) -> Policy:

@@ -7,16 +7,16 @@ import json
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from sayso import loading, pool, rollout
+from sayso import loading, pool
 from sayso.evaluate import evaluate
 from sayso.journal import Journal
 from sayso.lock import locked
 from sayso.provenance import provenance
 from sayso.spec import EXECUTE, SaysoError, at_least, seeds
+from sayso.tasks.worlds import WORLDS, chosen_families
 
 BESIDES = ("families", "episodes", "start", "workers", "out", "films", "max_films")
 """Fields of `EvalConfig` that decide how many episodes there are and how they are run, but no episode."""
@@ -29,7 +29,7 @@ class EvalConfig:
     """Say what to measure a policy on."""
 
     world: str
-    """Where it happens: tabletop, home, metaworld or metaworld-lerobot."""
+    """Where it happens: the name of a world."""
     families: tuple[str, ...] = ()
     """Families of tasks; none named means all of the world's."""
     episodes: int = 100
@@ -65,12 +65,12 @@ def evaluate_policy(subject: str, config: EvalConfig) -> int:
     if config.films and config.films.exists() and not config.films.is_dir():
         raise SaysoError(f"{config.films} is a file; name a folder for the films")
     training = loading.learned_from(subject)
-    make_world = partial(rollout.packaged_world, config.world)
-    families = rollout.chosen_families(rollout.offer_of(make_world), config.families)
+    world = WORLDS.ready(config.world)
+    families = chosen_families(world.families, config.families)
     asked = asked_of(subject, config)
     with journal_beside(config.out, asked) as journal:
         report = evaluate(
-            make_world,
+            world.make,
             loading.maker_of(subject),
             families=families,
             seeds=seeds(config.split, config.episodes, config.start),

@@ -17,8 +17,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from sayso.rollout import World, rollout
+from sayso.rollout import rollout
 from sayso.spec import EXECUTE, Array, Episode, Observation, Outcome, Policy
+from sayso.tasks.contract import World
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.draw import called
 from sayso.tasks.household.stations import STATIONS

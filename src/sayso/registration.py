@@ -22,9 +22,10 @@ def register_when_imported() -> None:
 
 
 def _register(gymnasium: Any) -> None:
-    for name, world in (("sayso/Tabletop-v0", "tabletop"), ("sayso/Home-v0", "home")):
-        gymnasium.register(id=name, entry_point="sayso.tasks.household.world:World", kwargs={"world": world})
-    gymnasium.register(id="sayso/MetaWorld-v0", entry_point="sayso.tasks.metaworld:MetaWorld")
+    from sayso.tasks.worlds import GYMNASIUM_IDS
+
+    for name, world in GYMNASIUM_IDS.items():
+        gymnasium.register(id=name, entry_point="sayso.tasks.worlds:make_world", kwargs={"name": world})
 
 
 class _Behind:

@@ -8,17 +8,13 @@ Evaluation, recording, DAgger and reinforcement learning all use this one loop::
 
 from __future__ import annotations
 
-import contextlib
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
-from sayso import pool
 from sayso.noise import ActionNoise
 from sayso.spec import (
     ACTION,
@@ -31,7 +27,6 @@ from sayso.spec import (
     WHY,
     Array,
     Chunk,
-    ConfigError,
     Episode,
     FeatureMismatchError,
     Features,
@@ -39,143 +34,11 @@ from sayso.spec import (
     Observation,
     Outcome,
     Policy,
-    known,
 )
+from sayso.tasks.contract import Labelled, World
 
 Keep = Callable[[Observation, Array, Array], Observation]
 _TRACEBACK_LINES = 6
-
-
-class Task(Protocol):
-    """Be what is asked for in one episode."""
-
-    @property
-    def family(self) -> str:
-        """Return the name of the task's family, such as ``put``."""
-        ...
-
-    @property
-    def instruction(self) -> str:
-        """Return the sentence that asks for it."""
-        ...
-
-    @property
-    def horizon(self) -> int:
-        """Return the number of steps after which an episode is over."""
-        ...
-
-
-class World(Protocol):
-    """Be what the loop needs of a world: a ``gymnasium.Env`` that knows its name, features and task."""
-
-    @property
-    def name(self) -> str:
-        """Return the name it is made by."""
-        ...
-
-    @property
-    def features(self) -> Features:
-        """Return what it shows and accepts."""
-        ...
-
-    @property
-    def families(self) -> tuple[str, ...]:
-        """Return the names of the task families it offers."""
-        ...
-
-    @property
-    def action_space(self) -> Any:
-        """Return Gymnasium's box of the actions it takes."""
-        ...
-
-    @property
-    def task(self) -> Task:
-        """Return the task of the present episode."""
-        ...
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Begin the episode of a seed."""
-        ...
-
-    def step(
-        self, action: Array, *, look: bool = True
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Apply one action, float32 ``[A]`` in robot units.
-
-        Without `look` the observation need not have pictures, unless the episode ends with it: drawing is
-        most of what a step costs, and nobody sees them in the middle of a chunk.
-        """
-        ...
-
-    def labels(self) -> Array:
-        """Return ``label.points``, float32 ``[len(features.points)]``."""
-        ...
-
-    def other_labels(self) -> tuple[str, Array] | None:
-        """Return something else that could be asked now and its `labels`, or None if there is nothing."""
-        ...
-
-    def expert(self) -> Policy:
-        """Return a policy with privileged access to this world."""
-        ...
-
-    def close(self) -> None:
-        """Release the renderer."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Offer:
-    """Say what a world offers: its families of tasks, and its features."""
-
-    families: tuple[str, ...]
-    features: Features
-
-
-def offer_of(make_world: Callable[[], World]) -> Offer:
-    """Ask a world what it offers, in a process of its own so that this one loads no physics and no renderer.
-
-    Raises:
-        WorkerError: if the world cannot be made, in its own words.
-    """
-    jobs = iter(["look"])
-    with contextlib.closing(
-        pool.run(partial(_look, make_world), lambda: next(jobs, None), workers=1)
-    ) as ended:
-        _, offer = next(ended)
-    if isinstance(offer, pool.Lost):
-        raise pool.WorkerError(f"the world could not be asked what it offers: {offer.reason}")
-    return offer
-
-
-def chosen_families(offer: Offer, named: Sequence[str]) -> tuple[str, ...]:
-    """Return the families that were named, or all of them, sorted so that their order decides nothing.
-
-    Raises:
-        UnknownNameError: if the world does not offer one of them.
-        ConfigError: if one is named twice.
-    """
-    chosen = [known("family", family, offer.families) for family in named or offer.families]
-    if len(set(chosen)) < len(chosen):
-        raise ConfigError(f"name each family once, not {', '.join(chosen)}")
-    return tuple(sorted(chosen))
-
-
-def packaged_world(name: str) -> World:
-    """Build a world of this package by its name."""
-    # Imported here because a worker must have its environment before the renderer is loaded.
-    from sayso.tasks.world import make_world
-
-    return make_world(name)
-
-
-def _look(make_world: Callable[[], World]) -> Callable[[str], Offer]:
-    world = make_world()
-    offer = Offer(families=world.families, features=world.features)
-    world.close()
-    return lambda _: offer
 
 
 def rollout(
@@ -287,6 +150,8 @@ def _keeping(world: World, policy: Policy, teacher: Policy, executed_ones: bool)
 
 
 def _labels(world: World) -> dict[str, Any]:
+    if not isinstance(world, Labelled):
+        return {}
     other = world.other_labels()
     more = {} if other is None else {OTHER_TASK: other[0], OTHER_POINTS: other[1]}
     return {POINTS: world.labels(), **more}

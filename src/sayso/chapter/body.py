@@ -23,7 +23,7 @@ from sayso.chapter.hand import HAND_MOVE, action_of, arm_of
 from sayso.models.textbook import prepare_images
 from sayso.runtime.robot import SimulatedRobot, command, look
 from sayso.spec import EXECUTE, Array, FeatureMismatchError, Features, Policy, Robot, SaysoError, seeds
-from sayso.tasks.world import make_world
+from sayso.tasks.worlds import make_world
 
 WORLD = "home"
 """Where it happens unless said otherwise."""

@@ -28,10 +28,10 @@ from torch import Tensor, nn
 from sayso.chapter.body import Body, Look, RobotInterface, rows
 from sayso.chapter.hand import arm_of, move_of
 from sayso.models.textbook import prepare_images
-from sayso.rollout import World
 from sayso.runtime.robot import SimulatedRobot, look
 from sayso.spec import Array, ConfigError, Image, SaysoError, seeds
-from sayso.tasks.world import make_world
+from sayso.tasks.contract import World, expert_of
+from sayso.tasks.worlds import make_world
 
 Model = Callable[[Any, Any], Any]
 Demonstration = Mapping[str, Any]
@@ -96,7 +96,7 @@ class Trial(Body):
     def shown(self) -> Demonstration:
         """Return what there is to see and do now."""
         image, world = self.look(), self.robot.world
-        expert = world.expert().act(look(image.reading, self.features, world.task.instruction)).actions[0]
+        expert = expert_of(world).act(look(image.reading, self.features, world.task.instruction)).actions[0]
         move = move_of(expert, image.reading, self.features) if arm_of(self.features) else None
         return {
             "image": image,

@@ -13,7 +13,8 @@ from sayso.data.resize import read_size
 from sayso.data.units import JointUnit
 from sayso.learn import objectives
 from sayso.models import table
-from sayso.spec import ConfigError
+from sayso.spec import ConfigError, known
+from sayso.tasks.worlds import WORLDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +107,8 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
     """Steps between evaluations in closed loop; 0 is never."""
     eval_episodes: int = 20
     """Episodes of such an evaluation, on the first seeds of the validation split."""
-    world: Literal["", "tabletop", "home", "metaworld"] = ""
-    """World of these evaluations."""
+    world: str = ""
+    """Name of the world of these evaluations."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, or would do nothing."""
@@ -119,6 +120,8 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
         read_size(self.resize)
         if self.decoder == "flow" and self.model not in ("", "vla"):
             raise ConfigError(f"decoder is {self.decoder}, but {self.model} has only its own; leave it out")
+        if self.world:
+            known("world", self.world, WORLDS)
         if self.world and not self.eval_every:
             raise ConfigError(f"world is {self.world}, but without --eval-every nothing is evaluated there")
         if self.eval_every > self.steps:

@@ -36,8 +36,8 @@ from sayso.models import checkpoint as policies
 from sayso.models import table
 from sayso.models.policy import TrainablePolicy
 from sayso.provenance import provenance
-from sayso.rollout import World
 from sayso.spec import check_fits
+from sayso.tasks.contract import World
 
 
 class Imitation:

@@ -23,7 +23,6 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,8 +36,10 @@ from sayso.learn.recording import claimed
 from sayso.learn.recording import recording_seconds as recording_seconds
 from sayso.lock import locked
 from sayso.noise import ActionNoise
-from sayso.rollout import World, chosen_families, offer_of, packaged_world, rollout
+from sayso.rollout import rollout
 from sayso.spec import EXECUTE, SPLITS, ConfigError, Episode, Outcome, Policy, SaysoError, at_least
+from sayso.tasks.contract import World, expert_of
+from sayso.tasks.worlds import WORLDS, Worlds, chosen_families
 
 FAILED = "failed.jsonl"
 _HOPELESS_FAILURES = 20
@@ -50,7 +51,7 @@ class RecordConfig:
     """Say which demonstrations to record, and where to."""
 
     world: str
-    """Where it happens: tabletop, home, metaworld or metaworld-lerobot."""
+    """Where it happens: the name of a world."""
     out: Path
     """Folder of the dataset. Recording that was interrupted there is continued."""
     families: tuple[str, ...] = ()
@@ -124,14 +125,14 @@ class Recorded:
 
 def record(
     config: RecordConfig,
-    make_world: Callable[[str], World] | None = None,
+    worlds: Worlds = WORLDS,
     make_policy: Callable[[World], Policy] | None = None,
 ) -> Recorded:
     """Record what `config` asks for into a LeRobotDataset v3.0.
 
     Args:
         config: which demonstrations.
-        make_world: builds a world by name in each process (picklable); None for the worlds of this package.
+        worlds: the table that has the world.
         make_policy: loads ``config.policy`` in each process (picklable); None where the expert acts.
 
     Raises:
@@ -141,9 +142,8 @@ def record(
             succeeds, or a policy never does, or a process died. What was recorded until then is kept and need
             not be done again.
     """
-    build_world = partial(make_world or packaged_world, config.world)
-    offer = offer_of(build_world)
-    families = chosen_families(offer, config.families)
+    world = worlds.ready(config.world)
+    families = chosen_families(world.families, config.families)
     if (config.policy is None) != (make_policy is None):
         raise ValueError("a policy that acts needs a folder in the config and a function that loads it")
     config = _shared_equally(dataclasses.replace(config, families=families))
@@ -152,12 +152,12 @@ def record(
             _say(f"{damage}. It is recorded anew")
         ledger = _Ledger(config)
         if ledger.missing:
-            _fill(ledger, _Demonstrate(build_world, make_policy, config))
+            _fill(ledger, _Demonstrate(world.make, make_policy, config))
         if not any(ledger.kept.values()):
             raise SaysoError(
                 f"the policy succeeded in none of {config.episodes} attempts: nothing to learn from"
             )
-        assemble(config.out, offer.features)
+        assemble(config.out, world.features)
     return ledger.recorded(recording_seconds(config.out))
 
 
@@ -280,8 +280,8 @@ class _Demonstrate:
 
     def __call__(self) -> Callable[[EpisodeKey], Episode]:
         world, config = self.build_world(), self.config
-        expert = world.expert()
-        policy = self.make_policy(world) if self.make_policy else expert
+        expert = None if config.own else expert_of(world)
+        policy = self.make_policy(world) if self.make_policy else expert or expert_of(world)
         execute = config.execute if self.make_policy else 1
 
         def demonstrate(key: EpisodeKey) -> Episode:
@@ -293,7 +293,7 @@ class _Demonstrate:
                 execute=execute,
                 keep_frames=True,
                 noise=config.noise,
-                teacher=None if config.own else expert,
+                teacher=expert,
                 keep_executed=config.own,
             )
             if _is_kept(episode, config):

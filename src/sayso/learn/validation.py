@@ -9,9 +9,11 @@ from sayso.learn.beginning import seeded
 from sayso.learn.config import TrainConfig
 from sayso.learn.run import Run
 from sayso.report import Training
-from sayso.rollout import World, rollout
+from sayso.rollout import rollout
 from sayso.spec import EXECUTE, SaysoError, seeds
 from sayso.statistics import tally
+from sayso.tasks.contract import World
+from sayso.tasks.worlds import WORLDS, make_world
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +62,5 @@ def validation_of(config: TrainConfig, training: Training, world: World | None =
 
 def _world(name: str) -> World:
     if not name:
-        raise SaysoError("--eval-every needs a world to evaluate in: add --world tabletop, home or metaworld")
-    # Only here: training needs no simulator unless it evaluates.
-    from sayso.tasks.world import make_world
-
+        raise SaysoError(f"--eval-every needs a world to evaluate in: add --world with {', '.join(WORLDS)}")
     return make_world(name)

@@ -33,13 +33,14 @@ from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import TrainablePolicy
 from sayso.provenance import digest_of, graph_digest, provenance, training_facts
 from sayso.refusals import naming
-from sayso.rollout import World, packaged_world
 from sayso.runtime import exported, parity
 from sayso.runtime.engines import FILES, WORDS, EngineFacts, EngineName, ExportError, Precision, first_line
 from sayso.runtime.exported import CARD, CONFIG, STATS, ExportedPolicy, files_of
 from sayso.runtime.graphs import PRECISIONS, Feeds, Graph, graph_of, write_graph
 from sayso.runtime.parity import Agreement, ClosedLoop, Latency
 from sayso.spec import ACTION, STATE, Array, Observation, Policy, above, at_least
+from sayso.tasks.contract import World
+from sayso.tasks.worlds import WORLDS, WorldEntry, world_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +209,7 @@ def _caller(policy: Policy, samples: Sequence[Observation]) -> Callable[[], obje
 
 def _verify(source: TrainablePolicy, checkpoint: Path, folder: Path, n: int) -> ClosedLoop:
     makers = (partial(_on_one_thread, checkpoint), partial(_opened, folder))
-    return parity.closed_loop(partial(packaged_world, _world(source)), makers, n, pool.cores())
+    return parity.closed_loop(_world(source), makers, n, pool.cores())
 
 
 def _on_one_thread(checkpoint: Path, world: World) -> Policy:
@@ -220,8 +221,8 @@ def _opened(folder: Path, world: World) -> Policy:
     return exported.load(folder)
 
 
-def _world(policy: TrainablePolicy) -> str:
-    return parity.world_of(policy.features.robot_type)
+def _world(policy: TrainablePolicy) -> WorldEntry:
+    return WORLDS.ready(world_of(policy.features.robot_type))
 
 
 def _samples(source: TrainablePolicy, config: ExportConfig) -> list[Observation]:
@@ -229,8 +230,7 @@ def _samples(source: TrainablePolicy, config: ExportConfig) -> list[Observation]
     n = 2 * config.frames
     if config.calibrate:
         return parity.dataset_samples(config.calibrate, source.features, n)
-    make_world = partial(packaged_world, _world(source))
-    return parity.world_samples(make_world, source.features, n)
+    return parity.world_samples(_world(source).make, source.features, n)
 
 
 def _feeds(source: TrainablePolicy, graph: Graph, samples: Sequence[Observation]) -> list[Feeds]:

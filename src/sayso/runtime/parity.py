@@ -18,7 +18,7 @@ import numpy as np
 from sayso.data.normalize import RELATIVE, Stats, scale
 from sayso.data.reader import Dataset
 from sayso.evaluate import evaluate
-from sayso.rollout import World, offer_of, rollout
+from sayso.rollout import rollout
 from sayso.spec import (
     ACTION,
     STATE,
@@ -34,6 +34,8 @@ from sayso.spec import (
     seeds,
 )
 from sayso.statistics import Interval, is_void, wilson
+from sayso.tasks.contract import World, expert_of
+from sayso.tasks.worlds import WorldEntry
 
 WARM_UP = 10
 """Calls that are made before any is timed."""
@@ -87,23 +89,10 @@ def world_samples(make_world: Callable[[], World], features: Features, n: int) -
 def _demonstration(world: World, family: str) -> list[Observation]:
     """Return what the expert sees on the first training seed."""
     (seed,) = seeds("train", 1)
-    episode = rollout(world, world.expert(), seed, family=family, execute=1, keep_frames=True)
+    episode = rollout(world, expert_of(world), seed, family=family, execute=1, keep_frames=True)
     if not episode.frames:
         raise SaysoError(f"the expert's episode of {family!r} in {world.name!r} broke: {episode.error}")
     return episode.frames
-
-
-def world_of(robot_type: str) -> str:
-    """Return the name of the world in which a robot lives.
-
-    Raises:
-        SaysoError: if it lives in none of ours.
-    """
-    from sayso.sim.scene import WORLD_OF
-
-    if robot_type not in WORLD_OF:
-        raise SaysoError(f"no world of ours has a {robot_type!r}; give a dataset of it with --calibrate")
-    return WORLD_OF[robot_type]
 
 
 def _spread(length: int, n: int) -> list[int]:
@@ -259,7 +248,7 @@ class ClosedLoop:
 
 
 def closed_loop(
-    make_world: Callable[[], World],
+    world: WorldEntry,
     makers: tuple[Callable[[World], Policy], Callable[[World], Policy]],
     n: int,
     workers: int,
@@ -270,11 +259,11 @@ def closed_loop(
         SaysoError: if it was interrupted, or more than 1 % of the first policy's episodes could not be run.
     """
     settings: dict[str, Any] = {
-        "families": offer_of(make_world).families,
+        "families": world.families,
         "seeds": seeds("validation", n),
         "workers": workers,
     }
-    before, after = (evaluate(make_world, maker, **settings) for maker in makers)
+    before, after = (evaluate(world.make, maker, **settings) for maker in makers)
     if before.partial or after.partial:
         raise SaysoError("interrupted before both policies were measured")
     both = [

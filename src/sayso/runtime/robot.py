@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from sayso.data.resize import fitted
-from sayso.rollout import World
 from sayso.spec import (
     STATE,
     TASK,
@@ -27,6 +26,7 @@ from sayso.spec import (
     SaysoError,
     image_key,
 )
+from sayso.tasks.contract import World
 
 GREY = 128
 LARGEST = 1e6

@@ -1,0 +1,190 @@
+"""Table of worlds: what is known of each before it is built, and how it is built.
+
+A package of somebody else's adds a row by an entry point, and nothing here changes::
+
+    [project.entry-points."sayso.worlds"]
+    toy = "my_package.toy:ENTRY"                  # a `WorldEntry`
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from typing import Any
+
+from sayso.spec import ConfigError, Features, SaysoError, known
+from sayso.tasks.contract import World
+
+GROUP = "sayso.worlds"
+"""Entry points under which packages offer worlds."""
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldEntry:
+    """Row of the table: static facts, and what builds the world."""
+
+    make: Callable[..., World]
+    """Builds it, from options of its own; picklable, for it is called in other processes. What it needs is
+    imported there and not before."""
+    families: tuple[str, ...]
+    """Names of its families of tasks."""
+    features: Features
+    """What its robot shows and accepts."""
+    checkpoint: str = ""
+    """Folder of the policy that was shipped for it."""
+    extra: str = ""
+    """Extra of ours that it needs, which is also the name of the module that brings it."""
+    shown_seed: int = 0
+    """Which scene of the test split the demonstration shows first."""
+    eye_m: Point = (1.0, 1.0, 1.0)
+    """Where people look from at first on the live page, metres."""
+    target_m: Point = (0.0, 0.0, 0.0)
+    """What they look at."""
+
+
+class Worlds(Mapping[str, WorldEntry]):
+    """Name -> row; a row is only made when it is asked for, and names cost nothing."""
+
+    def __init__(self, own: dict[str, Callable[[], WorldEntry]]) -> None:
+        """Begin with rows of our own."""
+        self.own = own
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield every name, ours first."""
+        yield from self.own
+        yield from (name for name in _from_outside() if name not in self.own)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(list(iter(self)))
+
+    def __getitem__(self, name: str) -> WorldEntry:
+        """Return the row of a world.
+
+        Raises:
+            UnknownNameError: if there is none, with the nearest name.
+            SaysoError: if it comes from a package that is broken.
+        """
+        known("world", name, self)
+        return self.own[name]() if name in self.own else _loaded(_from_outside()[name])
+
+    def ready(self, name: str) -> WorldEntry:
+        """Return the row of a world that can be built here.
+
+        Raises:
+            SaysoError: if what it needs is not installed.
+        """
+        entry = self[name]
+        if entry.extra and find_spec(entry.extra) is None:
+            raise SaysoError(f"the world {name!r} is not installed: pip install 'sayso[{entry.extra}]'")
+        return entry
+
+
+@cache
+def _from_outside() -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+@cache
+def _loaded(point: EntryPoint) -> WorldEntry:
+    try:
+        entry = point.load()
+    except (ImportError, AttributeError) as error:
+        raise SaysoError(f"the world {point.name!r} cannot be loaded from {point.value}: {error}") from error
+    if not isinstance(entry, WorldEntry):
+        raise SaysoError(f"{point.value} is no WorldEntry but a {type(entry).__name__}")
+    return entry
+
+
+def _build(where: str, **options: Any) -> World:
+    """Import a class and make a world of it."""
+    module, _, name = where.partition(":")
+    world: World = getattr(importlib.import_module(module), name)(**options)
+    return world
+
+
+@cache
+def _household(name: str, **facts: Any) -> WorldEntry:
+    from sayso.sim.scene import SPECS
+    from sayso.tasks.household.catalogue import TASKS
+
+    return WorldEntry(
+        make=partial(_build, "sayso.tasks.household.world:World", world=name),
+        families=tuple(TASKS[name].families),
+        features=SPECS[name][0].features(),
+        checkpoint=f"checkpoints/{name}",
+        **facts,
+    )
+
+
+@cache
+def _metaworld(*, lerobot: bool) -> WorldEntry:
+    from sayso.tasks.mt50 import TASKS
+    from sayso.tasks.sawyer import features
+
+    return WorldEntry(
+        make=partial(_build, "sayso.tasks.metaworld:MetaWorld", lerobot=lerobot),
+        families=tuple(TASKS),
+        features=features(),
+        checkpoint="checkpoints/metaworld",
+        extra="metaworld",
+        eye_m=(0.9, 0.1, 0.8),
+        target_m=(0.0, 0.65, 0.15),
+    )
+
+
+WORLDS = Worlds(
+    {
+        "tabletop": partial(
+            _household, "tabletop", shown_seed=1, eye_m=(0.69, 0.28, 0.37), target_m=(0.24, -0.09, 0.05)
+        ),
+        "home": partial(
+            _household, "home", shown_seed=1, eye_m=(-1.35, -1.15, 1.65), target_m=(0.55, 0.10, 0.10)
+        ),
+        "metaworld": partial(_metaworld, lerobot=False),
+        "metaworld-lerobot": partial(_metaworld, lerobot=True),
+    }
+)
+"""The worlds there are: our own rooms, and somebody else's fifty tasks as they are drawn fast and as LeRobot
+draws them."""
+GYMNASIUM_IDS = {
+    "sayso/Tabletop-v0": "tabletop",
+    "sayso/Home-v0": "home",
+    "sayso/MetaWorld-v0": "metaworld",
+}
+"""What Gymnasium calls ours."""
+
+
+def make_world(name: str, family: str | None = None, **options: Any) -> World:
+    """Return a world by its name; `options` are those of its class."""
+    return WORLDS.ready(name).make(**options | ({} if family is None else {"family": family}))
+
+
+def world_of(robot_type: str) -> str:
+    """Return the name of the world in which a robot lives.
+
+    Raises:
+        SaysoError: if it lives in none.
+    """
+    for name in WORLDS:
+        if WORLDS[name].features.robot_type == robot_type:
+            return name
+    raise SaysoError(f"there is no world with a {robot_type!r}; those there are: {', '.join(WORLDS)}")
+
+
+def chosen_families(offered: Sequence[str], named: Sequence[str]) -> tuple[str, ...]:
+    """Return the families that were named, or all of a world's, sorted so that their order decides nothing.
+
+    Raises:
+        UnknownNameError: if the world does not offer one of them.
+        ConfigError: if one is named twice.
+    """
+    chosen = [known("family", family, offered) for family in named or offered]
+    if len(set(chosen)) < len(chosen):
+        raise ConfigError(f"name each family once, not {', '.join(chosen)}")
+    return tuple(sorted(chosen))

@@ -1,0 +1,48 @@
+"""The table of worlds: its rows agree with the worlds that they make, and errors say what there is."""
+
+import pickle
+
+import pytest
+
+from sayso.spec import SaysoError, UnknownNameError
+from sayso.tasks.worlds import WORLDS, WorldEntry, Worlds, chosen_families, make_world, world_of
+from small_worlds import SMALL_WORLDS, SPOTS
+
+
+@pytest.mark.parametrize("name", ["tabletop", "home"])
+def test_a_row_says_what_the_world_says_of_itself(name):
+    row, world = WORLDS[name], make_world(name)
+    assert (world.name, world.families, world.features) == (name, row.families, row.features)
+    world.close()
+
+
+def test_what_makes_a_world_can_be_handed_to_other_processes():
+    for name in WORLDS:
+        assert pickle.loads(pickle.dumps(WORLDS[name].make)).keywords == WORLDS[name].make.keywords
+
+
+def test_every_robot_has_its_world():
+    assert {WORLDS[name].features.robot_type: world_of(WORLDS[name].features.robot_type) for name in WORLDS}
+    with pytest.raises(SaysoError, match=r"no world with a 'mop'.*tabletop, home"):
+        world_of("mop")
+
+
+def test_a_world_that_is_not_there_is_answered_with_the_nearest():
+    with pytest.raises(UnknownNameError, match="Did you mean 'metaworld'"):
+        WORLDS["metaword"]
+
+
+def test_a_world_whose_extra_is_not_installed_says_how_to_install_it():
+    row = WorldEntry(**{**vars(SPOTS), "extra": "no_such_module"})
+    with pytest.raises(SaysoError, match=r"pip install 'sayso\[no_such_module\]'"):
+        Worlds({"spots": lambda: row}).ready("spots")
+    assert SMALL_WORLDS.ready("spots").families == ("go", "visit")
+
+
+def test_families_are_those_that_were_named_or_all_in_an_order_of_their_own():
+    assert chosen_families(("visit", "go"), ()) == ("go", "visit")
+    assert chosen_families(("go", "visit"), ("visit",)) == ("visit",)
+    with pytest.raises(UnknownNameError, match="Did you mean 'visit'"):
+        chosen_families(("go", "visit"), ("visits",))
+    with pytest.raises(ValueError, match="once"):
+        chosen_families(("go", "visit"), ("go", "go"))
