@@ -1,0 +1,1 @@
+"""Package outside of sayso that adds to it through entry points."""

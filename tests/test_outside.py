@@ -1,0 +1,82 @@
+"""A package outside adds to sayso what it likes, one file each, and no line of sayso's is changed for it."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from contracts.world_contract import WorldContract
+
+OUTSIDE = Path(__file__).parent / "outside"
+SRC = Path(__file__).parents[1] / "src"
+sys.path.append(str(OUTSIDE))  # for the contracts, which need no entry points
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """Install the package as pip would, without building it: its files beside what says what it offers."""
+    project = tomllib.loads((OUTSIDE / "pyproject.toml").read_text())["project"]
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "sayso_outside").symlink_to(OUTSIDE / "sayso_outside")
+    info = folder / f"sayso_outside-{project['version']}.dist-info"
+    info.mkdir()
+    head = ("Metadata-Version: 2.1", f"Name: {project['name']}", f"Version: {project['version']}")
+    (info / "METADATA").write_text("\n".join(head) + "\n")
+    groups = [
+        "\n".join([f"[{group}]", *(f"{name} = {where}" for name, where in rows.items())])
+        for group, rows in project["entry-points"].items()
+    ]
+    (info / "entry_points.txt").write_text("\n\n".join(groups) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sayso(site, tmp_path_factory):
+    """Call the command line where the package is installed; it must succeed."""
+    paths = os.pathsep.join([str(site), str(SRC)])
+    there = tmp_path_factory.mktemp("work")
+
+    def call(*arguments: str) -> str:
+        command = [sys.executable, "-m", "sayso", *map(str, arguments)]
+        environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=there)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    call.folder = there
+    return call
+
+
+@pytest.fixture(scope="module")
+def dataset(sayso) -> Path:
+    sayso("record", "--world", "toy", "--episodes", "4", "--workers", "1", "--out", "toy")
+    return sayso.folder / "toy"
+
+
+@pytest.fixture(scope="module")
+def policy(sayso, dataset) -> Path:
+    given = "--preset tiny --steps 2 --batch-size 2 --threads 1 --eval-every 2 --eval-episodes 1 --world toy"
+    sayso("train", "--datasets", "toy", "--out", "run", *given.split())
+    return sayso.folder / "run" / "policy"
+
+
+class TestToyWorld(WorldContract):
+    def make(self):
+        from sayso_outside.world import ENTRY
+
+        return ENTRY.make()
+
+
+def test_a_world_from_outside_is_recorded_by_its_expert_and_shown(sayso, dataset):
+    assert "toy_point" in sayso("show", "toy", "--episodes", "1")
+    assert (sayso.folder / "toy-shown" / "film.mp4").exists()
+
+
+def test_a_policy_learns_in_a_world_from_outside_and_is_measured_there(sayso, policy):
+    sayso("eval", policy, "--world", "toy", "--episodes", "2", "--workers", "1", "--out", "report.json")
+    report = json.loads((sayso.folder / "report.json").read_text())
+    assert report["n"] == 2 and report["invalid"] == 0
