@@ -63,7 +63,7 @@ HOURS = r"python benchmarks/(ablations|peers|latency)\.py"
 
 REFUSED = {
     r"--robot so101": "lerobot",
-    r"--robot (lekiwi|\"lekiwi )": "cannot be reached",
+    r"--robot (lekiwi|\"lekiwi )": "nothing listens at",
 }
 """What cannot work here, and a word of the sentence that must say why."""
 
