@@ -215,18 +215,21 @@ def test_the_room_can_be_disturbed_at_rest_and_while_the_robot_moves(opened):
     wait(session, lambda view: view.number == 1 and view.images["front"].mean() < before - 10)
 
 
+LATE_S = 0.8
+
+
 def test_a_delay_passes_in_the_policys_thread_while_the_loop_goes_on(opened):
     policy = Stays(length=16)
     session = opened(policy)
-    session.delay(0.4)
+    session.delay(LATE_S)
     session.tell(put_something(session))
-    wait(session, lambda view: view.answer_ms > 400 and view.hz > 0)
-    asked, hz = len(policy.seen), []
-    until = time.monotonic() + 1.0
+    wait(session, lambda view: view.answer_ms > 1000 * LATE_S and view.hz > 0)
+    hz = []
+    until = time.monotonic() + LATE_S
     while time.monotonic() < until:
         hz.append(session.view.hz)
         time.sleep(0.05)
-    assert np.median(hz) > 4 * (len(policy.seen) - asked + 1), "many commands for each answer"
+    assert np.median(hz) * LATE_S > 1.5, "many commands for each answer, however slow the machine is"
 
 
 def test_a_robot_that_is_not_simulated_moves_until_a_person_says_that_it_is_done(opened):
