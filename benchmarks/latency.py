@@ -36,7 +36,7 @@ import tyro
 
 from results_file import portable, write_result
 from sayso.models.checkpoint import load, save
-from sayso.models.policy import TrainablePolicy
+from sayso.models.policy import ModelPolicy
 from sayso.models.table import rebuild
 from sayso.runtime import exported
 from sayso.runtime.engines import ExportError
@@ -148,12 +148,12 @@ def exports(
     return made
 
 
-def textbook(like: TrainablePolicy) -> TrainablePolicy:
+def textbook(like: ModelPolicy) -> ModelPolicy:
     """Return the textbook's model for the robot of another policy, with random weights."""
     return rebuild({"type": "textbook", "pretrained": False}, like.features, like.stats)
 
 
-def act(like: TrainablePolicy) -> TrainablePolicy:
+def act(like: ModelPolicy) -> ModelPolicy:
     """Return ACT in LeRobot's sizes, frozen batch norms included, for the same robot with VGA cameras."""
     features = replace(like.features, cameras={"front": VGA, "wrist": VGA})
     sizes = {"type": "act", "chunk": 100, "weights_from": "imagenet", "bf16": False}
@@ -171,10 +171,10 @@ def smolvla_call() -> Callable[[], object]:
     return lambda: model.sample(pictures, words, state)
 
 
-def compiled(checkpoint: Path) -> TrainablePolicy:
+def compiled(checkpoint: Path) -> ModelPolicy:
     """Return a policy whose network goes through torch.compile."""
     policy: Any = load(checkpoint)
-    policy.model.compile()
+    policy.model.perceive = torch.compile(policy.model.perceive)
     policy.model.decoder.transformer.compile()
     return policy  # type: ignore[no-any-return]
 
@@ -187,9 +187,9 @@ def peak_memory_mb(folder: Path, config: LatencyBenchmark) -> float:
 
 
 def contenders(
-    ours: TrainablePolicy,
+    ours: ModelPolicy,
     made: Mapping[str, Path],
-    taught: TrainablePolicy,
+    taught: ModelPolicy,
     books: Mapping[str, Path],
     config: LatencyBenchmark,
 ) -> dict[str, Callable[[], object]]:
@@ -221,7 +221,7 @@ def numbers(found: Mapping[str, Latency]) -> dict[str, float]:
     return dict(ends)
 
 
-def one_thread_ms(ours: TrainablePolicy, config: LatencyBenchmark) -> float:
+def one_thread_ms(ours: ModelPolicy, config: LatencyBenchmark) -> float:
     """Return the median of our policy on one thread of torch, as beside a simulator."""
     torch.set_num_threads(1)
     calls = {"one": acting(ours, ours.features, config)}

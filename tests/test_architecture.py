@@ -78,7 +78,7 @@ TORCH_FREE = {
         "evaluate",
         "planner",
     ),
-    *("runtime", "studio", "learn.record", "learn.recording", "models.words"),
+    *("runtime", "studio", "learn.record", "learn.recording", "models.words", "models.collate"),
 }
 MAY_USE_TORCH = {"runtime.export", "runtime.graphs", "runtime.torchscript"}
 TORCH = {"torch", "transformers", "sayso.models"}
@@ -177,7 +177,7 @@ def uses_of_torch(src: Path) -> list[str]:
         for name, tree in modules(src)
         if is_torch_free(name)
         for imported in imports(name, tree)
-        if not imported.startswith("sayso.models.words.")
+        if not imported.startswith(("sayso.models.words.", "sayso.models.collate."))
         if any(f"{imported}.".startswith(f"{forbidden}.") for forbidden in TORCH)
         or imported == "safetensors.torch"
         or imported.startswith("safetensors.torch.")

@@ -24,7 +24,7 @@ from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
 from sayso.digests import SUMS
 from sayso.models import checkpoint as checkpoints
-from sayso.models.policy import VLAPolicy
+from sayso.models.policy import ModelPolicy
 from sayso.models.table import build
 from sayso.report import training_of
 from sayso.runtime import engines, exported
@@ -478,7 +478,7 @@ def test_the_command_exports_and_the_result_is_taken_like_a_checkpoint(checkpoin
     assert "action error on 2 frames: mean" in said and "2 threads: before" in said
     assert said.endswith(f"policy: {out}\n")
     assert isinstance(sayso.load(out), exported.ExportedPolicy)
-    assert isinstance(sayso.load(checkpoint("vla")), VLAPolicy)
+    assert isinstance(sayso.load(checkpoint("vla")), ModelPolicy)
     with pytest.raises(FeatureMismatchError, match="robot_type"):
         loading.maker_of(str(out))(SpotWorld())
     assert json.loads((out / "config.json").read_text())["engine"]["checks"]["faults"]

@@ -58,7 +58,7 @@ def test_patches_are_sixteen_pixels_wide_and_the_last_may_be_cut(size, grid):
 def test_what_is_frozen_has_no_gradient_and_what_is_trained_has(net):
     before = [buffer.clone() for buffer in net.vision.trunk.buffers()]
     assert not list(net.vision.trunk.parameters())
-    net.losses(batch())["total"].backward()
+    net(batch())["total"].backward()
     silent = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert silent == []
     assert all(torch.equal(a, b) for a, b in zip(before, net.vision.trunk.buffers(), strict=True))

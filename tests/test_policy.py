@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from sayso.data.normalize import Stats
 from sayso.models.checkpoint import CheckpointError, load, save
-from sayso.models.policy import VLAPolicy
+from sayso.models.policy import ModelPolicy
 from sayso.models.table import build
 from sayso.models.words import ACTING, LEARNING
 from sayso.rollout import rollout
@@ -42,10 +42,10 @@ STATS = {
 }
 
 
-def policy(**changes: Any) -> VLAPolicy:
+def policy(**changes: Any) -> ModelPolicy:
     torch.manual_seed(0)
     made = build("vla", **{"preset": "tiny", "features": FEATURES, "stats": STATS, "chunk": 4, **changes})
-    assert isinstance(made, VLAPolicy)
+    assert made.type == "vla"
     return made
 
 
@@ -96,7 +96,7 @@ def test_the_instruction_reaches_the_actions():
 
 def test_windows_become_finite_losses_with_gradients():
     training = policy()
-    losses = training.losses(windows())
+    losses = training.model(training.collate(windows()))
     assert set(losses) == {"total", "action", "point", "where"}
     losses["total"].backward()
     assert all(torch.isfinite(p.grad).all() for p in training.model.parameters() if p.grad is not None)
@@ -105,15 +105,15 @@ def test_windows_become_finite_losses_with_gradients():
 def test_only_a_policy_that_learns_remembers_thousands_of_instructions():
     served, training = policy(), policy()
     served.act(look())
-    training.losses(windows())
-    room = [p._encoder._recall.cache_parameters()["maxsize"] for p in (served, training)]
+    training.model(training.collate(windows()))
+    room = [p.collator.encoder._recall.cache_parameters()["maxsize"] for p in (served, training)]
     assert room == [ACTING, LEARNING]
 
 
 def test_labels_keep_their_order_of_cameras_referents_numbers():
     flat = windows()
     flat[POINTS] = np.arange(24, dtype=np.float32).reshape(2, 12)
-    points = policy()._batch(flat).points
+    points = policy().collate(flat).points
     assert points is not None
     assert points[0, 1, 0].tolist() == [6, 7, 8], "wrist.object.u, .v, .visible"
 
@@ -122,7 +122,8 @@ def test_acting_and_training_normalise_alike():
     acting, seen = policy(), look()
     acting.model.eval()
     as_window = {k: v[None, None] for k, v in seen.items() if k != TASK} | {TASK: [seen[TASK]]}
-    chunk = acting._chain.inverse({ACTION: acting.model.sample(acting._batch(as_window))[0].numpy()})[ACTION]
+    sampled = acting.model.sample(acting.collate(as_window))
+    chunk = acting.collator.chain.inverse({ACTION: sampled[0].numpy()})[ACTION]
     assert np.array_equal(acting.act(seen).actions, chunk)
 
 
@@ -333,7 +334,7 @@ def test_pictures_of_any_size_are_learned_from_and_acted_on(size):
     features = dataclasses.replace(FEATURES, cameras=dict.fromkeys(FEATURES.cameras, size))
     made = policy(features=features)
     seen = {image_key(c): np.zeros((2, 1, *size, 3), np.uint8) for c in features.cameras}
-    losses = made.losses({**windows(), **seen})
+    losses = made.model(made.collate({**windows(), **seen}))
     losses["total"].backward()
     assert torch.isfinite(losses["total"])
     assert made.act({**look(), **{key: images[0, 0] for key, images in seen.items()}}).actions.shape == (4, 2)
@@ -345,7 +346,7 @@ def test_a_policy_may_have_nothing_but_cameras(tmp_path, kind):
     torch.manual_seed(0)
     made = build(kind, preset="tiny", features=features, stats={ACTION: STATS[ACTION]}, chunk=4)
     learned = {key: value for key, value in windows().items() if key not in (STATE, POINTS)}
-    assert torch.isfinite(made.losses(learned)["total"])
+    assert torch.isfinite(made.model(made.collate(learned))["total"])
     save(made, tmp_path / "p")
     again = load(tmp_path / "p")
     seen = {key: value for key, value in look().items() if key != STATE}

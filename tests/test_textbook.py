@@ -13,9 +13,9 @@ from transformers import BertConfig, BertModel, ResNetConfig, ResNetModel
 from sayso.data.normalize import Stats
 from sayso.models import resnet, textbook
 from sayso.models.checkpoint import load, save
+from sayso.models.policy import ModelPolicy
 from sayso.models.sentences import Reader, bert
-from sayso.models.table import build
-from sayso.models.taught import TextbookPolicy
+from sayso.models.table import build, rebuild
 from sayso.models.textbook import (
     ActionDecoder,
     LanguageEncoder,
@@ -57,10 +57,12 @@ def features() -> Features:
 
 
 @pytest.fixture(scope="module")
-def policy(features: Features) -> TextbookPolicy:
+def policy(features: Features) -> ModelPolicy:
     torch.manual_seed(0)
     stats = {"action": Stats.of([[90.0, -4.0], [110.0, 4.0]])}
-    return TextbookPolicy.build({"pretrained": False, "image_px": 64, "camera": "wrist"}, features, stats)
+    return rebuild(
+        {"type": "textbook", "pretrained": False, "image_px": 64, "camera": "wrist"}, features, stats
+    )
 
 
 def camera_images(*shape: int) -> np.ndarray:
@@ -138,14 +140,16 @@ def test_asking_for_nothing_pretrained_says_nothing() -> None:
         VisionLanguageActionModel(action_dim=2, pretrained=False)
 
 
-def test_policy_answers_with_one_action_in_robot_units(policy: TextbookPolicy) -> None:
+def test_policy_answers_with_one_action_in_robot_units(policy: ModelPolicy) -> None:
     assert isinstance(policy, Policy)
     look = {"observation.images.wrist": camera_images(48, 64, 3), "task": INSTRUCTIONS[0]}
     policy.reset()
     chunk = policy.act(look)
     pixels = prepare_images(look["observation.images.wrist"][None], 64)
     with torch.no_grad():
-        plain = policy.model(pixels, [INSTRUCTIONS[0]]).numpy()
+        boxes = policy.model
+        language = boxes.language_encoder([INSTRUCTIONS[0]])
+        plain = boxes.action_decoder(boxes.vision_encoder(pixels), language).numpy()
     assert chunk.actions.shape == (1, 2)
     assert chunk.actions.dtype == np.float32
     # Acting is in bfloat16; what that changes is small beside the spread of the actions, 10 and 4.
@@ -153,28 +157,34 @@ def test_policy_answers_with_one_action_in_robot_units(policy: TextbookPolicy) -
     assert 0 < np.abs(off).max() < 0.05
 
 
-def test_loss_compares_the_last_frame_with_the_first_action_in_model_units(policy: TextbookPolicy) -> None:
+def test_loss_compares_the_last_frame_with_the_first_action_in_model_units(policy: ModelPolicy) -> None:
     policy.model.eval()
     frames = camera_images(2, 3, 48, 64, 3)
     action = np.zeros((2, 4, 2), np.float32)
     for row, instruction in enumerate(INSTRUCTIONS):
         look = {"observation.images.wrist": frames[row, -1], "task": instruction}
         action[row, 0] = policy.act(look).actions[0] + [20, 0]
-    windows = {"observation.images.wrist": frames, "action": action, "task": INSTRUCTIONS}
-    loss = policy.losses(windows)["total"]
+    pad = np.zeros((2, 4), np.bool_)
+    windows = {
+        "observation.images.wrist": frames,
+        "action": action,
+        "action_is_pad": pad,
+        "task": INSTRUCTIONS,
+    }
+    loss = policy.model(policy.collate(windows))["total"]
     assert loss.requires_grad
     assert loss.item() == pytest.approx((2.0**2 + 0) / 2, rel=2e-2), "acting rounds to bfloat16"
 
 
-def test_a_policy_comes_back_from_its_folder(policy: TextbookPolicy, tmp_path: Path) -> None:
+def test_a_policy_comes_back_from_its_folder(policy: ModelPolicy, tmp_path: Path) -> None:
     save(policy, tmp_path, card="# measured")
     again = load(tmp_path)
     look = {"observation.images.wrist": camera_images(48, 64, 3), "task": INSTRUCTIONS[1]}
-    assert isinstance(again, TextbookPolicy)
+    assert again.type == "textbook"
     np.testing.assert_array_equal(again.act(look).actions, policy.act(look).actions)
 
 
-def test_a_tiny_preset_builds_without_asking_the_network(features: Features, policy: TextbookPolicy) -> None:
+def test_a_tiny_preset_builds_without_asking_the_network(features: Features, policy: ModelPolicy) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tiny = build("textbook", preset="tiny", features=features, stats=policy.stats, chunk=16)
@@ -211,18 +221,18 @@ def test_an_older_checkpoint_s_names_are_understood(model: VisionLanguageActionM
     assert all(torch.equal(again.state_dict()[name], tensor) for name, tensor in fresh.items())
 
 
-def test_a_policy_is_rebuilt_from_its_config_and_weights(policy: TextbookPolicy, features: Features) -> None:
+def test_a_policy_is_rebuilt_from_its_config_and_weights(policy: ModelPolicy, features: Features) -> None:
     config = policy.config()
     assert config["language"] == "minilm"
     assert config["started_from"] == "random"
-    again = TextbookPolicy.build({**config, "pretrained": True}, features, policy.stats)
+    again = rebuild({**config, "pretrained": True}, features, policy.stats)
     again.model.load_state_dict(policy.model.state_dict())
     look = {"observation.images.wrist": camera_images(48, 64, 3), "task": INSTRUCTIONS[1]}
     np.testing.assert_array_equal(again.act(look).actions, policy.act(look).actions)
 
 
 def test_a_camera_the_robot_lacks_is_refused_with_the_nearest(
-    policy: TextbookPolicy, features: Features
+    policy: ModelPolicy, features: Features
 ) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'wrist'"):
-        TextbookPolicy.build({"pretrained": False, "camera": "wirst"}, features, policy.stats)
+        rebuild({"type": "textbook", "pretrained": False, "camera": "wirst"}, features, policy.stats)

@@ -8,9 +8,10 @@ import json
 import pytest
 import torch
 
+from sayso.models.contract import Batch
 from sayso.models.language import FrozenTextEncoder
 from sayso.models.vision import Augmentation, prepare
-from sayso.models.vla import Batch, VisionLanguageAction, VLAConfig, small, tiny
+from sayso.models.vla import VisionLanguageAction, VLAConfig, small, tiny
 from small_worlds import FEATURES
 
 SIZE = 32
@@ -49,7 +50,7 @@ def fit(net: VisionLanguageAction, given: Batch, steps: int, lr: float = 3e-3) -
     optimiser = torch.optim.Adam(net.parameters(), lr=lr)
     for _ in range(steps):
         optimiser.zero_grad()
-        net.losses(given)["total"].backward()
+        net(given)["total"].backward()
         optimiser.step()
 
 
@@ -67,7 +68,7 @@ def test_padded_actions_do_not_touch_the_loss_even_if_they_are_nan(decoder):
     spoiled = dataclasses.replace(
         given, actions=given.actions.masked_fill(given.is_pad[..., None], torch.nan)
     )
-    losses = [net.losses(b, torch.Generator().manual_seed(0))["action"] for b in (given, spoiled)]
+    losses = [net(b, torch.Generator().manual_seed(0))["action"] for b in (given, spoiled)]
     assert losses[1].isfinite()
     if decoder == "regression":
         assert losses[0] == losses[1]
@@ -80,13 +81,13 @@ def test_with_a_discount_what_comes_later_counts_less():
     def loss(step: int) -> float:
         actions = net.sample(given)
         actions[:, step] += 1
-        return net.losses(dataclasses.replace(given, actions=actions))["action"].item()
+        return net(dataclasses.replace(given, actions=actions))["action"].item()
 
     assert [loss(step) for step in range(4)] == pytest.approx([8 / 15, 4 / 15, 2 / 15, 1 / 15], abs=1e-5)
 
 
 def test_the_total_is_the_weighted_sum_of_its_terms():
-    terms = model(point_weight=0.5, where_weight=2.0).losses(batch())
+    terms = model(point_weight=0.5, where_weight=2.0)(batch())
     assert set(terms) == {"total", "action", "point", "where"}
     assert torch.isclose(terms["total"], terms["action"] + 0.5 * terms["point"] + 2 * terms["where"])
 
@@ -94,7 +95,7 @@ def test_the_total_is_the_weighted_sum_of_its_terms():
 def glance_of(net: VisionLanguageAction, given: Batch) -> torch.Tensor:
     views = [prepare(images) for images in given.images]
     with torch.no_grad():
-        return net(views, given.state, given.words, given.words_mask)[1].seen
+        return net.perceive(views, given.state, given.words, given.words_mask)[1].seen
 
 
 def test_late_fusion_looks_without_the_words_and_acts_with_them():
@@ -109,14 +110,14 @@ def test_late_fusion_looks_without_the_words_and_acts_with_them():
 
 def test_late_fusion_is_not_asked_to_point_at_what_it_cannot_know():
     net = model(fusion="late")
-    terms = net.losses(batch())
+    terms = net(batch())
     assert set(terms) == {"total", "action"}
     terms["total"].backward()
     assert net.unheard.grad.abs().sum() > 0
 
 
 def test_without_labels_the_action_is_the_total():
-    terms = model().losses(batch(points=False))
+    terms = model()(batch(points=False))
     assert set(terms) == {"total", "action"}
     assert terms["total"] == terms["action"]
 
@@ -124,7 +125,7 @@ def test_without_labels_the_action_is_the_total():
 def test_every_parameter_that_training_sees_learns():
     net = model(augmentation=Augmentation(), state_dropout=0.5)
     fit(net, batch(), 2)
-    net.losses(batch())["total"].backward()
+    net(batch())["total"].backward()
     silent = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert silent == []
 
@@ -140,7 +141,7 @@ def test_randomness_comes_from_the_generator():
     net = model(decoder="flow", augmentation=Augmentation(), state_dropout=0.5)
 
     def total(seed: int) -> torch.Tensor:
-        return net.losses(batch(), torch.Generator().manual_seed(seed))["total"]
+        return net(batch(), torch.Generator().manual_seed(seed))["total"]
 
     assert total(0) == total(0)
     assert total(0) != total(1)
@@ -153,9 +154,9 @@ def test_nothing_is_random_when_acting_by_regression():
 
 def test_eight_random_samples_are_learned_by_heart():
     net, given = model(), batch(points=False)
-    before = net.losses(given)["action"].item()
+    before = net(given)["action"].item()
     fit(net, given, 120)
-    after = net.losses(given)["action"].item()
+    after = net(given)["action"].item()
     assert after < before / 10, f"{before:.3f} -> {after:.3f}"
 
 
@@ -202,11 +203,11 @@ def test_words_decide_which_of_three_squares_is_pointed_at():
     optimiser = torch.optim.Adam(net.parameters(), lr=3e-3)
     for step in range(150):
         optimiser.zero_grad()
-        net.losses(make(32, step))["total"].backward()
+        net(make(32, step))["total"].backward()
         optimiser.step()
     net.eval()
     with torch.no_grad():
-        terms = net.losses(unseen)
+        terms = net(unseen)
     actions = net.sample(unseen)
     assert terms["where"] < 0.1, "a patch is 0.25 wide; wrong squares are 0.6 away on average"
     hit = ((actions - unseen.actions).abs().amax((1, 2)) < 0.5).float().mean()
@@ -252,4 +253,4 @@ def test_cameras_may_have_pictures_of_different_sizes():
     shown = tuple(torch.zeros(8, 1, *size, 3, dtype=torch.uint8) for size in cameras.values())
     given = dataclasses.replace(batch(), images=shown)
     assert net.sample(given).shape == (8, 4, 2)
-    assert net.losses(given)["point"] > 0
+    assert net(given)["point"] > 0

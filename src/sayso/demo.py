@@ -45,7 +45,7 @@ from sayso.tasks.household.words.language import Intent, NotUnderstoodError, abi
 from sayso.tasks.household.words.plan import Splitter, split
 
 if TYPE_CHECKING:
-    from sayso.models.policy import TrainablePolicy
+    from sayso.models.policy import ModelPolicy
 
 FILM_EVERY = 2
 """Steps per frame of the film: half of them look as smooth and cost half the rendering."""
@@ -157,7 +157,7 @@ def at_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def load_policy(config: DemoConfig) -> TrainablePolicy:
+def load_policy(config: DemoConfig) -> ModelPolicy:
     """Load the checkpoint, or say how to make one.
 
     Raises:

@@ -22,7 +22,7 @@ from sayso.spec import Features, Policy, SaysoError, check_fits
 from sayso.tasks.contract import expert_of
 
 if TYPE_CHECKING:
-    from sayso.models.policy import TrainablePolicy
+    from sayso.models.policy import ModelPolicy
     from sayso.report import Training
     from sayso.runtime.exported import ExportedPolicy
     from sayso.runtime.remote import RemotePolicy
@@ -64,7 +64,7 @@ def policy_and_features(subject: str, threads: int) -> tuple[Policy, Features]:
     return remote, remote.features
 
 
-def load(folder: Path | str, threads: int | None = None) -> TrainablePolicy | ExportedPolicy:
+def load(folder: Path | str, threads: int | None = None) -> ModelPolicy | ExportedPolicy:
     """Load the policy in a folder, ready to act: a checkpoint, which needs torch, or an exported one.
 
     Args:
@@ -88,7 +88,7 @@ def load(folder: Path | str, threads: int | None = None) -> TrainablePolicy | Ex
     return checkpoint.load(folder)
 
 
-def with_its_own_memory(policy: TrainablePolicy | ExportedPolicy) -> TrainablePolicy | ExportedPolicy:
+def with_its_own_memory(policy: ModelPolicy | ExportedPolicy) -> ModelPolicy | ExportedPolicy:
     """Return a policy with the same weights that remembers nothing of what the other one saw."""
     own = copy.deepcopy(policy, {id(policy.model): policy.model})
     own.reset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from sayso.data.windows import Windows
 from sayso.learn.config import USUAL, TrainConfig, completed
 from sayso.models import checkpoint as policies
 from sayso.models import table
-from sayso.models.policy import TrainablePolicy
+from sayso.models.policy import ModelPolicy
 from sayso.models.words import MAX_WORDS, refuse_alike
 from sayso.report import Training, training_of
-from sayso.spec import FeatureMismatchError, Features, SaysoError, differences
+from sayso.spec import FeatureMismatchError, SaysoError, differences
 
 
 def resolved(config: TrainConfig) -> TrainConfig:
@@ -32,7 +32,7 @@ def resolved(config: TrainConfig) -> TrainConfig:
     return completed(config, _own(policies.load(config.init)) if config.init else {})
 
 
-def first_policy(config: TrainConfig, windows: Windows) -> TrainablePolicy:
+def first_policy(config: TrainConfig, windows: Windows) -> ModelPolicy:
     """Return the policy a run begins with: fresh weights, or those of ``config.init``.
 
     Raises:
@@ -51,7 +51,7 @@ def first_policy(config: TrainConfig, windows: Windows) -> TrainablePolicy:
     return policy
 
 
-def _fresh(config: TrainConfig, windows: Windows) -> TrainablePolicy:
+def _fresh(config: TrainConfig, windows: Windows) -> ModelPolicy:
     assert config.chunk and config.decoder, "a config that is not resolved"
     with seeded(config.seed):
         return table.build(
@@ -102,7 +102,7 @@ def seeded(*numbers: int) -> Iterator[None]:
         yield
 
 
-def _improved(config: TrainConfig, init: Path, windows: Windows) -> TrainablePolicy:
+def _improved(config: TrainConfig, init: Path, windows: Windows) -> ModelPolicy:
     policy = policies.load(init)
     asked, own = dataclasses.asdict(config), _own(policy)
     wrong = [name for name in own if own[name] not in (asked[name], None)]
@@ -123,29 +123,12 @@ def _improved(config: TrainConfig, init: Path, windows: Windows) -> TrainablePol
     return policy
 
 
-def _own(policy: TrainablePolicy) -> dict[str, Any]:
+def _own(policy: ModelPolicy) -> dict[str, Any]:
     """Return what a policy is in the words of flags, by the names in `USUAL`; None where it has no such."""
     sizes = policy.config()
     return {
         "model": sizes["type"],
-        "preset": _preset_of(sizes, policy.features),
+        "preset": table.preset_of(sizes, policy.features),
         "chunk": sizes.get("chunk"),
         "decoder": sizes["decoder"] if sizes["type"] == "vla" else None,
     }
-
-
-def _preset_of(sizes: Mapping[str, Any], features: Features) -> str | None:
-    """Return which preset a policy's sizes are of; None if each of them differs somewhere."""
-    if sizes["type"] != "vla":
-        tiny = table.TINY[sizes["type"]]
-        return "tiny" if all(sizes[name] == value for name, value in tiny.items()) else "small"
-    made = {name: dataclasses.asdict(preset(features)) for name, preset in table.PRESETS.items()}
-    telling = [
-        name
-        for name in sizes
-        if name != "type" and name not in table.IN_TRAINING and len({str(m[name]) for m in made.values()}) > 1
-    ]
-    for preset, its in made.items():
-        if all(sizes[name] == its[name] for name in telling if name != "chunk"):
-            return preset
-    return None

@@ -34,7 +34,7 @@ from sayso.learn.source import Demonstrations
 from sayso.learn.validation import validation_of
 from sayso.models import checkpoint as policies
 from sayso.models import table
-from sayso.models.policy import TrainablePolicy
+from sayso.models.policy import ModelPolicy
 from sayso.provenance import provenance
 from sayso.spec import check_fits
 from sayso.tasks.contract import World
@@ -43,13 +43,14 @@ from sayso.tasks.contract import World
 class Imitation:
     """Objective of imitation learning: the model's own loss of the actions that were shown."""
 
-    def __init__(self, policy: TrainablePolicy, config: TrainConfig) -> None:
+    def __init__(self, policy: ModelPolicy, config: TrainConfig) -> None:
         """Learn as `policy` does."""
         self.policy = policy
 
     def loss(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Return the loss to minimise, ``total``, and its terms."""
-        return self.policy.losses(batch)
+        losses: Mapping[str, Tensor] = model(self.policy.collate(batch))
+        return losses
 
 
 def train(config: TrainConfig, *, world: World | None = None) -> Path:
@@ -84,7 +85,7 @@ def train(config: TrainConfig, *, world: World | None = None) -> Path:
 
 
 def begin(
-    config: TrainConfig, windows: Windows, policy: TrainablePolicy | None = None
+    config: TrainConfig, windows: Windows, policy: ModelPolicy | None = None
 ) -> tuple[Run, Demonstrations, Objective]:
     """Return what `sayso.learn.loop.fit` needs, without writing anything.
 
@@ -104,7 +105,7 @@ def begin(
         windows,
         batch_size=config.batch_size,
         seed=config.seed,
-        other_share=config.other_share if table.learns_to_point(policy) else 0.0,
+        other_share=config.other_share if policy.model.learns_to_point else 0.0,
     )
     return run, source, objective_class(config.objective)(policy, config)
 

@@ -33,7 +33,7 @@ from sayso.learn.run import Run, kept
 from sayso.learn.source import MEANING, WORDS, WORDS_MASK, Meant, Sentences
 from sayso.learn.wordings import parted, read_wordings
 from sayso.models import checkpoint as policies
-from sayso.models.policy import VLAPolicy
+from sayso.models.vla import VisionLanguageAction
 from sayso.models.words import LEARNING, FrozenTextEncoder
 from sayso.provenance import digest_of, provenance, training_facts
 from sayso.spec import SaysoError
@@ -172,7 +172,7 @@ def paraphrase(folder: Path, config: ParaphraseConfig) -> Path:
     refuse_device(config.device)
     torch.set_num_threads(config.threads)
     policy = policies.load(folder, config.device)
-    if not isinstance(policy, VLAPolicy):
+    if not isinstance(policy.model, VisionLanguageAction):
         raise SaysoError(f"{folder} has no reader of words to teach: it is not of the type vla")
     path = MT50_WORDINGS if config.wordings == Path("metaworld") else config.wordings
     wordings, digest = read_wordings(path), sha256(path.read_bytes()).hexdigest()

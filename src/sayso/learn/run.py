@@ -24,7 +24,7 @@ from sayso.learn.optimise import OPTIMIZERS, Average, learning_rate, optimizer_t
 from sayso.learn.progress import say
 from sayso.lock import locked
 from sayso.models import checkpoint as policies
-from sayso.models.policy import TrainablePolicy
+from sayso.models.policy import ModelPolicy
 from sayso.provenance import training_facts
 from sayso.spec import SaysoError
 
@@ -35,7 +35,7 @@ class Run:
     def __init__(
         self,
         config: FitConfig,
-        policy: TrainablePolicy,
+        policy: ModelPolicy,
         *,
         decided: Mapping[str, Any],
         facts: Callable[[Run], Mapping[str, Any]],

@@ -30,7 +30,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -38,11 +38,13 @@ from torch import Tensor, nn
 
 from sayso.data.normalize import Stats, standardise
 from sayso.models.action import felt, unpadded_mean
+from sayso.models.collate import Collator
+from sayso.models.contract import Batch, Model, ModelType
 from sayso.models.language import MAX_WORDS, WORD_WIDTH
-from sayso.models.peers import STAGES, Peer, PeerPolicy, ResNet18, WeightsFrom, refuse_stages, targets
+from sayso.models.peers import STAGES, ResNet18, WeightsFrom, peer_collator, refuse_stages
 from sayso.models.typed import read, within
-from sayso.models.vla import OLD_MAX_WORDS, Batch
-from sayso.spec import ACTION, STATE, Features
+from sayso.models.words import OLD_MAX_WORDS
+from sayso.spec import Features
 
 LIMITS: Mapping[str, tuple[float, float]] = {
     "chunk": (1, 10_000), "max_words": (4, 512), "width": (4, 10_000), "heads": (1, 100),
@@ -100,8 +102,10 @@ class ActConfig:
         return read(cls, {"max_words": OLD_MAX_WORDS, **raw}, "model")
 
 
-class ActionChunkingTransformer(Peer):
+class ActionChunkingTransformer(Model):
     """See, understand, act: one transformer over patches, words, state and latent."""
+
+    config: ActConfig
 
     def __init__(self, config: ActConfig, *, state_dim: int, action_dim: int) -> None:
         """Build the model with fresh weights, drawn from torch's own generator.
@@ -115,7 +119,6 @@ class ActionChunkingTransformer(Peer):
         c = config
         self.backbone = ResNet18(c.weights_from, c.stages)
         self.config = dataclasses.replace(c, weights_from=self.backbone.weights_from)
-        self.bf16 = c.bf16
         self.latents = LatentEncoder(c, state_dim=state_dim, action_dim=action_dim)
         self.embed_patch = nn.Conv2d(self.backbone.channels, c.width, 1)
         self.embed_state = nn.Linear(max(1, state_dim), c.width)
@@ -131,7 +134,7 @@ class ActionChunkingTransformer(Peer):
             for matrix in (p for p in layers.parameters() if p.ndim > 1):
                 nn.init.xavier_uniform_(matrix)
 
-    def forward(self, batch: Batch, latent: Tensor) -> Tensor:
+    def predict(self, batch: Batch, latent: Tensor) -> Tensor:
         """Return actions, float32 ``[B, K, A]`` in model units, for latents ``[B, Z]``."""
         memory, position, padding = self._tokens(batch, latent)
         for layer in self.encoder:
@@ -142,13 +145,13 @@ class ActionChunkingTransformer(Peer):
         actions: Tensor = self.head(self.norm(decided))
         return actions.float()
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return ``total``, its terms ``action`` (L1) and ``kl``, for a latent drawn from what it encodes."""
-        actions, is_pad = targets(batch)
+        actions, is_pad = batch.targets()
         with self.autocast(batch):
             mean, log_variance = self.latents(batch.state[:, -1], actions, is_pad)
             latent = mean + (log_variance / 2).exp() * torch.randn(mean.shape).to(mean.device)
-            error = (self(batch, latent) - actions).abs()
+            error = (self.predict(batch, latent) - actions).abs()
         action = unpadded_mean(error, is_pad)
         kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1).mean()
         return {"total": action + self.config.kl_weight * kl, "action": action, "kl": kl}
@@ -157,8 +160,7 @@ class ActionChunkingTransformer(Peer):
     def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """Return the actions for the latent's mean, zero; nothing is random here."""
         with self.autocast(batch):
-            answer: Tensor = self(batch, batch.state.new_zeros(len(batch.state), self.config.latent))
-        return answer
+            return self.predict(batch, batch.state.new_zeros(len(batch.state), self.config.latent))
 
     def _tokens(self, batch: Batch, latent: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return memory tokens ``[B, M, D]``, their positions ``[M, D]`` and which are padding ``[B, M]``."""
@@ -275,21 +277,26 @@ def sines_2d(grid: tuple[int, int], channels: int) -> Tensor:
     return torch.cat(both, -1).flatten(0, 1)
 
 
-class ActPolicy(PeerPolicy):
-    """Act with an `ActionChunkingTransformer`; states and targets are standardised."""
+def _build(fields: Mapping[str, Any], features: Features) -> ActionChunkingTransformer:
+    sizes = ActConfig.from_json(fields)
+    return ActionChunkingTransformer(sizes, state_dim=len(features.state), action_dim=len(features.action))
 
-    model: ActionChunkingTransformer
 
-    @classmethod
-    def build(cls, config: Mapping[str, Any], features: Features, stats: Mapping[str, Stats]) -> Self:
-        """Return a policy with fresh weights; `config` holds what `config` returned, or some of it."""
-        sizes = ActConfig.from_json({name: value for name, value in config.items() if name != "type"})
-        model = ActionChunkingTransformer(
-            sizes, state_dim=len(features.state), action_dim=len(features.action)
-        )
-        chain = standardise({key: stats[key] for key in (STATE, ACTION) if key in stats})
-        return cls(model, features, stats, chain, max_words=sizes.max_words)
+def _collator(config: ActConfig, features: Features, stats: Mapping[str, Stats]) -> Collator:
+    return peer_collator(config.max_words, features, stats, standardise)
 
-    def config(self) -> dict[str, Any]:
-        """Return ``type`` and the model's sizes as plain JSON."""
-        return {"type": "act", **dataclasses.asdict(self.model.config)}
+
+def _small(features: Features, chunk: int) -> dict[str, Any]:
+    return {"chunk": chunk, "max_words": MAX_WORDS}
+
+
+def _tiny(features: Features, chunk: int) -> dict[str, Any]:
+    return {
+        **_small(features, chunk),
+        "width": 32, "heads": 4, "feedforward": 64, "encoder_layers": 1, "latent": 4, "dropout": 0.0,
+        "stages": (16, 16, 32, 32), "weights_from": "random", "bf16": False,
+    }  # fmt: skip
+
+
+ACT = ModelType(build=_build, presets={"small": _small, "tiny": _tiny}, collator=_collator)
+"""Its row in the table of models."""

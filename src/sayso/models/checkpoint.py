@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from sayso.data.normalize import Stats
 from sayso.digests import SUMS, damaged, write_digests
-from sayso.models.policy import TrainablePolicy
+from sayso.models.policy import ModelPolicy
 from sayso.models.table import rebuild
 from sayso.models.typed import read
 from sayso.replace import replace_folder
@@ -68,7 +68,7 @@ class Saved:
 
 
 def save(
-    policy: TrainablePolicy, folder: Path | str, card: str = "", *, dtype: torch.dtype = torch.float32,
+    policy: ModelPolicy, folder: Path | str, card: str = "", *, dtype: torch.dtype = torch.float32,
     training: Mapping[str, Any] | None = None,
 ) -> None:  # fmt: skip
     """Write a checkpoint into a folder, which is made if need be: all of it, or nothing.
@@ -107,7 +107,7 @@ def save(
     replace_folder(folder, write)
 
 
-def load(folder: Path | str, device: str = "cpu") -> TrainablePolicy:
+def load(folder: Path | str, device: str = "cpu") -> ModelPolicy:
     """Read a checkpoint and return its policy, ready to act, weights in float32 on `device`.
 
     Raises:

@@ -25,12 +25,11 @@ Shapes: B batch, C cameras, F features, K chunk, A action, S state, G condition,
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,11 +37,13 @@ from torch import Tensor, nn
 from sayso.data.normalize import Chain, Standardise, Stats
 from sayso.models.act import sines
 from sayso.models.action import unpadded_mean
+from sayso.models.collate import Collator
+from sayso.models.contract import Batch, Model, ModelType
 from sayso.models.language import MAX_WORDS, WORD_WIDTH
-from sayso.models.peers import STAGES, Peer, PeerPolicy, ResNet18, refuse_stages, targets
+from sayso.models.peers import STAGES, ResNet18, peer_collator, refuse_stages
 from sayso.models.typed import read, within
-from sayso.models.vla import OLD_MAX_WORDS, Batch
-from sayso.spec import ACTION, STATE, Features
+from sayso.models.words import OLD_MAX_WORDS
+from sayso.spec import Features
 
 GROUPS = 8
 """Groups of every group norm in the U-Net."""
@@ -113,14 +114,16 @@ class DiffusionConfig:
         return read(cls, {"max_words": OLD_MAX_WORDS, **raw}, "model")
 
 
-class DiffusionModel(Peer):
+class DiffusionModel(Model):
     """See, understand, act: a condition made once, and a U-Net that takes noise away under it."""
+
+    config: DiffusionConfig
 
     def __init__(self, config: DiffusionConfig, *, cameras: int, state_dim: int, action_dim: int) -> None:
         """Build the model for C cameras, S and A, with fresh weights drawn from torch's own generator."""
         super().__init__()
         c = self.config = config
-        self.bf16, self.action_dim = c.bf16, action_dim
+        self.action_dim = action_dim
         self.backbone = ResNet18("random", c.stages)
         self.keypoints = SpatialSoftmax(self.backbone.channels, c.keypoints)
         self.embed_text = nn.Linear(WORD_WIDTH, c.text_width)
@@ -130,9 +133,9 @@ class DiffusionModel(Peer):
         self.kept: Tensor
         self.register_buffer("kept", kept_signal(c.train_steps), persistent=False)
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean squared error of the noise at one random time per sample, as ``total``."""
-        actions, is_pad = targets(batch)
+        actions, is_pad = batch.targets()
         # Drawn where torch's own generator is, so that a seed means the same on every device.
         noise = torch.randn(actions.shape).to(actions.device)
         time = torch.randint(self.config.train_steps, (len(actions),)).to(actions.device)
@@ -161,6 +164,11 @@ class DiffusionModel(Peer):
                 noise = (chunk - kept.sqrt() * clean) / (1 - kept).sqrt()
                 chunk = next_kept.sqrt() * clean + (1 - next_kept).sqrt() * noise
         return chunk
+
+    @property
+    def draws_noise(self) -> bool:
+        """Tell that every chunk begins as noise."""
+        return True
 
     def condition(self, batch: Batch) -> Tensor:
         """Return what the actions depend on, ``[B, G]``: keypoints, sentence, state."""
@@ -292,27 +300,34 @@ class FiLMBlock1d(nn.Module):
         return y
 
 
-class DiffusionPolicy(PeerPolicy):
-    """Act with a `DiffusionModel`; states and targets are scaled to -1..1 by their extremes."""
+def _build(fields: Mapping[str, Any], features: Features) -> DiffusionModel:
+    return DiffusionModel(
+        DiffusionConfig.from_json(fields),
+        cameras=len(features.cameras),
+        state_dim=len(features.state),
+        action_dim=len(features.action),
+    )
 
-    model: DiffusionModel
 
-    @classmethod
-    def build(cls, config: Mapping[str, Any], features: Features, stats: Mapping[str, Stats]) -> Self:
-        """Return a policy with fresh weights; `config` holds what `config` returned, or some of it."""
-        sizes = DiffusionConfig.from_json({name: value for name, value in config.items() if name != "type"})
-        model = DiffusionModel(
-            sizes,
-            cameras=len(features.cameras),
-            state_dim=len(features.state),
-            action_dim=len(features.action),
-        )
-        scale = Chain(tuple(_by_extremes(key, stats[key]) for key in (STATE, ACTION) if key in stats))
-        return cls(model, features, stats, scale, max_words=sizes.max_words)
+def _collator(config: DiffusionConfig, features: Features, stats: Mapping[str, Stats]) -> Collator:
+    return peer_collator(config.max_words, features, stats, scale_to_extremes)
 
-    def config(self) -> dict[str, Any]:
-        """Return ``type`` and the model's sizes as plain JSON."""
-        return {"type": "diffusion", **dataclasses.asdict(self.model.config)}
+
+def _small(features: Features, chunk: int) -> dict[str, Any]:
+    return {"chunk": chunk, "max_words": MAX_WORDS}
+
+
+def _tiny(features: Features, chunk: int) -> dict[str, Any]:
+    return {
+        **_small(features, chunk),
+        "widths": (16, 32), "keypoints": 8, "time_width": 16, "text_width": 16, "stages": (16, 16, 32, 32),
+        "bf16": False,
+    }  # fmt: skip
+
+
+def scale_to_extremes(stats: Mapping[str, Stats]) -> Chain:
+    """Return the chain that brings every feature there are statistics for to -1..1."""
+    return Chain(tuple(_by_extremes(key, s) for key, s in stats.items()))
 
 
 def _by_extremes(key: str, stats: Stats) -> Standardise:
@@ -320,3 +335,7 @@ def _by_extremes(key: str, stats: Stats) -> Standardise:
     ends = list(zip(stats.min, stats.max, strict=True))
     middle, half = tuple((a + b) / 2 for a, b in ends), tuple((b - a) / 2 for a, b in ends)
     return Standardise(key=key, mean=middle, std=half)
+
+
+DIFFUSION = ModelType(build=_build, presets={"small": _small, "tiny": _tiny}, collator=_collator)
+"""Its row in the table of models."""

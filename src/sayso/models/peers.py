@@ -2,10 +2,9 @@
 
 ::
 
-    windows --> Batch in model units --> Peer.losses            (training)
-                                     --> Peer.sample --> robot units, a chunk     (acting)
+    cameras --ResNet-18--> features      windows --> absolute targets, standardised or scaled to -1..1
 
-`act` and `diffusion` each hold one `Peer`. Both look with a ResNet-18 (He et al. 2016, arXiv:1512.03385) that
+`act` and `diffusion` both look with a ResNet-18 (He et al. 2016, arXiv:1512.03385) that
 all cameras share, read the instruction with the frozen encoder of our own model, see the newest frame only
 and predict absolute targets.
 
@@ -15,29 +14,17 @@ Shapes: B batch, T frames, C cameras, H x W pixels, L words, K chunk, A action, 
 from __future__ import annotations
 
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sayso.calling import CalledLikeAModel
 from sayso.data.normalize import Chain, Stats
-from sayso.models.policy import (
-    IS_PAD,
-    EpisodeNoise,
-    camera_images,
-    check_statistics,
-    look_up,
-    one_look,
-    with_state,
-)
+from sayso.models.collate import Collator, all_inputs, check_statistics
 from sayso.models.pretrained import fetch
-from sayso.models.vla import Batch
-from sayso.models.words import LEARNING, MAX_WORDS, FrozenTextEncoder
-from sayso.spec import ACTION, STATE, TASK, Chunk, Features, Observation
+from sayso.models.words import FrozenTextEncoder
+from sayso.spec import ACTION, STATE, Features
 
 RESNET_18 = "microsoft/resnet-18"
 STAGES = (64, 128, 256, 512)
@@ -130,123 +117,28 @@ def _group_instead_of_batch(network: nn.Module) -> None:
             _group_instead_of_batch(child)
 
 
-class Peer(nn.Module, ABC):
-    """Say what `PeerPolicy` needs of a model. Every batch holds one frame: T is 1."""
+def peer_collator(
+    max_words: int,
+    features: Features,
+    stats: Mapping[str, Stats],
+    chain: Callable[[Mapping[str, Stats]], Chain],
+) -> Collator:
+    """Return what stands between a robot and a model whose targets are absolute.
 
-    bf16: bool
-    """Whether to compute in bfloat16 where that is safe."""
-
-    @abstractmethod
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the loss to minimise, ``total``, and its terms; torch's own generator draws."""
-
-    @abstractmethod
-    def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Return the next actions, float32 ``[B, K, A]``, in model units."""
-
-    def autocast(self, batch: Batch) -> torch.autocast:
-        """Compute in bfloat16 inside a `with`, if the model is to."""
-        return torch.autocast(batch.state.device.type, torch.bfloat16, enabled=self.bf16)
-
-
-class PeerPolicy(CalledLikeAModel, ABC):
-    """Act with a `Peer`: the newest images, the state and the instruction give the next chunk of actions."""
-
-    def __init__(
-        self,
-        model: Peer,
-        features: Features,
-        stats: Mapping[str, Stats],
-        chain: Chain,
-        max_words: int = MAX_WORDS,
-    ) -> None:
-        """Join a model with the robot it moves.
-
-        Args:
-            model: what sees, decides and is trained.
-            features: what the robot shows and accepts.
-            stats: of the demonstrations, kept with the policy.
-            chain: from robot units to the model's and back.
-            max_words: L, word pieces of the longest instruction that it reads whole.
-
-        Raises:
-            FeatureMismatchError: if the statistics are not of these features.
-        """
-        check_statistics(features, stats)
-        # Convolutions are about twice as fast on CPUs when channels lie together.
-        self.model: Peer = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.features, self.stats = features, stats
-        self._chain, self._encoder = chain, FrozenTextEncoder(max_words=max_words)
-        self._noise = EpisodeNoise()
-
-    @abstractmethod
-    def config(self) -> dict[str, Any]:
-        """Return ``type`` and the model's sizes as plain JSON."""
-
-    def reset(self) -> None:
-        """Forget the episode that just ended: noise begins anew."""
-        self._noise.begin()
-
-    def seed(self, seed: int) -> None:
-        """Let the noise of the episode that begins depend on `seed` alone."""
-        self._noise.begin(seed)
-
-    @torch.no_grad()
-    def act(self, observation: Observation) -> Chunk:
-        """Return the next actions, ``[K, A]`` in robot units.
-
-        Raises:
-            FeatureMismatchError: if the observation is not what the policy was trained on.
-            NotFiniteError: if it holds a number that nobody could act on.
-        """
-        self.model.eval()
-        batch = self._batch(one_look(observation, self.features))
-        actions = self.model.sample(batch, self._noise.generator)
-        return Chunk(self._chain.inverse({ACTION: actions.cpu().numpy()})[ACTION][0])
-
-    def losses(self, windows: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Return the loss to minimise, ``total``, and its terms, in model units.
-
-        Args:
-            windows: numpy, robot units. ``observation.images.<camera>`` uint8 ``[B, T, H, W, 3]`` and
-                ``observation.state`` ``[B, T, S]``, of which the last frame is used, ``action``
-                ``[B, K, A]``, ``action_is_pad`` ``[B, K]``, ``task`` a list of B instructions.
-
-        Raises:
-            FeatureMismatchError: if the windows are not what the policy was built for.
-        """
-        self._encoder.make_room(LEARNING)
-        return self.model.losses(self._batch(windows))
-
-    def _batch(self, windows: Mapping[str, Any]) -> Batch:
-        """Go from windows in robot units to tensors in model units, on the model's device, one frame each."""
-        units = self._chain.forward(with_state(windows, self.features))
-        words, mask = self._encoder.encode(look_up(windows, TASK))
-        longest = int(mask.sum(1).max())
-        tensors = {
-            "state": look_up(units, STATE)[:, -1:],
-            "words": words[:, :longest],
-            "words_mask": mask[:, :longest],
-        }
-        if ACTION in windows:
-            is_pad = look_up(windows, IS_PAD)
-            # What stands beyond the end of an episode may be anything, even NaN.
-            actions = np.where(is_pad[..., None], np.float32(0), units[ACTION])
-            tensors |= {"actions": actions, "is_pad": is_pad}
-        images = camera_images(windows, self.features)
-        batch = Batch(
-            images=tuple(torch.from_numpy(image[:, -1:]) for image in images),
-            **{name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in tensors.items()},
-        )
-        return batch.to(next(self.model.parameters()).device)
-
-
-def targets(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return the actions ``[B, K, A]`` to learn and which are padding ``[B, K]``.
+    Args:
+        max_words: L, word pieces of the longest instruction that the model reads whole.
+        features: what the robot shows and accepts.
+        stats: of the demonstrations.
+        chain: makes the way to model units and back from statistics of state and action.
 
     Raises:
-        ValueError: if the batch is one to act on.
+        FeatureMismatchError: if the statistics are not of these features.
     """
-    if batch.actions is None or batch.is_pad is None:
-        raise ValueError("losses need actions and is_pad in the batch")
-    return batch.actions, batch.is_pad
+    check_statistics(features, stats)
+    return Collator(
+        features=features,
+        chain=chain({key: stats[key] for key in (STATE, ACTION) if key in stats}),
+        inputs=all_inputs(features),
+        encoder=FrozenTextEncoder(max_words=max_words),
+        trims_words=True,
+    )

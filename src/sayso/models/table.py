@@ -1,49 +1,58 @@
-"""Build a policy by its type: ours, or a published one to measure it against.
+"""Build a policy by the name of its model: ours, a published one to measure it against, or somebody else's.
 
-One table, `TYPES`; `build` starts from a preset, `rebuild` from what a checkpoint says.
+One table, `MODELS`. A package that is installed beside sayso adds a row with an entry point, no line here::
+
+    [project.entry-points."sayso.models"]
+    mine = "my_package.my_model:MINE"       # a `sayso.models.contract.ModelType`
+
+`build` starts from a preset, `rebuild` from what a checkpoint says.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, cast
 
 from sayso.data.normalize import Stats
 from sayso.models import vla
+from sayso.models.contract import ModelType
 from sayso.models.overrides import overrides
-from sayso.models.policy import TrainablePolicy, VLAPolicy
+from sayso.models.policy import ModelPolicy
 from sayso.models.typed import read
-from sayso.models.words import MAX_WORDS
 from sayso.spec import Dimension, Features, SaysoError, known
 
-TYPES = ("vla", "textbook", "act", "diffusion")
-PRESETS: Mapping[str, Callable[..., vla.VLAConfig]] = {"small": vla.small, "tiny": vla.tiny}
-TINY: Mapping[str, Mapping[str, Any]] = {
-    "textbook": {"pretrained": False, "image_px": 64},
-    "act": {
-        "width": 32, "heads": 4, "feedforward": 64, "encoder_layers": 1, "latent": 4, "dropout": 0.0,
-        "stages": (16, 16, 32, 32), "weights_from": "random", "bf16": False,
-    },
-    "diffusion": {
-        "widths": (16, 32), "keypoints": 8, "time_width": 16, "text_width": 16, "stages": (16, 16, 32, 32),
-        "bf16": False,
-    },
-}  # fmt: skip
-"""What the preset ``tiny`` changes in the others' sizes; ``small`` leaves them as they were published."""
+GROUP = "sayso.models"
+"""Group of entry points that add rows."""
+MODELS: Mapping[str, str] = {
+    "vla": "sayso.models.vla:VLA",
+    "textbook": "sayso.models.taught:TEXTBOOK",
+    "act": "sayso.models.act:ACT",
+    "diffusion": "sayso.models.diffusion:DIFFUSION",
+}
+"""Name -> where its `ModelType` is; looked up when asked for, so that nobody pays for what others need."""
 SOME_ROBOT = Features(
     robot_type="any", fps=1, state=(), action=(Dimension(name="any", unit=""),), cameras={"any": (8, 8)}
 )
 """Whom a change to a config is tried with before the data is there."""
+PRESETS = {"small": vla.small, "tiny": vla.tiny}
 DECIDED = ("chunk", "decoder", "image_sizes", "state_dim", "action_dim")
 """Fields that data or an argument of `build` decides."""
 IN_TRAINING = ("discount", "state_dropout", "point_weight", "where_weight", "augmentation")
 """Fields of a ``vla``'s config that say how it learns, not what it is."""
 
 
-def learns_to_point(policy: TrainablePolicy) -> bool:
-    """Tell whether a policy's training makes use of ``label.points``."""
-    return isinstance(policy, VLAPolicy) and policy.model.config.points
+def model_type(name: str) -> ModelType:
+    """Return the row of a name.
+
+    Raises:
+        UnknownNameError: if there is none; the message names the nearest.
+    """
+    rows = {point.name: point for point in entry_points(group=GROUP)}
+    rows |= {own: EntryPoint(own, value, GROUP) for own, value in MODELS.items()}
+    row: ModelType = rows[known("policy type", name, rows)].load()
+    return row
 
 
 def build(
@@ -55,11 +64,12 @@ def build(
     chunk: int = 16,
     decoder: Literal["regression", "flow"] = "regression",
     changes: Sequence[str] = (),
-) -> TrainablePolicy:
+) -> ModelPolicy:
     """Return a policy with fresh weights, drawn from torch's own generator.
 
     Args:
-        type: ``vla``, or a model to measure it against: ``textbook``, ``act`` or ``diffusion``.
+        type: ``vla``, or a model to measure it against: ``textbook``, ``act`` or ``diffusion``; or one of
+            another package.
         preset: ``small`` or ``tiny``.
         features: what the robot shows and accepts.
         stats: of ``observation.state`` and ``action``, in robot units.
@@ -67,21 +77,38 @@ def build(
         decoder: how a ``vla`` reads actions off; the others have only their own way.
         changes: to further fields of a ``vla``'s config, each ``name=value``; see `changed_fields`.
     """
-    known("policy type", type, TYPES)
-    known("preset", preset, PRESETS)
+    presets = model_type(type).presets
     try:
-        sizes: dict[str, Any] = {}
+        fields = dict(presets[known("preset", preset, presets)](features, chunk))
         if type == "vla":
-            config = PRESETS[preset](features, chunk=chunk)
-            changed = changed_fields(type, changes, preset=preset)
-            sizes = dataclasses.asdict(dataclasses.replace(config, decoder=decoder, **changed))
-        elif preset == "tiny":
-            sizes |= TINY[type]
-        if type in ("act", "diffusion"):
-            sizes |= {"chunk": chunk, "max_words": MAX_WORDS}
-        return rebuild({"type": type, **sizes}, features, stats)
+            fields |= {"decoder": decoder, **changed_fields(type, changes, preset=preset)}
+        return rebuild({**fields, "type": type}, features, stats)
     except ValueError as error:
         raise SaysoError(f"no {type} can be built so: {error}") from error
+
+
+def rebuild(config: Mapping[str, Any], features: Features, stats: Mapping[str, Stats]) -> ModelPolicy:
+    """Return a policy with fresh weights of the type and sizes that some policy's ``config()`` named."""
+    name = read(str, config.get("type"), "model.type")
+    row = model_type(name)
+    model = row.build({field: value for field, value in config.items() if field != "type"}, features)
+    return ModelPolicy(name, model, features, stats, row.collator(model.config, features, stats))
+
+
+def preset_of(config: Mapping[str, Any], features: Features) -> str | None:
+    """Return which preset a policy's ``config()`` is of; None if each of them differs somewhere."""
+    presets = model_type(config["type"]).presets
+    made = {name: preset(features, config.get("chunk", 1)) for name, preset in presets.items()}
+    if config["type"] != "vla":
+        smallest = {name: value for name, value in made["tiny"].items() if name not in made["small"]}
+        return "tiny" if all(config[name] == value for name, value in smallest.items()) else "small"
+    telling = [
+        name
+        for name in made["small"]
+        if name not in IN_TRAINING and len({str(fields[name]) for fields in made.values()}) > 1
+    ]
+    alike = [preset for preset, its in made.items() if all(config[name] == its[name] for name in telling)]
+    return alike[0] if alike else None
 
 
 def changed_fields(
@@ -103,28 +130,9 @@ def changed_fields(
     return fields
 
 
-def learn_otherwise(policy: TrainablePolicy, changes: Sequence[str]) -> None:
+def learn_otherwise(policy: ModelPolicy, changes: Sequence[str]) -> None:
     """Change how a policy learns from now on, by words such as ``discount=0.85``; see `changed_fields`."""
     if changes:
-        fields = changed_fields(policy.config()["type"], changes, built=True)
+        fields = changed_fields(policy.type, changes, built=True)
         model = cast(vla.VisionLanguageAction, policy.model)
         model.config = dataclasses.replace(model.config, **fields)
-
-
-def rebuild(config: Mapping[str, Any], features: Features, stats: Mapping[str, Stats]) -> TrainablePolicy:
-    """Return a policy with fresh weights of the type and sizes that some policy's ``config()`` named."""
-    # Only here: whoever acts with our model needs none of the others' parts.
-    match known("policy type", read(str, config.get("type"), "model.type"), TYPES):
-        case "textbook":
-            from sayso.models.taught import TextbookPolicy
-
-            return TextbookPolicy.build(config, features, stats)
-        case "act":
-            from sayso.models.act import ActPolicy
-
-            return ActPolicy.build(config, features, stats)
-        case "diffusion":
-            from sayso.models.diffusion import DiffusionPolicy
-
-            return DiffusionPolicy.build(config, features, stats)
-    return VLAPolicy.build(config, features, stats)

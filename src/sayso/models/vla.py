@@ -32,12 +32,16 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from sayso.data.normalize import RELATIVE, Stats, two_way
 from sayso.models.action import Context, FlowDecoder, RegressionDecoder
+from sayso.models.collate import Collator, all_inputs, check_statistics
+from sayso.models.contract import Batch, Model, ModelType
 from sayso.models.language import MAX_WORDS, WordReader
 from sayso.models.lite0 import FrozenVision
 from sayso.models.typed import read, within
 from sayso.models.vision import Augmentation, FiLMResNet, Glance, Pointer, prepare, prepare_augmented
-from sayso.spec import Features
+from sayso.models.words import OLD_MAX_WORDS, FrozenTextEncoder
+from sayso.spec import FeatureMismatchError, Features
 
 CHOICES = {
     "fusion": ("early", "late"),
@@ -54,8 +58,6 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 """What no config goes beyond, however it was come by: a typing error must not ask for a terabyte."""
 READER_HEADS = 4
 """Attention heads of the reader of words."""
-OLD_MAX_WORDS = 24
-"""Word pieces that policies read whose configs do not say how many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,7 @@ class VLAConfig:
     chunk: int = 16
     """K."""
     max_words: int = MAX_WORDS
-    """L, word pieces of the longest instruction that is read whole; policies of old have `OLD_MAX_WORDS`."""
+    """L, word pieces of the longest instruction that is read whole; `OLD_MAX_WORDS` if not said."""
     slots: int = 3
     """N, questions asked of the instruction."""
     referents: int = 2
@@ -178,35 +180,10 @@ def tiny(features: Features, *, chunk: int = 4) -> VLAConfig:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """Hold what one step of training or acting reads; labels are absent when acting."""
-
-    images: tuple[Tensor, ...]
-    """uint8 ``[B, T, H, W, 3]`` of each of the C cameras."""
-    state: Tensor
-    """``[B, T, S]``, normalised."""
-    words: Tensor
-    """``[B, L, 384]``."""
-    words_mask: Tensor
-    """bool ``[B, L]``, True where a word is."""
-    actions: Tensor | None = None
-    """``[B, K, A]``, normalised."""
-    is_pad: Tensor | None = None
-    """bool ``[B, K]``, True past the end of the episode."""
-    points: Tensor | None = None
-    """``[B, C, R, 3]`` u, v in 0..1 and whether visible, of the present frame."""
-
-    def to(self, device: torch.device | str) -> Batch:
-        """Return the same batch on a device."""
-        moved: dict[str, Any] = {
-            name: None if t is None else t.to(device) for name, t in vars(self).items() if name != "images"
-        }
-        return Batch(images=tuple(images.to(device) for images in self.images), **moved)
-
-
-class VisionLanguageAction(nn.Module):
+class VisionLanguageAction(Model):
     """See, understand, act."""
+
+    config: VLAConfig
 
     def __init__(self, config: VLAConfig) -> None:
         """Build the model with fresh weights, drawn from torch's own generator."""
@@ -229,10 +206,18 @@ class VisionLanguageAction(nn.Module):
         )
         if c.fusion == "late":
             self.unheard = nn.Parameter(torch.randn(c.slots, c.width))
-        # Convolutions are two to three times as fast on CPUs when channels lie together.
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(
+    @property
+    def learns_to_point(self) -> bool:
+        """Tell whether labelled points change the losses."""
+        return self.config.points
+
+    @property
+    def draws_noise(self) -> bool:
+        """Tell whether the decoder begins with noise."""
+        return self.config.decoder == "flow"
+
+    def perceive(
         self,
         views: Sequence[Tensor],
         state: Tensor,
@@ -255,7 +240,7 @@ class VisionLanguageAction(nn.Module):
         glance = self.pointer(patches, heard)
         return self.context(glance, state, slots, hide_state), glance
 
-    def losses(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Return the loss to minimise, ``total``, and the terms it is the weighted sum of.
 
         Args:
@@ -263,20 +248,19 @@ class VisionLanguageAction(nn.Module):
                 neither with late fusion.
             generator: source of augmentation, hidden states and flow noise; None is torch's own.
         """
-        if batch.actions is None or batch.is_pad is None:
-            raise ValueError("losses need actions and is_pad in the batch")
+        actions, is_pad = batch.targets()
         c, points = self.config, batch.points
         if self.training and c.augmentation:
             views, points = _augmented(batch.images, points, c.augmentation, generator)
         else:
             views = [prepare(images) for images in batch.images]
         # What stands beyond the end of an episode may be anything, even NaN.
-        actions = batch.actions.masked_fill(batch.is_pad[..., None], 0)
+        actions = actions.masked_fill(is_pad[..., None], 0)
         ahead = torch.arange(c.chunk, device=actions.device)
-        counts = c.discount**ahead * ~batch.is_pad
+        counts = c.discount**ahead * ~is_pad
         hidden = self._hidden(batch, generator)
-        with self._autocast(batch.state):
-            context, glance = self(views, batch.state, batch.words, batch.words_mask, hidden)
+        with self.autocast(batch):
+            context, glance = self.perceive(views, batch.state, batch.words, batch.words_mask, hidden)
             action = self.decoder.loss(context, actions, counts, generator)
         if points is None or c.fusion == "late":
             return {"total": action, "action": action}
@@ -288,8 +272,8 @@ class VisionLanguageAction(nn.Module):
     def sample(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
         """Return the next actions, float32 ``[B, K, A]``, normalised."""
         views = [prepare(images) for images in batch.images]
-        with self._autocast(batch.state):
-            context, _ = self(views, batch.state, batch.words, batch.words_mask)
+        with self.autocast(batch):
+            context, _ = self.perceive(views, batch.state, batch.words, batch.words_mask)
             return self.decoder.sample(context, generator)
 
     def _hidden(self, batch: Batch, generator: torch.Generator | None) -> Tensor | None:
@@ -298,9 +282,6 @@ class VisionLanguageAction(nn.Module):
             return None
         draw = torch.rand(len(batch.state), generator=generator)
         return (draw < self.config.state_dropout).to(batch.state.device)
-
-    def _autocast(self, like: Tensor) -> torch.autocast:
-        return torch.autocast(like.device.type, torch.bfloat16, enabled=self.config.bf16)
 
 
 def _vision(config: VLAConfig) -> FiLMResNet | FrozenVision:
@@ -324,3 +305,44 @@ def _augmented(
     ]
     moved = [marked for _, marked in pairs if marked is not None]
     return [views for views, _ in pairs], torch.stack(moved, 1) if moved else None
+
+
+def _build(fields: Mapping[str, Any], features: Features) -> VisionLanguageAction:
+    return VisionLanguageAction(VLAConfig.from_json(fields))
+
+
+def _collator(config: VLAConfig, features: Features, stats: Mapping[str, Stats]) -> Collator:
+    check_statistics(features, stats)
+    _check_sizes(config, features, stats)
+    encoder = FrozenTextEncoder(max_words=config.max_words)
+    chain, inputs = two_way(stats, features), all_inputs(features)
+    return Collator(features=features, chain=chain, inputs=inputs, encoder=encoder)
+
+
+def _check_sizes(config: VLAConfig, features: Features, stats: Mapping[str, Stats]) -> None:
+    c = config
+    expected: dict[str, tuple[object, object]] = {
+        "image sizes": (c.image_sizes, tuple((h, w) for h, w in features.cameras.values())),
+        "dimensions of the state": (c.state_dim, len(features.state)),
+        "dimensions of the action": (c.action_dim, len(features.action)),
+    }
+    if features.points:
+        numbers = len(c.image_sizes) * c.referents * 3
+        expected["numbers in label.points"] = (numbers, len(features.points))
+    if RELATIVE in stats:
+        numbers = len(stats[RELATIVE].mean)
+        expected["numbers in a chunk's statistics"] = (c.chunk * c.action_dim, numbers)
+    wrong = [f"{name}: {given}, model has {own}" for name, (own, given) in expected.items() if own != given]
+    if wrong:
+        raise FeatureMismatchError("the model does not belong to these features: " + "; ".join(wrong))
+
+
+VLA = ModelType(
+    build=_build,
+    presets={
+        "small": lambda features, chunk: dataclasses.asdict(small(features, chunk=chunk)),
+        "tiny": lambda features, chunk: dataclasses.asdict(tiny(features, chunk=chunk)),
+    },
+    collator=_collator,
+)
+"""Its row in the table of models."""

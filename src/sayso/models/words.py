@@ -30,6 +30,9 @@ WORD_WIDTH = 384
 MAX_WORDS = 64
 """Word pieces of the longest instruction that is read whole, [CLS] and [SEP] included: about fifty words."""
 
+OLD_MAX_WORDS = 24
+"""Word pieces that policies read whose configs do not say how many."""
+
 SHORT_WORDS = 24
 """Word pieces that every batch is padded to at least, so that in what company an instruction is read seldom
 changes its last bits."""

@@ -30,7 +30,7 @@ from sayso import pool
 from sayso.data.normalize import RELATIVE, Stats
 from sayso.digests import write_digests
 from sayso.models import checkpoint as checkpoints
-from sayso.models.policy import TrainablePolicy
+from sayso.models.policy import ModelPolicy
 from sayso.provenance import digest_of, graph_digest, provenance, training_facts
 from sayso.refusals import naming
 from sayso.runtime import exported, parity
@@ -157,7 +157,7 @@ def export(checkpoint: Path, config: ExportConfig, say: Callable[[str], None] = 
 
 
 def check(
-    source: TrainablePolicy,
+    source: ModelPolicy,
     checkpoint: Path,
     folder: Path,
     samples: Sequence[Observation],
@@ -207,7 +207,7 @@ def _caller(policy: Policy, samples: Sequence[Observation]) -> Callable[[], obje
     return lambda: policy.act(next(looks))
 
 
-def _verify(source: TrainablePolicy, checkpoint: Path, folder: Path, n: int) -> ClosedLoop:
+def _verify(source: ModelPolicy, checkpoint: Path, folder: Path, n: int) -> ClosedLoop:
     makers = (partial(_on_one_thread, checkpoint), partial(_opened, folder))
     return parity.closed_loop(_world(source), makers, n, pool.cores())
 
@@ -221,11 +221,11 @@ def _opened(folder: Path, world: World) -> Policy:
     return exported.load(folder)
 
 
-def _world(policy: TrainablePolicy) -> WorldEntry:
+def _world(policy: ModelPolicy) -> WorldEntry:
     return WORLDS.ready(world_of(policy.features.robot_type))
 
 
-def _samples(source: TrainablePolicy, config: ExportConfig) -> list[Observation]:
+def _samples(source: ModelPolicy, config: ExportConfig) -> list[Observation]:
     """Return twice as many samples as are checked: every other one is for calibration."""
     n = 2 * config.frames
     if config.calibrate:
@@ -233,7 +233,7 @@ def _samples(source: TrainablePolicy, config: ExportConfig) -> list[Observation]
     return parity.world_samples(_world(source).make, source.features, n)
 
 
-def _feeds(source: TrainablePolicy, graph: Graph, samples: Sequence[Observation]) -> list[Feeds]:
+def _feeds(source: ModelPolicy, graph: Graph, samples: Sequence[Observation]) -> list[Feeds]:
     """Return what the graph is fed on each sample."""
     taken: list[Feeds] = []
     width = len(source.features.action)
@@ -252,14 +252,14 @@ def _max_words(graph: Graph) -> int:
     return graph.inputs[WORDS].shape[1]
 
 
-def stats_of(policy: TrainablePolicy) -> dict[str, Stats]:
+def stats_of(policy: ModelPolicy) -> dict[str, Stats]:
     """Return the statistics that decide what a policy's model sees and says."""
     kept = (STATE, ACTION, RELATIVE) if policy.config()["type"] == "vla" else (STATE, ACTION)
     return {key: policy.stats[key] for key in kept if key in policy.stats}
 
 
 def _describe(
-    source: TrainablePolicy, checkpoint: Path, folder: Path, graph: Graph, config: ExportConfig,
+    source: ModelPolicy, checkpoint: Path, folder: Path, graph: Graph, config: ExportConfig,
     checks: Checks | None = None,
 ) -> None:  # fmt: skip
     """Write all that stands beside the graph."""

@@ -26,14 +26,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sayso.calling import CalledLikeAModel
-from sayso.data.looks import check_state
 from sayso.data.normalize import Stats, two_way
-from sayso.data.resize import as_learned
 from sayso.digests import damaged
+from sayso.models.collate import Collator
 from sayso.models.words import MAX_WORDS, SHORT_WORDS, FrozenTextEncoder
 from sayso.provenance import graph_digest
 from sayso.runtime.engines import (
@@ -49,12 +45,9 @@ from sayso.runtime.engines import (
     open_engine,
 )
 from sayso.spec import (
-    ACTION,
     IMAGES,
     STATE,
-    TASK,
     Chunk,
-    FeatureMismatchError,
     Features,
     Observation,
     SaysoError,
@@ -79,9 +72,12 @@ class ExportedPolicy(CalledLikeAModel):
     ) -> None:
         """Join a graph that takes `inputs`, `max_words` word pieces among them, with the robot it is for."""
         self.model, self.inputs, self.features, self.stats = model, tuple(inputs), features, stats
-        self._chain = two_way(stats, features)
-        self._encoder = FrozenTextEncoder(max_words=max_words, short_words=max_words)
-        self._seen = [key for key in inputs if key.startswith(IMAGES) or key == STATE]
+        self._collator = Collator(
+            features=features,
+            chain=two_way(stats, features),
+            inputs=tuple(key for key in inputs if key.startswith(IMAGES) or key == STATE),
+            encoder=FrozenTextEncoder(max_words=max_words, short_words=max_words),
+        )
 
     def reset(self) -> None:
         """Forget the episode that just ended; there is nothing to forget."""
@@ -93,29 +89,11 @@ class ExportedPolicy(CalledLikeAModel):
             FeatureMismatchError: if the observation is not what the policy was trained on.
             NotFiniteError: if it holds a number that nobody could act on.
         """
-        look = self._checked(observation)
-        if not self.features.state:
-            look[STATE] = np.zeros(0, np.float32)
-        values = self._chain.forward({key: value[None, None] for key, value in look.items()})
-        words, mask = self._encoder.encode([observation[TASK]])
-        feeds = {**values, WORDS: words, WORDS_MASK: mask}
+        look = self._collator(self._collator.look(observation))
+        feeds = {key: look[key] for key in (WORDS, WORDS_MASK)} | {STATE: look["state"]}
+        feeds |= zip((key for key in self._collator.inputs if key != STATE), look["images"], strict=True)
         actions = self.model({name: feeds[name] for name in self.inputs})
-        return Chunk(self._chain.inverse({**values, ACTION: actions})[ACTION][0])
-
-    def _checked(self, observation: Observation) -> dict[str, NDArray[Any]]:
-        """Return what the policy sees and feels of an observation, if each is there and of the right kind."""
-        missing = [key for key in (*self._seen, TASK) if key not in observation]
-        if missing:
-            raise FeatureMismatchError(
-                f"the policy needs {', '.join(missing)}, but it was given only "
-                f"{', '.join(sorted(observation))}"
-            )
-        look = {key: np.asarray(observation[key]) for key in self._seen}
-        if STATE in look:
-            check_state(look[STATE], self.features)
-        for key in (key for key in look if key != STATE):
-            look[key] = as_learned(look[key], key.removeprefix(IMAGES), self.features)
-        return look
+        return Chunk(self._collator.inverse(actions, look["state"]))
 
 
 def is_exported(folder: Path | str) -> bool:

@@ -23,8 +23,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sayso.models.policy import TrainablePolicy
-from sayso.models.vla import Batch
+from sayso.models.contract import Batch
+from sayso.models.policy import ModelPolicy
 from sayso.models.words import MAX_WORDS, WORD_WIDTH
 from sayso.runtime.engines import (
     WORDS,
@@ -104,7 +104,7 @@ class TextbookGraph(nn.Module):
         return action.float()[:, None]
 
 
-def graph_of(policy: TrainablePolicy, *, bf16: bool = False) -> Graph:
+def graph_of(policy: ModelPolicy, *, bf16: bool = False) -> Graph:
     """Return a policy's model as a graph, its precision fixed: float32, or bfloat16 where that is safe.
 
     Raises:
@@ -130,15 +130,12 @@ def graph_of(policy: TrainablePolicy, *, bf16: bool = False) -> Graph:
         camera = image_key(config["camera"])
         graph = TextbookGraph(model, config["image_px"], bf16)
         return Graph(module=graph, inputs={camera: images[camera], **words})
-    if kind == "diffusion" or config.get("decoder") == "flow":
+    if policy.model.draws_noise:
         raise ExportError(
             "this policy draws noise at every look, so that no export can be held against it; "
             "export one with the regression decoder"
         )
-    if kind == "vla":
-        model.config = replace(model.config, bf16=bf16)
-    else:
-        model.bf16 = bf16
+    model.config = replace(model.config, bf16=bf16)
     state = {STATE: torch.zeros(1, 1, len(features.state))} if features.state else {}
     exact = EXACT if kind == "vla" else ()
     return Graph(module=PolicyGraph(model), inputs={**images, **state, **words}, exact=exact)

@@ -1,0 +1,121 @@
+"""Hold what every model keeps to: a batch in, losses or a chunk of actions out; and one row of the table.
+
+::
+
+    Batch --- forward ---> {"total": ..., its terms}      what training minimises
+          '-- sample ----> actions [B, K, A]              in model units
+
+`collate` makes what batches are of, `policy` acts with a model, and `table` lists them all.
+
+Shapes: B batch, T frames (always the present one alone), C camera, H x W pixels, L words, R referents,
+K chunk, A action, S state.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sayso.data.normalize import Stats
+from sayso.models.collate import Collator
+from sayso.spec import Features
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What one step of training or acting reads; labels are absent when acting."""
+
+    images: tuple[Tensor, ...]
+    """uint8 ``[B, T, H, W, 3]`` of each camera that the model looks through."""
+    state: Tensor
+    """``[B, T, S]``, normalised; S is 0 for a model that is told none."""
+    words: Tensor
+    """``[B, L, 384]``; L is 0 for a model that reads the sentences by itself."""
+    words_mask: Tensor
+    """bool ``[B, L]``, True where a word is."""
+    sentences: tuple[str, ...] = ()
+    """The B instructions as they were said."""
+    actions: Tensor | None = None
+    """``[B, K, A]``, normalised."""
+    is_pad: Tensor | None = None
+    """bool ``[B, K]``, True past the end of the episode."""
+    points: Tensor | None = None
+    """``[B, C, R, 3]`` u, v in 0..1 and whether visible, of the present frame."""
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Any]) -> Self:
+        """Return the batch of arrays that a `Collator` made, without copying them."""
+        given = dict(arrays)
+        images = tuple(torch.from_numpy(image) for image in given.pop("images"))
+        sentences = given.pop("sentences")
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in given.items()}
+        return cls(images=images, sentences=sentences, **tensors)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Return the same batch on a device."""
+        moved = {name: part.to(device) for name, part in vars(self).items() if isinstance(part, Tensor)}
+        images = tuple(images.to(device) for images in self.images)
+        return type(self)(**{**vars(self), **moved, "images": images})
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        """Return the actions ``[B, K, A]`` to learn and which of them are padding ``[B, K]``.
+
+        Raises:
+            ValueError: if the batch is one to act on.
+        """
+        if self.actions is None or self.is_pad is None:
+            raise ValueError("losses need actions and is_pad in the batch")
+        return self.actions, self.is_pad
+
+
+class Model(nn.Module, ABC):
+    """A network that learns from batches and acts on them.
+
+    What it computes is asked for by calling it, so that whatever wraps a module to train it on many devices
+    needs to know nothing of it.
+    """
+
+    config: Any
+    """Its sizes, a frozen dataclass; with the name of its type, all that building it again needs."""
+
+    @property
+    def learns_to_point(self) -> bool:
+        """Tell whether labelled points change the losses."""
+        return False
+
+    @property
+    def draws_noise(self) -> bool:
+        """Tell whether `sample` draws random numbers."""
+        return False
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the loss to minimise, ``total``, and its terms; torch's own generator draws."""
+
+    @abstractmethod
+    def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Return the next actions, float32 ``[B, K, A]``, in model units; the generator draws."""
+
+    def autocast(self, batch: Batch) -> torch.autocast:
+        """Compute in bfloat16 inside a `with`, if the config says ``bf16``."""
+        return torch.autocast(batch.state.device.type, torch.bfloat16, enabled=self.config.bf16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelType:
+    """One row of the table of models: how one is made and what it is shown."""
+
+    build: Callable[[Mapping[str, Any], Features], Model]
+    """Makes a model with fresh weights, drawn from torch's own generator, from (some of) the fields of its
+    config, as they come out of JSON. ValueError if they cannot be."""
+    presets: Mapping[str, Callable[[Features, int], Mapping[str, Any]]]
+    """Name, ``small`` and ``tiny`` at least, -> fields of the config for features and a length of chunks."""
+    collator: Callable[[Any, Features, Mapping[str, Stats]], Collator]
+    """Makes what turns windows into batches for a model of that config. FeatureMismatchError if config,
+    features and statistics disagree."""
