@@ -205,9 +205,10 @@ def test_images_of_another_size_are_refused(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_windows_without_actions_have_no_loss(kind):
+    policy = fresh(kind)
+    batch = policy.collate({key: values for key, values in windows().items() if key != ACTION})
     with pytest.raises(ValueError, match="actions"):
-        policy = fresh(kind)
-        policy.model(policy.collate({key: values for key, values in windows().items() if key != ACTION}))
+        policy.model(batch)
 
 
 def act() -> ModelPolicy:

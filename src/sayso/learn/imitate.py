@@ -33,7 +33,6 @@ from sayso.learn.run import Run, kept, trained_seconds
 from sayso.learn.source import Demonstrations
 from sayso.learn.validation import validation_of
 from sayso.models import checkpoint as policies
-from sayso.models import table
 from sayso.models.policy import ModelPolicy
 from sayso.provenance import provenance
 from sayso.spec import check_fits
