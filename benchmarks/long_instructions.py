@@ -24,11 +24,12 @@ from results_file import once
 from sayso import pool
 from sayso.data.film import write_film
 from sayso.models.checkpoint import load
-from sayso.planner import Here, Report, carry_out, errands
+from sayso.planner import Here, Report, carry_out
 from sayso.provenance import provenance, write_json
 from sayso.rollout import rollout
 from sayso.spec import Episode, Observation, Outcome, Policy, check_fits, seeds
 from sayso.tasks.household.draw import called
+from sayso.tasks.household.errands import errands
 from sayso.tasks.household.words.language import NotUnderstoodError
 from sayso.tasks.household.words.plan import join
 from sayso.tasks.worlds import make_world

@@ -32,13 +32,13 @@ def worlds():
         world.close()
 
 
-def begin(world, family, manner):
-    """Begin an episode of a family and manner, and return its task."""
+def begin(world, family, variant):
+    """Begin an episode of a family and variant, and return its task."""
     for seed in seeds("test", 50):
         world.reset(seed=seed, options={"family": family})
-        if world.task.intent.manner == manner:
+        if world.task.intent.variant == variant:
             return world.task
-    raise AssertionError(f"no scene for {family}, {manner}")
+    raise AssertionError(f"no scene for {family}, {variant}")
 
 
 def bring(world, name, position_m, *, by_way_of_m=0.0):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sayso import spec
+from sayso.tasks.household.variants import SENTENCES
 from sayso.tasks.household.words.kinds import (
     COLOURS,
     HELD_OUT_KINDS,
@@ -31,7 +32,7 @@ from sayso.tasks.household.words.language import (
     things,
 )
 from sayso.tasks.household.words.synonyms import ALSO_HEARD, REFUSALS
-from sayso.tasks.household.words.vocabulary import COURTESIES, SLOTS, TEMPLATES, Intent
+from sayso.tasks.household.words.vocabulary import COURTESIES, SLOTS, Intent
 
 T = TypeVar("T")
 SPLITS = ("train", "heldout")
@@ -59,13 +60,13 @@ def draw(rng: np.random.Generator, options: Sequence[T]) -> T:
 
 def random_intent(rng: np.random.Generator) -> Intent:
     """Draw an intent that one sentence can express completely: a bin has a colour or a landmark."""
-    key = draw(rng, list(TEMPLATES))
-    kind = draw(rng, TEMPLATES[key].places)
+    key = draw(rng, list(SENTENCES))
+    kind = draw(rng, SENTENCES[key].places)
     colour, landmark = "" if kind in WITHOUT_COLOUR else draw(rng, list(COLOURS)), ""
     if kind == "bin" and rng.random() < 0.5:
         colour, landmark = "", draw(rng, LANDMARKS)
     place = Thing(colour, kind) if kind in MOVABLE else Place(colour, kind, landmark)
-    kinds = TEMPLATES[key].objects
+    kinds = SENTENCES[key].objects
     thing = Thing(draw(rng, [c for c in COLOURS if c != colour]), draw(rng, kinds)) if kinds else None
     return Intent(*key, thing, place)
 
@@ -80,11 +81,11 @@ def test_parse_inverts_phrase(split: str) -> None:
 
 
 @pytest.mark.parametrize("split", SPLITS)
-@pytest.mark.parametrize("key", TEMPLATES, ids="-".join)
-def test_every_family_and_manner_is_told_from_the_others(key: tuple[str, str], split: str) -> None:
+@pytest.mark.parametrize("key", SENTENCES, ids="-".join)
+def test_every_family_and_variant_is_told_from_the_others(key: tuple[str, str], split: str) -> None:
     rng = np.random.default_rng(6)
     drawn = (random_intent(rng) for _ in range(3000))
-    for intent in [i for i in drawn if (i.family, i.manner) == key][:100]:
+    for intent in [i for i in drawn if (i.family, i.variant) == key][:100]:
         assert parse(phrase(intent, rng, split)) == intent
 
 
@@ -94,7 +95,7 @@ def test_a_scene_completes_what_was_said(split: str) -> None:
     intents = [
         *(Intent("put", "in", thing, TRAY) for thing in (RED_BLOCK, CAN)),
         *(Intent("fetch", "to", MUG, place) for place in (SOFA_BIN, CABINET_BIN)),
-        *(Intent("drawer", manner, None, DRAWER) for manner in ("open", "close")),
+        *(Intent("drawer", variant, None, DRAWER) for variant in ("open", "close")),
         *(Intent("goto", "to", None, place) for place in (DRAWER, PERSON, SOFA, CABINET, TABLE)),
         Intent("drawer", "in", GREEN_BLOCK, DRAWER),
         Intent("fetch", "bring", GREEN_BLOCK, PERSON),
@@ -141,11 +142,11 @@ def test_training_never_hears_a_heldout_sentence() -> None:
 
 
 def test_wordings_of_training_and_test_are_disjoint() -> None:
-    for row in (*TEMPLATES.values(), *SLOTS.values(), COURTESIES, *(kind.words for kind in KINDS.values())):
+    for row in (*SENTENCES.values(), *SLOTS.values(), COURTESIES, *(kind.words for kind in KINDS.values())):
         assert row.train
         assert row.heldout
         assert not set(row.train) & set(row.heldout)
-    for row in TEMPLATES.values():
+    for row in SENTENCES.values():
         assert len(row.train) >= 10
         assert len(row.heldout) >= 5
 
@@ -162,10 +163,10 @@ def test_no_word_names_two_things() -> None:
 
 
 def test_everything_has_one_role() -> None:
-    for key, row in TEMPLATES.items():
+    for key, row in SENTENCES.items():
         assert set(row.objects) <= set(MOVABLE), key
     assert not [name for name, kind in KINDS.items() if kind.movable and kind.holds]
-    asked = {kind for row in TEMPLATES.values() for kind in row.places + row.objects}
+    asked = {kind for row in SENTENCES.values() for kind in row.places + row.objects}
     assert asked == set(KINDS)
 
 
@@ -384,11 +385,11 @@ def test_abilities_are_those_of_the_scene() -> None:
     assert abilities([TRAY]) == "There is nothing here that I could move."
 
 
-def test_examples_show_every_manner_once_and_are_understood() -> None:
-    assert [(i.family, i.manner) for i in map(parse, examples())] == list(TEMPLATES)
+def test_examples_show_every_variant_once_and_are_understood() -> None:
+    assert [(i.family, i.variant) for i in map(parse, examples())] == list(SENTENCES)
     for scene in (TABLETOP, HOME, [CAN, TRAY], [GREEN_BLOCK, CABINET_BIN]):
-        manners = [(i.family, i.manner) for i in (parse(example, scene) for example in examples(scene))]
-        assert len(manners) == len(set(manners)) > 0
+        variants = [(i.family, i.variant) for i in (parse(example, scene) for example in examples(scene))]
+        assert len(variants) == len(set(variants)) > 0
     assert {parse(example).family for example in examples(HOME, ["drawer", "goto"])} == {"drawer", "goto"}
 
 

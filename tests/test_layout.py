@@ -14,16 +14,18 @@ from sayso.sim.simulation import Simulation
 from sayso.spec import UnknownNameError
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.draw import alternatives, draw_task
+from sayso.tasks.household.families.push import PUSHABLE
 from sayso.tasks.household.home import FIXTURES
 from sayso.tasks.household.layout import Draw, NoRoomError, draw_objects, held_out, scatter
 from sayso.tasks.household.stations import AWAY_M, STATIONS
 from sayso.tasks.household.success import DRAWER_OPEN_M, DRAWER_SHUT_M
+from sayso.tasks.household.variants import SENTENCES
+from sayso.tasks.household.variants import VARIANTS as ROWS
 from sayso.tasks.household.words.kinds import HELD_OUT_KINDS, HELD_OUT_PAIRS, MOVABLE, Place, Thing
 from sayso.tasks.household.words.language import parse
-from sayso.tasks.household.words.vocabulary import PUSHABLE, TEMPLATES
 
 FAMILIES = [(world, family) for world, row in TASKS.items() for family in row.families]
-MANNERS = [(w, f, m) for w, f in FAMILIES for m in TASKS[w].families[f].manners]
+VARIANTS = [(w, f, row.name) for w, f in FAMILIES for row in TASKS[w].families[f]]
 OBJECTS_MOVE = [(w, f) for w, f in FAMILIES if f != "goto"]
 EACH = 30
 """How many tasks of each family are drawn to look at."""
@@ -81,17 +83,17 @@ def test_an_unknown_split_of_objects_is_refused():
         draw("home", "put", 0, objects="held-out")
 
 
-def test_every_manner_is_asked_equally_often(drawn):
+def test_every_variant_is_asked_equally_often(drawn):
     for (world, family), tasks in drawn.items():
-        manners = TASKS[world].families[family].manners
-        asked = Counter(task.intent.manner for task in tasks)
-        assert set(asked) == set(manners)
-        assert min(asked.values()) > 0.4 * EACH / len(manners)
+        variants = [row.name for row in TASKS[world].families[family]]
+        asked = Counter(task.intent.variant for task in tasks)
+        assert set(asked) == set(variants)
+        assert min(asked.values()) > 0.4 * EACH / len(variants)
 
 
 def test_every_task_asks_for_kinds_that_its_words_can_name(everything):
     for task in everything:
-        intent, row = task.intent, TEMPLATES[task.family, task.intent.manner]
+        intent, row = task.intent, SENTENCES[task.family, task.intent.variant]
         assert intent.place.kind in row.places
         assert intent.object.kind in row.objects if row.objects else intent.object is None
         assert intent.object != intent.place
@@ -180,7 +182,7 @@ def test_one_is_sent_only_where_one_is_not(drawn):
 
 def test_the_drawer_starts_as_the_task_needs_it(drawn):
     for task in drawn["home", "drawer"]:
-        if task.intent.manner == "open":
+        if task.intent.variant == "open":
             assert task.layout.drawer_m <= DRAWER_SHUT_M
         else:
             assert task.layout.drawer_m >= DRAWER_OPEN_M
@@ -202,16 +204,16 @@ def test_something_else_could_be_asked_for_in_the_same_scene(world, family):
         assert all(other.object not in (None, task.intent.object) for other in others)
 
 
-@pytest.mark.parametrize(("world", "family", "manner"), MANNERS)
-def test_conditions_have_these_names_and_do_not_all_hold_at_first(drawn, world, family, manner):
-    task = next(task for task in drawn[world, family] if task.intent.manner == manner)
+@pytest.mark.parametrize(("world", "family", "variant"), VARIANTS)
+def test_conditions_have_these_names_and_do_not_all_hold_at_first(drawn, world, family, variant):
+    task = next(task for task in drawn[world, family] if task.intent.variant == variant)
     conditions = task.conditions(Simulation(world, task.layout))
-    assert set(conditions) == CONDITIONS[family, manner]
+    assert set(conditions) == CONDITIONS[family, variant]
     assert not all(conditions.values())
 
 
 def test_objects_for_a_stack_include_one_to_build_on():
-    want = Draw("stack", "on", ("block", "cylinder", "can"), ("block", "cylinder"), "train")
+    want = Draw(ROWS["stack", "on"])
     for seed in range(20):
         first, second, _ = draw_objects(np.random.default_rng(seed), want)
         assert first.kind in want.objects and second.kind in want.places

@@ -35,7 +35,7 @@ SCENE = [RED, GREEN, CAN, MUG, TRAY, BASKET, MAT, BIN, DRAWER, PERSON, SOFA, TAB
 
 INTENTS = [
     *(Intent("put", "in", thing, place) for thing in (RED, CAN) for place in (TRAY, BASKET)),
-    *(Intent("drawer", manner, None, DRAWER) for manner in ("open", "close")),
+    *(Intent("drawer", variant, None, DRAWER) for variant in ("open", "close")),
     *(Intent("goto", "to", None, place) for place in (DRAWER, PERSON, SOFA, TABLE)),
     Intent("stack", "on", RED, GREEN),
     Intent("push", "onto", CAN, MAT),

@@ -8,9 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from sayso.planner import BROKEN_OFF, Report, carry_out, errands, needs
+from sayso.planner import BROKEN_OFF, Report, carry_out, needs
 from sayso.spec import STATE, Chunk, Episode, Outcome
 from sayso.tasks.household.draw import draw_task
+from sayso.tasks.household.errands import errands
 from sayso.tasks.household.words.kinds import MOVABLE, Place, Thing
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, plain
 from sayso.tasks.household.words.plan import split
@@ -19,7 +20,7 @@ from small_rooms import SpotRoom
 from small_worlds import SpotExpert, Still
 
 DRAWER, TABLE, SOFA, PERSON = (Place("", kind) for kind in ("drawer", "table", "sofa", "person"))
-OPEN, CLOSE = (Intent("drawer", manner, None, DRAWER) for manner in ("open", "close"))
+OPEN, CLOSE = (Intent("drawer", variant, None, DRAWER) for variant in ("open", "close"))
 BACK, AWAY = (Intent("goto", "to", None, place) for place in (TABLE, SOFA))
 SEED = 2_000_000
 
@@ -38,19 +39,19 @@ def home():
     world.close()
 
 
-def begin(world, family, manner):
+def begin(world, family, variant):
     """Begin the first episode in which this is asked for, and return two of the things to move."""
-    seed = seed_of(world.name, family, manner)
+    seed = seed_of(world.name, family, variant)
     world.reset(seed=seed, options={"family": family})
-    assert world.task.intent.manner == manner
+    assert world.task.intent.variant == variant
     return [thing for thing in world.task.things.values() if thing.kind in MOVABLE][:2]
 
 
 @functools.cache
-def seed_of(world, family, manner):
+def seed_of(world, family, variant):
     """Find the seed without building its scene."""
-    drawn = (draw_task(world, family, np.random.default_rng(seed)).intent.manner for seed in range(30))
-    return next(seed for seed, found in enumerate(drawn) if found == manner)
+    drawn = (draw_task(world, family, np.random.default_rng(seed)).intent.variant for seed in range(30))
+    return next(seed for seed, found in enumerate(drawn) if found == variant)
 
 
 def fill(thing):
@@ -265,11 +266,11 @@ def is_sensible(room, intents):
         return False
     is_open, at = room.task.layout.drawer_m > 0.05, "table"
     for intent in intents:
-        if intent.family == "drawer" and is_open is (intent.manner == "open"):
+        if intent.family == "drawer" and is_open is (intent.variant == "open"):
             return False
         if intent.family == "goto" and {intent.place.kind, at} in ({at}, {"drawer", "cabinet"}):
             return False
-        is_open = {"open": True, "close": False}.get(intent.manner, is_open)
+        is_open = {"open": True, "close": False}.get(intent.variant, is_open)
         at = "table" if intent.family == "put" else intent.place.kind
     return True
 

@@ -11,6 +11,7 @@ from sayso.sim.scene import Layout
 from sayso.sim.simulation import Simulation
 from sayso.tasks.household.motions import motion, pushing
 from sayso.tasks.household.task import Task
+from sayso.tasks.household.variants import row_of
 from sayso.tasks.household.words.kinds import Place, Thing
 from sayso.tasks.household.words.language import Intent
 
@@ -22,14 +23,17 @@ def thing_at(x: float, y: float, kind: str = "block", name: str = "red block", *
     return Item(name=name, kind=kind, rgb=(1, 0, 0), position_m=(x, y, 0), **more)
 
 
-def start(*items: Item, manner: str, arm_rad: tuple[float, ...] | None = None) -> SimpleNamespace:
+def start(*items: Item, variant: str, arm_rad: tuple[float, ...] | None = None) -> SimpleNamespace:
     """Begin a push of the first thing onto or beside the second."""
     thing, place = items[:2]
     colour, kind = place.name.split()
     goal = Place(colour, kind) if kind == "mat" else Thing(colour, kind)
-    intent = Intent("push", manner, Thing(*thing.name.split()), goal)
+    intent = Intent("push", variant, Thing(*thing.name.split()), goal)
     layout = Layout(items=items, arm_rad=arm_rad)
-    task = Task(world="tabletop", intent=intent, instruction="", horizon=150, layout=layout, things={})
+    row = row_of(intent)
+    task = Task(
+        world="tabletop", row=row, intent=intent, instruction="", horizon=150, layout=layout, things={}
+    )
     return SimpleNamespace(simulation=Simulation("tabletop", layout), task=task)
 
 
@@ -50,7 +54,7 @@ def steps_to_success(world: SimpleNamespace, limit: int = 150) -> int:
 @pytest.mark.parametrize("kind", ["block", "cylinder", "can", "mug"])
 def test_things_that_slide_are_pushed_onto_a_mat(kind):
     thing = thing_at(0.22, -0.05, kind, f"red {kind}", yaw_rad=0.4)
-    assert steps_to_success(start(thing, MAT, manner="onto")) < 100
+    assert steps_to_success(start(thing, MAT, variant="onto")) < 100
 
 
 @pytest.mark.parametrize(
@@ -60,19 +64,19 @@ def test_things_that_slide_are_pushed_onto_a_mat(kind):
 def test_a_thing_is_pushed_outward_inward_and_to_both_sides(thing_xy, mat_xy):
     thing = thing_at(*thing_xy, scale=1.2)
     mat = Item(name="blue mat", kind="mat", rgb=(0, 0, 1), position_m=(*mat_xy, 0))
-    assert pushing.feasible([thing, mat], thing.name, mat.name, "onto")
-    assert steps_to_success(start(thing, mat, manner="onto")) < 100
+    assert pushing.feasible([thing, mat], thing.name, mat.name, beside=False)
+    assert steps_to_success(start(thing, mat, variant="onto")) < 100
 
 
 def test_a_thing_pushed_beside_another_leaves_it_where_it_was():
-    world = start(thing_at(0.20, -0.08), CAN, manner="beside")
+    world = start(thing_at(0.20, -0.08), CAN, variant="beside")
     steps_to_success(world)
     assert 0 < pushing.gap_m(world.simulation, "red block", "green can") < 0.02
     assert world.simulation.position("green can")[:2] == pytest.approx(CAN.position_m[:2], abs=0.002)
 
 
 def test_a_hand_low_on_the_wrong_side_rises_before_it_travels():
-    world = start(thing_at(0.22, -0.05), MAT, manner="onto")
+    world = start(thing_at(0.22, -0.05), MAT, variant="onto")
     for _ in range(60):  # down in front of the block, where a push would have to end
         pose = motion.read_pose(world.simulation)
         command = motion.Command(np.array([0.22, 0.02, 0.02]), pushing.FORK)
@@ -88,7 +92,7 @@ def test_a_hand_low_on_the_wrong_side_rises_before_it_travels():
 
 
 def test_a_thing_that_has_arrived_is_left_alone():
-    world = start(thing_at(0.22, 0.083), MAT, manner="onto")
+    world = start(thing_at(0.22, 0.083), MAT, variant="onto")
     before = world.simulation.position("red block")
     for _ in range(20):
         name, action = next_phase(world)
@@ -98,7 +102,7 @@ def test_a_thing_that_has_arrived_is_left_alone():
 
 
 def test_the_fork_is_the_middle_between_the_pads():
-    world = start(thing_at(0.22, -0.05), MAT, manner="onto", arm_rad=(0, 0, 0, 1.2, -1.6, gripper_rad(18)))
+    world = start(thing_at(0.22, -0.05), MAT, variant="onto", arm_rad=(0, 0, 0, 1.2, -1.6, gripper_rad(18)))
     data, pose = world.simulation.data, motion.read_pose(world.simulation)
     pads = [data.geom(f"arm_{jaw}_jaw_pad").xpos[:2] for jaw in ("fixed", "moving")]
     assert pushing.fork_of(pose) == pytest.approx(np.mean(pads, axis=0), abs=0.004)
@@ -120,19 +124,19 @@ def test_the_gap_between_two_blocks_is_measured_face_to_face():
     ],
 )
 def test_some_things_cannot_be_pushed_onto_a_mat(thing, why):
-    assert not pushing.feasible([thing, MAT], thing.name, MAT.name, "onto"), why
+    assert not pushing.feasible([thing, MAT], thing.name, MAT.name, beside=False), why
 
 
 def test_what_stands_in_the_way_makes_a_push_infeasible_but_a_mat_does_not():
     thing = thing_at(0.22, -0.05)
     blocking = Item(name="pink can", kind="can", rgb=(1, 0, 1), position_m=(0.23, 0.01, 0))
     lying = Item(name="pink mat", kind="mat", rgb=(1, 0, 1), position_m=(0.23, 0.01, 0))
-    assert pushing.feasible([thing, MAT], thing.name, MAT.name, "onto")
-    assert not pushing.feasible([thing, MAT, blocking], thing.name, MAT.name, "onto")
-    assert pushing.feasible([thing, MAT, lying], thing.name, MAT.name, "onto")
+    assert pushing.feasible([thing, MAT], thing.name, MAT.name, beside=False)
+    assert not pushing.feasible([thing, MAT, blocking], thing.name, MAT.name, beside=False)
+    assert pushing.feasible([thing, MAT, lying], thing.name, MAT.name, beside=False)
 
 
 def test_a_push_beside_ends_before_the_other_thing():
     thing = thing_at(0.22, -0.12)
-    assert pushing.feasible([thing, CAN], thing.name, CAN.name, "beside")
-    assert not pushing.feasible([thing, CAN], thing.name, CAN.name, "onto")
+    assert pushing.feasible([thing, CAN], thing.name, CAN.name, beside=True)
+    assert not pushing.feasible([thing, CAN], thing.name, CAN.name, beside=False)

@@ -7,9 +7,9 @@ from contracts.world_contract import WorldContract
 from sayso.sim.objects import SHAPES
 from sayso.spec import STATE, TASK, SaysoError, UnknownNameError, image_key
 from sayso.tasks.household.catalogue import TASKS
+from sayso.tasks.household.families.push import PUSHABLE
 from sayso.tasks.household.layout import held_out
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Place, parse
-from sayso.tasks.household.words.vocabulary import PUSHABLE
 from sayso.tasks.worlds import make_world
 
 
@@ -37,13 +37,13 @@ def tabletop():
     world.close()
 
 
-def begin(world, family, manner):
+def begin(world, family, variant):
     """Begin the first episode in which this is asked for."""
     for seed in range(30):
         world.reset(seed=seed, options={"family": family})
-        if world.task.intent.manner == manner:
+        if world.task.intent.variant == variant:
             return
-    pytest.fail(f"no seed asks for {family} {manner}")
+    pytest.fail(f"no seed asks for {family} {variant}")
 
 
 def finish(world):
@@ -173,7 +173,7 @@ def test_starting_over_brings_back_the_robot_and_nothing_else(home):
 
 def test_what_an_intent_asks_for_holds_or_not(home):
     drawer = Place("", "drawer")
-    opened, shut = (Intent("drawer", manner, None, drawer) for manner in ("open", "close"))
+    opened, shut = (Intent("drawer", variant, None, drawer) for variant in ("open", "close"))
     begin(home, "drawer", "close")
     assert home.holds(opened) and not home.holds(shut)
     begin(home, "drawer", "open")

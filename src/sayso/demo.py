@@ -23,7 +23,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from sayso.data.film import write_film
-from sayso.planner import BROKEN_OFF, Here, Report, Room, carry_out, errands
+from sayso.planner import BROKEN_OFF, Here, Report, Room, carry_out
 from sayso.rollout import rollout
 from sayso.spec import (
     WHY,
@@ -40,6 +40,7 @@ from sayso.spec import (
 )
 from sayso.tasks.contract import World
 from sayso.tasks.household.draw import say
+from sayso.tasks.household.errands import errands
 from sayso.tasks.household.words.endpoint import EndpointError, LanguageModelSplitter
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, abilities, things
 from sayso.tasks.household.words.plan import Splitter, split

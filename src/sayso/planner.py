@@ -11,27 +11,21 @@ and whether a condition of a task holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
-
-import numpy as np
 
 from sayso.rollout import rollout
 from sayso.spec import EXECUTE, Array, Episode, Observation, Outcome, Policy
 from sayso.tasks.contract import World
-from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.draw import called
-from sayso.tasks.household.stations import STATIONS
-from sayso.tasks.household.success import DRAWER_SHUT_M
-from sayso.tasks.household.words.language import Intent, Place, Thing, plain
+from sayso.tasks.household.variants import BACK, row_of
+from sayso.tasks.household.words.language import Intent, Place, plain
 from sayso.tasks.household.words.plan import Splitter, split
-from sayso.tasks.household.words.vocabulary import TEMPLATES
 
 Reason = Literal["asked", "needed", "again"]
 BROKEN_OFF = Intent("", "", None, Place("", "table"))
 """Stands for what was done last where that did not come to its end: nobody knows where it left the robot."""
-BACK = Intent("goto", "to", None, Place("", "table"))
 
 
 class Room(World, Protocol):
@@ -176,12 +170,12 @@ def needs(room: Room, intent: Intent, last: Intent | None, *, failed: bool = Fal
     Whatever begins at the table needs the robot there, unless it just worked there; filling the drawer needs
     it open. After what was broken off, the room is asked where the robot is.
     """
-    drawer_open = Intent("drawer", "open", None, Place("", "drawer"))
+    row = row_of(intent)
     first: list[Intent] = []
-    if intent.family == "drawer" and intent.manner == "in" and not room.holds(drawer_open):
-        first = [*needs(room, drawer_open, last, failed=failed), drawer_open]
-        last = drawer_open
-    if "goto" in room.families and intent.family != "goto" and (failed or _away(room, last)):
+    if row.needs_first is not None and not room.holds(row.needs_first):
+        first = [*needs(room, row.needs_first, last, failed=failed), row.needs_first]
+        last = row.needs_first
+    if BACK.family in room.families and not row.starts_anywhere and (failed or _away(room, last)):
         first.append(BACK)
     return first
 
@@ -189,83 +183,8 @@ def needs(room: Room, intent: Intent, last: Intent | None, *, failed: bool = Fal
 def _away(room: Room, last: Intent | None) -> bool:
     if last is BROKEN_OFF:
         return not room.holds(BACK)
-    return last is not None and last.family != "put" and last != BACK
+    return last is not None and row_of(last).ends_at(last) != BACK.place.kind
 
 
 def _rollout(room: Room, policy: Policy, sentence: str, seed: int, execute: int) -> Episode:
     return rollout(Here(room, room.instruct(sentence)), policy, seed, execute=execute)
-
-
-ATTEMPTS = 20
-"""How often to begin anew when the first things thought of leave nothing else to do."""
-
-
-def errands(room: Room, count: int, rng: np.random.Generator) -> list[Intent]:
-    """Think of things to ask for one after the other in a room in which nothing was moved yet.
-
-    Families take turns, things move but once, and nothing is piled on what another step put down. Fewer than
-    `count` come back if the room has no more to offer.
-    """
-    possible = {family: _intents(room, family) for family in room.families}
-    best: list[Intent] = []
-    for _ in range(ATTEMPTS):
-        found = _errands(possible, _Outlook(room), count, rng)
-        if len(found) == count:
-            return found
-        best = max(best, found, key=len)
-    return best
-
-
-def _errands(
-    possible: Mapping[str, Sequence[Intent]], outlook: _Outlook, count: int, rng: np.random.Generator
-) -> list[Intent]:
-    families = [str(family) for family in rng.permutation(list(possible))]
-    found: list[Intent] = []
-    for turn in range(count * len(families)):
-        options = [intent for intent in possible[families[turn % len(families)]] if outlook.offers(intent)]
-        if options and len(found) < count:
-            found.append(options[rng.integers(len(options))])
-            outlook.follow(found[-1])
-    return found
-
-
-def _intents(room: Room, family: str) -> list[Intent]:
-    """Return all that a family could ask for among the things of a room as it was laid out."""
-    things, setting = list(room.task.things.values()), TASKS[room.name]
-    found = []
-    for manner in setting.families[family].manners:
-        row = TEMPLATES[family, manner]
-        objects = [thing for thing in things if thing.kind in row.objects] if row.objects else [None]
-        places = [thing for thing in things if thing.kind in row.places]
-        found += [Intent(family, manner, o, place) for o in objects for place in places if o != place]
-    return [intent for intent in found if setting.feasible(room.task.layout, intent)]
-
-
-class _Outlook:
-    """Foresee what is worth asking for in a room after some steps, should they succeed."""
-
-    def __init__(self, room: Room) -> None:
-        self._is_open, self._at = room.task.layout.drawer_m > DRAWER_SHUT_M, "table"
-        self._moved: set[Thing] = set()
-        self._full: set[Thing] = set()
-        """What holds something, and what was put where nothing more should be put."""
-
-    def offers(self, intent: Intent) -> bool:
-        """Tell whether a step changes something and does not get in the way of those before."""
-        if intent.family == "goto":
-            return STATIONS[intent.place.kind] != STATIONS.get(self._at)
-        if intent.family == "drawer" and self._is_open is (intent.manner == "open"):
-            return False
-        if intent.object is None:
-            return True
-        # A thing on a mat can still be built upon, but is not where a way beside it was looked for.
-        taken = self._full if intent.family == "stack" else self._full | self._moved
-        return intent.object not in self._full | self._moved and intent.place not in taken
-
-    def follow(self, intent: Intent) -> None:
-        """Take a step as done."""
-        self._is_open = {"open": True, "close": False}.get(intent.manner, self._is_open)
-        self._at = "table" if intent.family == "put" else intent.place.kind
-        if intent.object is not None:
-            self._moved.add(intent.object)
-            self._full |= {intent.place} if intent.manner == "onto" else {intent.place, intent.object}

@@ -7,8 +7,9 @@ from typing import cast
 
 import numpy as np
 
-from sayso.planner import Room, errands
+from sayso.planner import Room
 from sayso.tasks.household.draw import called, say
+from sayso.tasks.household.errands import errands
 from sayso.tasks.household.words.language import examples
 from sayso.tasks.household.words.plan import join
 

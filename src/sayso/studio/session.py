@@ -340,7 +340,10 @@ class Session:
         own = self._config
         # What is late on purpose is not what the watchdog is for; at worst an answer is used twice as late.
         late_s = MAX_DELAY_S if self._real is None else self._policy.delay_s
-        longest = max(family.horizon for family in TASKS[own.world].families.values()) / self._features.fps
+        longest = (
+            max(row.horizons[own.world] for rows in TASKS[own.world].families.values() for row in rows)
+            / self._features.fps
+        )
         return LoopConfig(
             hz=own.hz,
             strategy=self.strategy,

@@ -11,11 +11,12 @@ from sayso.sim.scene import Layout
 from sayso.spec import SaysoError, known
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.layout import Draw, NoRoomError
-from sayso.tasks.household.stations import is_away
 from sayso.tasks.household.task import Task
+from sayso.tasks.household.variant import Variant
+from sayso.tasks.household.variants import row_of
 from sayso.tasks.household.words.kinds import Place, Thing
 from sayso.tasks.household.words.language import as_called, phrase
-from sayso.tasks.household.words.vocabulary import TEMPLATES, Intent
+from sayso.tasks.household.words.vocabulary import Intent
 
 
 def draw_task(
@@ -41,16 +42,15 @@ def draw_task(
         UnknownNameError: if there is no such world, or no such family in it.
         SaysoError: if a hundred scenes had nothing feasible to ask.
     """
-    row = TASKS[known("world", world, TASKS)]
-    manners = row.families[known(f"family of tasks in the world {world!r}", family, row.families)].manners
+    setting = TASKS[known("world", world, TASKS)]
+    rows = setting.families[known(f"family of tasks in the world {world!r}", family, setting.families)]
     if swappable:  # there is but one drawer to open
-        manners = tuple(m for m in manners if TEMPLATES[family, m].objects) or manners
-    manner = str(rng.choice(manners))
-    templates = TEMPLATES[family, manner]
-    draw = Draw(family, manner, templates.objects, templates.places, known("objects", objects, OBJECTS))
+        rows = tuple(row for row in rows if row.sentences.objects) or rows
+    row = rows[rng.choice(len(rows))]
+    draw = Draw(row, known("objects", objects, OBJECTS))
     for _ in range(100):
         try:
-            layout, things = row.layout(rng, draw)
+            layout, things = setting.layout(rng, draw)
         except NoRoomError:  # large things, all at once
             continue
         choices = [i for i in intents(draw, layout, things) if row.feasible(layout, i)]
@@ -60,7 +60,7 @@ def draw_task(
         task = make_task(world, intent, say(intent, rng, wording), layout, things)
         if not swappable or alternatives(task):
             return task
-    raise SaysoError(f"found no scene for the family {family!r}, manner {manner!r}, in the world {world!r}")
+    raise SaysoError(f"found no scene for {family!r}, variant {row.name!r}, in the world {world!r}")
 
 
 OBJECTS = ("train", "heldout")
@@ -80,11 +80,13 @@ def make_task(
     world: str, intent: Intent, instruction: str, layout: Layout, things: Mapping[str, Thing]
 ) -> Task:
     """Put an intent that was understood into a scene."""
+    row = row_of(intent)
     return Task(
         world=world,
+        row=row,
         intent=intent,
         instruction=instruction,
-        horizon=TASKS[world].families[intent.family].horizon,
+        horizon=row.horizons[world],
         layout=layout,
         things=things,
     )
@@ -92,8 +94,7 @@ def make_task(
 
 def alternatives(task: Task) -> list[Intent]:
     """Return what could be asked instead in the same scene: another object or, without one, another place."""
-    feasible = TASKS[task.world].feasible
-    found = [i for i in _nameable(task, task.family, task.intent.manner) if feasible(task.layout, i)]
+    found = [i for i in _nameable(task, task.row) if task.row.feasible(task.layout, i)]
     if task.intent.object is None:
         return [i for i in found if i.place != task.intent.place]
     others = [i for i in found if i.object != task.intent.object]
@@ -102,31 +103,23 @@ def alternatives(task: Task) -> list[Intent]:
 
 def askable(task: Task) -> list[Intent]:
     """Return whatever else its world's families could name in a task's scene, feasible or not."""
-    rows = [row for row in TEMPLATES if row[0] in TASKS[task.world].families]
-    found = [intent for family, manner in rows for intent in _nameable(task, family, manner)]
+    rows = [row for rows in TASKS[task.world].families.values() for row in rows]
+    found = [intent for row in rows for intent in _nameable(task, row)]
     own = (task.intent.object, task.intent.place)
     return [intent for intent in found if (intent.object, intent.place) != own]
 
 
-def _nameable(task: Task, family: str, manner: str) -> list[Intent]:
-    """Return every intent of a family and manner that names what stands in a task's scene."""
-    row = TEMPLATES[family, manner]
-    return intents(Draw(family, manner, row.objects, row.places, "train"), task.layout, task.things)
+def _nameable(task: Task, row: Variant) -> list[Intent]:
+    """Return every intent of a row that names what stands in a task's scene."""
+    return intents(Draw(row), task.layout, task.things)
 
 
 def intents(draw: Draw, layout: Layout, things: Mapping[str, Thing]) -> list[Intent]:
     """Return everything that may be asked in a scene."""
+    row = draw.row
     places = [thing for thing in things.values() if thing.kind in draw.places]
-    if not draw.objects:
-        return [
-            Intent(draw.family, draw.manner, None, place)
-            for place in places
-            if draw.family != "goto" or is_away(layout, place.name)
-        ]
-    objects = [thing for thing in things.values() if thing.kind in draw.objects and draw.shows(thing)]
-    return [
-        Intent(draw.family, draw.manner, thing, place)
-        for thing in objects
-        for place in places
-        if thing != place
-    ]
+    shown = [thing for thing in things.values() if thing.kind in draw.objects and draw.shows(thing)]
+    objects: list[Thing | None] = [*shown] if draw.objects else [None]
+    pairs = [(thing, place) for thing in objects for place in places if thing != place]
+    found = [Intent(row.family, row.name, thing, place) for thing, place in pairs]
+    return [intent for intent in found if row.makes_sense(layout, intent)]

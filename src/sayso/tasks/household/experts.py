@@ -1,31 +1,13 @@
-"""Show how it is done: scripted experts that see the simulator's state, one skill per family and manner.
-
-transfer  put, stack, fetch, fill the drawer        pushing   push onto, push beside
-drawers   open and close the drawer                 driving   go to a place
-"""
+"""Show how it is done: scripted experts that see the simulator's state, one skill per variant of a family."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from sayso.sim.simulation import Simulation
 from sayso.spec import Chunk, Observation
-from sayso.tasks.household.motions import drawers, driving, motion, pushing, transfer
+from sayso.tasks.household.motions import motion
 from sayso.tasks.household.task import Task
-
-SKILLS: Mapping[tuple[str, str], motion.Skill[Any]] = {
-    ("put", "in"): transfer.SKILL,
-    ("stack", "on"): transfer.SKILL,
-    ("push", "onto"): pushing.SKILL,
-    ("push", "beside"): pushing.SKILL,
-    ("drawer", "open"): drawers.OPEN_SKILL,
-    ("drawer", "close"): drawers.CLOSE_SKILL,
-    ("drawer", "in"): transfer.SKILL,
-    ("fetch", "to"): transfer.SKILL,
-    ("fetch", "bring"): transfer.SKILL,
-    ("goto", "to"): driving.SKILL,
-}
 
 
 class Watched(Protocol):
@@ -58,8 +40,7 @@ class Expert:
 
     def act(self, observation: Observation) -> Chunk:
         """Return the next action, [1, A] in robot units. The observation is not needed."""
-        intent = self._world.task.intent
-        skill = SKILLS[intent.family, intent.manner]
+        skill = self._world.task.row.skill
         situation = skill.observe(self._world.simulation, self._world.task)
         phase = next(phase for phase in skill.phases if phase.enters(situation))
         self.phase = phase.name

@@ -38,10 +38,11 @@ def why_not(task: Task, simulation: Simulation, began: Mapping[str, Vector], tak
         began: where every movable thing was when it was asked, [3] each.
         taken: the first thing that was grasped or, where things are pushed, moved; empty if none was.
     """
-    missing = [name for name, held in task.conditions(simulation).items() if not held]
+    conditions = task.conditions(simulation)
+    missing = [name for name, held in conditions.items() if not held]
     if not missing:
         return ""
-    if task.family == "goto":
+    if "near_place" in conditions:
         return _not_there(task, simulation)
     if not task.object_name:
         return _drawer(task, simulation, missing)
@@ -68,7 +69,7 @@ def _drawer(task: Task, simulation: Simulation, missing: list[str]) -> str:
     if "drawer_closed" in missing:
         return f"the drawer is still open by {_length(open_m)}"
     rest = "the hand still touches it" if "gripper_released" in missing else "it still moves"
-    return f"the drawer is {'open' if task.intent.manner == 'open' else 'closed'}, but {rest}"
+    return f"the drawer is {'open' if task.row.opens else 'closed'}, but {rest}"
 
 
 def _not_left(task: Task, missing: list[str]) -> str:
@@ -80,7 +81,7 @@ def _not_left(task: Task, missing: list[str]) -> str:
 
 
 def _not_placed(task: Task, simulation: Simulation, began: Mapping[str, Vector], taken: str) -> str:
-    name, pushing = task.object_name, task.family == "push"
+    name, pushing = task.object_name, task.row.pushed
     now, lifted = simulation.position(name), simulation.highest(name) >= LIFTED_M
     fallen = now[2] < (TABLE_HEIGHT_M if simulation.kind.mobile else 0.0) - BELOW_M
     if not lifted and float(np.linalg.norm(now - began[name])) < MOVED_M:
@@ -113,7 +114,7 @@ def _beside(task: Task, simulation: Simulation) -> str:
     gap_m, place, word = _gap_m(task, simulation), _place(task), _preposition(task)
     if gap_m >= BESIDE_M or word == "beside":
         return f"it lies {_length(gap_m)} from {place}"
-    on_edge = gap_m < 0 and task.intent.manner != "on"
+    on_edge = gap_m < 0 and not task.row.builds
     return f"it lies {'on the edge of' if on_edge else 'beside'} {place}, not {word} it"
 
 
@@ -121,7 +122,7 @@ def _gap_m(task: Task, simulation: Simulation) -> float:
     """Return how far the thing is from the edge of where it should go, seen from above."""
     across, along, _ = simulation.position(task.object_name) - simulation.position(task.place_name)
     reach = simulation.shape(task.place_name).radius_m
-    if task.intent.manner == "beside":
+    if task.row.preposition == "beside":
         reach += simulation.shape(task.object_name).radius_m
     return math.hypot(across, along) - reach
 
@@ -132,8 +133,7 @@ def _place(task: Task) -> str:
 
 
 def _preposition(task: Task) -> str:
-    by_manner = {"on": "on", "onto": "on", "beside": "beside"}
-    return by_manner.get(task.intent.manner) or KINDS[task.intent.place.kind].prepositions[0]
+    return task.row.preposition or KINDS[task.intent.place.kind].prepositions[0]
 
 
 def _length(metres: float) -> str:

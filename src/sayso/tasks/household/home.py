@@ -40,14 +40,14 @@ def layout(rng: np.random.Generator, draw: Draw) -> tuple[Layout, Mapping[str, T
     bins = [thing for thing in drawn if isinstance(thing, Place) and thing.kind == "bin"]
     on_table = [thing for thing in drawn if thing not in bins and thing.kind not in FIXTURES]
     items = scatter(rng, on_table, _spot, TABLE_HEIGHT_M) + [_bin(rng, bin_) for bin_ in bins]
-    anywhere = draw.family == "goto"
+    anywhere = draw.row.starts_anywhere
     moved = rng.random() < (0.5 if anywhere else MOVED_START_SHARE)
     found = Layout(
         items=tuple(items),
         look=sample_look(rng),
         robot_pose=anywhere_pose(rng) if anywhere else start_pose(rng),
         arm_rad=draw_posture(rng, (0.20, 0.32), 0.4, (0.10, 0.22)) if moved else None,
-        drawer_m=_opening(rng, draw.manner),
+        drawer_m=_opening(rng, draw.row.drawer),
     )
     return found, {thing.name: thing for thing in drawn}
 
@@ -76,10 +76,10 @@ def anywhere_pose(rng: np.random.Generator) -> Base:
     )
 
 
-def _opening(rng: np.random.Generator, manner: str) -> float:
+def _opening(rng: np.random.Generator, stands: str) -> float:
     """Draw how far the drawer stands open, in metres: as the task needs it, else mostly shut."""
     ajar, wide = float(rng.uniform(0.0, 0.012)), float(rng.uniform(0.12, 0.155))
-    opened = manner in ("close", "in") or (manner != "open" and rng.random() < 0.3)
+    opened = stands == "open" or (stands != "shut" and rng.random() < 0.3)
     return wide if opened else ajar
 
 

@@ -13,6 +13,7 @@ from sayso.sim.objects import SHAPES, Item, shape_of
 from sayso.sim.robots import REST_RAD, gripper_rad
 from sayso.spec import SaysoError
 from sayso.tasks.household.motions.motion import CLOSING_AT_REST_RAD, OPEN, TILT_RAD
+from sayso.tasks.household.variant import Variant
 from sayso.tasks.household.words.kinds import (
     COLOURS,
     HELD_OUT_KINDS,
@@ -40,14 +41,19 @@ class NoRoomError(SaysoError):
 class Draw:
     """Say what a scene must offer."""
 
-    family: str
-    manner: str
-    objects: tuple[str, ...]
-    """Kinds that may be asked for; empty if nothing is to be moved."""
-    places: tuple[str, ...]
-    """Kinds of place it may be brought to."""
-    split: str
+    row: Variant
+    split: str = "train"
     """``train``, or ``heldout`` for what no training set shows."""
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """Return the kinds that may be asked for; none if nothing is to be moved."""
+        return self.row.sentences.objects
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Return the kinds of place they may be brought to."""
+        return self.row.sentences.places
 
     def shows(self, thing: Thing) -> bool:
         """Tell whether this split may ask for a thing."""

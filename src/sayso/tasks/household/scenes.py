@@ -14,9 +14,9 @@ from sayso.spec import SaysoError
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.draw import draw_task
 from sayso.tasks.household.layout import Draw, held_out
+from sayso.tasks.household.variants import row_of
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Thing
 from sayso.tasks.household.words.references import resolve
-from sayso.tasks.household.words.vocabulary import TEMPLATES
 
 
 def objects_for(intent: Intent) -> str:
@@ -35,26 +35,25 @@ def scenes_with(world: str, intent: Intent, seeds: Iterable[int]) -> Iterator[in
         intent: what is asked, as it was said: ``Thing("", "can")`` is any can.
         seeds: of episodes of the intent's family.
     """
-    row, objects = TASKS[world], objects_for(intent)
+    setting, objects = TASKS[world], objects_for(intent)
+    rows, wanted = setting.families[intent.family], row_of(intent)
     for seed in seeds:
         rng, _ = seeding.np_random(seed)  # as a world begins with it
-        manner = str(rng.choice(row.families[intent.family].manners))
-        kinds = TEMPLATES[intent.family, manner]
-        draw = Draw(intent.family, manner, kinds.objects, kinds.places, objects)
-        if _found(intent, row.things(rng, draw)) is None:
+        draw = Draw(rows[rng.choice(len(rows))], objects)
+        if _found(intent, setting.things(rng, draw)) is None:
             continue
         try:
             task = draw_task(world, intent.family, seeding.np_random(seed)[0], objects=objects)
         except SaysoError:  # a hundred draws had nothing to do
             continue
         meant = _found(intent, tuple(task.things.values()))
-        if meant is not None and row.feasible(task.layout, meant):
+        if meant is not None and wanted.feasible(task.layout, meant):
             yield seed
 
 
 def _found(intent: Intent, scene: Sequence[Thing]) -> Intent | None:
     """Return an intent about the things of a scene that it means; None if they are not there."""
     try:
-        return Intent(intent.family, intent.manner, *resolve(intent.object, intent.place, scene))
+        return Intent(intent.family, intent.variant, *resolve(intent.object, intent.place, scene))
     except NotUnderstoodError:
         return None

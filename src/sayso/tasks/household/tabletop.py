@@ -12,8 +12,7 @@ from sayso.sim.objects import SHAPES, Item
 from sayso.sim.scene import Layout
 from sayso.sim.variation import sample_look
 from sayso.tasks.household.layout import Draw, Spot, draw_objects, draw_places, draw_posture, scatter
-from sayso.tasks.household.motions import pushing
-from sayso.tasks.household.words.language import Intent, Thing
+from sayso.tasks.household.words.language import Thing
 
 REACH_FROM_X_M = 0.039
 """Where the arm's first joint stands, from which reach is measured."""
@@ -32,7 +31,7 @@ def layout(rng: np.random.Generator, draw: Draw) -> tuple[Layout, Mapping[str, T
     """Draw a scene; return it with the things in it, by name."""
     drawn = things(rng, draw)
     items = scatter(rng, drawn, _spot, height_m=0.0)
-    if any(thing.kind == "mat" for thing in drawn) and draw.family != "push" and rng.random() < ON_MAT_SHARE:
+    if any(thing.kind == "mat" for thing in drawn) and not draw.row.pushed and rng.random() < ON_MAT_SHARE:
         items = _pushed(rng, items)
     moved = rng.random() < MOVED_START_SHARE
     posture = draw_posture(rng, (0.17, 0.26), 0.9, (0.10, 0.15)) if moved else None
@@ -46,13 +45,6 @@ def things(rng: np.random.Generator, draw: Draw) -> list[Thing]:
     if "mat" in draw.places or rng.random() < MAT_SHARE:
         kinds = ["mat", kinds[0]]
     return [*draw_places(rng, kinds), *draw_objects(rng, draw)]
-
-
-def feasible(layout: Layout, intent: Intent) -> bool:
-    """Tell whether an intent can be carried out: only pushes need more room than any scene has."""
-    if intent.family != "push" or intent.object is None:
-        return True
-    return pushing.feasible(layout.items, intent.object.name, intent.place.name, intent.manner)
 
 
 def _pushed(rng: np.random.Generator, items: list[Item]) -> list[Item]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sayso.sim.scene import Layout
 from sayso.sim.simulation import Simulation
-from sayso.tasks.household import success
+from sayso.tasks.household.variant import Variant
 from sayso.tasks.household.words.kinds import Thing
 from sayso.tasks.household.words.vocabulary import Intent
 
@@ -21,6 +21,8 @@ class Task:
     """Say what is asked in one episode, of which scene, and how long it may take."""
 
     world: str
+    row: Variant
+    """What its family says of it."""
     intent: Intent
     instruction: str
     horizon: int
@@ -46,20 +48,12 @@ class Task:
 
     def conditions(self, simulation: Simulation) -> dict[str, bool]:
         """Return the named conditions of success, all of which must hold at once."""
-        name = self.object_name
-        if self.family == "goto":
-            return success.standing_at(simulation, self.place_name)
-        if not name:
-            return success.drawer_stands(simulation, self.place_name, open_=self.intent.manner == "open")
-        goal = {"on": "object_on_top", "beside": "object_beside"}.get(self.intent.manner, "object_in_place")
-        lifted = success.never_lifted(simulation, name) if self.family == "push" else {}
-        return {goal: self.placed(simulation)} | success.let_go(simulation, name) | lifted
+        return self.row.success(simulation, self.object_name, self.place_name)
 
     def placed(self, simulation: Simulation) -> bool:
         """Tell whether the object is where it should be, whoever still holds it."""
-        name, place = self.object_name, self.place_name
-        if self.intent.manner == "on":
-            return success.on_top(simulation, name, place)
-        if self.intent.manner == "beside":
-            return success.beside(simulation, name, place)
-        return simulation.inside(name, place)
+        return self.row.placed(simulation, self.object_name, self.place_name)
+
+    def feasible(self) -> bool:
+        """Tell whether there is room for it in the scene."""
+        return self.row.feasible(self.layout, self.intent)

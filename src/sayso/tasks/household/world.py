@@ -40,6 +40,7 @@ from sayso.tasks.household.experts import Expert
 from sayso.tasks.household.failures import why_not
 from sayso.tasks.household.home import start_pose
 from sayso.tasks.household.task import Task
+from sayso.tasks.household.variants import row_of
 from sayso.tasks.household.words.language import Intent, parse, plain
 
 LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"-_()")
@@ -271,8 +272,7 @@ class World(gymnasium.Env[Observation, Array]):
         return self.simulation.position(intent.object.name) if intent.object else None
 
     def _place_point(self, intent: Intent) -> Point:
-        by_handle = intent.manner in ("open", "close")
-        return self.simulation.handle() if by_handle else self.simulation.position(intent.place.name)
+        return row_of(intent).place_point(self.simulation, intent.place.name)
 
     def _understood(self, sentence: str, task: Task) -> Task:
         """Return the task that a sentence asks for in a task's scene.
@@ -299,7 +299,7 @@ class World(gymnasium.Env[Observation, Array]):
 
     def _note_choice(self) -> None:
         """Remember the first thing that was grasped or, where things are pushed, moved."""
-        pushing = self.task.family == "push"
+        pushing = self.task.row.pushed
         for name, began in () if self._taken else self._began.items():
             moved = float(np.linalg.norm(self.simulation.position(name) - began))
             if moved > PUSHED_M if pushing else self.simulation.held(name):

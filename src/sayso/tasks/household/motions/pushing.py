@@ -173,7 +173,7 @@ def observe(simulation: Simulation, task: Task) -> Situation:
     thing = sim.arm_from_world(sim.position(task.object_name))[:2]
     place = sim.arm_from_world(sim.position(task.place_name))[:2]
     distance = float(np.linalg.norm(place - thing))
-    beside = task.intent.manner == "beside"
+    beside = task.row.preposition == "beside"
     return Situation(
         pose=read_pose(sim),
         thing=thing,
@@ -264,7 +264,7 @@ PHASES: tuple[Phase[Situation], ...] = (
 SKILL: Skill[Situation] = Skill(observe=observe, phases=PHASES)
 
 
-def feasible(items: Sequence[Item], object_name: str, place_name: str, manner: str) -> bool:
+def feasible(items: Sequence[Item], object_name: str, place_name: str, *, beside: bool) -> bool:
     """Tell whether one of a scene's things can be pushed onto or beside another.
 
     It must be of a kind that slides, the way neither too short nor too long, the fingers must reach the table
@@ -274,11 +274,11 @@ def feasible(items: Sequence[Item], object_name: str, place_name: str, manner: s
         items: everything on the table, in the frame of the arm's base.
         object_name: what is pushed.
         place_name: a flat place, or the thing beside which it should lie.
-        manner: ``onto`` or ``beside``.
+        beside: whether it should lie beside that thing, instead of on that place.
     """
     by_name = {item.name: item for item in items}
     item, place = by_name[object_name], by_name[place_name]
-    shape, beside = shape_of(item), manner == "beside"
+    shape = shape_of(item)
     thing, middle = np.array(item.position_m[:2]), np.array(place.position_m[:2])
     short_m = shape.radius_m + shape_of(place).radius_m + BESIDE_M if beside else 0.0
     length = float(np.linalg.norm(middle - thing)) - short_m

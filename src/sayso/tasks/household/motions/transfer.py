@@ -112,7 +112,7 @@ def observe(simulation: Simulation, task: Task) -> Situation:
         else CLOSING_AT_REST_RAD + math.atan2(middle[1], middle[0] - PAN_AXIS_X_M)
     )
     beside = max(0.0, shape.width_m / 2 - FIXED_JAW_ROOM_M)
-    precise = task.family == "stack"
+    precise = task.row.precise
     carried = pose.hand - bottom if held else np.array([0.0, 0.0, shape.grasp_m])
     room = vessel.height_m + (STACK_ROOM_M if precise else DROP_ROOM_M)
     goal = place_world if held or placed else body.xpos

@@ -14,10 +14,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from sayso.tasks.household.variants import SENTENCES
 from sayso.tasks.household.words.kinds import COLOURS, KINDS, OBJECT_COLOURS, Place, Thing, with_colour
 from sayso.tasks.household.words.parser import named, understand
 from sayso.tasks.household.words.references import NotUnderstoodError, as_place
-from sayso.tasks.household.words.vocabulary import COURTESIES, PRONOUNS, SLOTS, TEMPLATES, Intent
+from sayso.tasks.household.words.vocabulary import COURTESIES, PRONOUNS, SLOTS, Intent
 
 __all__ = [
     "COLOURS",
@@ -66,7 +67,7 @@ def clause(intent: Intent, rng: np.random.Generator, split: str = "train") -> st
     else:
         words["place"] = noun(place, place.colour)
     words["into"] = words[draw(KINDS[place.kind].prepositions, rng)]
-    return _fill(draw(TEMPLATES[intent.family, intent.manner].of(split), rng), intent, words)
+    return _fill(draw(SENTENCES[intent.family, intent.variant].of(split), rng), intent, words)
 
 
 def draw(options: Sequence[str], rng: np.random.Generator) -> str:
@@ -81,7 +82,7 @@ def plain(intent: Intent) -> str:
     person = intent.place.kind == "person"
     words["place"] = KINDS["person"].words.train[0] if person else f"the {intent.place.name}"
     words["into"] = words[KINDS[intent.place.kind].prepositions[0]]
-    return _fill(TEMPLATES[intent.family, intent.manner].train[0], intent, words)
+    return _fill(SENTENCES[intent.family, intent.variant].train[0], intent, words)
 
 
 def as_called(place: Place) -> Place:
@@ -136,10 +137,10 @@ def abilities(known: Iterable[Thing] | None = None, families: Collection[str] | 
 def examples(
     known: Iterable[Thing] | None = None, families: Collection[str] | None = None
 ) -> tuple[str, ...]:
-    """Return one plain sentence for every manner of every family that the scene allows."""
+    """Return one plain sentence for every variant of every family that the scene allows."""
     scene = [as_place(thing) for thing in (_DEMO_SCENE if known is None else known)]
     found: list[str] = []
-    for (family, manner), row in TEMPLATES.items():
+    for (family, variant), row in SENTENCES.items():
         places = [thing for thing in scene if thing.kind in row.places]
         objects = [thing for thing in scene if thing.kind in row.objects] if row.objects else [None]
         # Start at another object each time, so that the examples differ.
@@ -148,7 +149,7 @@ def examples(
         if pairs and (families is None or family in families):
             thing, place = pairs[0]
             called = as_called(place) if isinstance(place, Place) else place
-            found.append(plain(Intent(family, manner, thing, called)))
+            found.append(plain(Intent(family, variant, thing, called)))
     return tuple(found)
 
 

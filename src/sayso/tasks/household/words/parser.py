@@ -14,10 +14,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from sayso.tasks.household.variants import SENTENCES
 from sayso.tasks.household.words import synonyms
 from sayso.tasks.household.words.kinds import COLOURS, KINDS, LANDMARKS, MOVABLE, SIZES, Place, Thing
 from sayso.tasks.household.words.references import NotUnderstoodError, names, resolve
-from sayso.tasks.household.words.vocabulary import COURTESIES, SLOTS, TEMPLATES, Intent, Templates
+from sayso.tasks.household.words.vocabulary import COURTESIES, SLOTS, Intent, Sentences
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,9 @@ def _lexicon() -> Mapping[str, tuple[str, str]]:
     Roles: c colour, s size, n noun, p "one" for a noun, l landmark, i "in", o "on", b "by", t "to", r "for",
     v verb (and other words that not every sentence may have, such as "it"), f filler, a article.
     """
-    literal = {word for row in TEMPLATES.values() for word in _literals(row)}
+    literal = {word for row in SENTENCES.values() for word in _literals(row)}
     lexicon = {word: ("f" if word in synonyms.FILLERS else "v", word) for word in literal}
-    lexicon |= {word: ("v", word) for row in TEMPLATES.values() for word in row.heard}
+    lexicon |= {word: ("v", word) for row in SENTENCES.values() for word in row.heard}
     lexicon |= {word: ("v", word) for word in synonyms.WISHES | synonyms.HELPERS}
     # Courtesies count as wholes: "if you don't mind" is harmless, "don't" is not.
     courteous = (c.replace("{}", "").strip(" ,") for c in COURTESIES.train + COURTESIES.heldout)
@@ -92,12 +93,12 @@ def _lexicon() -> Mapping[str, tuple[str, str]]:
     return lexicon | {"can you": ("f", "can you"), "up": ("f", "up"), "one": ("p", "one")}
 
 
-def _literals(row: Templates) -> list[str]:
+def _literals(row: Sentences) -> list[str]:
     return re.findall(r"[a-z']+", re.sub(r"{\w*}", " ", " ".join(row.train + row.heldout)))
 
 
 @functools.cache
-def _verbs(templates: Templates) -> frozenset[str]:
+def _verbs(templates: Sentences) -> frozenset[str]:
     """Return every verb that may stand in a sentence of a row."""
     slots = set(re.findall(r"{(\w+)}", " ".join(templates.train + templates.heldout)))
     # Where the grammar says "go" to furniture it says "come" to the person.
@@ -165,8 +166,8 @@ def understand(
     if not complete and _for_speaker(verbs, mentions, scene):
         mentions.append(_Mention(Place("", "person"), "to"))
     reading = _reading(mentions, verbs, scene)
-    family, manner = _row(reading, families, scene)
-    return Intent(family, manner, *resolve(reading.object, reading.place, scene))
+    family, variant = _row(reading, families, scene)
+    return Intent(family, variant, *resolve(reading.object, reading.place, scene))
 
 
 def named(name: str) -> Thing:
@@ -321,7 +322,7 @@ def _parts(mentions: Sequence[_Mention]) -> tuple[list[Thing], list[Thing]]:
 
 def _nowhere(moved: Thing, verbs: frozenset[str], scene: Sequence[Thing] | None) -> str:
     """Say that no place was said, or that this is nothing to do with a thing that is moved."""
-    rows = [row for key, row in TEMPLATES.items() if row.objects and _verbs_fit(key, verbs)]
+    rows = [row for key, row in SENTENCES.items() if row.objects and _verbs_fit(key, verbs)]
     if not rows:
         return f"I cannot do that with the {moved.name}."
     kinds = {kind for row in rows for kind in row.places}
@@ -338,9 +339,9 @@ def _row(
     reading: _Reading, families: Collection[str] | None, scene: Sequence[Thing] | None
 ) -> tuple[str, str]:
     """Find the one row of the grammar that a reading fits."""
-    allowed = [key for key in TEMPLATES if families is None or key[0] in families]
-    alike = [key for key in allowed if _kinds_fit(TEMPLATES[key], reading)]
-    joined = [key for key in alike if _relations_fit(TEMPLATES[key], reading)]
+    allowed = [key for key in SENTENCES if families is None or key[0] in families]
+    alike = [key for key in allowed if _kinds_fit(SENTENCES[key], reading)]
+    joined = [key for key in alike if _relations_fit(SENTENCES[key], reading)]
     fitting = [key for key in joined if _verbs_fit(key, reading.verbs)]
     if len(fitting) == 1:
         return fitting[0]
@@ -355,23 +356,23 @@ def _row(
 
 
 def _fits(key: tuple[str, str], reading: _Reading) -> bool:
-    row = TEMPLATES[key]
+    row = SENTENCES[key]
     return _kinds_fit(row, reading) and _relations_fit(row, reading) and _verbs_fit(key, reading.verbs)
 
 
-def _kinds_fit(row: Templates, reading: _Reading) -> bool:
+def _kinds_fit(row: Sentences, reading: _Reading) -> bool:
     moved = reading.object.kind in row.objects if reading.object else not row.objects
     return moved and reading.place.kind in row.places
 
 
-def _relations_fit(row: Templates, reading: _Reading) -> bool:
+def _relations_fit(row: Sentences, reading: _Reading) -> bool:
     said = set(reading.relations) - {""}
     return said <= set(row.relations) if said else "" in row.relations
 
 
 def _verbs_fit(key: tuple[str, str], verbs: frozenset[str]) -> bool:
-    row = TEMPLATES[key]
-    wanted = row.decisive or (verbs if key[0] == "goto" else verbs - synonyms.APPROACHES - synonyms.IDLE)
+    row = SENTENCES[key]
+    wanted = row.decisive or (verbs if row.travels else verbs - synonyms.APPROACHES - synonyms.IDLE)
     return verbs <= _verbs(row) and not verbs.isdisjoint(wanted)
 
 
@@ -381,13 +382,13 @@ def _mismatch(reading: _Reading, alike: Sequence[tuple[str, str]], joined: Seque
     if not alike:
         if reading.object is None:
             return f"I cannot do that with {place}."
-        rows = (row for row in TEMPLATES.values() if reading.place.kind in row.places)
+        rows = (row for row in SENTENCES.values() if reading.place.kind in row.places)
         kinds = dict.fromkeys(kind for row in rows for kind in row.objects)
         only = f": only a {' or '.join(kinds)}" if kinds and reading.object.kind not in kinds else ""
         return f"I cannot bring the {reading.object.name} to {place}{only}."
     if not joined and not any(reading.relations):
         return "It does not say what goes into what." if reading.object else f"I cannot do that with {place}."
-    known = frozenset().union(*(_verbs(TEMPLATES[key]) for key in joined))
+    known = frozenset().union(*(_verbs(SENTENCES[key]) for key in joined))
     words = sorted(reading.verbs - known) if joined else [word for word in reading.relations.values() if word]
     words = words or sorted(reading.verbs)
     said, go = ", ".join(map(repr, words)), "does not go" if len(words) == 1 else "do not go"
@@ -395,4 +396,4 @@ def _mismatch(reading: _Reading, alike: Sequence[tuple[str, str]], joined: Seque
 
 
 def _abilities(keys: Iterable[tuple[str, str]]) -> str:
-    return " or ".join(TEMPLATES[key].ability for key in keys)
+    return " or ".join(SENTENCES[key].ability for key in keys)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
+from sayso.tasks.household.variants import VARIANTS
 from sayso.tasks.household.words.kinds import KINDS, MOVABLE, Thing, Words
 from sayso.tasks.household.words.language import NotUnderstoodError, abilities, clause, draw, plain
 from sayso.tasks.household.words.parser import understand
@@ -145,9 +146,9 @@ class _Search:
         begin, end = clause[: several.start()], clause[several.end() :]
         named = re.findall(_NAME, several.group(), re.IGNORECASE)
         steps = [self._intent(begin + name + end) for name in named]
-        alike = {(intent.family, intent.manner, intent.place) for step in steps for intent in step}
+        alike = {(intent.family, intent.variant, intent.place) for step in steps for intent in step}
         # Nobody says in which order things are piled up.
-        same = all(steps) and len(alike) == 1 and steps[0][0].family != "stack"
+        same = all(steps) and len(alike) == 1 and not VARIANTS[alike.pop()[:2]].builds
         return tuple(intent for step in steps for intent in step) if same else ()
 
     def _understood_after(self, clause: str, done: tuple[Intent, ...]) -> tuple[Intent, ...]:
