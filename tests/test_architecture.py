@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from sayso.tasks.household.variants import VARIANTS
+
 SRC = Path(__file__).resolve().parent.parent / "src"
 
 ROWS = [
@@ -198,6 +200,21 @@ def over_budget(src: Path) -> list[str]:
     return found
 
 
+def names_of_families(src: Path, families: set[str]) -> list[str]:
+    """Return where a family of the household's tasks is named outside its room.
+
+    In `sim` a drawer is furniture, and Meta-World has a task called push as well.
+    """
+    own = ("tasks.household", "tasks.metaworld", "tasks.mt50", "sim")
+    return [
+        f"{name}, line {node.lineno}: {node.value}"
+        for name, tree in modules(src)
+        if not any(f"{name}.".startswith(f"{room}.") for room in own)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in families
+    ]
+
+
 def forbidden_names(src: Path) -> list[str]:
     return [name for name, _ in modules(src) if not FORBIDDEN_NAMES.isdisjoint(name.split("."))]
 
@@ -238,6 +255,10 @@ def test_the_rooms_that_run_without_torch_do_not_import_it():
 
 def test_files_and_functions_keep_their_budgets():
     assert over_budget(SRC) == []
+
+
+def test_no_family_of_tasks_is_named_outside_the_household():
+    assert names_of_families(SRC, {family for family, _ in VARIANTS}) == []
 
 
 def test_no_room_is_a_drawer():
@@ -305,6 +326,8 @@ def test_this_test_notices_each_kind_of_violation(tmp_path):
     assert len(over_budget(tmp_path)) == 2
     assert commanding_classes(tmp_path) == ["sim.hen.Egg"]
     assert forbidden_names(tmp_path) == ["sim.utils"]
+    (tmp_path / "sayso" / "planner.py").write_text("if family == 'goto':\n    pass\n")
+    assert names_of_families(tmp_path, {"goto"}) == ["planner, line 1: goto"]
     assert broad_handlers(tmp_path) == ["sim.utils, line 6"]
 
 
