@@ -83,7 +83,7 @@ def _standing(world: World, seed: int, options: Mapping[str, str]) -> SimulatedR
     scene, asked = seed - seeds("test", 1)[0], options["instruction"]
     if robot.succeeded:
         raise SaysoError(f"{asked!r} is so already in scene {scene}; leave --seed out, and another is found")
-    if not TASKS[world.name].feasible(world.task.layout, world.task.intent):
+    if not world.task.feasible():
         raise SaysoError(
             f"there is no room for {asked!r} in scene {scene}; leave --seed out, and another is found"
         )
