@@ -91,6 +91,13 @@ def test_a_recording_that_names_no_units_takes_those_of_the_row(lift):
     assert found.action == (HEIGHT,) and said == ()
 
 
+def test_a_range_counts_in_the_unit_of_its_row_alone(lift):
+    metres = Dimension(name="lift.pos", unit="m")
+    features = Features(robot_type="lift", fps=10, state=(metres,), action=(metres,), cameras={})
+    with pytest.raises(SaysoError, match=r"limits of lift.pos are not known"):
+        limits_of(features)
+
+
 def test_a_policy_in_another_unit_is_refused(lift):
     metres = Dimension(name="lift.pos", unit="m")
     features = Features(robot_type="lift", fps=10, state=(metres,), action=(metres,), cameras={})

@@ -202,11 +202,14 @@ def boundless(features: Features) -> Limits:
 
 
 def _own_ranges(robot: RobotEntry, features: Features) -> dict[str, Range]:
-    """Return the ranges of a robot's row, of those numbers that are in a unit of its."""
+    """Return the ranges of a robot's row, of those numbers that are in a unit that it speaks."""
+    spoken = {
+        name: BORDER_UNITS if unit in ("", *BORDER_UNITS) else (unit,) for name, unit in robot.units.items()
+    }
     return {
         d.name: robot.ranges[d.name]
         for d in features.action
-        if d.name in robot.ranges and d.unit in (*BORDER_UNITS, robot.units[d.name] or DEGREES)
+        if d.name in robot.ranges and d.unit in spoken[d.name]
     }
 
 
