@@ -62,7 +62,7 @@ class InLeRobot:
         return self._seen(looked), {}
 
     def step(
-        self, action: Array, *, look: bool = True
+        self, action: Array, *, render: bool = True
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Apply one action; LeRobot draws whether anybody looks or not."""
         looked, reward, terminated, truncated, told = self._env.step(np.clip(action, -1, 1))

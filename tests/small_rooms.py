@@ -67,8 +67,8 @@ class SpotRoom(SpotWorld):
         return None
 
     def step(
-        self, action: Array, *, look: bool = True
+        self, action: Array, *, render: bool = True
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Move, and count it."""
         self.moves += 1
-        return super().step(action, look=look)
+        return super().step(action, render=render)

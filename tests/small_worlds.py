@@ -106,7 +106,7 @@ class SpotWorld(gym.Env[Observation, Array]):
         return self._observe(), self._info()
 
     def step(
-        self, action: Array, *, look: bool = True
+        self, action: Array, *, render: bool = True
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Move for a tenth of a second."""
         velocity = np.clip(np.asarray(action, np.float32), -SPEED, SPEED)
@@ -117,7 +117,7 @@ class SpotWorld(gym.Env[Observation, Array]):
         success = info["is_success"]
         late = self.steps >= self.horizon
         observation = self._observe()
-        if not (look or success or late):
+        if not (render or success or late):
             observation = {key: seen for key, seen in observation.items() if not key.startswith(IMAGES)}
         return observation, float(success), success, late, info
 
@@ -256,11 +256,11 @@ class SlowWorld(SpotWorld):
     """Take five milliseconds per step, so that there is time to interrupt."""
 
     def step(
-        self, action: Array, *, look: bool = True
+        self, action: Array, *, render: bool = True
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Wait, then move."""
         time.sleep(0.005)
-        return super().step(action, look=look)
+        return super().step(action, render=render)
 
 
 SPOTS = WorldEntry(make=SpotWorld, families=SpotWorld.families, features=FEATURES)

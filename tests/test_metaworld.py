@@ -412,7 +412,7 @@ def test_not_looking_changes_nothing_of_what_is_seen_later(world):
         watched, _, *told = world.step(push)
     world.reset(seed=1, options=options)
     for _ in range(2):
-        world.step(push, look=False)
+        world.step(push, render=False)
     blind, _, *the_same = world.step(push)
     assert told == the_same
     assert all(np.array_equal(watched[key], blind[key]) for key in watched)

@@ -194,10 +194,10 @@ def test_evaluation_in_closed_loop_is_logged_and_does_not_disturb_training(confi
 
 def test_no_rate_is_logged_of_episodes_of_which_more_than_one_per_cent_crashed(config):
     class Crashing(SpotWorld):
-        def step(self, action, *, look=True):
+        def step(self, action, *, render=True):
             if self.seed_now == 1_000_001:
                 raise RuntimeError("the arm fell off")
-            return super().step(action, look=look)
+            return super().step(action, render=render)
 
         def reset(self, *, seed=None, options=None):
             self.seed_now = seed

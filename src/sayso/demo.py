@@ -349,7 +349,7 @@ class Onlooker(Here):
         """``time.perf_counter()`` at the first step."""
 
     def step(
-        self, action: Array, *, look: bool = True
+        self, action: Array, *, render: bool = True
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Apply one action, show what is still missing and film what came of it."""
         self.moved_at = self.moved_at or time.perf_counter()

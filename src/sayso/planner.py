@@ -99,10 +99,10 @@ class Here:
         return self._begin, {}
 
     def step(
-        self, action: Array, *, look: bool = True
+        self, action: Array, *, render: bool = True
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Apply one action."""
-        return self._room.step(action, look=look)
+        return self._room.step(action, render=render)
 
 
 def carry_out(

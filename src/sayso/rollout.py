@@ -122,7 +122,7 @@ def _run(
             if keep:
                 episode.frames.append(keep(observation, action, executed))
             look = keep is not None or (sees and k == len(actions))
-            observation, _, terminated, truncated, info = world.step(executed, look=look)
+            observation, _, terminated, truncated, info = world.step(executed, render=look)
             _refuse_not_finite(observation)
             episode.steps += 1
             done = terminated or truncated or episode.steps >= episode.horizon

@@ -52,7 +52,7 @@ class WorldContract:
         world.reset(seed=11, options={"family": family})
         act = self.acting(world)
         for _ in range(5):
-            unseen, *_ = world.step(act(), look=False)
+            unseen, *_ = world.step(act(), render=False)
             assert set(unseen) == {STATE, TASK}
         seen, *_ = world.step(act())
         assert seen.keys() == looked.keys()

@@ -66,11 +66,11 @@ class World(Protocol):
         ...
 
     def step(
-        self, action: Array, *, look: bool = True
+        self, action: Array, *, render: bool = True
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Apply one action, float32 ``[A]`` in robot units.
 
-        Without `look` the observation need not have pictures, unless the episode ends with it: drawing is
+        Without `render` the observation need not have pictures, unless the episode ends with it: drawing is
         most of what a step costs, and nobody sees them in the middle of a chunk.
         """
         ...

@@ -177,11 +177,11 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
         return self._observe(), self._info(False)
 
     def step(
-        self, action: Array, *, look: bool = True
+        self, action: Array, *, render: bool = True
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Apply one action (float32 [4], clipped to -1..1) for 1/80 s.
 
-        Without `look` the picture is drawn only if the episode ends here.
+        Without `render` the picture is drawn only if the episode ends here.
         """
         action = np.asarray(action, dtype=np.float32)
         if action.shape != self.action_space.shape:
@@ -189,7 +189,7 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
             raise ValueError(f"an action here is [{names}], but got shape {action.shape}")
         self._raw, _, _, cut_off, told = self._running().env.step(np.clip(action, -1.0, 1.0))
         success = bool(told["success"])
-        observation = self._observe() if look or success or cut_off else self._feel()
+        observation = self._observe() if render or success or cut_off else self._feel()
         return observation, float(success), success, bool(cut_off), self._info(success)
 
     def labels(self) -> Array:

@@ -67,7 +67,7 @@ class ToyWorld(gymnasium.Env):
         self.steps = 0
         return self._observe(), self._info()
 
-    def step(self, action, *, look: bool = True):
+    def step(self, action, *, render: bool = True):
         """Move for a tenth of a second."""
         velocity = np.asarray(action, np.float32)
         if velocity.shape != (2,):
@@ -76,7 +76,7 @@ class ToyWorld(gymnasium.Env):
         self.steps += 1
         info, late = self._info(), self.steps >= self.task.horizon
         seen = self._observe()
-        if not (look or info["is_success"] or late):
+        if not (render or info["is_success"] or late):
             seen = {key: value for key, value in seen.items() if not key.startswith(IMAGES)}
         return seen, float(info["is_success"]), info["is_success"], late, info
 

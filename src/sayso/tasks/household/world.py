@@ -166,11 +166,11 @@ class World(gymnasium.Env[Observation, Array]):
         self.simulation.place_robot(start_pose(self.np_random) if self.simulation.kind.mobile else NOWHERE)
 
     def step(
-        self, action: Array, *, look: bool = True
+        self, action: Array, *, render: bool = True
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Apply one action (float32 [A], robot units, clipped to the robot's limits) for 1/20 s.
 
-        Without `look` pictures are drawn only if the episode ends here.
+        Without `render` pictures are drawn only if the episode ends here.
         """
         action = np.asarray(action, dtype=np.float32)
         if action.shape != self.action_space.shape:
@@ -183,7 +183,7 @@ class World(gymnasium.Env[Observation, Array]):
         success, late = bool(info["is_success"]), self._steps >= self.task.horizon
         if late and not success:
             info[WHY] = self.why_not()
-        observation = self.observe() if look or success or late else self._feel()
+        observation = self.observe() if render or success or late else self._feel()
         return observation, float(success), success, late, info
 
     def observe(self) -> Observation:
