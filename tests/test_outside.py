@@ -80,3 +80,12 @@ def test_a_policy_learns_in_a_world_from_outside_and_is_measured_there(sayso, po
     sayso("eval", policy, "--world", "toy", "--episodes", "2", "--workers", "1", "--out", "report.json")
     report = json.loads((sayso.folder / "report.json").read_text())
     assert report["n"] == 2 and report["invalid"] == 0
+
+
+def test_a_robot_from_outside_is_driven_within_its_limits(sayso, policy):
+    given = "--seconds 1 --rest-s 0 --watchdog-ms 20000 --patience-s 30 --out run.json"
+    sayso("run", policy, "go to the red spot", "--robot", "toy diary.txt", *given.split())
+    lines = (sayso.folder / "diary.txt").read_text().splitlines()
+    assert lines[0] == "connected" and lines[-1] == "disconnected" and len(lines) > 4
+    assert all(abs(float(speed)) <= 1 for line in lines[1:-1] for speed in line.split())
+    assert json.loads((sayso.folder / "run.json").read_text())["stopped"] == "its time was over"
