@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sayso.data.format import Ending
 from sayso.data.writer import assemble, stage_episode
-from sayso.spec import ACTION, POINTS, STATE, TASK, Dimension, Features, Observation, image_key
+from sayso.spec import ACTION, POINTS, STATE, TASK, Dimension, Features, Observation, Outcome, image_key
 
 SIZE = (16, 24)
 FPS = 20
@@ -45,7 +46,9 @@ def frames(family: str, seed: int, features: Features = FEATURES) -> list[Observ
 
 def stage(root: Path, family: str, seed: int, features: Features = FEATURES) -> Path:
     """Stage one of the episodes."""
-    return stage_episode(root, features, frames(family, seed, features), seed=seed, family=family)
+    ending = Ending(outcome=Outcome.SUCCESS, reward=float(seed), actor="expert")
+    shown = frames(family, seed, features)
+    return stage_episode(root, features, shown, seed=seed, family=family, ending=ending)
 
 
 def build(root: Path, features: Features = FEATURES, **options: float) -> Path:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image as Picture
 from rich.console import Console
 
+from sayso.data.format import EXTRAS, Ending
 from sayso.data.preview import ShowConfig, contact_sheet, film, show, summary
 from sayso.data.reader import Dataset
 from sayso.data.video import decode_video
@@ -208,7 +209,7 @@ def strip_extras(root):
     del info["sayso"], info["features"][POINTS]
     (root / "meta/info.json").write_text(json.dumps(info))
     path = root / "meta/episodes/chunk-000/file-000.parquet"
-    pq.write_table(pq.read_table(path).drop_columns(["sayso/seed", "sayso/family"]), path)
+    pq.write_table(pq.read_table(path).drop_columns(list(EXTRAS)), path)
     return info
 
 
@@ -216,7 +217,7 @@ def test_datasets_without_our_extras_are_read(tmp_path):
     root = build(tmp_path)
     strip_extras(root)
     dataset = Dataset(root)
-    assert {(e.family, e.seed) for e in dataset.episodes} == {("", None)}
+    assert {(e.family, e.seed, e.ending) for e in dataset.episodes} == {("", None, Ending())}
     batch = Windows(dataset, chunk=4).batch([15])
     assert batch[STATE][0, 0, 0] == 15
     assert abs(batch[FRONT].mean() - grey("front", 15)) <= 2

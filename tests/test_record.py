@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sayso.data.format import Ending
 from sayso.data.reader import Dataset
 from sayso.data.writer import stage_episode, staged
 from sayso.learn.record import FAILED, RecordConfig, record, recording_seconds
@@ -23,11 +24,12 @@ from sayso.learn.recording import RECORDING
 from sayso.noise import ActionNoise
 from sayso.pool import WorkerError
 from sayso.rollout import rollout
-from sayso.spec import SaysoError, UnknownNameError
+from sayso.spec import Outcome, SaysoError, UnknownNameError
 from sayso.tasks.worlds import Worlds
 from small_worlds import FEATURES, SMALL_WORLDS, SPOTS, SpotWorld, Still, spot_world
 
 NOISE = ActionNoise(m_per_s=0.2)
+SUCCESS, FAILURE = Outcome.SUCCESS, Outcome.FAILURE
 
 
 def config(out: Path, **changes) -> RecordConfig:
@@ -61,6 +63,8 @@ def test_each_family_keeps_the_first_seeds_that_succeed_in_equal_numbers(recordi
         ("visit", s) for s in first_successes("visit", 1, 6)
     }
     assert kept(recording.out) == expected
+    endings = {episode.ending for episode in Dataset(recording.out).episodes}
+    assert endings == {Ending(outcome=SUCCESS, reward=1.0, actor="expert")}
 
 
 def test_failed_demonstrations_are_counted_and_not_kept(recording):
@@ -358,6 +362,7 @@ def test_a_policy_that_acts_is_corrected_by_the_expert_and_its_failures_are_kept
     recorded = record(wanted, SMALL_WORLDS, still)
     dataset = Dataset(recorded.out)
     assert recorded.episodes == 2 and recorded.failed == 0
+    assert {e.ending for e in dataset.episodes} == {Ending(outcome=FAILURE, reward=0.0, actor="policy")}
     acted = Still().act({}).actions[0]
     assert not np.array_equal(dataset.action, np.broadcast_to(acted, dataset.action.shape))
 
@@ -378,6 +383,8 @@ def test_of_a_policys_own_episodes_the_successes_are_kept_and_the_attempts_count
     assert recorded.next_start == 12
     tried = {(family, seed) for first, family in enumerate(("go", "visit")) for seed in range(first, 12, 2)}
     assert kept(recorded.out) < tried
+    endings = {episode.ending for episode in Dataset(recorded.out).episodes}
+    assert endings == {Ending(outcome=SUCCESS, reward=1.0, actor="policy")}
     assert record(wanted, SMALL_WORLDS, acting_expert) == recorded
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from sayso.data.format import Ending
+from sayso.data.reader import Dataset
 from sayso.data.writer import STAGING, EpisodeKey, assemble, recorded, stage_episode, staged
 from sayso.spec import (
     ACTION,
@@ -114,6 +116,9 @@ def test_data_has_one_row_group_per_episode_and_no_video_columns(tmp_path):
 def test_episodes_know_their_seed_family_range_and_files(tmp_path):
     rows = pq.read_table(build(tmp_path) / "meta/episodes/chunk-000/file-000.parquet").to_pylist()
     assert [(row["sayso/family"], row["sayso/seed"]) for row in rows] == list(LENGTHS)
+    assert [(row["sayso/outcome"], row["sayso/reward"], row["sayso/actor"]) for row in rows] == [
+        ("success", float(seed), "expert") for _, seed in LENGTHS
+    ]
     assert [row["dataset_from_index"] for row in rows] == [0, 9, 10, 22]
     assert [row["dataset_to_index"] for row in rows] == [9, 10, 22, 26]
     wrist = f"videos/{image_key('wrist')}"
@@ -124,6 +129,13 @@ def test_episodes_know_their_seed_family_range_and_files(tmp_path):
         [row[f"{wrist}/to_timestamp"] for row in rows], np.array([9, 10, 22, 26]) / FPS
     )
     assert all(row["meta/episodes/file_index"] == 0 for row in rows)
+
+
+def test_what_nobody_said_of_an_episode_is_no_column(tmp_path):
+    stage_episode(tmp_path, FEATURES, frames("put", 3), seed=3, family="put")
+    names = pq.read_schema(assemble(tmp_path, FEATURES) / "meta/episodes/chunk-000/file-000.parquet").names
+    assert [name for name in names if name.startswith("sayso/")] == ["sayso/seed", "sayso/family"]
+    assert Dataset(tmp_path).episodes[0].ending == Ending()
 
 
 def test_statistics_cover_every_feature_exactly(tmp_path):

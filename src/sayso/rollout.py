@@ -122,9 +122,10 @@ def _run(
             if keep:
                 episode.frames.append(keep(observation, action, executed))
             look = keep is not None or (sees and k == len(actions))
-            observation, _, terminated, truncated, info = world.step(executed, render=look)
-            _refuse_not_finite(observation)
+            observation, reward, terminated, truncated, info = world.step(executed, render=look)
+            _refuse_not_finite(observation, reward)
             episode.steps += 1
+            episode.reward += float(reward)
             done = terminated or truncated or episode.steps >= episode.horizon
             if done:
                 break
@@ -176,6 +177,8 @@ def _unchanged(action: Array) -> Array:
     return action
 
 
-def _refuse_not_finite(observation: Observation) -> None:
+def _refuse_not_finite(observation: Observation, reward: float) -> None:
     if not np.isfinite(observation[STATE]).all():
         raise NotFiniteError(f"the world returned a state that is not finite: {observation[STATE]}")
+    if not np.isfinite(reward):
+        raise NotFiniteError(f"the world returned a reward that is not finite: {reward}")

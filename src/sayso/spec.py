@@ -228,6 +228,8 @@ class Episode:
     outcome: Outcome = Outcome.INVALID
     conditions: dict[str, bool] = field(default_factory=dict)
     steps: int = 0
+    reward: float = 0.0
+    """Sum over the steps."""
     seconds: float = 0.0
     policy_seconds: float = 0.0
     policy_calls: int = 0

@@ -11,8 +11,8 @@
 
 What is ours beyond the format travels where other readers ignore it: units stand in the ``info`` of
 a feature, which LeRobot's tools copy as it is; ``meta/sayso.json`` has digests of all the files, which count
-as long as ``info.json`` is as sayso writes it; and the episodes table has the columns ``sayso/seed`` and
-``sayso/family``.
+as long as ``info.json`` is as sayso writes it; and the episodes table has the columns ``sayso/seed``,
+``sayso/family``, ``sayso/outcome``, ``sayso/reward`` and ``sayso/actor``.
 
 Source: https://github.com/huggingface/lerobot, ``src/lerobot/datasets``, ``CODEBASE_VERSION = "v3.0"``.
 """
@@ -20,8 +20,10 @@ Source: https://github.com/huggingface/lerobot, ``src/lerobot/datasets``, ``CODE
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
 
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -33,6 +35,7 @@ from sayso.spec import (
     POINTS,
     STATE,
     Features,
+    Outcome,
     SaysoError,
     image_key,
 )
@@ -55,6 +58,11 @@ VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 
 SEED_COLUMN = "sayso/seed"
 FAMILY_COLUMN = "sayso/family"
+OUTCOME_COLUMN = "sayso/outcome"
+REWARD_COLUMN = "sayso/reward"
+ACTOR_COLUMN = "sayso/actor"
+EXTRAS = (SEED_COLUMN, FAMILY_COLUMN, OUTCOME_COLUMN, REWARD_COLUMN, ACTOR_COLUMN)
+"""Columns of the episodes table that are ours; other software, and older datasets, lack some or all."""
 COUNTERS: Mapping[str, str] = {
     "timestamp": "float32",
     "frame_index": "int64",
@@ -67,6 +75,37 @@ dataset, and the row of its instruction in ``tasks.parquet``."""
 
 OTHER_TASK_INDEX = "label.other_task_index"
 """Row in ``tasks.parquet`` of something else that could have been asked in a frame (`spec.OTHER_TASK`)."""
+
+Actor = Literal["expert", "policy", "person"]
+"""Who moved the robot in an episode. Where a policy was corrected, the policy: the actions that are kept are
+then what the expert would have done."""
+ACTORS: tuple[Actor, ...] = get_args(Actor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How an episode ended, and who acted; None where nobody said."""
+
+    outcome: Outcome | None = None
+    reward: float | None = None
+    """Sum over its steps."""
+    actor: Actor | None = None
+
+    @classmethod
+    def from_columns(cls, row: Mapping[str, Any]) -> Self:
+        """Read it from a row of the episodes table; what is not understood there counts as not said."""
+        outcome, reward, actor = (row.get(name) for name in (OUTCOME_COLUMN, REWARD_COLUMN, ACTOR_COLUMN))
+        return cls(
+            outcome=Outcome(outcome) if outcome in tuple(Outcome) else None,
+            reward=float(reward) if isinstance(reward, int | float) and math.isfinite(reward) else None,
+            actor=actor if actor in ACTORS else None,
+        )
+
+    def to_columns(self) -> dict[str, str | float | None]:
+        """Return it as a row of the episodes table has it."""
+        outcome = None if self.outcome is None else str(self.outcome)
+        return {OUTCOME_COLUMN: outcome, REWARD_COLUMN: self.reward, ACTOR_COLUMN: self.actor}
+
 
 _VECTOR_TYPES = ("float32", "float64")
 

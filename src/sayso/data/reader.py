@@ -35,6 +35,8 @@ class RecordedEpisode:
     family: str = ""
     """Empty for datasets recorded by other software."""
     seed: int | None = None
+    ending: fmt.Ending = fmt.Ending()
+    """How it ended and who acted, as far as the dataset says."""
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -63,7 +65,7 @@ class Dataset:
         self.features = self.info.features
         self.fps = self.features.fps
         remarks = digests.check(self.root, ours=self.info.ours)
-        self._places = read_episodes(self.root, self.info, (fmt.FAMILY_COLUMN, fmt.SEED_COLUMN))
+        self._places = read_episodes(self.root, self.info, fmt.EXTRAS)
         rows = read_rows(self.root, self.info, self._places)
         self.state, self.action, self.points = (rows.vectors[key] for key in (STATE, ACTION, POINTS))
         self.other_points = rows.vectors.get(OTHER_POINTS)
@@ -203,6 +205,7 @@ def _episode(place: EpisodeRow, rows: Rows, start: int, stop: int) -> RecordedEp
         tasks=tuple(rows.tasks[k] for k in dict.fromkeys(said)),
         family=family if isinstance(family, str) else "",
         seed=int(seed) if isinstance(seed, int | float) and seed == seed else None,
+        ending=fmt.Ending.from_columns(place.extras),
     )
 
 

@@ -1,6 +1,6 @@
 """Keep recorded episodes until all are there, each in a folder of its own that is whole or is not there.
 
-    staging/episode-7-put/    episode.json    features and sentences
+    staging/episode-7-put/    episode.json    features, sentences, how it ended
                               arrays.npz      states, actions, labels, histograms of colours
                               front.mp4       one video per camera
                               SHA256SUMS      what all of these hold
@@ -65,11 +65,18 @@ class EpisodeKey:
 
 
 def stage_episode(
-    root: Path, features: Features, frames: Sequence[Observation], *, seed: int, family: str
+    root: Path,
+    features: Features,
+    frames: Sequence[Observation],
+    *,
+    seed: int,
+    family: str,
+    ending: fmt.Ending | None = None,
 ) -> Path:
     """Write one episode into ``root/staging`` and return its folder; safe from any number of processes.
 
     `frames` are as in `sayso.spec.Episode.frames`. If the same episode was staged meanwhile, that one stays.
+    `ending` is how it ended and who acted, as far as that is known.
 
     Raises:
         FeatureMismatchError: if a frame lacks a feature or has it in another shape.
@@ -84,7 +91,7 @@ def stage_episode(
     partial = root / STAGING / f"{_PARTIAL}{uuid.uuid4().hex}"
     partial.mkdir(parents=True)
     try:
-        _write_staged(partial, features, frames)
+        _write_staged(partial, features, frames, ending or fmt.Ending())
         partial.rename(folder)
     except OSError:
         if not folder.is_dir():
@@ -158,13 +165,16 @@ class Staged:
     histograms: Mapping[str, Integers]
     """Camera -> how often each of 256 values occurs in each colour, ``[3, 256]``."""
     samples: int
+    ending: fmt.Ending
 
     def __len__(self) -> int:
         """Return the number of frames."""
         return len(self.task_rows)
 
 
-def _write_staged(folder: Path, features: Features, frames: Sequence[Observation]) -> None:
+def _write_staged(
+    folder: Path, features: Features, frames: Sequence[Observation], ending: fmt.Ending
+) -> None:
     others = OTHER_TASK in frames[0]
     vectors = fmt.vector_names(features, others=others)
     arrays: dict[str, Any] = {key: _vector(frames, key, len(names)) for key, names in vectors.items()}
@@ -177,7 +187,8 @@ def _write_staged(folder: Path, features: Features, frames: Sequence[Observation
         arrays[f"histogram.{camera}"] = colour_histogram(images[k] for k in _sample(len(images)))
         encode_video(folder / f"{camera}.mp4", images, features.fps)
     np.savez(folder / ARRAYS, **arrays)
-    about = {"features": features.to_json(), "tasks": tasks, "other_tasks": other_tasks}
+    sentences = {"tasks": tasks, "other_tasks": other_tasks}
+    about = {"features": features.to_json(), **sentences, **ending.to_columns()}
     (folder / ABOUT).write_text(json.dumps(about, indent=2))
     write_digests(folder, _files(features))
 
@@ -250,6 +261,7 @@ def _read(folder: Path, key: EpisodeKey, features: Features) -> Staged:
             vectors={name: arrays[name] for name in fmt.vector_names(features, others=others)},
             histograms={camera: arrays[f"histogram.{camera}"] for camera in features.cameras},
             samples=len(_sample(len(arrays[TASK]))),
+            ending=fmt.Ending.from_columns(about),
         )
     if any(extent(folder / f"{camera}.mp4")[0] != len(episode) for camera in features.cameras):
         raise ValueError("its videos are not as long as the episode")

@@ -128,7 +128,9 @@ def _build(
         _episode_row(number, *row)
         for number, row in enumerate(zip(episodes, columns, ends, places, strict=True))
     ]
-    _write_table(folder / fmt.EPISODES.format(**fmt.place(0)), pa.Table.from_pylist(rows))
+    table = pa.Table.from_pylist(rows)
+    unsaid = [name for name in fmt.EXTRAS if pa.types.is_null(table.schema.field(name).type)]
+    _write_table(folder / fmt.EPISODES.format(**fmt.place(0)), table.drop_columns(unsaid))
     _write_table(folder / fmt.TASKS, fmt.task_table(list(tasks)))
     info = fmt.make_info(features, episodes=len(episodes), frames=ends[-1], tasks=len(tasks), others=others)
     (folder / fmt.STATS).write_text(json.dumps(_total_stats(episodes, columns), indent=2))
@@ -219,6 +221,7 @@ def _episode_row(
         "length": len(episode),
         fmt.SEED_COLUMN: episode.key.seed,
         fmt.FAMILY_COLUMN: episode.key.family,
+        **episode.ending.to_columns(),
         "dataset_from_index": end - len(episode),
         "dataset_to_index": end,
         **place,

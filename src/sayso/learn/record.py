@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sayso import pool
+from sayso.data.format import Ending
 from sayso.data.staging import EpisodeKey, stage_episode, sweep
 from sayso.data.writer import assemble, recorded
 from sayso.learn.recording import claimed
@@ -297,7 +298,18 @@ class _Demonstrate:
                 keep_executed=config.own,
             )
             if _is_kept(episode, config):
-                stage_episode(config.out, world.features, episode.frames, seed=key.seed, family=key.family)
+                stage_episode(
+                    config.out,
+                    world.features,
+                    episode.frames,
+                    seed=key.seed,
+                    family=key.family,
+                    ending=Ending(
+                        outcome=episode.outcome,
+                        reward=episode.reward,
+                        actor="policy" if config.policy else "expert",
+                    ),
+                )
             return dataclasses.replace(episode, frames=[])
 
         return demonstrate
