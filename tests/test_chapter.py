@@ -31,9 +31,9 @@ from sayso.chapter.evaluation import (
     execute_and_evaluate,
 )
 from sayso.chapter.terminal import Ended, TerminalInterface
+from sayso.models.baselines.resnet import stand_in_for_torchvision
+from sayso.models.baselines.textbook import LanguageEncoder, VisionLanguageActionModel
 from sayso.models.checkpoint import load
-from sayso.models.resnet import stand_in_for_torchvision
-from sayso.models.textbook import LanguageEncoder, VisionLanguageActionModel
 from sayso.rollout import rollout
 from sayso.runtime.robot import ImaginedRobot
 from sayso.sim.robots import LEKIWI
@@ -175,7 +175,7 @@ def test_torchvision_s_place_is_taken_only_where_there_is_none(monkeypatch):
         if stand_in_for_torchvision():
             from torchvision import models
 
-            assert models.resnet50 is sayso.models.resnet.resnet50
+            assert models.resnet50 is sayso.models.baselines.resnet.resnet50
             assert stand_in_for_torchvision()
     finally:
         for name in {"torchvision", "torchvision.models"} - before:

@@ -11,12 +11,9 @@ import torch
 from transformers import BertConfig, BertModel, ResNetConfig, ResNetModel
 
 from sayso.data.normalize import Stats
-from sayso.models import resnet, textbook
-from sayso.models.checkpoint import load, save
-from sayso.models.policy import ModelPolicy
-from sayso.models.sentences import Reader, bert
-from sayso.models.table import build, rebuild
-from sayso.models.textbook import (
+from sayso.models.baselines import resnet, textbook
+from sayso.models.baselines.sentences import Reader, bert
+from sayso.models.baselines.textbook import (
     ActionDecoder,
     LanguageEncoder,
     VisionEncoder,
@@ -25,6 +22,9 @@ from sayso.models.textbook import (
     prepare_images,
     train_step,
 )
+from sayso.models.checkpoint import load, save
+from sayso.models.policy import ModelPolicy
+from sayso.models.table import build, rebuild
 from sayso.models.words import bert_tokenizer
 from sayso.spec import Dimension, Features, Policy, SaysoError, UnknownNameError
 

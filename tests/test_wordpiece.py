@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from sayso.models.sentences import Reader, minilm
-from sayso.models.wordpiece import WordPiece
+from sayso.models.baselines.sentences import Reader, minilm
+from sayso.models.baselines.wordpiece import WordPiece
 from sayso.models.words import MAX_WORDS, FrozenTextEncoder, bert_tokenizer
 
 SENTENCES = [

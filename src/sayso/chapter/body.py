@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from sayso.chapter.hand import HAND_MOVE, action_of, arm_of
-from sayso.models.textbook import prepare_images
+from sayso.models.baselines.textbook import prepare_images
 from sayso.runtime.robot import SimulatedRobot, command, look
 from sayso.spec import EXECUTE, Array, FeatureMismatchError, Features, Policy, Robot, SaysoError, seeds
 from sayso.tasks.worlds import make_world

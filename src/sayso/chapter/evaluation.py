@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from sayso.chapter.body import Body, Look, RobotInterface, rows
 from sayso.chapter.hand import arm_of, move_of
-from sayso.models.textbook import prepare_images
+from sayso.models.baselines.textbook import prepare_images
 from sayso.runtime.robot import SimulatedRobot, look
 from sayso.spec import Array, ConfigError, Image, SaysoError, seeds
 from sayso.tasks.contract import World, expert_of

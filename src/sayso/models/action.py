@@ -1,4 +1,4 @@
-"""Decide what to do: a transformer turns what was seen, felt and said into K actions at once.
+"""Action decoders, regression or flow matching: a transformer turns what is known into K actions at once.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Keep a policy as a folder that describes itself, and read it back.
+"""Checkpoints: a policy kept as a folder that describes itself, and read back.
 
 ::
 

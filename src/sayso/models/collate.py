@@ -1,4 +1,4 @@
-"""Turn training windows, or one look of a policy, into arrays in model units, and its answer back.
+"""Collation: training windows, or one look of a policy, become arrays in model units, and its answer actions.
 
 ::
 

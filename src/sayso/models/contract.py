@@ -1,4 +1,4 @@
-"""Hold what every model keeps to: a batch in, losses or a chunk of actions out; and one row of the table.
+"""Contract of every model: a batch in, losses or a chunk of actions out; and its row of the table.
 
 ::
 

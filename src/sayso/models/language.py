@@ -1,4 +1,4 @@
-"""Turn an instruction into tokens: a frozen pretrained encoder for words, a small trained reader on top.
+"""Language encoder: a frozen pretrained encoder for words, a small trained reader on top.
 
 The encoder is MiniLM-L6-v2 (Wang et al. 2020, arXiv:2002.10957; sentence-transformers/all-MiniLM-L6-v2).
 It hands over the state of *every word*, never one vector per sentence: pooled, "A on B" and "B on A" are the

@@ -1,4 +1,4 @@
-"""See with a network that was trained on photographs and stays as it is: the alternative to `FiLMResNet`.
+"""Frozen vision encoder, EfficientNet-Lite0 as trained on photographs: the alternative to `FiLMResNet`.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Read changes to a config from words, such as ``fusion=late point_weight=0 augmentation=none``.
+"""Config overrides: changes read from words, such as ``fusion=late point_weight=0 augmentation=none``.
 
 So every field of a model's config can be tried from the command line without a flag for each.
 """

@@ -1,4 +1,4 @@
-"""Act with a model: what a robot shows becomes a batch, and what the model answers a chunk in robot units.
+"""Policy that acts with a model: what a robot shows becomes a batch, what the model answers a chunk.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Build a policy by the name of its model: ours, a published one to measure it against, or somebody else's.
+"""Model registry: policies built by the name of their model, ours, a published one or somebody else's.
 
 One table, `MODELS`. A package that is installed beside sayso adds a row with an entry point, no line here::
 
@@ -27,9 +27,9 @@ GROUP = "sayso.models"
 """Group of entry points that add rows."""
 MODELS: Mapping[str, str] = {
     "vla": "sayso.models.vla:VLA",
-    "textbook": "sayso.models.taught:TEXTBOOK",
-    "act": "sayso.models.act:ACT",
-    "diffusion": "sayso.models.diffusion:DIFFUSION",
+    "textbook": "sayso.models.baselines.taught:TEXTBOOK",
+    "act": "sayso.models.baselines.act:ACT",
+    "diffusion": "sayso.models.baselines.diffusion:DIFFUSION",
 }
 """Name -> where its `ModelType` is; looked up when asked for, so that nobody pays for what others need."""
 SOME_ROBOT = Features(

@@ -1,4 +1,4 @@
-"""Read plain JSON as the types it should have, and name what has another.
+"""Validation of plain JSON: read as the types it should have; what has another is named.
 
     {"layers": "three"}  --VLAConfig-->  "model.layers is 'three', but must be a whole number"
 

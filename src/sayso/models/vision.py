@@ -1,4 +1,4 @@
-"""See what was asked for: images and the instruction's slots in, a few looked-at places out.
+"""Vision encoder (FiLM ResNet) and keypoints: what was asked for is looked up in every view.
 
 ::
 

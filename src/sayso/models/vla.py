@@ -1,4 +1,4 @@
-"""Join sight, language and action into one model: the whole idea is `VisionLanguageAction` below.
+"""Vision-language-action model: the whole idea is `VisionLanguageAction` below.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Read an instruction with a frozen pretrained encoder: the state of every word, once, without torch.
+"""Frozen text encoder (MiniLM): the state of every word of an instruction, once, without torch.
 
 The encoder is MiniLM-L6-v2 (Wang et al. 2020, arXiv:2002.10957; sentence-transformers/all-MiniLM-L6-v2).
 What is trained on top of it is in `language`; a robot that runs an exported policy needs only this.

@@ -95,7 +95,7 @@ class TextbookGraph(nn.Module):
 
     def forward(self, images: Tensor, words: Tensor, mask: Tensor) -> Tensor:
         """Return the action ``[1, 1, A]`` for uint8 images ``[1, T, H, W, 3]``."""
-        from sayso.models.textbook import prepare_images
+        from sayso.models.baselines.textbook import prepare_images
 
         sentence = words.sum(1) / mask.sum(1, keepdim=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):

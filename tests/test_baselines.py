@@ -15,11 +15,11 @@ from transformers import ResNetConfig, ResNetModel
 
 from contracts.policy_contract import PolicyContract
 from sayso.data.normalize import Stats
-from sayso.models import peers
-from sayso.models.act import sines_2d
+from sayso.models.baselines import published
+from sayso.models.baselines.act import sines_2d
+from sayso.models.baselines.diffusion import DiffusionConfig, SpatialSoftmax, kept_signal
+from sayso.models.baselines.published import ResNet18
 from sayso.models.checkpoint import load, save
-from sayso.models.diffusion import DiffusionConfig, SpatialSoftmax, kept_signal
-from sayso.models.peers import ResNet18
 from sayso.models.policy import ModelPolicy
 from sayso.models.table import build
 from sayso.spec import ACTION, STATE, TASK, Dimension, FeatureMismatchError, Features, image_key
@@ -336,7 +336,7 @@ def test_a_chunk_that_cannot_be_halved_is_refused():
 
 
 def test_random_weights_are_said_in_one_line_and_have_no_statistics_over_the_batch(monkeypatch):
-    monkeypatch.setattr(peers, "fetch", lambda kind, name: None)
+    monkeypatch.setattr(published, "fetch", lambda kind, name: None)
     with pytest.warns(UserWarning, match="random weights") as said:
         network = ResNet18("auto", (16, 16, 32, 32))
     assert len(said) == 1
@@ -357,7 +357,7 @@ def test_resnet_18_has_the_published_number_of_parameters():
 
 def test_imagenet_s_batch_statistics_stay_frozen(monkeypatch):
     shape = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8], depths=[2, 2], layer_type="basic")
-    monkeypatch.setattr(peers, "fetch", lambda kind, name: ResNetModel(shape))
+    monkeypatch.setattr(published, "fetch", lambda kind, name: ResNetModel(shape))
     network = ResNet18("auto", (8, 8)).train()
     assert network.weights_from == "imagenet"
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}

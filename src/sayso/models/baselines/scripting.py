@@ -1,4 +1,4 @@
-"""Tell TorchScript that a module of the reader's own takes sentences, where its ``forward`` does not say so.
+"""TorchScript of a reader's own module: which argument is sentences, where ``forward`` does not say so.
 
 ``jit.script`` takes every argument without a type for a tensor. The textbook's model has none::
 

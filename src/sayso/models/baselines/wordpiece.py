@@ -1,4 +1,4 @@
-"""Cut sentences into word pieces as BERT's tokenizer does, in Python that TorchScript can compile.
+"""WordPiece tokenizer as BERT's, in Python that TorchScript can compile.
 
 ::
 

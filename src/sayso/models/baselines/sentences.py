@@ -1,4 +1,4 @@
-"""Turn sentences into one vector each with a frozen BERT that TorchScript can compile, tokenizer and all.
+"""Sentence embeddings by a frozen BERT that TorchScript can compile, tokenizer and all.
 
 ::
 
@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sayso.models.wordpiece import WordPiece
+from sayso.models.baselines.wordpiece import WordPiece
 from sayso.models.words import ACTING, LOG, MAX_WORDS, Reading
 
 EPSILON = 1e-12

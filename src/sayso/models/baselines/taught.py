@@ -1,4 +1,4 @@
-"""Make the textbook's model one of ours: one camera's newest image and the instruction give the next action.
+"""Textbook's model as one of ours: one camera's newest image and the instruction give the next action.
 
 Shapes: B batch, T frames, A action; H, W height and width of a camera image.
 """
@@ -13,9 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from sayso.data.normalize import Stats, standardise
+from sayso.models.baselines.textbook import (
+    IMAGE_PX,
+    LanguageSource,
+    VisionLanguageActionModel,
+    prepare_images,
+)
 from sayso.models.collate import Collator
 from sayso.models.contract import Batch, Model, ModelType
-from sayso.models.textbook import IMAGE_PX, LanguageSource, VisionLanguageActionModel, prepare_images
 from sayso.spec import ACTION, Features, image_key, known
 
 

@@ -1,4 +1,4 @@
-"""Get published weights from the local cache or the Hugging Face hub, or tell quickly that there are none."""
+"""Pretrained weights from the local cache or the Hugging Face hub, or a quick no."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Be ResNet-50 as torchvision has it: the same layers under the same names, which TorchScript can compile.
+"""ResNet-50 as torchvision has it: the same layers under the same names, which TorchScript can compile.
 
 Where torchvision is not installed, `stand_in_for_torchvision` lets ``from torchvision import models`` find
 this one.
@@ -20,7 +20,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from sayso.models.pretrained import fetch
+from sayso.models.baselines.pretrained import fetch
 
 RESNET_50 = "microsoft/resnet-50"
 WIDER = 4

@@ -1,4 +1,4 @@
-"""Give ACT, the Action Chunking Transformer, an instruction, to measure ourselves against it.
+"""ACT, the Action Chunking Transformer, given an instruction, to measure ourselves against it.
 
 ::
 
@@ -16,7 +16,7 @@ targets standardised. That makes 51.8 M trained parameters. Three changes are ou
 - The words of the instruction are tokens beside the state's. (One vector per sentence, as others have it,
   cannot tell "A on B" from "B on A".)
 - Chunks have 16 actions, not 100, so that it looks again as often as the others it is measured with.
-- Without ImageNet's weights the backbone has group instead of frozen batch norms (`peers.ResNet18`).
+- Without ImageNet's weights the backbone has group instead of frozen batch norms (`published.ResNet18`).
 
 Its own learning rate is 1e-5 for batches of 8 with ImageNet's weights.
 
@@ -38,10 +38,10 @@ from torch import Tensor, nn
 
 from sayso.data.normalize import Stats, standardise
 from sayso.models.action import felt, unpadded_mean
+from sayso.models.baselines.published import STAGES, ResNet18, WeightsFrom, baseline_collator, refuse_stages
 from sayso.models.collate import Collator
 from sayso.models.contract import Batch, Model, ModelType
 from sayso.models.language import MAX_WORDS, WORD_WIDTH
-from sayso.models.peers import STAGES, ResNet18, WeightsFrom, peer_collator, refuse_stages
 from sayso.models.typed import read, within
 from sayso.models.words import OLD_MAX_WORDS
 from sayso.spec import Features
@@ -283,7 +283,7 @@ def _build(fields: Mapping[str, Any], features: Features) -> ActionChunkingTrans
 
 
 def _collator(config: ActConfig, features: Features, stats: Mapping[str, Stats]) -> Collator:
-    return peer_collator(config.max_words, features, stats, standardise)
+    return baseline_collator(config.max_words, features, stats, standardise)
 
 
 def _small(features: Features, chunk: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Give the textbook's vision-language-action model: three boxes, one vector each, one action. The baseline.
+"""Textbook's vision-language-action model: three boxes, one vector each, one action. The baseline.
 
 ::
 
@@ -31,10 +31,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sayso.models.pretrained import fetch
-from sayso.models.resnet import resnet50, torchvision_name
-from sayso.models.scripting import twin_of, when_taken_in
-from sayso.models.sentences import Reader, bert, minilm
+from sayso.models.baselines.pretrained import fetch
+from sayso.models.baselines.resnet import resnet50, torchvision_name
+from sayso.models.baselines.scripting import twin_of, when_taken_in
+from sayso.models.baselines.sentences import Reader, bert, minilm
 from sayso.models.words import WORD_WIDTH
 from sayso.spec import Image, SaysoError, known
 
@@ -62,8 +62,8 @@ class VisionEncoder(nn.Module):
         """Build the network.
 
         Args:
-            pretrained: start from ImageNet's weights; see `sayso.models.resnet.resnet50`. Where they cannot
-                be had, one line of warning says so. False asks for random weights and touches no network.
+            pretrained: start from ImageNet's weights; see `resnet.resnet50`. Where they cannot be had, one
+                line of warning says so. False asks for random weights and touches no network.
         """
         super().__init__()
         whole = resnet50(pretrained=pretrained)
@@ -169,7 +169,7 @@ class VisionLanguageActionModel(nn.Module):
 
     @torch.jit.unused
     def train_step(self, images: Tensor, instructions: Sequence[str], target_actions: Tensor) -> float:
-        """Learn from one batch; see `sayso.models.textbook.train_step`."""
+        """Learn from one batch; see `sayso.models.baselines.textbook.train_step`."""
         return train_step(images, instructions, target_actions, model=self)
 
 

@@ -1,4 +1,4 @@
-"""Give Diffusion Policy an instruction, to measure ourselves against it: noise is turned into actions.
+"""Diffusion Policy, given an instruction, to measure ourselves against it: noise is turned into actions.
 
 ::
 
@@ -35,12 +35,12 @@ import torch
 from torch import Tensor, nn
 
 from sayso.data.normalize import Chain, Standardise, Stats
-from sayso.models.act import sines
 from sayso.models.action import unpadded_mean
+from sayso.models.baselines.act import sines
+from sayso.models.baselines.published import STAGES, ResNet18, baseline_collator, refuse_stages
 from sayso.models.collate import Collator
 from sayso.models.contract import Batch, Model, ModelType
 from sayso.models.language import MAX_WORDS, WORD_WIDTH
-from sayso.models.peers import STAGES, ResNet18, peer_collator, refuse_stages
 from sayso.models.typed import read, within
 from sayso.models.words import OLD_MAX_WORDS
 from sayso.spec import Features
@@ -310,7 +310,7 @@ def _build(fields: Mapping[str, Any], features: Features) -> DiffusionModel:
 
 
 def _collator(config: DiffusionConfig, features: Features, stats: Mapping[str, Stats]) -> Collator:
-    return peer_collator(config.max_words, features, stats, scale_to_extremes)
+    return baseline_collator(config.max_words, features, stats, scale_to_extremes)
 
 
 def _small(features: Features, chunk: int) -> dict[str, Any]:

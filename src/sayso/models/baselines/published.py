@@ -1,4 +1,4 @@
-"""Hold what the published policies we measure ourselves against have in common.
+"""ResNet-18 encoder and absolute targets: what the published baselines have in common.
 
 ::
 
@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from sayso.data.normalize import Chain, Stats
+from sayso.models.baselines.pretrained import fetch
 from sayso.models.collate import Collator, all_inputs, check_statistics
-from sayso.models.pretrained import fetch
 from sayso.models.words import FrozenTextEncoder
 from sayso.spec import ACTION, STATE, Features
 
@@ -117,7 +117,7 @@ def _group_instead_of_batch(network: nn.Module) -> None:
             _group_instead_of_batch(child)
 
 
-def peer_collator(
+def baseline_collator(
     max_words: int,
     features: Features,
     stats: Mapping[str, Stats],
