@@ -57,7 +57,7 @@ SHOWN: Mapping[str, int] = {"home": 1, "tabletop": 1}
 
 @dataclass(frozen=True, kw_only=True)
 class DemoConfig:
-    """Say which policy to show in which room, and where the films go."""
+    """Which policy to show in which room, and where the films go."""
 
     checkpoint: Path | None = None
     """Folder of the policy; by default the shipped one of the world."""
@@ -107,7 +107,7 @@ class DemoConfig:
 
 
 class FilmedRoom(Room, Protocol):
-    """Be a room that a person can look into."""
+    """Room that a person can look into."""
 
     def describe(self) -> list[str]:
         """Return the names of what is there."""
@@ -180,7 +180,7 @@ def load_policy(config: DemoConfig) -> ModelPolicy:
 
 
 class Demonstration:
-    """Hold one room, one policy and the person they work for."""
+    """One room, one policy and the person they work for."""
 
     def __init__(
         self,
@@ -336,7 +336,7 @@ class Demonstration:
 
 
 class Onlooker(Here):
-    """Stand between the loop and a room: begin where the room is, and watch every step."""
+    """Onlooker between the loop and a room, which begins where the room is: it watches every step."""
 
     def __init__(self, world: FilmedRoom, begin: Observation, progress: Progress) -> None:
         """Watch a room, whose present observation is `begin`."""

@@ -29,7 +29,7 @@ from sayso.tasks.contract import World
 
 
 class SeenSeedsError(SaysoError):
-    """Report seeds that a policy may have been trained on and can therefore not be measured on."""
+    """Seeds that a policy may have been trained on and can therefore not be measured on."""
 
 
 def evaluate(

@@ -21,7 +21,7 @@ _EXPLAINED = (
 
 
 class UsageError(SaysoError):
-    """Report a command line that cannot be understood, and which flag is wrong."""
+    """Command line that cannot be understood, and which flag is wrong."""
 
 
 def read(

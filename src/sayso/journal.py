@@ -23,7 +23,7 @@ from sayso.spec import Episode, Outcome, SaysoError
 
 
 class Journal:
-    """Hold the episodes that are done, by family and seed, and write each new one down at once."""
+    """Journal of the episodes that are done, by family and seed; each new one is written down at once."""
 
     def __init__(self, path: Path, asked: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
         """Open the journal in `path`, or begin it.

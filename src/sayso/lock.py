@@ -28,7 +28,7 @@ LOCK, HOLDER = ".lock", ".lock.json"
 
 
 class InUseError(SaysoError):
-    """Report a folder that another process is writing into."""
+    """Folder that another process is writing into."""
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig:
-    """Say what to measure a policy on."""
+    """What to measure a policy on."""
 
     world: str
     """Where it happens: the name of a world."""

@@ -29,7 +29,7 @@ BROKEN_OFF = Intent("", "", None, Place("", "table"))
 
 
 class Room(World, Protocol):
-    """Be a world that can be told what to do next without starting over."""
+    """World that can be told what to do next without starting over."""
 
     @property
     def task(self) -> Any:
@@ -47,7 +47,7 @@ class Room(World, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Report one step of a plan."""
+    """One step of a plan, and how it went."""
 
     intent: Intent
     instruction: str
@@ -59,7 +59,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Report a plan that was carried out."""
+    """Plan that was carried out."""
 
     asked: tuple[Intent, ...]
     steps: tuple[Step, ...]
@@ -82,7 +82,7 @@ class Report:
 
 
 class Here:
-    """Be a world whose reset changes nothing, so that an episode begins where the last one ended."""
+    """World whose reset changes nothing, so that an episode begins where the last one ended."""
 
     def __init__(self, room: Room, begin: Observation) -> None:
         """Stand in for a room whose present observation is `begin`."""

@@ -37,12 +37,12 @@ TRACEBACK_LINES = 12
 
 
 class WorkerError(SaysoError):
-    """Report a worker that could not begin or could not do a job, in its own words."""
+    """Worker that could not begin or could not do a job, in its own words."""
 
 
 @dataclass(frozen=True)
 class Lost:
-    """Stand for the result of a job whose process died."""
+    """Result of a job whose process died."""
 
     reason: str
 
@@ -53,12 +53,12 @@ def cores() -> int:
 
 
 class _Ready:
-    """Say that a worker has built what it works with."""
+    """Word from a worker that has built what it works with."""
 
 
 @dataclass(frozen=True)
 class _Raised:
-    """Carry an error's words out of a worker."""
+    """Words of an error in a worker."""
 
     text: str
 
@@ -130,7 +130,7 @@ def _that_moved(crew: list[_Worker[J, R]]) -> list[_Worker[J, R]]:
 
 
 class _Worker(Generic[J, R]):
-    """Hold one process and the job it is at."""
+    """One process and the job it is at."""
 
     def __init__(self, build: Callable[[], Callable[[J], R]], environment: Mapping[str, str]) -> None:
         context = multiprocessing.get_context("spawn")

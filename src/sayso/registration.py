@@ -29,7 +29,7 @@ def _register(gymnasium: Any) -> None:
 
 
 class _Behind:
-    """Find Gymnasium where the other finders do, and register behind its import."""
+    """Finder of Gymnasium, after the other finders, that registers behind its import."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None

@@ -19,7 +19,7 @@ NOTHING = Interval(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Say what a policy was trained on, as far as it matters to measuring it."""
+    """What a policy was trained on, as far as it matters to measuring it."""
 
     datasets: Mapping[str, str] = field(default_factory=dict)
     """Name of a dataset -> its hash."""
@@ -75,7 +75,7 @@ def training_of(checkpoint: Path) -> Training:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Hold what an evaluation found and everything needed to repeat it."""
+    """What an evaluation found, and everything needed to repeat it."""
 
     world: str
     families: tuple[str, ...]

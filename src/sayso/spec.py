@@ -59,7 +59,7 @@ def image_key(camera: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Dimension:
-    """Name one number of a state or action vector and give its unit (``deg``, ``%``, ``m/s``, ``deg/s``)."""
+    """One number of a state or action vector: its name and unit (``deg``, ``%``, ``m/s``, ``deg/s``)."""
 
     name: str
     unit: str
@@ -67,7 +67,7 @@ class Dimension:
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """Describe what a robot shows and accepts: names, order, units, image sizes and rate.
+    """What a robot shows and accepts: names, order, units, image sizes and rate.
 
     Two things fit together (a policy and a world, a dataset and a model) when their features are equal.
     """
@@ -184,7 +184,7 @@ def _unlike(
 
 @dataclass(frozen=True)
 class Chunk:
-    """Hold the next K actions, float32 ``[K, A]`` in robot units; row 0 applies now."""
+    """The next K actions, float32 ``[K, A]`` in robot units; row 0 applies now."""
 
     actions: Array
 
@@ -205,7 +205,7 @@ WHY = "why"
 
 
 class Outcome(StrEnum):
-    """Say how an episode ended. ``INVALID`` (crash, lost connection, NaN) is never counted as failure."""
+    """How an episode ended. ``INVALID`` (crash, lost connection, NaN) is never counted as failure."""
 
     SUCCESS = "success"
     FAILURE = "failure"
@@ -329,23 +329,23 @@ def split_of(seed: int) -> str:
 
 
 class SaysoError(Exception):
-    """Be the ancestor of every error this package raises on purpose."""
+    """Every error that this package raises on purpose."""
 
 
 class ConfigError(SaysoError, ValueError):
-    """Report a setting that cannot work: which one, what it is, and what is allowed."""
+    """Setting that cannot work: which one, what it is, and what is allowed."""
 
 
 class NotFiniteError(SaysoError):
-    """Report a NaN or an infinity, and where it appeared."""
+    """NaN or an infinity, and where it appeared."""
 
 
 class FeatureMismatchError(SaysoError):
-    """Report that two things with different features were put together."""
+    """Two things with different features that were put together."""
 
 
 class UnknownNameError(SaysoError, KeyError):
-    """Report a name that is not in a table, with the nearest one that is."""
+    """Unknown name: one that is not in a table, with the nearest that is."""
 
     def __init__(self, kind: str, given: str, allowed: Iterable[str]) -> None:
         """Compose the message from what was given and what is allowed."""

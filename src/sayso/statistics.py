@@ -17,7 +17,7 @@ MAY_BE_INVALID = 0.01
 
 @dataclass(frozen=True)
 class Interval:
-    """Hold a share of n and the interval it lies in with 95 % confidence, all in 0..1."""
+    """Share of n and the interval it lies in with 95 % confidence, all in 0..1."""
 
     share: float
     low: float
@@ -51,7 +51,7 @@ def is_void(n: int, invalid: int) -> bool:
 
 @dataclass(frozen=True)
 class Tally:
-    """Count how episodes ended."""
+    """Counts of how episodes ended."""
 
     n: int
     """Episodes that were valid; every share is a share of these."""

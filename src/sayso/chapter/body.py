@@ -30,7 +30,7 @@ WORLD = "home"
 
 
 class Look(Tensor):
-    """Be a picture ready for the model, ``[1, 3, 224, 224]``, that knows what else was seen and felt.
+    """Picture ready for the model, ``[1, 3, 224, 224]``, that knows what else was seen and felt.
 
     A model computes with it as with any tensor; what comes of that is a plain one.
     """
@@ -61,7 +61,7 @@ class Look(Tensor):
 
 
 class Body:
-    """Hold a robot that is connected at its first use, and count what it did."""
+    """Robot that is connected at its first use, and what it did, counted."""
 
     def __init__(self, make: Callable[[], Robot], features: Features | None = None) -> None:
         """Say how the robot is made, and what it is if it does not say so itself."""
@@ -247,7 +247,7 @@ class RobotInterface:
 
 
 class RobotCamera:
-    """See what a robot's camera sees."""
+    """Camera of a robot."""
 
     def __init__(self, robot: RobotInterface | None = None) -> None:
         """Take a robot's camera; None is that of the shared one."""

@@ -40,7 +40,7 @@ units), the same as a move of the hand, ``hand_move`` ([7]), and ``world``, ``se
 
 
 class MobileManipulator:
-    """Carry out instructions: ask a model, and let the robot do what it says."""
+    """Robot that carries out instructions: a model is asked, and it does what that says."""
 
     def __init__(self, vla_model: Model, robot: RobotInterface | None = None) -> None:
         """Take a model or one of our policies, and a robot; None is the shared one."""
@@ -63,7 +63,7 @@ class MobileManipulator:
 
 
 class Trial(Body):
-    """Be one episode of a demonstration's scene; all of a set share one world."""
+    """One episode of a demonstration's scene; all of a set share one world."""
 
     def __init__(self, among: Demonstrations, seed: int) -> None:
         """Say of which set, and which scene."""
@@ -108,7 +108,7 @@ class Trial(Body):
 
 
 class Demonstrations(Sequence[Demonstration]):
-    """Hold the scenes of n demonstrations; see `demonstrations`."""
+    """Scenes of n demonstrations; see `demonstrations`."""
 
     def __init__(self, world: World, chosen: Sequence[int], family: str | None, longest: int) -> None:
         """Take a world, seeds, a family of tasks, and the most steps of an episode."""

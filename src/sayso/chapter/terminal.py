@@ -30,7 +30,7 @@ class Ended(SystemExit):
 
 
 class TerminalInterface:
-    """Be the person who says what is to be done: a line of the standard input each."""
+    """Person who says what is to be done: a line of the standard input each."""
 
     def __init__(self, robot: RobotInterface | None = None, source: TextIO | None = None) -> None:
         """Say for which robot; None is the shared one.

@@ -33,7 +33,7 @@ QUANTILES: Mapping[str, float] = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 
 
 @dataclass(frozen=True, kw_only=True)
 class Stats:
-    """Summarise one vector feature: every field has one number per dimension, in robot units."""
+    """Statistics of one vector feature: every field has one number per dimension, in robot units."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]

@@ -139,7 +139,7 @@ class Synchronous(_Repeated):
 
 @dataclass(frozen=True, kw_only=True)
 class Naive(_Repeated):
-    """Go on with the old chunk while the policy thinks and switch to the new one the moment it comes.
+    """Naive asynchronous inference: the old chunk goes on until the new one comes, and ends there.
 
     Where the two disagree the robot jerks. It is here as the baseline.
     """

@@ -15,7 +15,7 @@ KEPT = 200_000
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """Summarise numbers: half of them lie below `p50`, 99 % below `p99`, all below `max`."""
+    """Spread of numbers: half of them lie below `p50`, 99 % below `p99`, all below `max`."""
 
     p50: float
     p99: float

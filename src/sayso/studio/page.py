@@ -55,7 +55,7 @@ def serve(host: str, port: int, world: str) -> viser.ViserServer:
 
 
 class Page:
-    """Turn what people do into orders, and what the session shows into what browsers draw."""
+    """Page that turns what people do into orders, and what the session shows into what browsers draw."""
 
     def __init__(self, server: viser.ViserServer, session: Session, features: Features) -> None:
         """Lay out the page; all browsers that look at it share it."""
