@@ -26,6 +26,7 @@ from results_file import ROOT, evaluated, hours_from_nothing, success, write_res
 from sayso.measure import EvalConfig
 from sayso.models.checkpoint import load
 from sayso.provenance import digest_of
+from sayso.report import chosen_objects
 from sayso.spec import seeds
 from sayso.statistics import wilson
 
@@ -109,8 +110,8 @@ def summary(metrics: Mapping[str, float], reports: Mapping[str, Mapping[str, Any
         if episode["outcome"] != "invalid"
     ]
     named, asked = (
-        sum(f["went_for"].get("named", 0) for f in swaps),
-        sum(sum(f["went_for"].values()) for f in swaps),
+        sum(chosen_objects(f).get("named", 0) for f in swaps),
+        sum(sum(chosen_objects(f).values()) for f in swaps),
     )
     whole = sum(episode["outcome"] == "success" for episode in long)
     return {

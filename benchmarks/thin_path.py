@@ -18,6 +18,7 @@ import tyro
 
 from results_file import RESULTS, ROOT, evaluated, success, trained_hours, write_result
 from sayso.measure import EvalConfig
+from sayso.report import chosen_objects
 from sayso.spec import seeds
 from sayso.statistics import wilson
 from sayso.tasks.household.catalogue import TASKS
@@ -72,8 +73,8 @@ def main(config: ThinPath) -> None:
         reports[f"ours_{world}"] = report(config, world, ours, world, swap=False)
         metrics |= success(reports[f"ours_{world}"], world)
         reports[f"swap_{world}"] = swapped = report(config, f"{world}_swap", ours, world, swap=True)
-        named += sum(family["went_for"].get("named", 0) for family in swapped["families"].values())
-        counted += sum(sum(family["went_for"].values()) for family in swapped["families"].values())
+        named += sum(chosen_objects(family).get("named", 0) for family in swapped["families"].values())
+        counted += sum(sum(chosen_objects(family).values()) for family in swapped["families"].values())
         hours += trained_hours(ours)
         textbook = config.textbook / world / "policy"
         if textbook.is_dir():

@@ -147,12 +147,12 @@ class SpotWorld(gym.Env[Observation, Array]):
         conditions = {"at_spot": distance[self.task.colour] < NEAR_M, "slow": self.speed < 0.3}
         nearest = min(distance, key=distance.__getitem__)
         at = None if distance[nearest] >= NEAR_M else nearest
-        went_for = {self.original: "original", self.task.colour: "named"}.get(at) if at else None
+        chosen_object = {self.original: "original", self.task.colour: "named"}.get(at) if at else None
         return {
             "family": self.task.family,
             "conditions": conditions,
             "is_success": all(conditions.values()),
-            "went_for": went_for,
+            "chosen_object": chosen_object,
         }
 
     def _observe(self) -> Observation:

@@ -22,6 +22,7 @@ from sayso.data.reader import Dataset
 from sayso.evaluate import SeenSeedsError
 from sayso.learn.imitate import TrainConfig
 from sayso.models.checkpoint import load
+from sayso.report import chosen_objects
 from sayso.spec import ACTION, SPLITS, Chunk, SaysoError, UnknownNameError
 from sayso.statistics import wilson
 from sayso.tasks.household.catalogue import TASKS
@@ -150,7 +151,7 @@ def test_the_household_is_all_worlds_with_all_their_families():
 def test_the_summary_counts_over_both_worlds_and_leaves_out_what_is_invalid():
     metrics = {f"{f}_{w}": 1.0 for w, families in household.FAMILIES.items() for f in families}
     metrics |= {"goto_home": 0.3, "trained_parameters_m_tabletop": 2.0, "trained_parameters_m_home": 3.0}
-    swap = {"families": {"put": {"n": 10, "went_for": {"named": 9, "original": 1}}}}
+    swap = {"families": {"put": {"n": 10, "chosen_object": {"named": 9, "original": 1}}}}
     ends = [("success", 2), ("failure", 1), ("invalid", 0)]
     long = {"episodes": [{"outcome": outcome, "done": done, "asked": 2} for outcome, done in ends]}
     reports = {
@@ -162,6 +163,10 @@ def test_the_summary_counts_over_both_worlds_and_leaves_out_what_is_invalid():
     assert found["long_instructions/low"] == wilson(2, 4).low
     assert found["long_instructions_steps"] == 0.75
     assert found["trained_parameters_m"] == 3.0
+
+
+def test_a_report_that_calls_the_chosen_object_by_its_old_name_is_read():
+    assert chosen_objects({"went_for": {"named": 9}}) == chosen_objects({"chosen_object": {"named": 9}})
 
 
 def test_long_instructions_have_seeds_of_their_own():

@@ -124,9 +124,9 @@ def test_a_wrong_instruction_shows_who_reads_it():
     swap = {"swap": True}
     reads = evaluate(spot_world, expert_of, families=["go"], seeds=TEST, workers=1, options=swap)
     habit = evaluate(spot_world, wordless, families=["go"], seeds=TEST, workers=1, options=swap)
-    went = reads.of("go").went_for
+    went = reads.of("go").chosen_object
     assert went["named"] >= 6 and "original" not in went
-    assert "named" not in habit.of("go").went_for
+    assert "named" not in habit.of("go").chosen_object
     assert reads.metrics["follows_words"] == went["named"] / 12
     assert habit.metrics["follows_words"] == 0.0
     assert "went for: named" in str(reads)
@@ -225,7 +225,7 @@ def test_invalid_episodes_stand_beside_a_rate_and_void_it_above_one_per_cent():
 
 
 def test_words_are_followed_or_not_only_where_something_can_be_taken():
-    took = {0: {"went_for": "named"}, 1: {"went_for": "named"}, 2: {"went_for": "neither"}}
+    took = {0: {"chosen_object": "named"}, 1: {"chosen_object": "named"}, 2: {"chosen_object": "neither"}}
     report = reported("sssss", notes=took)
     assert report.metrics["follows_words"] == 2 / 3 and report.metrics["follows_words/n"] == 3
     assert "follows_words" not in reported("sss").metrics

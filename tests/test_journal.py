@@ -61,6 +61,13 @@ def test_an_episode_survives_the_file() -> None:
     assert from_json(to_json(episode)) == episode
 
 
+def test_a_journal_that_calls_the_chosen_object_by_its_old_name_is_read() -> None:
+    told = ended(TEST[0], Outcome.FAILURE)
+    told.notes["chosen_object"] = "named"
+    old = to_json(told) | {"notes": {"went_for": "named"}}
+    assert from_json(old) == told
+
+
 def test_another_evaluation_is_refused_saying_what_differs(tmp_path: Path) -> None:
     Journal(tmp_path / "journal.jsonl", {"world": "home", "swap": False}, BY)
     with pytest.raises(SaysoError, match=r"another evaluation \(swap: False there, True now\)"):

@@ -41,7 +41,7 @@ def test_an_expert_succeeds_and_the_episode_says_so():
     assert episode.instruction == world.task.instruction
     assert 0 < episode.steps < 30
     assert episode.conditions == {"at_spot": True, "slow": True}
-    assert episode.notes == {"went_for": "named"}
+    assert episode.notes == {"chosen_object": "named"}
     assert 0 < episode.policy_seconds < episode.seconds
     assert episode.frames == []
 
@@ -51,7 +51,7 @@ def test_an_episode_without_success_ends_at_the_horizon_as_a_failure_with_its_co
     assert episode.outcome is Outcome.FAILURE
     assert episode.steps == 12
     assert episode.failed_conditions == ("at_spot",)
-    assert episode.notes == {"went_for": "neither"}
+    assert episode.notes == {"chosen_object": "neither"}
 
 
 @pytest.mark.parametrize(("length", "execute", "calls"), [(8, 8, 3), (8, 3, 7), (2, 8, 10), (1, 1, 20)])

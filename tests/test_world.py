@@ -117,17 +117,17 @@ def test_what_was_taken_is_told_apart_from_what_was_named(tabletop, family, seed
     deaf, _ = finish(tabletop)
     tabletop.reset(seed=seed, options={"family": family, "swap": True})
     assert tabletop.task.layout == layout, "choose a seed whose scene offers something else at once"
-    assert finish(tabletop)[1]["went_for"] == "named"
+    assert finish(tabletop)[1]["chosen_object"] == "named"
     tabletop.reset(seed=seed, options={"family": family, "swap": True})
     for action in deaf:
         *_, info = tabletop.step(action)
-    assert info["went_for"] == "original"
+    assert info["chosen_object"] == "original"
 
 
 def test_where_nothing_is_moved_nothing_was_chosen(home):
     home.reset(seed=3, options={"family": "goto"})
     *_, info = home.step(home.expert().act({}).actions[0])
-    assert "went_for" not in info
+    assert "chosen_object" not in info
 
 
 @pytest.mark.parametrize("room", ["tabletop", "home"])

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sayso.refusals import naming
-from sayso.spec import Episode, Outcome, SaysoError
+from sayso.spec import CHOSEN_OBJECT, Episode, Outcome, SaysoError
 
 
 class Journal:
@@ -84,8 +84,9 @@ def to_json(episode: Episode) -> dict[str, Any]:
 
 
 def from_json(raw: Mapping[str, Any]) -> Episode:
-    """Read what `to_json` returned."""
-    return Episode(**{**raw, "outcome": Outcome(raw["outcome"])})
+    """Read what `to_json` returned; it once called the chosen object ``went_for``."""
+    notes = {CHOSEN_OBJECT if name == "went_for" else name: note for name, note in raw["notes"].items()}
+    return Episode(**{**raw, "outcome": Outcome(raw["outcome"]), "notes": notes})
 
 
 def _whole_lines(path: Path) -> list[bytes]:

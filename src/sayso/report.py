@@ -121,9 +121,9 @@ class Report:
             found |= {f"{name}/steps": counted.mean_steps, f"{name}/policy_ms": counted.policy_ms}
         overall = tally(self.episodes)
         found |= _rate("success", overall.success, overall) | {"policy_ms": overall.policy_ms}
-        if overall.went_for:
+        if overall.chosen_object:
             found |= _rate("follows_words", overall.follows_words, overall)
-            found["follows_words/n"] = sum(overall.went_for.values())
+            found["follows_words/n"] = sum(overall.chosen_object.values())
         return {name: None if math.isnan(value) else value for name, value in found.items()}
 
     def to_json(self) -> dict[str, Any]:
@@ -171,6 +171,12 @@ def _rate(name: str, found: Interval, counted: Tally) -> dict[str, float]:
     return ends | {f"{name}/n": counted.n, f"{name}/invalid": counted.invalid}
 
 
+def chosen_objects(family: Mapping[str, Any]) -> Mapping[str, int]:
+    """Return which objects were chosen how often from a family's row of a report, an older one too."""
+    found: Mapping[str, int] = family["chosen_object" if "chosen_object" in family else "went_for"]
+    return found
+
+
 def _plain(counted: Tally) -> dict[str, Any]:
     shown = NOTHING if counted.void else counted.success
     raw = dataclasses.asdict(counted) | dataclasses.asdict(shown) | {"void": counted.void}
@@ -179,11 +185,11 @@ def _plain(counted: Tally) -> dict[str, Any]:
 
 def _line(family: str, counted: Tally) -> str:
     why = ", ".join(f"{name} {count}" for name, count in counted.failed_conditions.items())
-    went = ", ".join(f"{name} {count}" for name, count in counted.went_for.items())
+    chosen = ", ".join(f"{name} {count}" for name, count in counted.chosen_object.items())
     rate = "no rate, since more than 1 % is invalid" if counted.void else str(counted.success)
     return (
         f"  {family:12} {rate}  {counted.successes}/{counted.n}, invalid {counted.invalid}, "
         f"{counted.mean_steps:.0f} steps, {counted.policy_ms:.1f} ms per policy call"
         + (f"; failed: {why}" if why else "")
-        + (f"; went for: {went}" if went else "")
+        + (f"; went for: {chosen}" if chosen else "")
     )

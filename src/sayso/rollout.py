@@ -18,12 +18,12 @@ import numpy as np
 from sayso.noise import ActionNoise
 from sayso.spec import (
     ACTION,
+    CHOSEN_OBJECT,
     EXECUTE,
     OTHER_POINTS,
     OTHER_TASK,
     POINTS,
     STATE,
-    WENT_FOR,
     WHY,
     Array,
     Chunk,
@@ -131,8 +131,8 @@ def _run(
                 break
     episode.conditions = {name: bool(held) for name, held in info["conditions"].items()}
     episode.outcome = Outcome.SUCCESS if info["is_success"] else Outcome.FAILURE
-    if WENT_FOR in info:
-        episode.notes[WENT_FOR] = str(info[WENT_FOR] or "neither")
+    if CHOSEN_OBJECT in info:
+        episode.notes[CHOSEN_OBJECT] = str(info[CHOSEN_OBJECT] or "neither")
     if WHY in info:
         episode.notes[WHY] = str(info[WHY])
 

@@ -42,7 +42,7 @@ OTHER_TASK = "label.other_task"
 """Something else that could be asked in a frame of a demonstration, for training to point at."""
 OTHER_POINTS = "label.other_points"
 """What `POINTS` would be for it."""
-WENT_FOR = "went_for"
+CHOSEN_OBJECT = "chosen_object"
 """Key of a world's info, only where a thing can be taken: whether that was the named one, the original one or
 another; None if none was yet."""
 
@@ -235,7 +235,7 @@ class Episode:
     policy_calls: int = 0
     error: str = ""
     notes: dict[str, str] = field(default_factory=dict)
-    """What the world says beside success and failure, such as which object a policy ``went_for``."""
+    """What the world says beside success and failure, such as the ``chosen_object`` of a policy."""
     frames: list[Observation] = field(default_factory=list)
 
     @property

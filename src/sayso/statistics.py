@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sayso.spec import WENT_FOR, Episode, Outcome
+from sayso.spec import CHOSEN_OBJECT, Episode, Outcome
 
 Z_95 = 1.959963984540054
 """Quantile of the standard normal distribution for a two-sided interval of 95 %."""
@@ -59,8 +59,8 @@ class Tally:
     invalid: int
     failed_conditions: Mapping[str, int]
     """Condition -> failures in which it did not hold at the end."""
-    went_for: Mapping[str, int]
-    """What the policy went for (named, original, neither), in episodes in which something can be taken."""
+    chosen_object: Mapping[str, int]
+    """Which object the policy chose (named, original, other, neither) -> episodes, where one can be taken."""
     mean_steps: float
     policy_ms: float
     """Mean time of a call of the policy."""
@@ -73,7 +73,7 @@ class Tally:
     @property
     def follows_words(self) -> Interval:
         """Return how often the named thing was taken, where one could be."""
-        return wilson(self.went_for.get("named", 0), sum(self.went_for.values()))
+        return wilson(self.chosen_object.get("named", 0), sum(self.chosen_object.values()))
 
     @property
     def void(self) -> bool:
@@ -90,7 +90,7 @@ def tally(episodes: Sequence[Episode]) -> Tally:
         successes=sum(e.success for e in valid),
         invalid=len(episodes) - len(valid),
         failed_conditions=_counts(name for e in valid if not e.success for name in e.failed_conditions),
-        went_for=_counts(e.notes[WENT_FOR] for e in valid if WENT_FOR in e.notes),
+        chosen_object=_counts(e.notes[CHOSEN_OBJECT] for e in valid if CHOSEN_OBJECT in e.notes),
         mean_steps=sum(e.steps for e in valid) / len(valid) if valid else math.nan,
         policy_ms=1000 * sum(e.policy_seconds for e in valid) / calls if calls else math.nan,
     )

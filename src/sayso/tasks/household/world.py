@@ -21,9 +21,9 @@ from sayso.sim.scene import SPECS
 from sayso.sim.simulation import Simulation
 from sayso.sim.simulation import Vector as Point
 from sayso.spec import (
+    CHOSEN_OBJECT,
     STATE,
     TASK,
-    WENT_FOR,
     WHY,
     Array,
     Features,
@@ -68,7 +68,7 @@ class World(gymnasium.Env[Observation, Array]):
     - ``instruction``: a sentence of one's own about the scene of that seed, instead of the drawn one;
     - ``wording``: ``"heldout"`` for templates and synonyms that training never hears;
     - ``objects``: ``"heldout"`` to ask for kinds and pairs of colour and kind that training never shows;
-    - ``swap``: keep the scene, ask for another object; ``info["went_for"]`` then tells which one was taken.
+    - ``swap``: keep the scene, ask for another object; ``info["chosen_object"]`` tells which was taken.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": FPS}  # noqa: RUF012 (Gymnasium's own type)
@@ -318,7 +318,7 @@ class World(gymnasium.Env[Observation, Array]):
         if not self.task.object_name:
             return info
         names = {"": None, self.original_object: "original", self.task.object_name: "named"}
-        return info | {WENT_FOR: names.get(self._taken, "other")}
+        return info | {CHOSEN_OBJECT: names.get(self._taken, "other")}
 
 
 def _observation_space(features: Features) -> spaces.Dict:
