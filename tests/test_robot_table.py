@@ -66,6 +66,16 @@ def test_where_a_robot_is_may_stand_behind_its_name(monkeypatch):
     assert asked["degrees"]
 
 
+@pytest.mark.parametrize("robot", ["lekiwi 192.168.1.20", "lekiwi"])
+def test_a_lekiwi_is_found_by_its_address_and_it_is_told_how_its_host_must_run(monkeypatch, robot):
+    asked, told = [], []
+    monkeypatch.setattr("sayso.runtime.lerobot.lekiwi", lambda ip, *, id: asked.append((ip, id)))
+    config = RunConfig(robot=robot, ip="" if " " in robot else "192.168.1.20", id="mine")
+    make_robot(config, LEKIWI.features(), "rise", told.append)
+    assert asked == [("192.168.1.20", "mine")]
+    assert told == ["its host must run with --robot.use_degrees=true"]
+
+
 def test_a_robot_that_nobody_knows_is_refused_with_the_nearest():
     with pytest.raises(SaysoError, match="Did you mean 'so101'"):
         RunConfig(robot="so102")
