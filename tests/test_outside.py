@@ -82,6 +82,16 @@ def test_a_policy_learns_in_a_world_from_outside_and_is_measured_there(sayso, po
     assert report["n"] == 2 and report["invalid"] == 0
 
 
+def test_an_objective_from_outside_is_what_is_learned_by(sayso, policy):
+    given = "--preset tiny --steps 2 --batch-size 2 --threads 1 --objective toy-squared"
+    sayso("train", "--datasets", "toy", "--out", "squared", *given.split())
+    run = sayso.folder / "squared"
+    assert json.loads((run / "run.json").read_text())["objective"] == "toy-squared"
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert all(0 < line["total"] <= line["largest"] ** 2 for line in lines) and len(lines) == 2
+    assert (run / "policy" / "model.safetensors").read_bytes() != (policy / "model.safetensors").read_bytes()
+
+
 def test_a_robot_from_outside_is_driven_within_its_limits(sayso, policy):
     given = "--seconds 1 --rest-s 0 --watchdog-ms 20000 --patience-s 30 --out run.json"
     sayso("run", policy, "go to the red spot", "--robot", "toy diary.txt", *given.split())
