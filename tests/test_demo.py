@@ -13,7 +13,6 @@ import pytest
 from rich.console import Console
 
 from sayso.data.normalize import Stats
-from sayso.data.video import decode_video
 from sayso.demo import SHOWN, DemoConfig, Demonstration, at_terminal, demo
 from sayso.models.checkpoint import CheckpointError, save
 from sayso.models.table import build
@@ -22,6 +21,7 @@ from sayso.spec import ACTION, STATE, Chunk, FeatureMismatchError, Observation, 
 from sayso.tasks.household.words.plan import Splitter, split
 from sayso.tasks.worlds import make_world
 from small_rooms import SpotRoom
+from small_videos import whole_video
 from small_worlds import SpotExpert, Still
 
 
@@ -68,7 +68,7 @@ def test_each_instruction_leaves_a_film_of_its_own(tmp_path: Path) -> None:
     episode = show.demonstration.run(2)[0].steps[0].episode
     films = sorted(tmp_path.glob("*.mp4"))
     assert [film.name[:2] for film in films] == ["1-", "2-"]
-    assert len(list(decode_video(films[0]))) in (episode.steps // 2, episode.steps // 2 + 1)
+    assert len(list(whole_video(films[0]))) in (episode.steps // 2, episode.steps // 2 + 1)
 
 
 def test_a_failure_is_told_with_the_condition_that_did_not_hold_and_is_no_crash(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_policy_that_fails_in_the_real_home_is_no_crash(
     printed = capsys.readouterr().out
     assert re.search(r"failure: (it|the) \w+", printed) and " NO" in printed
     assert "to type instructions of your own" in printed
-    assert next(decode_video(next(tmp_path.glob("1-*.mp4")))).shape[0] % 2 == 0
+    assert next(whole_video(next(tmp_path.glob("1-*.mp4")))).shape[0] % 2 == 0
 
 
 def test_a_policy_of_another_robot_is_refused(tmp_path: Path) -> None:

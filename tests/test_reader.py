@@ -20,7 +20,6 @@ from rich.console import Console
 from sayso.data.format import EXTRAS, Ending
 from sayso.data.preview import ShowConfig, contact_sheet, film, show, summary
 from sayso.data.reader import Dataset
-from sayso.data.video import decode_video
 from sayso.data.windows import ACTION_IS_PAD, Windows, epoch_slots, prefetch
 from sayso.data.writer import assemble, stage_episode
 from sayso.spec import (
@@ -35,6 +34,7 @@ from sayso.spec import (
     image_key,
 )
 from small_datasets import FEATURES, LENGTHS, build, frames, grey, stage, without_points
+from small_videos import whole_video
 
 FRONT = image_key("front")
 
@@ -402,4 +402,4 @@ def test_a_contact_sheet_has_a_row_per_episode_and_a_column_per_moment(dataset, 
 
 
 def test_a_film_shows_every_frame_of_the_chosen_episodes(dataset, tmp_path):
-    assert len(list(decode_video(film(dataset, tmp_path / "film.mp4", episodes=4)))) == 26
+    assert len(list(whole_video(film(dataset, tmp_path / "film.mp4", episodes=4)))) == 26

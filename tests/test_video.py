@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from sayso.data.video import VideoError, concatenate_videos, decode_video, encode_video, frames_at
+from sayso.data.video import VideoError, concatenate_videos, encode_video, frames_at
+from small_videos import whole_video
 
 FPS = 20
 
@@ -40,7 +41,7 @@ def test_decoded_frames_have_the_colours_of_the_originals(tmp_path):
     plain = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (200, 120, 30)]
     frames = np.stack([np.full((32, 32, 3), colour, np.uint8) for colour in plain])
     assert encode_video(tmp_path / "v.mp4", frames, FPS) == len(plain)
-    decoded = np.stack(list(decode_video(tmp_path / "v.mp4")))
+    decoded = np.stack(list(whole_video(tmp_path / "v.mp4")))
     assert decoded.dtype == np.uint8 and decoded.shape == frames.shape
     assert np.abs(decoded.astype(int) - frames).max() <= 6
 
@@ -50,14 +51,14 @@ def test_decoded_frames_are_neither_darker_nor_brighter_than_the_originals(tmp_p
         np.random.default_rng(0).integers(20, 230, (40, 1, 1, 3)).repeat(32, 1).repeat(32, 2).astype(np.uint8)
     )
     encode_video(tmp_path / "v.mp4", frames, FPS)
-    error = np.stack(list(decode_video(tmp_path / "v.mp4"))).astype(int) - frames
+    error = np.stack(list(whole_video(tmp_path / "v.mp4"))).astype(int) - frames
     assert np.abs(error.mean((0, 1, 2))).max() < 0.4
 
 
 def test_decoded_frames_keep_the_picture(tmp_path):
     frames = moving(20)
     encode_video(tmp_path / "v.mp4", frames, FPS)
-    error = np.abs(np.stack(list(decode_video(tmp_path / "v.mp4"))).astype(int) - frames)
+    error = np.abs(np.stack(list(whole_video(tmp_path / "v.mp4"))).astype(int) - frames)
     assert error.mean() < 4
 
 
@@ -88,14 +89,14 @@ def test_a_joined_video_shows_every_frame_at_its_time(joined):
 
 def test_joining_changes_no_pixel(joined):
     path, parts, *_ = joined
-    apart = np.concatenate([list(decode_video(part)) for part in parts])
-    np.testing.assert_array_equal(np.stack(list(decode_video(path))), apart)
+    apart = np.concatenate([list(whole_video(part)) for part in parts])
+    np.testing.assert_array_equal(np.stack(list(whole_video(path))), apart)
 
 
 def test_any_frame_of_a_joined_video_is_found_by_its_time(joined):
     path, parts, lengths, starts = joined
     for part, length, start in zip(parts, lengths, starts, strict=True):
-        whole = list(decode_video(part))
+        whole = list(whole_video(part))
         for k in {0, length // 2, length - 1}:
             (found,) = frames_at(path, [(start + k) / FPS])
             np.testing.assert_array_equal(found.image, whole[k])
@@ -103,7 +104,7 @@ def test_any_frame_of_a_joined_video_is_found_by_its_time(joined):
 
 def test_a_selection_of_frames_comes_in_order(joined):
     path, *_ = joined
-    whole = list(decode_video(path))
+    whole = list(whole_video(path))
     chosen = [3, 4, 9, 39]
     found = list(frames_at(path, [k / FPS for k in chosen]))
     np.testing.assert_array_equal([shown.image for shown in found], [whole[k] for k in chosen])
@@ -118,7 +119,7 @@ def test_a_time_without_a_frame_is_an_error(joined, time_s, says):
 @pytest.mark.parametrize("drift_s", [-0.02, -0.004, 0.001, 0.024])
 def test_where_times_have_drifted_the_nearest_frame_is_shown_and_how_far_off_it_is(joined, drift_s):
     path, *_ = joined
-    whole, chosen = list(decode_video(path)), [0, 3, 4, 9, 38, 39]
+    whole, chosen = list(whole_video(path)), [0, 3, 4, 9, 38, 39]
     found = list(frames_at(path, [k / FPS + drift_s for k in chosen], within_s=0.5 / FPS))
     np.testing.assert_array_equal([shown.image for shown in found], [whole[k] for k in chosen])
     np.testing.assert_allclose([shown.off_s for shown in found], abs(drift_s), atol=1e-5)
@@ -172,7 +173,7 @@ def test_a_video_of_one_channel_is_not_read_as_colours(tmp_path, pixels):
         )
         container.mux(stream.encode(None))
     with pytest.raises(VideoError, match="one channel"):
-        list(decode_video(tmp_path / "depth.mkv"))
+        list(frames_at(tmp_path / "depth.mkv", [0.0]))
 
 
 def test_a_film_without_pictures_is_told(tmp_path):
@@ -180,7 +181,7 @@ def test_a_film_without_pictures_is_told(tmp_path):
         file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(bytes(1600))
     with pytest.raises(VideoError, match="no pictures"):
-        list(decode_video(tmp_path / "sound.wav"))
+        list(frames_at(tmp_path / "sound.wav", [0.0]))
 
 
 def test_videos_of_different_size_do_not_join(tmp_path):

@@ -162,15 +162,6 @@ def test_a_new_instruction_leaves_robot_and_things_where_they_are(home):
     assert np.array_equal(observation[STATE], home.simulation.state())
 
 
-def test_starting_over_brings_back_the_robot_and_nothing_else(home):
-    home.reset(seed=1, options={"family": "goto"})
-    before = [home.simulation.position(name) for name in movable_in(home)]
-    home.start_over()
-    assert np.abs(home.simulation.base_pose).max() < 0.31
-    after = [home.simulation.position(name) for name in movable_in(home)]
-    assert np.array(after) == pytest.approx(np.array(before), abs=1e-3)
-
-
 def test_what_an_intent_asks_for_holds_or_not(home):
     drawer = Place("", "drawer")
     opened, shut = (Intent("drawer", variant, None, drawer) for variant in ("open", "close"))

@@ -320,14 +320,6 @@ def seeds(split: str, n: int, start: int = 0) -> list[int]:
     return list(chosen)
 
 
-def split_of(seed: int) -> str:
-    """Return the split a seed belongs to."""
-    for name, block in SPLITS.items():
-        if seed in block:
-            return name
-    raise ValueError(f"seed {seed} is outside every split; seeds run from 0 to {2**31 - 1}")
-
-
 class SaysoError(Exception):
     """Every error that this package raises on purpose."""
 

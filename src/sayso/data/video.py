@@ -115,17 +115,6 @@ def concatenate_videos(path: Path, parts: Sequence[Path], fps: float) -> list[in
     return starts
 
 
-def decode_video(path: Path) -> Iterator[Image]:
-    """Yield every frame as uint8 RGB ``[H, W, 3]``.
-
-    Raises:
-        VideoError: if it is damaged, or no video in colour.
-    """
-    converter = VideoReformatter()
-    for _, frame in _decoded(path):
-        yield _rgb(converter, frame, path)
-
-
 class Shown(NamedTuple):
     """Frame, and how far from the time it was asked for it is shown."""
 

@@ -38,7 +38,6 @@ from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.draw import alternatives, askable, called, draw_task, make_task, say
 from sayso.tasks.household.experts import Expert
 from sayso.tasks.household.failures import why_not
-from sayso.tasks.household.home import start_pose
 from sayso.tasks.household.task import Task
 from sayso.tasks.household.variants import row_of
 from sayso.tasks.household.words.language import Intent, parse, plain
@@ -52,7 +51,6 @@ PUSHED_M = 0.02
 OTHERS = 4
 """How many other instructions a recorded episode is labelled with."""
 _OTHERS_STREAM = 0x07E5  # keeps them independent of the scene drawn from the same seed
-NOWHERE = (0.0, 0.0, 0.0)
 NO_EPISODE = "this world has no episode yet: call reset(seed=...) first"
 
 
@@ -160,10 +158,6 @@ class World(gymnasium.Env[Observation, Array]):
         self.original_object = self.task.object_name
         self._start_episode()
         return self.observe()
-
-    def start_over(self) -> None:
-        """Put the robot back at a start pose, its arm folded; things stay where they are."""
-        self.simulation.place_robot(start_pose(self.np_random) if self.simulation.kind.mobile else NOWHERE)
 
     def step(
         self, action: Array, *, render: bool = True
