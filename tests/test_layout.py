@@ -16,7 +16,7 @@ from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.draw import alternatives, draw_task
 from sayso.tasks.household.families.push import PUSHABLE
 from sayso.tasks.household.home import FIXTURES
-from sayso.tasks.household.layout import Draw, NoRoomError, draw_objects, held_out, scatter
+from sayso.tasks.household.layout import Demand, NoRoomError, draw_objects, held_out, scatter
 from sayso.tasks.household.stations import AWAY_M, STATIONS
 from sayso.tasks.household.success import DRAWER_OPEN_M, DRAWER_SHUT_M
 from sayso.tasks.household.variants import SENTENCES
@@ -213,7 +213,7 @@ def test_conditions_have_these_names_and_do_not_all_hold_at_first(drawn, world, 
 
 
 def test_objects_for_a_stack_include_one_to_build_on():
-    want = Draw(ROWS["stack", "on"])
+    want = Demand(ROWS["stack", "on"])
     for seed in range(20):
         first, second, _ = draw_objects(np.random.default_rng(seed), want)
         assert first.kind in want.objects and second.kind in want.places

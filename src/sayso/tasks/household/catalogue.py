@@ -9,7 +9,7 @@ import numpy as np
 
 from sayso.sim.scene import Layout
 from sayso.tasks.household import home, tabletop
-from sayso.tasks.household.layout import Draw
+from sayso.tasks.household.layout import Demand
 from sayso.tasks.household.variant import Variant
 from sayso.tasks.household.variants import VARIANTS
 from sayso.tasks.household.words.kinds import Thing
@@ -19,8 +19,8 @@ from sayso.tasks.household.words.kinds import Thing
 class Setting:
     """Say how the scenes of one world are laid out, and what is asked there."""
 
-    layout: Callable[[np.random.Generator, Draw], tuple[Layout, Mapping[str, Thing]]]
-    things: Callable[[np.random.Generator, Draw], Sequence[Thing]]
+    layout: Callable[[np.random.Generator, Demand], tuple[Layout, Mapping[str, Thing]]]
+    things: Callable[[np.random.Generator, Demand], Sequence[Thing]]
     """Draws what `layout` draws first: what stands in a scene, but not where."""
     families: Mapping[str, tuple[Variant, ...]]
     """Family -> its variants, each of which is asked equally often."""

@@ -10,7 +10,7 @@ import numpy as np
 from sayso.sim.scene import Layout
 from sayso.spec import SaysoError, known
 from sayso.tasks.household.catalogue import TASKS
-from sayso.tasks.household.layout import Draw, NoRoomError
+from sayso.tasks.household.layout import Demand, NoRoomError
 from sayso.tasks.household.task import Task
 from sayso.tasks.household.variant import Variant
 from sayso.tasks.household.variants import row_of
@@ -47,13 +47,13 @@ def draw_task(
     if swappable:  # there is but one drawer to open
         rows = tuple(row for row in rows if row.sentences.objects) or rows
     row = rows[rng.choice(len(rows))]
-    draw = Draw(row, known("objects", objects, OBJECTS))
+    demand = Demand(row, known("objects", objects, OBJECTS))
     for _ in range(100):
         try:
-            layout, things = setting.layout(rng, draw)
+            layout, things = setting.layout(rng, demand)
         except NoRoomError:  # large things, all at once
             continue
-        choices = [i for i in intents(draw, layout, things) if row.feasible(layout, i)]
+        choices = [i for i in intents(demand, layout, things) if row.feasible(layout, i)]
         if not choices:
             continue
         intent = choices[rng.integers(len(choices))]
@@ -111,15 +111,15 @@ def askable(task: Task) -> list[Intent]:
 
 def _nameable(task: Task, row: Variant) -> list[Intent]:
     """Return every intent of a row that names what stands in a task's scene."""
-    return intents(Draw(row), task.layout, task.things)
+    return intents(Demand(row), task.layout, task.things)
 
 
-def intents(draw: Draw, layout: Layout, things: Mapping[str, Thing]) -> list[Intent]:
+def intents(demand: Demand, layout: Layout, things: Mapping[str, Thing]) -> list[Intent]:
     """Return everything that may be asked in a scene."""
-    row = draw.row
-    places = [thing for thing in things.values() if thing.kind in draw.places]
-    shown = [thing for thing in things.values() if thing.kind in draw.objects and draw.shows(thing)]
-    objects: list[Thing | None] = [*shown] if draw.objects else [None]
+    row = demand.row
+    places = [thing for thing in things.values() if thing.kind in demand.places]
+    shown = [thing for thing in things.values() if thing.kind in demand.objects and demand.shows(thing)]
+    objects: list[Thing | None] = [*shown] if demand.objects else [None]
     pairs = [(thing, place) for thing in objects for place in places if thing != place]
     found = [Intent(row.family, row.name, thing, place) for thing, place in pairs]
     return [intent for intent in found if row.makes_sense(layout, intent)]

@@ -11,7 +11,7 @@ from sayso.sim.objects import SHAPES, Item
 from sayso.sim.scene import TABLE_EDGE_X_M, TABLE_HEIGHT_M, TABLE_WIDTH_M, Layout
 from sayso.sim.variation import sample_look
 from sayso.tasks.household.layout import (
-    Draw,
+    Demand,
     Spot,
     draw_objects,
     draw_places,
@@ -34,28 +34,28 @@ Base = tuple[float, float, float]
 """x and y in metres and a heading in radians."""
 
 
-def layout(rng: np.random.Generator, draw: Draw) -> tuple[Layout, Mapping[str, Thing]]:
+def layout(rng: np.random.Generator, demand: Demand) -> tuple[Layout, Mapping[str, Thing]]:
     """Draw a scene; return it with the things in it, by name."""
-    drawn = things(rng, draw)
+    drawn = things(rng, demand)
     bins = [thing for thing in drawn if isinstance(thing, Place) and thing.kind == "bin"]
     on_table = [thing for thing in drawn if thing not in bins and thing.kind not in FIXTURES]
     items = scatter(rng, on_table, _spot, TABLE_HEIGHT_M) + [_bin(rng, bin_) for bin_ in bins]
-    anywhere = draw.row.starts_anywhere
+    anywhere = demand.row.starts_anywhere
     moved = rng.random() < (0.5 if anywhere else MOVED_START_SHARE)
     found = Layout(
         items=tuple(items),
         look=sample_look(rng),
         robot_pose=anywhere_pose(rng) if anywhere else start_pose(rng),
         arm_rad=draw_posture(rng, (0.20, 0.32), 0.4, (0.10, 0.22)) if moved else None,
-        drawer_m=_opening(rng, draw.row.drawer),
+        drawer_m=_opening(rng, demand.row.drawer),
     )
     return found, {thing.name: thing for thing in drawn}
 
 
-def things(rng: np.random.Generator, draw: Draw) -> list[Thing]:
+def things(rng: np.random.Generator, demand: Demand) -> list[Thing]:
     """Draw what stands in a scene, what is in every home included: the first that is drawn of it."""
     kinds = [str(kind) for kind in rng.permutation(CONTAINERS)[:2]]
-    on_table = [*draw_places(rng, kinds), *draw_objects(rng, draw)]
+    on_table = [*draw_places(rng, kinds), *draw_objects(rng, demand)]
     colours = rng.permutation(OBJECT_COLOURS)
     bins = [Place(str(colour), "bin", landmark) for colour, landmark in zip(colours, BINS_M, strict=False)]
     return [*on_table, *bins, *(Place("", kind) for kind in FIXTURES)]

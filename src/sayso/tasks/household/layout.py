@@ -38,8 +38,8 @@ class NoRoomError(SaysoError):
 
 
 @dataclass(frozen=True)
-class Draw:
-    """Say what a scene must offer."""
+class Demand:
+    """What a scene must offer."""
 
     row: Variant
     split: str = "train"
@@ -65,13 +65,13 @@ def held_out(thing: Thing) -> bool:
     return thing.kind in HELD_OUT_KINDS or (thing.colour, thing.kind) in HELD_OUT_PAIRS
 
 
-def draw_objects(rng: np.random.Generator, draw: Draw, count: int = 3) -> list[Thing]:
+def draw_objects(rng: np.random.Generator, demand: Demand, count: int = 3) -> list[Thing]:
     """Draw different things to grasp, as many of which as are needed are of kinds that may be asked for.
 
     Now and then two share a colour, so that only the kind tells them apart.
     """
-    wanted = [kind for kind in draw.objects if kind in MOVABLE] or list(MOVABLE)
-    movable_places = [kind for kind in draw.places if kind in MOVABLE]
+    wanted = [kind for kind in demand.objects if kind in MOVABLE] or list(MOVABLE)
+    movable_places = [kind for kind in demand.places if kind in MOVABLE]
     found: list[Thing] = []
     shared = rng.random() < SAME_COLOUR_SHARE
     colours = [str(colour) for colour in rng.permutation(OBJECT_COLOURS)[:count]]
@@ -79,14 +79,14 @@ def draw_objects(rng: np.random.Generator, draw: Draw, count: int = 3) -> list[T
         colours[-1] = colours[0]
     for i, colour in enumerate(colours):
         pool = movable_places if movable_places and i == 1 else wanted if i < 2 else list(MOVABLE)
-        seen = "train" if i else draw.split  # beside the one that is asked for, things are everyday ones
+        seen = "train" if i else demand.split  # beside the one that is asked for, things are everyday ones
         allowed = [
             thing
             for kind in pool
             if (thing := Thing(colour, kind)) not in found and held_out(thing) is (seen == "heldout")
         ]
         if not allowed:  # this colour has nothing to offer; another scene will
-            return draw_objects(rng, draw, count)
+            return draw_objects(rng, demand, count)
         found.append(allowed[rng.integers(len(allowed))])
     return found
 

@@ -13,7 +13,7 @@ from gymnasium.utils import seeding
 from sayso.spec import SaysoError
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.draw import draw_task
-from sayso.tasks.household.layout import Draw, held_out
+from sayso.tasks.household.layout import Demand, held_out
 from sayso.tasks.household.variants import row_of
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Thing
 from sayso.tasks.household.words.references import resolve
@@ -39,8 +39,8 @@ def scenes_with(world: str, intent: Intent, seeds: Iterable[int]) -> Iterator[in
     rows, wanted = setting.families[intent.family], row_of(intent)
     for seed in seeds:
         rng, _ = seeding.np_random(seed)  # as a world begins with it
-        draw = Draw(rows[rng.choice(len(rows))], objects)
-        if _found(intent, setting.things(rng, draw)) is None:
+        demand = Demand(rows[rng.choice(len(rows))], objects)
+        if _found(intent, setting.things(rng, demand)) is None:
             continue
         try:
             task = draw_task(world, intent.family, seeding.np_random(seed)[0], objects=objects)

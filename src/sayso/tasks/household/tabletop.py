@@ -11,7 +11,7 @@ import numpy as np
 from sayso.sim.objects import SHAPES, Item
 from sayso.sim.scene import Layout
 from sayso.sim.variation import sample_look
-from sayso.tasks.household.layout import Draw, Spot, draw_objects, draw_places, draw_posture, scatter
+from sayso.tasks.household.layout import Demand, Spot, draw_objects, draw_places, draw_posture, scatter
 from sayso.tasks.household.words.language import Thing
 
 REACH_FROM_X_M = 0.039
@@ -27,11 +27,11 @@ MOVED_START_SHARE = 0.4
 """How often the arm starts somewhere over the table, as after an earlier task."""
 
 
-def layout(rng: np.random.Generator, draw: Draw) -> tuple[Layout, Mapping[str, Thing]]:
+def layout(rng: np.random.Generator, demand: Demand) -> tuple[Layout, Mapping[str, Thing]]:
     """Draw a scene; return it with the things in it, by name."""
-    drawn = things(rng, draw)
+    drawn = things(rng, demand)
     items = scatter(rng, drawn, _spot, height_m=0.0)
-    if any(thing.kind == "mat" for thing in drawn) and not draw.row.pushed and rng.random() < ON_MAT_SHARE:
+    if any(thing.kind == "mat" for thing in drawn) and not demand.row.pushed and rng.random() < ON_MAT_SHARE:
         items = _pushed(rng, items)
     moved = rng.random() < MOVED_START_SHARE
     posture = draw_posture(rng, (0.17, 0.26), 0.9, (0.10, 0.15)) if moved else None
@@ -39,12 +39,12 @@ def layout(rng: np.random.Generator, draw: Draw) -> tuple[Layout, Mapping[str, T
     return found, {thing.name: thing for thing in drawn}
 
 
-def things(rng: np.random.Generator, draw: Draw) -> list[Thing]:
+def things(rng: np.random.Generator, demand: Demand) -> list[Thing]:
     """Draw what stands in a scene: the first that is drawn of it."""
     kinds = [str(kind) for kind in rng.permutation(CONTAINERS)[:2]]
-    if "mat" in draw.places or rng.random() < MAT_SHARE:
+    if "mat" in demand.places or rng.random() < MAT_SHARE:
         kinds = ["mat", kinds[0]]
-    return [*draw_places(rng, kinds), *draw_objects(rng, draw)]
+    return [*draw_places(rng, kinds), *draw_objects(rng, demand)]
 
 
 def _pushed(rng: np.random.Generator, items: list[Item]) -> list[Item]:

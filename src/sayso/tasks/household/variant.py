@@ -18,7 +18,7 @@ from sayso.tasks.household.words.vocabulary import Intent, Sentences
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """Hold one variant of a family of tasks."""
+    """One variant of a family of tasks."""
 
     family: str
     name: str

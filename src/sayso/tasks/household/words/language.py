@@ -31,10 +31,10 @@ __all__ = [
     "abilities",
     "as_called",
     "clause",
-    "draw",
     "examples",
     "parse",
     "phrase",
+    "pick",
     "plain",
     "things",
 ]
@@ -49,16 +49,16 @@ def phrase(intent: Intent, rng: np.random.Generator, split: str = "train") -> st
         UnknownNameError: if there is no such split.
     """
     sentence = clause(intent, rng, split)
-    return draw(COURTESIES.of(split), rng).format(sentence) if rng.random() < 0.25 else sentence
+    return pick(COURTESIES.of(split), rng).format(sentence) if rng.random() < 0.25 else sentence
 
 
 def clause(intent: Intent, rng: np.random.Generator, split: str = "train") -> str:
     """Say an intent as `phrase` does, but without courtesies, so that clauses can be strung together."""
 
     def noun(thing: Thing, colour: str) -> str:
-        return _with_article(colour, draw(KINDS[thing.kind].words.of(split), rng))
+        return _with_article(colour, pick(KINDS[thing.kind].words.of(split), rng))
 
-    words = {slot: draw(row.of(split), rng) for slot, row in SLOTS.items()}
+    words = {slot: pick(row.of(split), rng) for slot, row in SLOTS.items()}
     if intent.object is not None:
         words["object"] = noun(intent.object, intent.object.colour)
     place, landmark = intent.place, getattr(intent.place, "landmark", "")
@@ -66,11 +66,11 @@ def clause(intent: Intent, rng: np.random.Generator, split: str = "train") -> st
         words["place"] = f"{noun(place, '')} {words['by']} {noun(Thing('', landmark), '')}"
     else:
         words["place"] = noun(place, place.colour)
-    words["into"] = words[draw(KINDS[place.kind].prepositions, rng)]
-    return _fill(draw(SENTENCES[intent.family, intent.variant].of(split), rng), intent, words)
+    words["into"] = words[pick(KINDS[place.kind].prepositions, rng)]
+    return _fill(pick(SENTENCES[intent.family, intent.variant].of(split), rng), intent, words)
 
 
-def draw(options: Sequence[str], rng: np.random.Generator) -> str:
+def pick(options: Sequence[str], rng: np.random.Generator) -> str:
     """Draw one of some words."""
     return options[int(rng.integers(len(options)))]
 

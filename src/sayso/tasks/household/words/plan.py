@@ -18,7 +18,7 @@ import numpy as np
 
 from sayso.tasks.household.variants import VARIANTS
 from sayso.tasks.household.words.kinds import KINDS, MOVABLE, Thing, Words
-from sayso.tasks.household.words.language import NotUnderstoodError, abilities, clause, draw, plain
+from sayso.tasks.household.words.language import NotUnderstoodError, abilities, clause, pick, plain
 from sayso.tasks.household.words.parser import understand
 from sayso.tasks.household.words.vocabulary import Intent
 
@@ -51,7 +51,7 @@ def join(intents: Sequence[Intent], rng: np.random.Generator, split: str = "trai
     text = ""
     for i, intent in enumerate(intents):
         last = 1 < i == len(intents) - 1 and rng.random() < 0.5
-        text += draw((OPENERS if i == 0 else CLOSERS if last else CONNECTIVES).of(split), rng)
+        text += pick((OPENERS if i == 0 else CLOSERS if last else CONNECTIVES).of(split), rng)
         text += clause(intent, rng, split)
     return text
 
