@@ -4,7 +4,7 @@
 
     time of 40 steps --> how many fill the minutes --> train, the schedule ends there --> evaluate --> metrics
     budget.json          budget.json                   policy/                            test_50.json
-                                                                                          off_by.json
+                                                                                          action_error.json
 
 The first two are done for all rows before any is trained. All of that stands in one folder per world and row,
 and what stands there is not done again: give the same command to go on after an interruption, and delete a
@@ -170,7 +170,7 @@ def cost(policy: Path) -> dict[str, float]:
     return {"parameters_m": moving / 1e6, "policy_ms": statistics.median(calls_ms(loaded, looks))}
 
 
-def off_by(policy: Path, demonstrations: Path, execute: int) -> float:
+def action_error(policy: Path, demonstrations: Path, execute: int) -> float:
     """Return how far a policy's next action is from the expert's, in scenes new to it: the mean over joints.
 
     Args:
@@ -221,7 +221,9 @@ def compare(name: str, terms: Terms, rows: Mapping[str, Row], chosen: Sequence[s
         reports.append(report)
         unseen = terms.datasets / f"{world}_validation"
         if unseen.is_dir():
-            found[f"off_by_{world}"] = _off_by_once(out.parent, policy, unseen, rows[label].execute)
+            found[f"action_error_{world}"] = _action_error_once(
+                out.parent, policy, unseen, rows[label].execute
+            )
         print(*(f"{label}.{key:28} {value:10.3f}" for key, value in found.items()), sep="\n")
         metrics |= {f"{label}.{key}": value for key, value in found.items()}
         episodes += [_outcome(label, world, episode) for episode in report["episodes"]]
@@ -241,14 +243,16 @@ def compare(name: str, terms: Terms, rows: Mapping[str, Row], chosen: Sequence[s
     )
 
 
-def _off_by_once(folder: Path, policy: Path, unseen: Path, execute: int) -> float:
-    path, asked = folder / "off_by.json", {"weights": digest_of(policy), "execute": execute}
+def _action_error_once(folder: Path, policy: Path, unseen: Path, execute: int) -> float:
+    path, asked = folder / "action_error.json", {"weights": digest_of(policy), "execute": execute}
 
     def make() -> None:
         measured_by = provenance()
-        write_json(path, measured_by | {"config": asked, "off_by": off_by(policy, unseen, execute)})
+        write_json(
+            path, measured_by | {"config": asked, "action_error": action_error(policy, unseen, execute)}
+        )
 
-    return float(once(path, make, asked)["off_by"])
+    return float(once(path, make, asked)["action_error"])
 
 
 def _train_config(terms: Terms, world: str, label: str, rows: Mapping[str, Row]) -> TrainConfig:

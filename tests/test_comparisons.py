@@ -64,7 +64,7 @@ def test_a_budget_is_measured_once_and_decides_the_length_of_the_run(config, mon
     )
 
 
-def test_off_by_is_the_mean_distance_from_actions_in_new_scenes(config, tmp_path, monkeypatch):
+def test_the_action_error_is_the_mean_distance_from_actions_in_new_scenes(config, tmp_path, monkeypatch):
     class Beside:
         looks, resets = 0, 0
 
@@ -82,11 +82,11 @@ def test_off_by_is_the_mean_distance_from_actions_in_new_scenes(config, tmp_path
     monkeypatch.setattr(budget, "load", lambda _: beside)
     episodes = Dataset(data).episodes
     width = len(Dataset(data).features.action)
-    assert budget.off_by(policy, data, 2) == pytest.approx(4 / width, rel=1e-4)
+    assert budget.action_error(policy, data, 2) == pytest.approx(4 / width, rel=1e-4)
     assert beside.resets == len(episodes)
     assert beside.looks == sum(math.ceil(len(episode) / 2) for episode in episodes)
     with pytest.raises(SeenSeedsError, match="4 of 4 seeds"):
-        budget.off_by(policy, *config.datasets, 2)
+        budget.action_error(policy, *config.datasets, 2)
 
 
 @pytest.mark.parametrize("rows", [ablations.ROWS, peers.PEERS], ids=["ablations", "peers"])

@@ -99,3 +99,12 @@ def test_a_robot_from_outside_is_driven_within_its_limits(sayso, policy):
     assert lines[0] == "connected" and lines[-1] == "disconnected" and len(lines) > 4
     assert all(abs(float(speed)) <= 1 for line in lines[1:-1] for speed in line.split())
     assert json.loads((sayso.folder / "run.json").read_text())["stopped"] == "its time was over"
+
+
+def test_a_model_from_outside_is_trained_kept_and_measured(sayso, dataset):
+    given = "--model toy --preset tiny --steps 2 --batch-size 2 --threads 1 --out toy-run"
+    sayso("train", "--datasets", "toy", *given.split())
+    policy = sayso.folder / "toy-run" / "policy"
+    assert json.loads((policy / "config.json").read_text())["model"]["type"] == "toy"
+    sayso("eval", policy, "--world", "toy", "--episodes", "1", "--workers", "1", "--out", "model.json")
+    assert json.loads((sayso.folder / "model.json").read_text())["invalid"] == 0

@@ -114,13 +114,13 @@ def test_an_image_that_patches_do_not_fill_is_filled_up_and_points_stay_where_th
 
 
 def test_a_heat_map_sums_to_one_and_points_inside_the_image():
-    glance = pointer()(patches(), torch.randn(B, N, D))
-    assert glance.seen.shape == (B, T * C, 3, WIDTH)
-    for log_heat in glance.log_heats:
+    keypoints = pointer()(patches(), torch.randn(B, N, D))
+    assert keypoints.seen.shape == (B, T * C, 3, WIDTH)
+    for log_heat in keypoints.log_heats:
         assert torch.allclose(log_heat.exp().sum(-1), torch.ones(B, T, 3), atol=1e-5)
-    assert ((glance.where > 0) & (glance.where < 1)).all()
-    found = torch.cat([log_heat[..., :-1].exp().sum(-1) for log_heat in glance.log_heats], 1)
-    assert torch.allclose(glance.presence, found, atol=1e-5)
+    assert ((keypoints.where > 0) & (keypoints.where < 1)).all()
+    found = torch.cat([log_heat[..., :-1].exp().sum(-1) for log_heat in keypoints.log_heats], 1)
+    assert torch.allclose(keypoints.presence, found, atol=1e-5)
 
 
 def test_a_heat_map_on_one_patch_points_at_its_centre():
@@ -132,9 +132,9 @@ def test_a_heat_map_on_one_patch_points_at_its_centre():
     seen = torch.zeros(1, 1, 16, WIDTH)
     seen[0, 0, 6] = 100.0
     with torch.no_grad():
-        glance = point([seen], torch.randn(1, N, D))
-    assert glance.where[0, 0, 0].tolist() == pytest.approx([2.5 / 4, 1.5 / 4], abs=1e-4)
-    assert glance.presence[0, 0, 0] > 0.99
+        keypoints = point([seen], torch.randn(1, N, D))
+    assert keypoints.where[0, 0, 0].tolist() == pytest.approx([2.5 / 4, 1.5 / 4], abs=1e-4)
+    assert keypoints.presence[0, 0, 0] > 0.99
 
 
 def test_between_two_peaks_a_referent_is_averaged_in_training_and_committed_to_one_when_acting():
@@ -157,24 +157,24 @@ def test_between_two_peaks_a_referent_is_averaged_in_training_and_committed_to_o
 
 def test_only_the_referents_are_held_against_labels():
     point = pointer()
-    glance = point(patches(), torch.randn(B, N, D))
-    for log_heat in glance.log_heats:
+    keypoints = point(patches(), torch.randn(B, N, D))
+    for log_heat in keypoints.log_heats:
         log_heat.retain_grad()
-    heat, where = point.loss(glance, torch.rand(B, C, 2, 3).round())
+    heat, where = point.loss(keypoints, torch.rand(B, C, 2, 3).round())
     assert heat > 0 and where >= 0
     heat.backward()
-    for log_heat in glance.log_heats:
+    for log_heat in keypoints.log_heats:
         touched = log_heat.grad.abs().sum(dim=(0, 3)) > 0
         assert touched.tolist() == [[True, True, False]]
 
 
 def test_what_is_not_visible_is_sought_nowhere_wherever_its_label_lies():
     point = pointer()
-    glance = point(patches(), torch.randn(B, N, D))
+    keypoints = point(patches(), torch.randn(B, N, D))
     hidden, nonsense = torch.zeros(B, C, 2, 3), torch.full((B, C, 2, 3), torch.nan)
     nonsense[..., 2] = 0
-    heat, where = point.loss(glance, nonsense)
-    assert (heat, where) == point.loss(glance, hidden)
-    nowhere = [-log_heat[:, -1, :2, -1].mean() for log_heat in glance.log_heats]
+    heat, where = point.loss(keypoints, nonsense)
+    assert (heat, where) == point.loss(keypoints, hidden)
+    nowhere = [-log_heat[:, -1, :2, -1].mean() for log_heat in keypoints.log_heats]
     assert torch.isclose(heat, torch.stack(nowhere).mean())
     assert where == 0

@@ -87,9 +87,9 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
 
     objective: str = "imitate"
     """Method: what the loss is. imitate is imitation learning; installed packages may offer others."""
-    model: Literal["", "vla", "textbook", "act", "diffusion"] = ""
-    """Which model: sayso's own (vla, unless another is named), the textbook's three boxes, ACT, or Diffusion
-    Policy."""
+    model: str = ""
+    """Which model: vla, sayso's own (unless another is named); textbook; act; diffusion, which is Diffusion
+    Policy; or one of an installed package."""
     preset: Literal["", "small", "tiny"] = ""
     """Its size: small is for use and taken unless named, tiny for tests."""
     init: Path | None = None
@@ -120,6 +120,8 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
         read_size(self.resize)
         if self.decoder == "flow" and self.model not in ("", "vla"):
             raise ConfigError(f"decoder is {self.decoder}, but {self.model} has only its own; leave it out")
+        if self.model:
+            known("policy type", self.model, table.names())
         if self.world:
             known("world", self.world, WORLDS)
         if self.world and not self.eval_every:

@@ -26,7 +26,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from sayso.models.vision import Glance
+from sayso.models.vision import Keypoints
 
 OCTAVES = 5
 """Frequencies by which a number in 0..1 is told to the network: half a wave, one, two, four, eight."""
@@ -44,7 +44,7 @@ def felt(state: Tensor) -> Tensor:
 
 
 class Context(nn.Module):
-    """Write what is known as tokens of one width: the slots, the state and every glance."""
+    """Write what is known as tokens of one width: the slots, the state and every keypoint."""
 
     def __init__(
         self, *, views: int, queries: int, features: int, state_dim: int, slots: int, width: int
@@ -60,22 +60,24 @@ class Context(nn.Module):
         self.slot_is = nn.Parameter(0.02 * torch.randn(slots, width))
         self.no_state = nn.Parameter(torch.zeros(width))
 
-    def forward(self, glance: Glance, state: Tensor, slots: Tensor, hide_state: Tensor | None) -> Tensor:
+    def forward(
+        self, keypoints: Keypoints, state: Tensor, slots: Tensor, hide_state: Tensor | None
+    ) -> Tensor:
         """Return tokens ``[B, M, D]``.
 
         Args:
-            glance: what each query found in each view.
+            keypoints: what each query found in each view.
             state: ``[B, T, S]``, normalised.
             slots: ``[B, N, D]``.
             hide_state: bool ``[B]``, samples whose state is to stay unknown, or None. A policy that always
                 knows its state tends to continue its own motion instead of looking.
         """
-        where = torch.cat([glance.seen, waves(glance.where), glance.presence[..., None]], -1)
-        glances = self.embed_glance(where) + self.glance_is
+        where = torch.cat([keypoints.seen, waves(keypoints.where), keypoints.presence[..., None]], -1)
+        pointed = self.embed_glance(where) + self.glance_is
         states = self.embed_state(felt(state))
         if hide_state is not None:
             states = torch.where(hide_state[:, None, None], self.no_state.to(states.dtype), states)
-        return torch.cat([slots + self.slot_is, states + self.state_is, glances.flatten(1, 2)], 1)
+        return torch.cat([slots + self.slot_is, states + self.state_is, pointed.flatten(1, 2)], 1)
 
 
 class Layer(nn.Module):

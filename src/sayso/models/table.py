@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, cast
 
@@ -48,11 +49,28 @@ def model_type(name: str) -> ModelType:
 
     Raises:
         UnknownNameError: if there is none; the message names the nearest.
+        SaysoError: if it comes from a package that is broken.
     """
-    rows = {point.name: point for point in entry_points(group=GROUP)}
-    rows |= {own: EntryPoint(own, value, GROUP) for own, value in MODELS.items()}
-    row: ModelType = rows[known("policy type", name, rows)].load()
+    rows = _rows()
+    point = rows[known("policy type", name, rows)]
+    try:
+        row = point.load()
+    except (ImportError, AttributeError) as error:
+        raise SaysoError(f"the model {name!r} cannot be loaded from {point.value}: {error}") from error
+    if not isinstance(row, ModelType):
+        raise SaysoError(f"{point.value} is no ModelType but a {row.__class__.__name__}")
     return row
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all models that can be trained here."""
+    return tuple(_rows())
+
+
+@cache
+def _rows() -> Mapping[str, EntryPoint]:
+    own = {name: EntryPoint(name, where, GROUP) for name, where in MODELS.items()}
+    return own | {point.name: point for point in entry_points(group=GROUP) if point.name not in own}
 
 
 def build(

@@ -11,7 +11,7 @@
     Pointer                                     v                   v               v
         |         heat-map over the P patches and one more place: "not in this view"
         v
-    Glance         per view and query: what is there, where it is, whether it is there at all
+    Keypoints      per view and query: what is there, where it is, whether it is there at all
 
 Shapes: B batch, T frames (always the present one alone), C camera, V views (one per camera), H x W pixels
 and P patches, which may differ from camera to camera, F features per patch, N slots, D slot width,
@@ -210,7 +210,7 @@ def _filled_up(images: Tensor) -> Tensor:
     return F.pad(images, (0, right, 0, down)) if down or right else images
 
 
-class Glance(NamedTuple):
+class Keypoints(NamedTuple):
     """Say what each query found in each view."""
 
     seen: Tensor
@@ -255,18 +255,18 @@ class Pointer(nn.Module):
             self.register_buffer(f"centres_{camera}", _centres(grid, span), persistent=False)
             self.register_buffer(f"near_{camera}", _near(grid), persistent=False)
 
-    def forward(self, patches: Sequence[Tensor], slots: Tensor) -> Glance:
-        """Return a `Glance` for each camera's patches ``[B, T, P, F]``, slots ``[B, N, D]``; in float32."""
+    def forward(self, patches: Sequence[Tensor], slots: Tensor) -> Keypoints:
+        """Return a `Keypoints` for each camera's patches ``[B, T, P, F]``, slots ``[B, N, D]``; in float32."""
         with torch.autocast(slots.device.type, enabled=False):
             asked = self._queries(slots.float())
             looks = [
                 self._look(c, seen.float(), asked + self.ask_in_view[c]) for c, seen in enumerate(patches)
             ]
         seen, where, presence, log_heats = zip(*looks, strict=True)
-        return Glance(torch.cat(seen, 1), torch.cat(where, 1), torch.cat(presence, 1), list(log_heats))
+        return Keypoints(torch.cat(seen, 1), torch.cat(where, 1), torch.cat(presence, 1), list(log_heats))
 
     def _look(self, camera: int, patches: Tensor, queries: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return what the queries ``[B, T, Q, F]`` find in one camera's patches: a `Glance` of T views."""
+        """Return what the queries ``[B, T, Q, F]`` find in one camera's patches: a `Keypoints` of T views."""
         queries = queries * self.width**-0.5
         here = queries @ patches.transpose(2, 3)
         nowhere = (queries @ self.absent)[..., None]
@@ -294,11 +294,11 @@ class Pointer(nn.Module):
         free = self.ask_free(slots.flatten(1)).unflatten(1, (self.free, self.width))
         return torch.cat([named, free], 1)[:, None]
 
-    def loss(self, glance: Glance, points: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(self, keypoints: Keypoints, points: Tensor) -> tuple[Tensor, Tensor]:
         """Compare the referents' heat-maps in the present views with labelled points.
 
         Args:
-            glance: what `forward` returned.
+            keypoints: what `forward` returned.
             points: ``[B, C, R, 3]`` u, v in 0..1 and whether visible, 0 or 1.
 
         Returns:
@@ -310,10 +310,10 @@ class Pointer(nn.Module):
         cross_entropy = torch.stack(
             [
                 self._cross_entropy(c, log_heat[:, -1, : self.referents], uv[:, c], visible[:, c])
-                for c, log_heat in enumerate(glance.log_heats)
+                for c, log_heat in enumerate(keypoints.log_heats)
             ]
         ).mean()
-        where = glance.where.unflatten(1, (points.shape[1], -1))[:, :, -1, : self.referents]
+        where = keypoints.where.unflatten(1, (points.shape[1], -1))[:, :, -1, : self.referents]
         distance = (where - uv).abs().sum(-1) * visible
         return cross_entropy, distance.sum() / visible.sum().clamp(min=1)
 

@@ -7,10 +7,10 @@
                         .----- modulate every block ----------'   |   '----------------.
                         v                                         v                    |
     images --------> FiLMResNet --> patches --------------> Pointer                    |
-                                                              | glances: what is there, where, whether at all
+                                                              | keypoints: what is there, where, whether at all
     state  -------------------------------------------.       |                        |
                                                       v       v                        v
-                          who attends to whom       [state | glances                | slots | queries 1..K]
+                          who attends to whom       [state | keypoints              | slots | queries 1..K]
                                                       every token attends to every token, in every layer
                                                                                                |
                                                                                         actions [B, K, A]
@@ -39,7 +39,7 @@ from sayso.models.contract import Batch, Model, ModelType
 from sayso.models.language import MAX_WORDS, WordReader
 from sayso.models.lite0 import FrozenVision
 from sayso.models.typed import read, within
-from sayso.models.vision import Augmentation, FiLMResNet, Glance, Pointer, prepare, prepare_augmented
+from sayso.models.vision import Augmentation, FiLMResNet, Keypoints, Pointer, prepare, prepare_augmented
 from sayso.models.words import OLD_MAX_WORDS, FrozenTextEncoder
 from sayso.spec import FeatureMismatchError, Features
 
@@ -224,7 +224,7 @@ class VisionLanguageAction(Model):
         words: Tensor,
         words_mask: Tensor,
         hide_state: Tensor | None = None,
-    ) -> tuple[Tensor, Glance]:
+    ) -> tuple[Tensor, Keypoints]:
         """Return all the decoder needs to know, ``[B, M, D]``, and where the model looked.
 
         Args:
@@ -237,8 +237,8 @@ class VisionLanguageAction(Model):
         slots = self.reader(words, words_mask)
         heard = slots if self.config.fusion == "early" else self.unheard.expand_as(slots)
         patches = self.vision(views, heard)
-        glance = self.pointer(patches, heard)
-        return self.context(glance, state, slots, hide_state), glance
+        keypoints = self.pointer(patches, heard)
+        return self.context(keypoints, state, slots, hide_state), keypoints
 
     def forward(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Return the loss to minimise, ``total``, and the terms it is the weighted sum of.
@@ -260,11 +260,11 @@ class VisionLanguageAction(Model):
         counts = c.discount**ahead * ~is_pad
         hidden = self._hidden(batch, generator)
         with self.autocast(batch):
-            context, glance = self.perceive(views, batch.state, batch.words, batch.words_mask, hidden)
+            context, keypoints = self.perceive(views, batch.state, batch.words, batch.words_mask, hidden)
             action = self.decoder.loss(context, actions, counts, generator)
         if points is None or c.fusion == "late":
             return {"total": action, "action": action}
-        point, where = self.pointer.loss(glance, points)
+        point, where = self.pointer.loss(keypoints, points)
         total = action + c.point_weight * point + c.where_weight * where
         return {"total": total, "action": action, "point": point, "where": where}
 
