@@ -211,7 +211,7 @@ def _filled_up(images: Tensor) -> Tensor:
 
 
 class Keypoints(NamedTuple):
-    """Say what each query found in each view."""
+    """What each query found in each view."""
 
     seen: Tensor
     """``[B, V, Q, F]`` what is there."""
@@ -256,7 +256,7 @@ class Pointer(nn.Module):
             self.register_buffer(f"near_{camera}", _near(grid), persistent=False)
 
     def forward(self, patches: Sequence[Tensor], slots: Tensor) -> Keypoints:
-        """Return a `Keypoints` for each camera's patches ``[B, T, P, F]``, slots ``[B, N, D]``; in float32."""
+        """Return `Keypoints` of each camera's patches ``[B, T, P, F]``, slots ``[B, N, D]``; in float32."""
         with torch.autocast(slots.device.type, enabled=False):
             asked = self._queries(slots.float())
             looks = [

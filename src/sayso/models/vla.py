@@ -7,7 +7,7 @@
                         .----- modulate every block ----------'   |   '----------------.
                         v                                         v                    |
     images --------> FiLMResNet --> patches --------------> Pointer                    |
-                                                              | keypoints: what is there, where, whether at all
+                                                              | keypoints: what is there, where, if at all
     state  -------------------------------------------.       |                        |
                                                       v       v                        v
                           who attends to whom       [state | keypoints              | slots | queries 1..K]
