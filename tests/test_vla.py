@@ -102,10 +102,10 @@ def test_late_fusion_looks_without_the_words_and_acts_with_them():
     given = batch()
     said_otherwise = dataclasses.replace(given, words=given.words.flip(0))
     late = model(fusion="late").eval()
-    assert torch.equal(seen_of(late, given), glance_of(late, said_otherwise))
+    assert torch.equal(seen_of(late, given), seen_of(late, said_otherwise))
     assert (late.sample(given) - late.sample(said_otherwise)).abs().max() > 1e-4
     early = model().eval()
-    assert not torch.equal(seen_of(early, given), glance_of(early, said_otherwise))
+    assert not torch.equal(seen_of(early, given), seen_of(early, said_otherwise))
 
 
 def test_late_fusion_is_not_asked_to_point_at_what_it_cannot_know():
