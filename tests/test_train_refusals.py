@@ -171,3 +171,11 @@ def test_a_folder_below_a_file_is_refused_before_decoding(config, tmp_path, wher
     (tmp_path / "file").write_text("")
     with pytest.raises(SaysoError, match="is to be a folder, but"):
         train(dataclasses.replace(config, out=tmp_path / where))
+
+
+def test_an_objective_that_nobody_offers_is_refused_with_the_nearest_one(config, capsys):
+    told = ["train", "--datasets", "nowhere", "--out", str(config.out), "--objective", "imitat"]
+    assert main(told) == 2
+    said = capsys.readouterr().err
+    assert "there is no objective 'imitat'. Did you mean 'imitate'?" in said
+    assert said.count("\n") == 1
