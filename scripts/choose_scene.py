@@ -2,8 +2,8 @@
 
     python scripts/choose_scene.py home --scenes 40
 
-A line says scene by scene what was asked and how often it had to be tried; `sayso.demo.SHOWN` holds the
-scene that was chosen. To be run again when another policy is shipped.
+A line says scene by scene what was asked and how often it had to be tried; the table of
+worlds (`sayso.tasks.worlds`) holds the scene that was chosen. To be run again when another policy is shipped.
 """
 
 from __future__ import annotations

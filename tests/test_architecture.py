@@ -39,7 +39,7 @@ ROWS = [
     {"tasks", "models"},
     {"noise", "rollout", "evaluate", "report", "planner"},
     {"learn", "runtime"},
-    {"chapter", "cli", "demo", "measure", "registration", "studio", "loading"},
+    {"chapter", "cli", "demo", "measure", "onlooker", "registration", "studio", "loading"},
     {"", "__main__"},  # the package itself, which offers names from everywhere
 ]
 ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
@@ -51,7 +51,14 @@ INSIDE_A_ROW = {
         ("evaluate", "report"),
         ("planner", "rollout"),
     ),
-    *(("cli", "demo"), ("cli", "studio"), ("cli", "loading"), ("cli", "measure"), ("measure", "loading")),
+    *(
+        ("cli", "demo"),
+        ("demo", "onlooker"),
+        ("cli", "studio"),
+        ("cli", "loading"),
+        ("cli", "measure"),
+        ("measure", "loading"),
+    ),
 }
 
 TORCH_FREE = {

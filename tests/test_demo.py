@@ -13,13 +13,13 @@ import pytest
 from rich.console import Console
 
 from sayso.data.normalize import Stats
-from sayso.demo import SHOWN, DemoConfig, Demonstration, at_terminal, demo
+from sayso.demo import DemoConfig, Demonstration, at_terminal, demo
 from sayso.models.checkpoint import CheckpointError, save
 from sayso.models.table import build
 from sayso.planner import BROKEN_OFF
 from sayso.spec import ACTION, STATE, Chunk, FeatureMismatchError, Observation, SaysoError
 from sayso.tasks.household.words.plan import Splitter, split
-from sayso.tasks.worlds import make_world
+from sayso.tasks.worlds import WORLDS, make_world
 from small_rooms import SpotRoom
 from small_videos import whole_video
 from small_worlds import SpotExpert, Still
@@ -114,7 +114,7 @@ def test_a_film_that_cannot_be_written_costs_no_demonstration(tmp_path: Path) ->
 
 
 def test_the_scene_that_is_shown_first_was_chosen_and_another_can_be_asked_for() -> None:
-    assert DemoConfig().scene == SHOWN["home"] and DemoConfig(seed=0).scene == 0
+    assert DemoConfig().scene == WORLDS["home"].shown_seed and DemoConfig(seed=0).scene == 0
     for bad in ({"seed": -1}, {"instructions": -1}, {"threads": 0}):
         with pytest.raises(SaysoError, match=f"{next(iter(bad))} is "):
             DemoConfig(**bad)

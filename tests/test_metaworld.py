@@ -18,9 +18,10 @@ import sayso  # noqa: F401 (registers the worlds)
 from contracts.world_contract import WorldContract
 from sayso.noise import ActionNoise
 from sayso.rollout import rollout
+from sayso.runtime.simulated import simulated
 from sayso.spec import STATE, TASK, Chunk, SaysoError, UnknownNameError, image_key
 from sayso.tasks.metaworld import CONDITION, DRAW_PX, LEROBOT_PX, Expert, MetaWorld, ask
-from sayso.tasks.mt50 import TASKS, TIERS
+from sayso.tasks.mt50 import TASKS, TIERS, task_of
 from sayso.tasks.sawyer import CAMERA, CAMERA_M, CAMERA_ROTATION, FOVY_RAD, HAND, features, views
 from sayso.tasks.stage import build
 from sayso.tasks.worlds import make_world
@@ -461,3 +462,17 @@ def test_an_episode_ends_on_success_and_at_500_steps_without(world):
     *_, terminated, truncated, info = world.step(np.zeros(4, np.float32))
     assert truncated and not terminated and not info["is_success"]
     assert env.max_path_length == world.task.horizon == 500
+
+
+def test_a_sentence_finds_its_task_and_an_unknown_one_is_answered_with_the_nearest():
+    assert task_of("Reach a goal position.") == "reach"
+    assert all(task_of(sentence) == task for task, asked in TASKS.items() for sentence in asked.heldout)
+    with pytest.raises(UnknownNameError, match="Did you mean 'open a drawer'"):
+        task_of("open the drawer wide")
+
+
+@needs_metaworld
+def test_the_robot_of_a_simulation_is_found_by_what_it_is_asked(world):
+    robot = simulated(world.features, "Reach a goal position", tell=lambda _: None)
+    assert robot.world.task.family == "reach" and robot.instruction == "Reach a goal position"
+    robot.disconnect()

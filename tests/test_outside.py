@@ -108,3 +108,8 @@ def test_a_model_from_outside_is_trained_kept_and_measured(sayso, dataset):
     assert json.loads((policy / "config.json").read_text())["model"]["type"] == "toy"
     sayso("eval", policy, "--world", "toy", "--episodes", "1", "--workers", "1", "--out", "model.json")
     assert json.loads((sayso.folder / "model.json").read_text())["invalid"] == 0
+
+
+def test_a_policy_drives_the_simulated_robot_of_a_world_from_outside(sayso, policy):
+    said = sayso("run", policy, "go to the red spot", "--robot", "sim", "--seconds", "1")
+    assert "go to the red spot" in said and "in scene 0" in said

@@ -11,11 +11,10 @@ import os
 import re
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from rich.console import Console
@@ -23,36 +22,29 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from sayso.data.film import write_film
-from sayso.planner import BROKEN_OFF, Here, Report, Room, carry_out
+from sayso.onlooker import FILM_EVERY, FilmedRoom, Onlooker
+from sayso.planner import BROKEN_OFF, Report, Step, carry_out
 from sayso.rollout import rollout
 from sayso.spec import (
     WHY,
-    Array,
     Episode,
-    Image,
     Observation,
     Outcome,
     Policy,
+    SaysoError,
     at_least,
-    image_key,
-    known,
     seeds,
 )
-from sayso.tasks.contract import World
+from sayso.tasks.contract import Told, World, asking
 from sayso.tasks.household.draw import say
 from sayso.tasks.household.errands import errands
-from sayso.tasks.household.words.endpoint import EndpointError, LanguageModelSplitter
-from sayso.tasks.household.words.language import Intent, NotUnderstoodError, abilities, things
+from sayso.tasks.household.words.endpoint import LanguageModelSplitter
+from sayso.tasks.household.words.language import Intent, abilities, things
 from sayso.tasks.household.words.plan import Splitter, split
+from sayso.tasks.worlds import WORLDS
 
 if TYPE_CHECKING:
     from sayso.models.policy import ModelPolicy
-
-FILM_EVERY = 2
-"""Steps per frame of the film: half of them look as smooth and cost half the rendering."""
-SHOWN: Mapping[str, int] = {"home": 1, "tabletop": 1}
-"""Which test scene of each world is shown first: the first in which the shipped policy does everything that
-`errands` thinks of, at the first attempt, and that is of more than one kind (`scripts/choose_scene.py`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +54,7 @@ class DemoConfig:
     checkpoint: Path | None = None
     """Folder of the policy; by default the shipped one of the world."""
     world: str = "home"
-    """Name of the world: home or tabletop."""
+    """Name of the world."""
     seed: int | None = None
     """Which room: the seed-th of the test split, which no demonstration was recorded in. By default one in
     which the shipped policy is known to do what it is asked."""
@@ -87,12 +79,12 @@ class DemoConfig:
     @property
     def subject(self) -> Path:
         """Return the folder of the policy to load."""
-        return self.checkpoint or Path("checkpoints") / self.world
+        return self.checkpoint or Path(WORLDS[self.world].checkpoint)
 
     @property
     def scene(self) -> int:
         """Return which room to enter."""
-        return SHOWN.get(self.world, 0) if self.seed is None else self.seed
+        return WORLDS[self.world].shown_seed if self.seed is None else self.seed
 
     def splitter(self) -> Splitter:
         """Return what divides a text into steps.
@@ -106,18 +98,6 @@ class DemoConfig:
         return LanguageModelSplitter(base_url=self.llm_url, model=self.llm_model, api_key=key)
 
 
-class FilmedRoom(Room, Protocol):
-    """Room that a person can look into."""
-
-    def describe(self) -> list[str]:
-        """Return the names of what is there."""
-        ...
-
-    def render(self) -> Image | None:
-        """Return a view of the whole room, uint8 ``[H, W, 3]``, if there is a camera for it."""
-        ...
-
-
 def demo(config: DemoConfig) -> int:
     """Run the demonstration and return the exit code: 1 if something crashed, whatever the robot achieved.
 
@@ -128,20 +108,22 @@ def demo(config: DemoConfig) -> int:
     started = time.perf_counter()
     # As late as this, because the command line reads this file at every start.
     from sayso.spec import check_fits
-    from sayso.tasks.household.world import World
 
     console, splitter = Console(highlight=False), config.splitter()
-    known("world", config.world, SHOWN)
+    entry = WORLDS.ready(config.world)
     with console.status(f"waking the robot of {config.subject} ..."):
-        policy, world = load_policy(config), World(config.world)
+        policy, world = load_policy(config), entry.make()
     try:
         check_fits(policy.features, world.features)
-        if config.seed is None and config.checkpoint is None:
+        if config.seed is None and config.checkpoint is None and entry.shown_seed:
             console.print(
                 f"Scene {config.scene} was chosen because the shipped policy does what it is asked there; "
                 "in others it can fail. --seed 0 shows the first."
             )
-        show = Demonstration(world, policy, console, config.films, config.scene, started, splitter=splitter)
+        kind = Demonstration if isinstance(world, Told) else SceneBySceneDemonstration
+        show = kind(
+            cast(FilmedRoom, world), policy, console, config.films, config.scene, started, splitter=splitter
+        )
         show.run(config.instructions)
         if at_terminal() if config.interactive is None else config.interactive:
             show.prompt()
@@ -245,7 +227,7 @@ class Demonstration:
         elif line:
             try:
                 self.tell(line)
-            except (NotUnderstoodError, EndpointError) as error:
+            except SaysoError as error:
                 self.console.print(f"{escape(str(error))} The robot stays where it is.")
 
     def tell(self, text: str) -> Report:
@@ -276,7 +258,7 @@ class Demonstration:
 
     def _watch(self, sentence: str) -> Episode:
         """Carry out one step, show how it goes and film it."""
-        observation = self.world.instruct(sentence)
+        observation = self._ask(sentence)
         self._last = BROKEN_OFF  # whoever interrupts leaves the robot somewhere; a report says better
         self._told += 1
         self.console.print(f'{self._told:3}. "{escape(sentence)}"')
@@ -287,6 +269,9 @@ class Demonstration:
         self._tell_first_motion(onlooker)
         self._keep_film(onlooker, episode)
         return episode
+
+    def _ask(self, sentence: str) -> Observation:
+        return self.world.instruct(sentence)
 
     def _enter(self) -> None:
         self.world.reset(seed=self._room_seed, options={"family": self.world.families[0]})
@@ -335,39 +320,34 @@ class Demonstration:
             self.console.print(f"   film: {path}", soft_wrap=True)
 
 
-class Onlooker(Here):
-    """Onlooker between the loop and a room, which begins where the room is: it watches every step."""
+class SceneBySceneDemonstration(Demonstration):
+    """Demonstration where a scene knows one task: what is asked for begins in a scene of its own."""
 
-    def __init__(self, world: FilmedRoom, begin: Observation, progress: Progress) -> None:
-        """Watch a room, whose present observation is `begin`."""
-        super().__init__(world, begin)
-        self._overview = world.render
-        self._progress = progress
-        self._steps = 0
-        self.film: list[Observation] = []
-        self.moved_at: float | None = None
-        """``time.perf_counter()`` at the first step."""
+    def run(self, count: int) -> list[Report]:
+        """Carry out what the world asks for in one scene after the other."""
+        reports = []
+        for family in np.random.default_rng(self._seed).permutation(self.world.families)[:count]:
+            self.world.reset(seed=self._room_seed, options={"family": str(family)})
+            reports.append(self.tell(self.world.task.instruction))
+            self._seed += 1
+        return reports
 
-    def step(
-        self, action: Array, *, render: bool = True
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Apply one action, show what is still missing and film what came of it."""
-        self.moved_at = self.moved_at or time.perf_counter()
-        observation, reward, terminated, truncated, info = self._room.step(action)
-        self._steps += 1
-        missing = ", ".join(name for name, held in info["conditions"].items() if not held)
-        status = (
-            f"{self._steps / self._room.features.fps:.1f} s  {'not yet: ' + missing if missing else 'done'}"
-        )
-        self._progress.update(self._progress.task_ids[0], completed=self._steps, status=status)
-        if self._steps % FILM_EVERY == 0 or terminated or truncated:
-            self.film.append(self._frame(observation))
-        return observation, reward, terminated, truncated, info
+    def tell(self, text: str) -> Report:
+        """Carry out one instruction.
 
-    def _frame(self, observation: Observation) -> Observation:
-        """Return what the policy sees, and beside it the whole room if a camera shows it."""
-        overview = self._overview()
-        return observation if overview is None else {**observation, image_key("overview"): overview}
+        Raises:
+            SaysoError: if nothing here can be meant by it; nothing has moved then.
+        """
+        step = Step(intent=BROKEN_OFF, instruction=text, reason="asked", episode=self._watch(text))
+        return Report(asked=(BROKEN_OFF,), steps=(step,))
+
+    def _ask(self, sentence: str) -> Observation:
+        observation, _ = self.world.reset(seed=self._room_seed, options=dict(asking(self.world, sentence)))
+        return observation
+
+    def _describe(self) -> None:
+        asked = escape(str(self.world.task.instruction))
+        self.console.print(f'In this scene (test seed {self._seed}) one can be asked: "{asked}".')
 
 
 def _progress_bar(console: Console, horizon: int) -> Progress:

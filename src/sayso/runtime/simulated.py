@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import islice
+from typing import Any
 
 from sayso.robots import NORMALIZED, our_name
 from sayso.runtime.robot import SimulatedRobot
-from sayso.sim.scene import WORLD_OF
-from sayso.spec import Features, SaysoError, known, seeds
-from sayso.tasks.household.catalogue import TASKS
-from sayso.tasks.household.scenes import objects_for, scenes_with
-from sayso.tasks.household.words.language import Intent, parse
-from sayso.tasks.household.world import World
+from sayso.spec import Features, SaysoError, seeds
+from sayso.tasks.contract import Sought, World, asking
+from sayso.tasks.worlds import make_world, world_of
 
 SCENES = 20_000
 """In how many scenes to look for the things that an instruction names: for a few seconds at most."""
@@ -32,34 +30,33 @@ def simulated(
         tell: who is told which scene that is.
 
     Raises:
-        UnknownNameError: if the robot is none of ours.
         NotUnderstoodError: if the words mean nothing, or what is named is not there; it then says what is.
-        SaysoError: if it all is as the words want it already, or cannot be done for want of room.
+        SaysoError: if the robot lives in no world, if all is as the words want it already, or if there is no
+            room to do it.
     """
-    name = WORLD_OF[known("simulated robot", our_name(features.robot_type), WORLD_OF)]
+    name = world_of(our_name(features.robot_type))
     if NORMALIZED in (d.unit for d in features.action):
         raise SaysoError(
             "the simulated robot speaks of its joints in degrees, the policy in per cent of a calibrated "
             "range; --robot dry shows what it would do"
         )
-    intent = parse(instruction, families=TASKS[name].families)
-    options = {"family": intent.family, "instruction": instruction, "objects": objects_for(intent)}
-    world = World(name)
+    world = make_world(name)
     try:
+        options = asking(world, instruction)
         if seed is not None:
             return _standing(world, seeds("test", 1, seed)[0], options)
-        return _found(world, intent, options, tell)
+        return _found(world, instruction, options, tell)
     except SaysoError:
         world.close()
         raise
 
 
 def _found(
-    world: World, intent: Intent, options: Mapping[str, str], tell: Callable[[str], None]
+    world: World, instruction: str, options: Mapping[str, Any], tell: Callable[[str], None]
 ) -> SimulatedRobot:
-    """Return the robot in the first scene in which an intent can be carried out."""
-    first = seeds("test", 1)[0]
-    likely = islice(scenes_with(world.name, intent, seeds("test", SCENES)), LIKELY)
+    """Return the robot in the first scene in which an instruction can be carried out."""
+    first, all_ = seeds("test", 1)[0], seeds("test", SCENES)
+    likely = islice(world.scenes(instruction, all_) if isinstance(world, Sought) else all_, LIKELY)
     for one in (*likely, first):
         try:
             robot = _standing(world, one, options)
@@ -71,7 +68,7 @@ def _found(
     raise type(failed)(f"none of {SCENES} scenes will do. Of the first: {failed}")
 
 
-def _standing(world: World, seed: int, options: Mapping[str, str]) -> SimulatedRobot:
+def _standing(world: World, seed: int, options: Mapping[str, Any]) -> SimulatedRobot:
     """Return a robot that has entered a scene.
 
     Raises:
@@ -83,7 +80,7 @@ def _standing(world: World, seed: int, options: Mapping[str, str]) -> SimulatedR
     scene, asked = seed - seeds("test", 1)[0], options["instruction"]
     if robot.succeeded:
         raise SaysoError(f"{asked!r} is so already in scene {scene}; leave --seed out, and another is found")
-    if not world.task.feasible():
+    if isinstance(world, Sought) and not world.feasible():
         raise SaysoError(
             f"there is no room for {asked!r} in scene {scene}; leave --seed out, and another is found"
         )

@@ -83,8 +83,6 @@ SPECS: Mapping[str, tuple[RobotKind, Callable[[Layout], mujoco.MjSpec]]] = {
     "tabletop": (SO101, tabletop_spec),
     "home": (LEKIWI, home_spec),
 }
-WORLD_OF: Mapping[str, str] = {kind.name: world for world, (kind, _) in SPECS.items()}
-"""Type of robot -> the world it lives in."""
 
 
 def _empty_spec(look: Look, floor_z_m: float = 0.0) -> mujoco.MjSpec:

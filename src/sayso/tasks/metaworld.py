@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ from sayso.spec import (
     image_key,
     known,
 )
-from sayso.tasks.mt50 import TASKS
+from sayso.tasks.mt50 import TASKS, task_of
 from sayso.tasks.sawyer import CAMERA, FPS, SIZES_PX, features, observation_space, squares, views
 from sayso.tasks.stage import Stage, build, packages
 
@@ -213,6 +213,22 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
     def expert(self) -> Policy:
         """Return Meta-World's scripted policies, which see everything."""
         return Expert(self)
+
+    def asking(self, sentence: str) -> dict[str, Any]:
+        """Return the options of `reset` with which a sentence is asked for, in those very words.
+
+        Raises:
+            UnknownNameError: if it is no sentence of any task, with the nearest that is.
+        """
+        return {"family": task_of(sentence), "instruction": sentence}
+
+    def scenes(self, sentence: str, seeds: Iterable[int]) -> Iterator[int]:
+        """Yield all seeds: what a task needs stands in each of its scenes."""
+        return iter(seeds)
+
+    def feasible(self) -> bool:
+        """Tell that it can be done: each scene is laid out for its task."""
+        return True
 
     def render(self) -> Image:
         """Return the whole picture, uint8 [draw_px, draw_px, 3], upright and without noise."""

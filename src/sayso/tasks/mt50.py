@@ -8,9 +8,12 @@ wordings that training may hear; who wrote them had not seen those three.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from sayso.spec import UnknownNameError
 
 WORDINGS = Path(__file__).with_name("mt50_wordings.json")
 """LeRobot's sentence of each task, to other ways to say it that a policy may learn from."""
@@ -355,3 +358,23 @@ VERY_HARD = tier(
 
 TASKS: Mapping[str, Asked] = EASY | MEDIUM | HARD | VERY_HARD
 """A task's name, which is Meta-World's without its ``-v3``, to what is asked."""
+
+
+def task_of(sentence: str) -> str:
+    """Return the first task that is asked for by a sentence, whatever its capitals and full stop.
+
+    Raises:
+        UnknownNameError: if none is, with the nearest sentence that asks for one.
+    """
+    wordings: Mapping[str, list[str]] = json.loads(WORDINGS.read_text(encoding="utf-8"))
+    said: dict[str, str] = {}
+    for task, asked in TASKS.items():
+        for way in (asked.instruction, *asked.heldout, *wordings.get(asked.instruction, ())):
+            said.setdefault(_bare(way), task)
+    if (bare := _bare(sentence)) in said:
+        return said[bare]
+    raise UnknownNameError("task asked for by", bare, map(_bare, (a.instruction for a in TASKS.values())))
+
+
+def _bare(sentence: str) -> str:
+    return " ".join(sentence.lower().strip().rstrip(".!").split())

@@ -16,7 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any
 
-from sayso.spec import ConfigError, Features, SaysoError, known
+from sayso.spec import ConfigError, Features, SaysoError, UnknownNameError, known
 from sayso.tasks.contract import World
 
 GROUP = "sayso.worlds"
@@ -169,12 +169,13 @@ def world_of(robot_type: str) -> str:
     """Return the name of the world in which a robot lives.
 
     Raises:
-        SaysoError: if it lives in none.
+        UnknownNameError: if it lives in none.
     """
     for name in WORLDS:
         if WORLDS[name].features.robot_type == robot_type:
             return name
-    raise SaysoError(f"there is no world with a {robot_type!r}; those there are: {', '.join(WORLDS)}")
+    robots = {entry.features.robot_type for entry in WORLDS.values()}
+    raise UnknownNameError("world with the robot", robot_type, robots)
 
 
 def chosen_families(offered: Sequence[str], named: Sequence[str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ The seed decides everything: the scene, the thing that is asked for, and the wor
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import gymnasium
@@ -38,6 +39,7 @@ from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.draw import alternatives, askable, called, draw_task, make_task, say
 from sayso.tasks.household.experts import Expert
 from sayso.tasks.household.failures import why_not
+from sayso.tasks.household.scenes import objects_for, scenes_with
 from sayso.tasks.household.task import Task
 from sayso.tasks.household.variants import row_of
 from sayso.tasks.household.words.language import Intent, parse, plain
@@ -158,6 +160,23 @@ class World(gymnasium.Env[Observation, Array]):
         self.original_object = self.task.object_name
         self._start_episode()
         return self.observe()
+
+    def asking(self, sentence: str) -> dict[str, Any]:
+        """Return the options of `reset` with which a sentence is asked for.
+
+        Raises:
+            NotUnderstoodError: if it is not understood.
+        """
+        intent = parse(sentence, families=self.families)
+        return {"family": intent.family, "instruction": sentence, "objects": objects_for(intent)}
+
+    def scenes(self, sentence: str, seeds: Iterable[int]) -> Iterator[int]:
+        """Yield the seeds, among some, of scenes that have all that a sentence names, and room to do it."""
+        return scenes_with(self.name, parse(sentence, families=self.families), seeds)
+
+    def feasible(self) -> bool:
+        """Tell whether there is room to do what is asked."""
+        return self.task.feasible()
 
     def step(
         self, action: Array, *, render: bool = True
