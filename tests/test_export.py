@@ -424,7 +424,7 @@ def test_without_a_dataset_the_expert_of_the_world_shows_frames():
 
 def test_each_robot_has_its_world():
     assert (world_of("so101"), world_of("lekiwi")) == ("tabletop", "home")
-    with pytest.raises(SaysoError, match="no world with the robot 'sawyer'"):
+    with pytest.raises(SaysoError, match="no simulated robot 'sawyer'"):
         world_of("sawyer")
 
 

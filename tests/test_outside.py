@@ -113,3 +113,10 @@ def test_a_model_from_outside_is_trained_kept_and_measured(sayso, dataset):
 def test_a_policy_drives_the_simulated_robot_of_a_world_from_outside(sayso, policy):
     said = sayso("run", policy, "go to the red spot", "--robot", "sim", "--seconds", "1")
     assert "go to the red spot" in said and "in scene 0" in said
+
+
+def test_the_demonstration_shows_a_world_from_outside_scene_by_scene(sayso, policy):
+    given = ("--checkpoint", policy, "--films", "films", "--interactive", "False", "--instructions", "1")
+    said = sayso("demo", "--world", "toy", *given)
+    assert "go to the" in said and "conditions" not in said
+    assert list((sayso.folder / "films").glob("1-go-to-the-*.mp4"))

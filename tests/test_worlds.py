@@ -23,7 +23,7 @@ def test_what_makes_a_world_can_be_handed_to_other_processes():
 
 def test_every_robot_has_its_world():
     assert {WORLDS[name].features.robot_type: world_of(WORLDS[name].features.robot_type) for name in WORLDS}
-    with pytest.raises(UnknownNameError, match=r"no world with the robot 'mop'.*lekiwi"):
+    with pytest.raises(UnknownNameError, match=r"no simulated robot 'mop'.*lekiwi"):
         world_of("mop")
 
 

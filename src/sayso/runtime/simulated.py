@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
-from sayso.robots import NORMALIZED, our_name
+from sayso.robots import NORMALIZED
 from sayso.runtime.robot import SimulatedRobot
 from sayso.spec import Features, SaysoError, seeds
 from sayso.tasks.contract import Sought, World, asking
@@ -34,7 +34,7 @@ def simulated(
         SaysoError: if the robot lives in no world, if all is as the words want it already, or if there is no
             room to do it.
     """
-    name = world_of(our_name(features.robot_type))
+    name = world_of(features.robot_type)
     if NORMALIZED in (d.unit for d in features.action):
         raise SaysoError(
             "the simulated robot speaks of its joints in degrees, the policy in per cent of a calibrated "

@@ -16,6 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any
 
+from sayso.robots import our_name
 from sayso.spec import ConfigError, Features, SaysoError, UnknownNameError, known
 from sayso.tasks.contract import World
 
@@ -172,10 +173,10 @@ def world_of(robot_type: str) -> str:
         UnknownNameError: if it lives in none.
     """
     for name in WORLDS:
-        if WORLDS[name].features.robot_type == robot_type:
+        if our_name(WORLDS[name].features.robot_type) == our_name(robot_type):
             return name
     robots = {entry.features.robot_type for entry in WORLDS.values()}
-    raise UnknownNameError("world with the robot", robot_type, robots)
+    raise UnknownNameError("simulated robot", robot_type, robots)
 
 
 def chosen_families(offered: Sequence[str], named: Sequence[str]) -> tuple[str, ...]:
