@@ -13,6 +13,7 @@ from sayso.runtime.stopping import Stop, on_signals
 from sayso.spec import Features, Policy, SaysoError, at_least, known
 from sayso.studio.session import Session, SessionConfig
 from sayso.tasks.household.catalogue import TASKS
+from sayso.tasks.worlds import WORLDS
 
 PERIOD_S = 0.04
 """How often what is drawn is brought up to date."""
@@ -42,7 +43,7 @@ class StudioConfig(SessionConfig):
     @property
     def subject(self) -> str:
         """Return the policy to load."""
-        return self.policy or f"checkpoints/{self.world}"
+        return self.policy or WORLDS[self.world].checkpoint
 
 
 def studio(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import viser
 from sayso.data.film import side_by_side
 from sayso.runtime.chunking import STRATEGIES
 from sayso.sim.disturbance import Disturbance
-from sayso.spec import Features, known
+from sayso.spec import Features
 from sayso.studio.addresses import kinds_for, needs_of, title_of
 from sayso.studio.drawing import Drawing
 from sayso.studio.markup import STYLE, status, timing
@@ -22,14 +21,10 @@ from sayso.studio.rooms import SUGGESTIONS
 from sayso.studio.session import MAX_DELAY_S, Session
 from sayso.studio.view import View
 from sayso.studio.visitors import free_port, strangers_turned_away
+from sayso.tasks.worlds import WORLDS
 
 PICTURES_S = 0.09
 """How often pictures are sent, at most: they are most of what is sent."""
-EYES: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
-    "tabletop": ((0.69, 0.28, 0.37), (0.24, -0.09, 0.05)),
-    "home": ((-1.35, -1.15, 1.65), (0.55, 0.10, 0.10)),
-}
-"""Where people look from at first, and what at."""
 QUIET = (222, 226, 230)
 """Colour of buttons that need not be seen first."""
 PAPER = np.full((128, 192, 3), 128, np.uint8)
@@ -45,8 +40,8 @@ def serve(host: str, port: int, world: str) -> viser.ViserServer:
     # It would announce itself in a frame of its own.
     with contextlib.redirect_stdout(io.StringIO()), strangers_turned_away(host):
         server = viser.ViserServer(host=host, port=port, label="sayso studio", verbose=False)
-    eye, target = EYES[known("world", world, EYES)]
-    server.initial_camera.position, server.initial_camera.look_at = eye, target
+    entry = WORLDS[world]
+    server.initial_camera.position, server.initial_camera.look_at = entry.eye_m, entry.target_m
     server.scene.configure_environment_map("city", environment_intensity=0.6)  # at 1, white is without form
     server.gui.configure_theme(
         control_width="large", show_logo=False, show_share_button=False, brand_color=(34, 139, 230)
