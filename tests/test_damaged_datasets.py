@@ -326,3 +326,69 @@ def test_statistics_computed_anew_by_lerobot_do_no_harm(tmp_path):
     root = build(tmp_path)
     (root / fmt.STATS).write_text("{}")
     assert len(Dataset(root)) == 26
+
+
+@pytest.mark.parametrize("file", ["meta/tasks.parquet", "data/chunk-000/file-000.parquet"])
+def test_a_column_that_is_there_twice_is_refused_by_its_name(root, file):
+    table = pq.read_table(root / file)
+    pq.write_table(table.append_column("task_index", table["task_index"]), root / file)
+    with pytest.raises(fmt.FormatError, match="has the column 'task_index' more than once"):
+        Dataset(root)
+
+
+@pytest.mark.parametrize("seed", [float("inf"), float("nan"), -np.inf])
+def test_a_seed_that_is_no_number_is_none(root, seed):
+    path = root / "meta" / "episodes" / "chunk-000" / "file-000.parquet"
+    table = pq.read_table(path)
+    place = table.column_names.index(fmt.SEED_COLUMN)
+    pq.write_table(table.set_column(place, fmt.SEED_COLUMN, pa.array([seed] * len(table))), path)
+    assert {episode.seed for episode in Dataset(root).episodes} == {None}
+
+
+@pytest.mark.parametrize("kind", ["dictionary", "string_view"])
+def test_a_text_may_be_stored_as_a_category_or_a_view(root, kind):
+    path = root / fmt.TASKS
+    table = pq.read_table(path)
+    text = table["task"].combine_chunks()
+    text = text.dictionary_encode() if kind == "dictionary" else text.cast(pa.string_view())
+    before = Dataset(root).tasks
+    pq.write_table(table.set_column(table.column_names.index("task"), "task", text), path)
+    assert Dataset(root).tasks == before
+
+
+@pytest.mark.parametrize("value", [1e10, -3.4e38])
+def test_a_number_that_no_robot_can_have_is_refused_before_anything_is_learned(root, value):
+    action = rows(root, ACTION)
+    action[3] = [value, 0.0]
+    change(root, "data/chunk-000/file-000.parquet", ACTION, action, pa.list_(pa.float32()))
+    with pytest.raises(NotFiniteError, match="nothing that a robot can have in episode 0, frame 3"):
+        Dataset(root)
+
+
+def test_digests_of_files_outside_of_the_dataset_are_not_looked_at(tmp_path):
+    root = build(tmp_path / "data")
+    (root / fmt.DIGESTS).write_text('{"files": {"../secret": {"size": 1, "sha256": "a"}}}')
+    with pytest.raises(fmt.FormatError, match=r"sayso.json cannot be read"):
+        Dataset(root)
+
+
+def test_a_name_of_a_feature_that_a_terminal_would_obey_is_not_said_as_it_is(root):
+    change_info(root, lambda info: info["features"].update({"\x1b[31m": info["features"]["timestamp"]}))
+    assert Dataset(root).remarks == (r"not read: '\x1b[31m'",)
+
+
+def test_after_an_interrupted_resume_the_files_to_remove_are_named(root):
+    begun = [root / folder / "chunk-000" / "file-001.parquet" for folder in ("data", "meta/episodes")]
+    for path in begun:
+        whole = path.with_name("file-000.parquet").read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(fmt.FormatError, match=f"remove {begun[0]} and {begun[1]};"):
+        Dataset(root)
+    for path in begun:
+        path.unlink()
+    assert len(Dataset(root).episodes) == 4
+    (root / DATA).write_bytes(b"PAR1")
+    begun[0].write_bytes(b"")
+    with pytest.raises(fmt.FormatError, match="cannot be read, so it is cut") as told:
+        Dataset(root)
+    assert "remove" not in str(told.value), "nothing would be left"

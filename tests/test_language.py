@@ -88,8 +88,8 @@ def test_memory_is_bounded_and_forgetting_changes_nothing() -> None:
 
 
 def test_what_is_remembered_is_as_long_as_what_was_said(encoder: FrozenTextEncoder) -> None:
-    assert encoder._recall(SHORT).nbytes == 3 * WORD_WIDTH * 4
-    assert encoder._recall("go on and on " * 20).nbytes == MAX_WORDS * WORD_WIDTH * 4
+    assert encoder._recall(SHORT).states.nbytes == 3 * WORD_WIDTH * 4
+    assert encoder._recall("go on and on " * 20).states.nbytes == MAX_WORDS * WORD_WIDTH * 4
 
 
 def test_who_learns_remembers_thousands_and_who_acts_keeps_ten_megabytes() -> None:

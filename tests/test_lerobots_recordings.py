@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
@@ -110,3 +112,58 @@ def test_a_robot_that_nobody_knows_runs_within_what_was_shown(tmp_path, capfd):
     )
     assert cli.main([*given, "--max-speed-deg-s", "10"]) == 2
     assert "would not limit left_waist, whose unit is not known" in capfd.readouterr().err
+
+
+def test_a_recording_without_units_takes_those_of_another_of_the_same_robot(tmp_path, capfd):
+    named = recorded(tmp_path / "named", 60.0, "so101")
+    info = json.loads((named / "meta" / "info.json").read_text())
+    for key in (STATE, ACTION):
+        info["features"][key]["info"] = {"units": ["deg"] * 5 + ["%"]}
+    (named / "meta" / "info.json").write_text(json.dumps(info))
+    bare = recorded(tmp_path / "bare", 90.0)
+    for datasets in ((named, bare), (bare, named)):
+        windows = Windows([Dataset(root) for root in datasets], chunk=4)
+        assert [d.unit for d in windows.features.action] == ["deg"] * 5 + ["%"]
+        assert f"{bare} names no units and takes those of {named}" in windows.remarks[0]
+    said = Windows([Dataset(named), Dataset(bare)], chunk=4, units="deg")
+    assert [d.unit for d in said.features.state] == ["deg"] * 5 + ["%"]
+    with pytest.raises(SaysoError, match=r"is deg in .* and normalized in"):
+        Windows([Dataset(named), Dataset(bare)], chunk=4, units="normalized")
+
+
+def test_units_that_the_joints_go_beyond_are_not_taken(tmp_path):
+    named, bare = recorded(tmp_path / "named", 60.0), recorded(tmp_path / "bare", 117.8)
+    info = json.loads((named / "meta" / "info.json").read_text())
+    for key in (STATE, ACTION):
+        info["features"][key]["info"] = {"units": ["normalized"] * 5 + ["%"]}
+    (named / "meta" / "info.json").write_text(json.dumps(info))
+    with pytest.raises(SaysoError, match=r"goes to .*117\.8, beyond the 100.5 of 'normalized'"):
+        Windows([Dataset(named), Dataset(bare)], chunk=4)
+
+
+def test_recordings_of_unlike_names_do_not_lend_each_other_units(tmp_path):
+    named, other = recorded(tmp_path / "named", 60.0), recorded(tmp_path / "b", 90.0, names=NAMES[:5])
+    info = json.loads((named / "meta" / "info.json").read_text())
+    info["features"][ACTION]["info"] = info["features"][STATE]["info"] = {"units": ["deg"] * 5 + ["%"]}
+    (named / "meta" / "info.json").write_text(json.dumps(info))
+    with pytest.raises(SaysoError, match="cannot be read together"):
+        Windows([Dataset(named), Dataset(other)], chunk=4)
+
+
+def test_whoever_trains_or_looks_reads_first_how_to_correct_the_units(tmp_path, capfd):
+    data = recorded(tmp_path / "data", 90.0)
+    assert cli.main(["show", str(data)]) == 0
+    assert "train with --units deg" in " ".join(capfd.readouterr().out.split())
+    trained(tmp_path / "run", data)
+    assert capfd.readouterr().err.startswith("The recording names no units.")
+
+
+def test_an_endless_instruction_with_commands_in_it_is_shown_in_one_short_line(tmp_path, capfd):
+    root = recorded(tmp_path / "data", 90.0)
+    path = root / "meta" / "tasks.parquet"
+    table = pq.read_table(path)
+    text = pa.array([f"\x1b[31m go\n{'on ' * 5000}"])
+    pq.write_table(table.set_column(table.column_names.index("task"), "task", text), path)
+    assert cli.main(["show", str(root), "--episodes", "1"]) == 0
+    shown = capfd.readouterr().out
+    assert "\x1b[31m" not in shown and len(shown) < 4000

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -339,3 +340,13 @@ def test_ctrl_c_ends_the_page_in_good_order():
     page.send_signal(signal.SIGINT)
     said, wrong = page.communicate(timeout=60)
     assert page.returncode == 0 and wrong == "" and "at rest" in said
+
+
+def test_a_policy_from_lerobots_recordings_enters_under_its_own_name_and_rate(capsys):
+    features = replace(SO101.features(), robot_type="so_follower", fps=30)
+    session = Session(Stays(), features, SessionConfig())
+    session.close()
+    assert session.view.headline == "Ready" and session.room_features.fps == 20
+    other = replace(features, cameras={"front": (128, 128)})
+    with pytest.raises(FeatureMismatchError, match="camera only in the world: wrist"):
+        Session(Stays(), other, SessionConfig())

@@ -107,14 +107,14 @@ def demo(config: DemoConfig) -> int:
     """
     started = time.perf_counter()
     # As late as this, because the command line reads this file at every start.
-    from sayso.spec import check_fits
+    from sayso.data.units import check_fits_robot
 
     console, splitter = Console(highlight=False), config.splitter()
     entry = WORLDS.ready(config.world)
     with console.status(f"waking the robot of {config.subject} ..."):
         policy, world = load_policy(config), entry.make()
     try:
-        check_fits(policy.features, world.features)
+        check_fits_robot(policy.features, world.features)
         if config.seed is None and config.checkpoint is None and entry.shown_seed:
             console.print(
                 f"Scene {config.scene} was chosen because the shipped policy does what it is asked there; "

@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sayso.data.units import check_fits_robot
 from sayso.provenance import digest_of
-from sayso.spec import Features, Policy, SaysoError, check_fits
+from sayso.spec import Features, Policy, SaysoError
 from sayso.tasks.contract import expert_of
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _told(metadata: Mapping[str, Any]) -> Training:
 
 def _that_fits(subject: str, world: World) -> Policy:
     policy, features = policy_and_features(subject, threads=1)
-    check_fits(features, world.features)
+    check_fits_robot(features, world.features)
     return policy
 
 

@@ -47,6 +47,8 @@ CHOSEN_OBJECT = "chosen_object"
 another; None if none was yet."""
 
 
+FASTEST_HZ = 1000.0
+"""Most steps per second of any robot: beyond it, a loop would not even end."""
 EXECUTE = 4
 """How many actions of a chunk are applied before looking again, unless said otherwise. Looking at every
 eighth step only, a policy hovered over its goal: docs/log.md, 2026-11-23."""
@@ -110,10 +112,17 @@ class Features:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Features:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Raises:
+            ConfigError: if the rate is none that a robot can have.
+        """
+        fps = float(raw["fps"])
+        if not 0 < fps <= FASTEST_HZ:
+            raise ConfigError(f"fps is {fps:g}, but must be above 0 and at most {FASTEST_HZ:g}")
         return cls(
             robot_type=raw["robot_type"],
-            fps=float(raw["fps"]),
+            fps=fps,
             state=tuple(Dimension(name=n, unit=u) for n, u in raw["state"]),
             action=tuple(Dimension(name=n, unit=u) for n, u in raw["action"]),
             cameras={name: (int(h), int(w)) for name, (h, w) in raw["cameras"].items()},

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sayso.data.format import DIGESTS, STATS, FormatError
+from sayso.data.info import inside
 
 _FOLDERS = ("meta", "data", "videos", "images")
 _REMEDY = "Take the file from a copy of the dataset; for a change that is meant, delete meta/sayso.json"
@@ -72,8 +73,11 @@ def read(root: Path) -> dict[str, Digest]:
     try:
         raw = json.loads(path.read_bytes())
         files = raw["files"].items()
-        return {name: Digest(entry["size"], entry["sha256"]) for name, entry in files}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return {
+            inside(root, name).relative_to(root).as_posix(): Digest(entry["size"], entry["sha256"])
+            for name, entry in files
+        }
+    except (FormatError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(
             f"{path} cannot be read, so it is cut or damaged; without it the dataset is read, but damage to "
             "its other files is not noticed. Take it from a copy of the dataset, or delete it"

@@ -24,6 +24,8 @@ from sayso.spec import IMAGES, TASK, Image, Observation
 VIEW_PX = 256
 """Height to which every camera's view is scaled."""
 CAPTION_PX = 24
+MOST_LETTERS = 200
+"""Of an instruction, more than any picture is wide."""
 _INK, _PAPER = (240, 240, 240), (24, 24, 28)
 
 
@@ -45,7 +47,7 @@ def captioned(frame: Observation, remark: str = "") -> Image:
     """Return one picture of a frame: its cameras side by side above its instruction, uint8 ``[H, W, 3]``."""
     views = side_by_side([image for key, image in sorted(frame.items()) if key.startswith(IMAGES)])
     strip = Picture.new("RGB", (views.shape[1], CAPTION_PX), _PAPER)
-    text = f"{frame[TASK]}   {remark}".strip()
+    text = f"{frame[TASK][:MOST_LETTERS]}   {remark}".strip()
     font = ImageFont.load_default(size=CAPTION_PX * 0.5)
     ImageDraw.Draw(strip).text((8, CAPTION_PX // 5), text, fill=_INK, font=font)
     return np.concatenate([views, np.asarray(strip)])

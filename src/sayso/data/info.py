@@ -332,6 +332,6 @@ def _remarks(
             remarks.append(f"the numbers of {columns[key]!r} have no names of their own: 0, 1, ...")
     if STATE not in columns:
         remarks.append("there is no state: a policy sees the cameras alone")
-    if names := ", ".join(sorted(not_read)):
+    if names := ", ".join(sorted(name if name.isprintable() else repr(name) for name in not_read)):
         remarks.append(f"not read: {names}")
     return tuple(remarks)

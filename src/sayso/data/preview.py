@@ -65,7 +65,7 @@ def summary(dataset: Dataset, instructions: int = 8) -> Group:
         "not bold",
     )
     features, assumed = with_units(dataset.features, dataset.stats)
-    remarks = [Text(f"  {remark}") for remark in (*dataset.remarks, *assumed)]
+    remarks = [Text(f"  {remark}") for remark in (*assumed, *dataset.remarks)]
     actions = _actions(dataset, features)
     return Group(title, *remarks, _families(dataset), _instructions(dataset, instructions), actions)
 
@@ -90,7 +90,7 @@ def _families(dataset: Dataset) -> Table:
     table = Table("family", "episodes", "frames", "hours", "mean length (s)")
     for family in sorted({episode.family for episode in dataset.episodes}):
         members = [episode for episode in dataset.episodes if episode.family == family]
-        _add_counts(table, escape(family) or "(not recorded)", members, dataset.fps)
+        _add_counts(table, escape(_one_line(family)) or "(not recorded)", members, dataset.fps)
     table.add_section()
     _add_counts(table, "all", dataset.episodes, dataset.fps)
     return table
@@ -112,8 +112,14 @@ def _instructions(dataset: Dataset, count: int) -> Table:
     uses = [task for episode in dataset.episodes for task in episode.tasks]
     for place in np.linspace(0, len(dataset.tasks) - 1, min(count, len(dataset.tasks))).round():
         task = dataset.tasks[int(place)]
-        table.add_row(escape(task), str(uses.count(task)))
+        table.add_row(escape(_one_line(task)), str(uses.count(task)))
     return table
+
+
+def _one_line(text: str, most: int = 200) -> str:
+    """Return a text that no terminal takes for commands, not longer than can be read."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in text[: most + 1])
+    return plain if len(plain) <= most else plain[:most] + " ..."
 
 
 def _actions(dataset: Dataset, features: Features) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -204,7 +205,7 @@ def _episode(place: EpisodeRow, rows: Rows, start: int, stop: int) -> RecordedEp
         stop=stop,
         tasks=tuple(rows.tasks[k] for k in dict.fromkeys(said)),
         family=family if isinstance(family, str) else "",
-        seed=int(seed) if isinstance(seed, int | float) and seed == seed else None,
+        seed=int(seed) if isinstance(seed, int | float) and math.isfinite(seed) else None,
         ending=fmt.Ending.from_columns(place.extras),
     )
 

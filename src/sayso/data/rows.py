@@ -10,6 +10,7 @@ import numpy as np
 
 from sayso.data.format import OTHER_TASK_INDEX, TASKS, FormatError
 from sayso.data.info import Info
+from sayso.data.looks import WILD
 from sayso.data.normalize import Integers
 from sayso.data.tables import EpisodeRow, integers, matrix, parquet_files, read_table, read_tasks
 from sayso.spec import OTHER_POINTS, POINTS, STATE, Array, NotFiniteError
@@ -137,12 +138,15 @@ def _check_tasks(root: Path, rows: Rows, key: str, index: Integers, tasks: Mappi
 
 def _check_finite(rows: Rows, info: Info) -> None:
     for key, values in rows.vectors.items():
-        wrong = np.flatnonzero(~np.isfinite(values).all(1))
+        fine = np.abs(values) < WILD
+        wrong = np.flatnonzero(~fine.all(1))
         if len(wrong):
             row = int(wrong[0])
-            number = int(np.argmin(np.isfinite(values[row])))
+            number = int(np.argmin(fine[row]))
+            finite = bool(np.isfinite(values[row, number]))
+            fault = "is nothing that a robot can have" if finite else "is not finite"
             raise NotFiniteError(
-                f"{rows.path(row)}: {info.columns[key]!r} is not finite in {rows.place(row)}: number "
+                f"{rows.path(row)}: {info.columns[key]!r} {fault} in {rows.place(row)}: number "
                 f"{number} is {values[row, number]} ({len(wrong)} such frames). Leave these episodes out "
                 "with LeRobot's lerobot-edit-dataset (--operation.type delete_episodes), or record them again"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sayso.data.format import DATA, TASKS, FormatError
+from sayso.data.format import DATA, INFO, TASKS, FormatError
 from sayso.data.info import Camera, Info, inside
 from sayso.data.normalize import Integers
 from sayso.spec import Array
 
 _COPY = "Take the file from a copy of the dataset, or record again"
+_END = b"PAR1"
+"""Last bytes of every parquet file that was closed."""
 _UNFINISHED = (
     "A recording that was stopped before it was finalised looks so, and so does a copy that was cut short. "
     + _COPY
@@ -80,6 +83,8 @@ def read_table(
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
             missing = [name for name in columns or () if name not in names]
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise FormatError(f"{path} has the column {twice[0]!r} more than once. {_COPY}")
             if missing:
                 raise FormatError(f"{path} lacks the column {missing[0]!r}; it has {_listed(names)}. {_COPY}")
             every = (name for name in names if not (without and name.startswith(without)))
@@ -89,9 +94,38 @@ def read_table(
         raise FormatError(f"{path}{holds} is missing. {_UNFINISHED}") from error
     except (OSError, ValueError, KeyError, MemoryError, NotImplementedError, pa.ArrowException) as error:
         raise FormatError(
-            f"{path}{holds} cannot be read, so it is cut or damaged ({_first_line(error)}). {_UNFINISHED}"
+            f"{path}{holds} cannot be read, so it is cut or damaged ({_first_line(error)}). "
+            f"{_endless_beside(path) or _UNFINISHED}"
         ) from error
     return table
+
+
+def _endless_beside(path: Path) -> str:
+    """Say which files of a dataset end in the middle, if it is still one without them; else nothing."""
+    root = next((folder for folder in path.parents if (folder / INFO).is_file()), None)
+    if root is None:
+        return ""
+    groups = [parquet_files(root / "data"), parquet_files(root / "meta" / "episodes")]
+    endless = [[file for file in files if not _has_end(file)] for files in groups]
+    named = [str(file) for found in endless for file in found]
+    nothing_left = any(len(files) == len(found) for files, found in zip(groups, endless, strict=True))
+    if nothing_left or str(path) not in named:
+        return ""
+    return (
+        "A recording that was interrupted while it was resumed leaves such files, without an end; all others "
+        f"are whole. To read what was recorded before, remove {' and '.join(named)}; or, if the files were "
+        "whole once, take them from a copy"
+    )
+
+
+def _has_end(path: Path) -> bool:
+    """Tell whether a parquet file was written to its end."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(_END), os.SEEK_END)
+            return file.read() == _END
+    except OSError:
+        return False
 
 
 def integers(table: pa.Table, key: str, path: Path) -> Integers:
@@ -238,7 +272,8 @@ def _number(path: Path, row: Mapping[str, Any], column: str, episode: int | None
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind  # a pandas category
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:

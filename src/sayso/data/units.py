@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from sayso.data.normalize import Stats
-from sayso.robots import BASE, GRIPPER, JOINTS, NORMALIZED, PERCENT, RADIANS, known_robot
-from sayso.spec import ACTION, STATE, Dimension, Features, SaysoError
+from sayso.robots import BASE, GRIPPER, JOINTS, NORMALIZED, PERCENT, RADIANS, known_robot, our_name
+from sayso.spec import ACTION, STATE, Dimension, Features, SaysoError, check_fits
 
 JointUnit = Literal["", "deg", "normalized", "rad"]
 PREFIXES = ("", "arm_", "left_", "right_", "left_arm_", "right_arm_", "main_", "left_main_", "right_main_")
@@ -31,6 +32,75 @@ ROUNDING = 0.5
 """How far beyond 100 a number may be that was cut there."""
 FARTHEST: Mapping[str, float] = {NORMALIZED: NORMALIZED_TO + ROUNDING, RADIANS: 4 * np.pi}
 """How far from zero a joint can be in a unit; a wrist may turn twice."""
+
+
+def check_fits_robot(policy: Features, world: Features) -> None:
+    """Raise FeatureMismatchError unless a policy can act in a world, whoever named its robot.
+
+    LeRobot's ``so_follower`` is our ``so101``; names, units, cameras and rate must still be alike.
+    """
+    check_fits(dataclasses.replace(policy, robot_type=our_name(policy.robot_type)), world)
+
+
+def alike(
+    given: Mapping[Path, Features], stats: Mapping[Path, Mapping[str, Stats]], joints: JointUnit = ""
+) -> tuple[dict[Path, Features], JointUnit, tuple[str, ...]]:
+    """Let recordings of one robot be called alike, and let those without units take those of the others.
+
+    Args:
+        given: features of each dataset.
+        stats: of each dataset's state and action.
+        joints: unit of the joints where recordings name none; empty takes those of the others.
+
+    Returns:
+        The features, the unit that is still to be said of all together, and what was assumed, and why.
+
+    Raises:
+        SaysoError: if the joints of one go further than they can in the unit that was said or taken.
+    """
+    first = next(iter(given.values()))
+    found = {
+        root: dataclasses.replace(features, robot_type=first.robot_type)
+        if our_name(features.robot_type) == our_name(first.robot_type)
+        else features
+        for root, features in given.items()
+    }
+    lacking = {root for root, features in found.items() if _nameless(features)}
+    said: list[str] = []
+    for root in lacking if len(lacking) < len(found) else ():
+        if joints:
+            found[root], _ = with_units(found[root], stats[root], joints)
+            continue
+        teller = next((r for r in found if r not in lacking and _same_names(found[r], found[root])), None)
+        if teller is None:
+            continue
+        found[root] = found[root].seen_by(found[teller])
+        _refuse_too_far(root, found[root], stats[root], teller)
+        units = ", ".join(dict.fromkeys(d.unit for d in found[root].action))
+        said.append(
+            f"{root} names no units and takes those of {teller}, whose numbers have the same names: {units}. "
+            "If its joints are in another unit, say which: --units deg, normalized or rad."
+        )
+    return found, "" if lacking and len(lacking) < len(found) else joints, tuple(said)
+
+
+def _nameless(features: Features) -> list[Dimension]:
+    return [d for d in (*features.state, *features.action) if not d.unit]
+
+
+def _same_names(one: Features, other: Features) -> bool:
+    return one.state_names == other.state_names and one.action_names == other.action_names
+
+
+def _refuse_too_far(root: Path, features: Features, stats: Mapping[str, Stats], teller: Path) -> None:
+    for unit, farthest in FARTHEST.items():
+        names = {d.name for d in (*features.state, *features.action) if d.unit == unit}
+        widest = _widest(features, stats, names)
+        if widest and abs(widest[1]) > farthest:
+            raise SaysoError(
+                f"{root} names no units, and cannot have those of {teller}: {widest[0]} goes to "
+                f"{widest[1]:.1f}, beyond the {farthest:g} of {unit!r}. They cannot be trained on together"
+            )
 
 
 def joint_of(name: str) -> str:
@@ -54,7 +124,7 @@ def with_units(
             in that unit.
     """
     features = _as_in_the_table(features)
-    nameless = [d for d in (*features.state, *features.action) if not d.unit]
+    nameless = _nameless(features)
     moving = {d.name for d in nameless if joint_of(d.name) not in ("", GRIPPER)}
     if joints:  # then it is also said of arms that nobody knows
         moving |= {d.name for d in nameless if d.name.endswith(".pos") and joint_of(d.name) != GRIPPER}

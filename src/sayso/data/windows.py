@@ -35,7 +35,7 @@ from sayso.data.normalize import (
 )
 from sayso.data.reader import Dataset
 from sayso.data.resize import scaled, scalings
-from sayso.data.units import JointUnit, with_units
+from sayso.data.units import JointUnit, alike, with_units
 from sayso.spec import (
     ACTION,
     POINTS,
@@ -62,7 +62,8 @@ class Windows:
     holds only the frames some window needs. `resize` scales them first (`sayso.data.resize`), or
     the features of a policy do, `like` whose pictures they are to be.
 
-    Units that no dataset names are found by `sayso.data.units.with_units`; `units` are the joints'.
+    Units that a dataset does not name are those of the others (`sayso.data.units.alike`), and those that none
+    names are found by `with_units` there; `units` are the joints'.
 
     `weights`, one per dataset, multiply how often a dataset's windows are drawn by `draw`.
 
@@ -86,9 +87,11 @@ class Windows:
     ) -> None:
         """Lay out the windows. Frames are decoded later, by `decode` or the first batch."""
         self.datasets = (datasets,) if isinstance(datasets, Dataset) else tuple(datasets)
-        self.features = _common_features(
-            {d.root: d.features.seen_by(like) if like else scaled(d.features, resize) for d in self.datasets}
-        )
+        given = {
+            d.root: d.features.seen_by(like) if like else scaled(d.features, resize) for d in self.datasets
+        }
+        given, units, taken = alike(given, {d.root: d.stats for d in self.datasets}, units)
+        self.features = _common_features(given)
         self._cache = cache or frames_folder()
         self.history, self.chunk, self.stride = history, chunk, stride
         self.weights = tuple(weights) if weights is not None else (1.0,) * len(self.datasets)
@@ -100,7 +103,8 @@ class Windows:
         self._state = np.concatenate([d.state for d in self.datasets])
         self._action = np.concatenate([d.action for d in self.datasets])
         numbers = {STATE: Stats.of(self._state), ACTION: Stats.of(self._action)}
-        self.features, self._assumed = with_units(self.features, numbers, units)
+        self.features, assumed = with_units(self.features, numbers, units)
+        self._assumed = taken + assumed
         self._points = np.concatenate([d.points for d in self.datasets])
         self._tasks = [d.tasks[k] for d in self.datasets for k in d.task_index]
         self._other_points = np.concatenate(
@@ -146,8 +150,8 @@ class Windows:
     def remarks(self) -> tuple[str, ...]:
         """Return what a person should know before training: what is not read, and what cannot be learned."""
         several = len(self.datasets) > 1
-        remarks = [f"{d.root}: {r}" if several else r for d in self.datasets for r in d.remarks]
-        remarks += self._assumed
+        remarks = [*self._assumed]  # first, since whoever knows better should stop here
+        remarks += [f"{d.root}: {r}" if several else r for d in self.datasets for r in d.remarks]
         for key, dimensions in ((STATE, self.features.state), (ACTION, self.features.action)):
             still = hardly_moves(self.stats[key].mean, self.stats[key].std)
             names = [d.name for d, rests in zip(dimensions, still, strict=True) if rests]

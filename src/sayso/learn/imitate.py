@@ -22,6 +22,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from sayso.data.reader import Dataset
+from sayso.data.units import check_fits_robot
 from sayso.data.windows import Batch, Windows
 from sayso.learn.beginning import first_policy, learned_from, refuse_device, resolved
 from sayso.learn.config import TrainConfig as TrainConfig
@@ -35,7 +36,6 @@ from sayso.learn.validation import validation_of
 from sayso.models import checkpoint as policies
 from sayso.models.policy import ModelPolicy
 from sayso.provenance import provenance
-from sayso.spec import check_fits
 from sayso.tasks.contract import World
 
 
@@ -76,7 +76,7 @@ def train(config: TrainConfig, *, world: World | None = None) -> Path:
     validation = validation_of(config, learned_from(windows, config.init), world)
     policy = first_policy(config, windows)
     if validation is not None:
-        check_fits(policy.features, validation.world.features)
+        check_fits_robot(policy.features, validation.world.features)
     with kept(config.out, "training"):
         run, source, objective = begin(config, windows, policy)
         fit(run, source, objective, validation)

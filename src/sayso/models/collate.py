@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from sayso.data.looks import check_state
 from sayso.data.normalize import Chain, Stats
 from sayso.data.resize import as_learned
-from sayso.models.words import LEARNING, WORD_WIDTH, FrozenTextEncoder
+from sayso.models.words import LEARNING, WORD_WIDTH, FrozenTextEncoder, Reading
 from sayso.spec import (
     ACTION,
     IMAGES,
@@ -106,6 +106,10 @@ class Collator:
         told = {STATE: state} if self._tells_state else {}
         chunk: Array = self.chain.inverse({**told, ACTION: actions})[ACTION][0]
         return chunk
+
+    def hear(self, instruction: str) -> Reading | None:
+        """Say what is read of an instruction; None for a model that reads it by itself."""
+        return self.encoder.hear(instruction) if self.encoder is not None else None
 
     def make_room(self) -> None:
         """Remember the words of as many instructions as are met in training."""

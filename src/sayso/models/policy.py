@@ -23,6 +23,7 @@ from sayso.calling import CalledLikeAModel
 from sayso.data.normalize import Stats
 from sayso.models.collate import Collator
 from sayso.models.contract import Batch, Model
+from sayso.models.words import Reading
 from sayso.spec import Chunk, Features, Observation
 
 
@@ -49,6 +50,10 @@ class ModelPolicy(CalledLikeAModel):
     def config(self) -> dict[str, Any]:
         """Return ``type`` and the model's sizes as plain JSON, enough for `sayso.models.table.rebuild`."""
         return {"type": self.type, **dataclasses.asdict(self.model.config)}
+
+    def hear(self, instruction: str) -> Reading | None:
+        """Say what of an instruction it reads, before it acts on it; None if nobody can tell."""
+        return self.collator.hear(instruction)
 
     def reset(self) -> None:
         """Forget the episode that just ended: noise begins anew, if the model draws any."""

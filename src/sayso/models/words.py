@@ -61,12 +61,14 @@ class Reading:
     lost: str
     """End of the sentence that is cut off; empty if it is read whole."""
     unknown: tuple[str, ...]
-    """Words that the vocabulary lacks, or in a script that the encoder never learned: emoji, Cyrillic."""
+    """Words that the vocabulary lacks, or in a script that the encoder never learned, each time that they are
+    said: emoji, Cyrillic."""
     max_words: int
 
     @classmethod
     def of(cls, sentence: str, max_words: int = MAX_WORDS) -> Self:
         """Read a sentence as a policy would that reads so many word pieces."""
+        sentence = sentence.encode(errors="replace").decode()  # a terminal's broken letters are no Unicode
         whole = _tokenizer().encode(sentence)
         ids, cut = list(whole.ids), len(whole.ids) > max_words
         pieces: dict[int, list[int]] = {}
@@ -83,9 +85,14 @@ class Reading:
             ids=tuple(ids[: max_words - 1] + ids[-1:] if cut else ids),
             words=words,
             lost=sentence[whole.offsets[max_words - 1][0] :] if cut else "",
-            unknown=tuple(dict.fromkeys(unknown)),
+            unknown=tuple(unknown),
             max_words=max_words,
         )
+
+    @property
+    def is_foreign(self) -> bool:
+        """Tell whether most words cannot be read, so that whatever is done is not what was asked for."""
+        return 2 * len(self.unknown) > self.words
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -99,9 +106,9 @@ class Reading:
                 f"{_short(self.lost)}: say it in fewer words, or one thing after the other"
             )
         if self.unknown:
-            share = "most" if 2 * len(self.unknown) > self.words else "some"
+            share, words = "most" if self.is_foreign else "some", " ".join(dict.fromkeys(self.unknown))
             found.append(
-                f"the policy cannot read {share} words of the instruction, {_short(' '.join(self.unknown))}: "
+                f"the policy cannot read {share} words of the instruction, {_short(words)}: "
                 "say it in plain English"
             )
         return tuple(found)
@@ -140,6 +147,17 @@ def _is_latin(text: str) -> bool:
     return all("LATIN" in unicodedata.name(letter, "") for letter in text if letter.isalpha())
 
 
+@dataclass(kw_only=True)
+class _Read:
+    """Remember one instruction."""
+
+    states: Array
+    """What the network says about its n word pieces, ``[n, 384]``."""
+    reading: Reading
+    told: bool = False
+    """Whether somebody was told what is not understood of it."""
+
+
 class FrozenTextEncoder:
     """Read instructions with a pretrained text encoder that is never trained, offline and without torch.
 
@@ -173,6 +191,12 @@ class FrozenTextEncoder:
         """Return itself: copies of a policy read with one encoder, which never changes."""
         return self
 
+    def hear(self, instruction: str) -> Reading:
+        """Say what is read of an instruction. Whoever asks tells people, so that it is not logged as well."""
+        read = self._recall(instruction)
+        read.told = True
+        return read.reading
+
     def make_room(self, instructions: int) -> None:
         """Remember at least so many instructions from now on."""
         if instructions > self._recall.cache_parameters()["maxsize"]:
@@ -182,7 +206,7 @@ class FrozenTextEncoder:
         """Return the words of each instruction, float32 ``[B, L, 384]``, and which are real, bool ``[B, L]``.
 
         Padding is zero. Instructions longer than `max_words` word pieces lose their end; that, and whatever
-        else is not understood of one, is logged when it is first read.
+        else is not understood of one, is logged once, unless somebody asked (`hear`).
 
         Raises:
             TypeError: if given one string instead of a list of them.
@@ -190,24 +214,25 @@ class FrozenTextEncoder:
         if isinstance(instructions, str):
             raise TypeError(f"encode takes a list of instructions; write encode([{instructions!r}])")
         read = [self._recall(instruction) for instruction in instructions]
-        short = max(map(len, read), default=0) <= self.short_words
+        short = max((len(one.states) for one in read), default=0) <= self.short_words
         length = self.short_words if short else self.max_words
         words = np.zeros((len(read), length, WORD_WIDTH), np.float32)
         mask = np.zeros((len(read), length), np.bool_)
-        for row, states in enumerate(read):
-            words[row, : len(states)], mask[row, : len(states)] = states, True
+        for row, one in enumerate(read):
+            words[row, : len(one.states)], mask[row, : len(one.states)] = one.states, True
+            if not one.told:
+                one.told = True
+                for fault in one.reading.faults:
+                    LOG.warning(fault)
         return words, mask
 
-    def _read(self, instruction: str) -> Array:
-        """Return what the network says about the n word pieces of one instruction, ``[n, 384]``."""
+    def _read(self, instruction: str) -> _Read:
+        """Let the network read one instruction."""
         reading = Reading.of(instruction, self.max_words)
-        for fault in reading.faults:
-            LOG.warning(fault)
         ids = np.array([reading.ids], np.int64)
         feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         (states,) = self._session.run(["last_hidden_state"], feeds)
-        words: Array = states[0]
-        return words
+        return _Read(states=states[0], reading=reading)
 
 
 @functools.cache

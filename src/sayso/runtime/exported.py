@@ -30,7 +30,7 @@ from sayso.calling import CalledLikeAModel
 from sayso.data.normalize import Stats, two_way
 from sayso.digests import damaged
 from sayso.models.collate import Collator
-from sayso.models.words import MAX_WORDS, SHORT_WORDS, FrozenTextEncoder
+from sayso.models.words import MAX_WORDS, SHORT_WORDS, FrozenTextEncoder, Reading
 from sayso.provenance import graph_digest
 from sayso.runtime.engines import (
     FILES,
@@ -79,6 +79,10 @@ class ExportedPolicy(CalledLikeAModel):
             encoder=FrozenTextEncoder(max_words=max_words, short_words=max_words),
         )
 
+    def hear(self, instruction: str) -> Reading | None:
+        """Say what of an instruction it reads, before it acts on it; None if nobody can tell."""
+        return self._collator.hear(instruction)
+
     def reset(self) -> None:
         """Forget the episode that just ended; there is nothing to forget."""
 
@@ -102,7 +106,7 @@ def is_exported(folder: Path | str) -> bool:
         return True
     try:
         config = json.loads((Path(folder) / CONFIG).read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(config, dict) and "engine" in config
 
@@ -159,7 +163,7 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
         raw = json.loads((folder / name).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ExportError(f"{str(folder)!r} is not a whole export: {name} missing") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ExportError(f"{name} in {str(folder)!r} was damaged ({error}); export anew") from error
     if not isinstance(raw, dict):
         raise ExportError(f"{name} in {str(folder)!r} was damaged: it holds no names; export anew")

@@ -24,16 +24,19 @@ from sayso.data.normalize import Stats
 from sayso.runtime.chunking import Plan, StrategyName, make_strategy
 from sayso.runtime.clock import Clock, MonotonicClock, steady
 from sayso.runtime.familiar import unfamiliar
+from sayso.runtime.hearing import not_heard
 from sayso.runtime.inference import Inference, PolicyFailedError, Timed
 from sayso.runtime.limits import Limits, UnsafeActionError
 from sayso.runtime.report import KEPT, RunReport, Spread
-from sayso.runtime.robot import DRIVER_ERRORS, check_robot, command, is_imagined, vector
+from sayso.runtime.robot import DRIVER_ERRORS, check_robot, command, is_imagined, moves, vector
 from sayso.runtime.senses import Patience, RobotFailedError, Senses
 from sayso.runtime.standing import hold, stand, why_not_to_stand
 from sayso.runtime.stopping import Stop
 from sayso.spec import (
+    FASTEST_HZ,
     STATE,
     Array,
+    ConfigError,
     FeatureMismatchError,
     Features,
     Observation,
@@ -74,6 +77,8 @@ class LoopConfig:
     def __post_init__(self) -> None:
         """Refuse times that cannot be."""
         at_least(self, hz=0, seconds=0, rest_s=0, frozen_s=0)
+        if self.hz > FASTEST_HZ:
+            raise ConfigError(f"hz is {self.hz:g}, but must be at most {FASTEST_HZ:g}")
         above(self, watchdog_ms=0, patience_s=0)
         make_strategy(self.strategy, self.execute)
 
@@ -105,17 +110,21 @@ def drive(
         clock: what time it is.
         until: asked after every step; returns why to end, or nothing.
         stats: of the demonstrations, to say before the first step where the robot stands as it never stood.
-        tell: what to do with such lines.
+        tell: what to do with such lines, and with those on words that the policy cannot read.
 
     Returns:
         The report. Trouble with the policy or the robot is in it, with ``fault``.
 
     Raises:
         FeatureMismatchError: if policy, robot and limits do not fit; nothing has moved then.
+        NotHeardError: if the policy can read next to nothing of the instruction; nothing has moved then.
     """
     check_robot(robot, features)
     if (why := why_not_to_stand(features)) and not is_imagined(robot):
         raise FeatureMismatchError(why)
+    tell = tell or (lambda _: None)
+    for line in not_heard(policy, instruction, moves=moves(robot)):
+        tell(line)
     if limits.names != features.action_names:
         raise FeatureMismatchError(
             f"the limits are of {', '.join(limits.names)}, the actions {', '.join(features.action_names)}"
@@ -126,7 +135,7 @@ def drive(
     )  # fmt: skip
     with steady():
         try:
-            driving.begin(stats or {}, tell or (lambda _: None))
+            driving.begin(stats or {}, tell)
             driving.go_on()
         finally:
             driving.come_to_rest()

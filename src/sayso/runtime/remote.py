@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +23,8 @@ from websockets.sync.connection import Connection
 
 from sayso.calling import CalledLikeAModel
 from sayso.data.normalize import Stats
-from sayso.runtime.request import RESET
+from sayso.models.words import Reading
+from sayso.runtime.request import MAX_WORDS, RESET, WARNINGS
 from sayso.runtime.wire import WireError, authorization, describe, pack, unpack
 from sayso.spec import Array, Chunk, Features, Observation, SaysoError
 
@@ -33,7 +35,9 @@ SETTLE_S = 0.005
 """How long after an answer a second one to the same question may still be on its way to us."""
 LONGEST_CHUNK = 4096
 LARGEST_ANSWER = 16_000_000
+LONGEST_WARNING = 500
 SCHEMES = ("ws://", "wss://")
+LOG = logging.getLogger(__name__)
 
 
 class RemoteError(SaysoError):
@@ -108,6 +112,7 @@ class RemotePolicy(CalledLikeAModel):
         self._introduction: bytes | str = ""
         self._begins = True
         self._answered = 0.0
+        self._warned: tuple[str, ...] = ()
         self.metadata: Mapping[str, Any] = {}
         """What the server says about itself; a server of ours names its features."""
         self._connected()
@@ -139,6 +144,15 @@ class RemotePolicy(CalledLikeAModel):
         except (KeyError, TypeError, ValueError) as error:
             raise RemoteError(f"{self.url} does not say what its policy sees: {error!r}") from error
 
+    def hear(self, instruction: str) -> Reading | None:
+        """Say what of an instruction the policy reads; None if its server does not tell."""
+        longest = self.metadata.get(MAX_WORDS)
+        if self.metadata.get("server") != "sayso" or not isinstance(longest, int) or longest < 2:
+            return None
+        reading = Reading.of(instruction, longest)
+        self._warned = reading.faults
+        return reading
+
     def act(self, observation: Observation) -> Chunk:
         """Return the next actions, ``[K, A]`` in robot units.
 
@@ -160,6 +174,7 @@ class RemotePolicy(CalledLikeAModel):
             answer = self._ask_again(message)
         chunk = self._chunk(answer)
         self._begins = False
+        self._warn(answer.get(WARNINGS))
         return chunk
 
     def reset(self) -> None:
@@ -178,6 +193,15 @@ class RemotePolicy(CalledLikeAModel):
     def __exit__(self, *exception: object) -> None:
         """Hang up."""
         self.close()
+
+    def _warn(self, told: Any) -> None:
+        """Log what the server says is not understood, once, unless somebody was told before (`hear`)."""
+        given = told if isinstance(told, list) else []
+        lines = tuple(line[:LONGEST_WARNING] for line in given if isinstance(line, str))
+        if lines and lines != self._warned:
+            self._warned = lines
+            for line in lines:
+                LOG.warning("%s says: %r", self.url, line)
 
     def _ask(self, message: bytes) -> dict[str, Any]:
         connection = self._quiet()

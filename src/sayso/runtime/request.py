@@ -25,6 +25,10 @@ from sayso.runtime.wire import WireError, describe, unpack
 from sayso.spec import IMAGES, STATE, TASK, Array, Features, Image, Observation, image_key
 
 RESET = "reset"
+MAX_WORDS = "max_words"
+"""What a server says of itself: how many word pieces of an instruction its policy reads."""
+WARNINGS = "warnings"
+"""What an answer has besides, if a part of the instruction is not understood: sentences for people."""
 PROMPT = "prompt"
 DEEPEST = 4
 """Maps within maps that a request may have."""

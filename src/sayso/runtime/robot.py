@@ -253,3 +253,8 @@ def is_imagined(robot: Robot) -> bool:
     if isinstance(robot, DryRun):
         return is_imagined(robot._robot)
     return isinstance(robot, SimulatedRobot | ImaginedRobot)
+
+
+def moves(robot: Robot) -> bool:
+    """Tell whether a robot does what it is sent, and is one that can break."""
+    return not isinstance(robot, DryRun) and not is_imagined(robot)

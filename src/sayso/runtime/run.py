@@ -21,11 +21,12 @@ from sayso.robots import (
     drivable,
     known_robot,
 )
+from sayso.runtime.hearing import not_heard
 from sayso.runtime.limits import SERVO_DEG_S, Limits, Point, boundless, limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import RunReport
 from sayso.runtime.robot import DRIVER_ERRORS, DryRun, ImaginedRobot, SimulatedRobot, check_robot
-from sayso.runtime.simulated import simulated
+from sayso.runtime.simulated import short_enough, simulated
 from sayso.runtime.standing import is_speed
 from sayso.runtime.stopping import Stop, on_key, on_signals
 from sayso.spec import STATE, Features, Policy, Robot, SaysoError, at_least, known
@@ -105,14 +106,15 @@ def run(
     """
     if not instruction.strip():
         raise SaysoError('the instruction is empty; say what to do, such as "put the can in the bowl"')
+    not_heard(policy, instruction, moves=config.kind not in (SIMULATION, DRY) and not config.dry_run)
     stats = demonstrated(policy)
-    features = _measured(features, stats, config.units, tell)
+    features = measured(features, stats, config.units, tell)
     limits = _limits(features, stats, config, tell)
     robot, stop = make_robot(config, features, instruction, tell, stats), Stop()
     # Whoever interrupts while a robot is being connected or let go of must not leave it half open.
     with on_signals(stop), connected(robot, tell):
         if isinstance(robot, SimulatedRobot):
-            instruction = robot.instruction
+            instruction = short_enough(policy, robot, tell)
         with on_key(stop) as keys:
             tell(f'"{instruction}"; {"any key" if keys else "Ctrl-C"} stops the robot')
             report = drive(
@@ -143,7 +145,7 @@ def demonstrated(policy: Policy) -> Mapping[str, Stats]:
     return stats
 
 
-def _measured(
+def measured(
     features: Features, stats: Mapping[str, Stats], joints: JointUnit, tell: Callable[[str], None]
 ) -> Features:
     """Return features with units, and tell what had to be assumed for them."""
@@ -253,11 +255,7 @@ def make_robot(
     robot: Robot
     if config.kind == SIMULATION:
         robot = simulated(features, instruction, config.seed, tell)
-        if robot.features.fps != features.fps:
-            tell(
-                f"the policy learned at {features.fps:g} steps per second, the simulation has "
-                f"{robot.features.fps:g}: motions are that much faster or slower"
-            )
+        tell_pace(features, robot.features, tell)
     else:
         robot = _driven(ROBOTS[config.kind], config, features, tell)
     return DryRun(robot, tell) if config.dry_run else robot
@@ -282,6 +280,15 @@ def _driven(entry: RobotEntry, config: RunConfig, features: Features, tell: Call
             tell=tell,
         )
     )
+
+
+def tell_pace(policy: Features, simulation: Features, tell: Callable[[str], None]) -> None:
+    """Tell it if a policy learned at another rate than the simulation's."""
+    if policy.fps != simulation.fps:
+        tell(
+            f"the policy learned at {policy.fps:g} steps per second, the simulation has "
+            f"{simulation.fps:g}: motions are that much faster or slower"
+        )
 
 
 def _joint_unit(features: Features, robot: RobotEntry) -> str:

@@ -35,9 +35,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from sayso.data.normalize import Stats
+from sayso.runtime.hearing import NotHeardError, not_heard, reading_of
 from sayso.runtime.inference import Worker
 from sayso.runtime.metrics import Metrics
-from sayso.runtime.request import RESET, names, read_request
+from sayso.runtime.request import MAX_WORDS, RESET, WARNINGS, names, read_request
 from sayso.runtime.wire import WireError, authorization, pack
 from sayso.spec import (
     ACTION,
@@ -181,6 +182,7 @@ class PolicyServer:
         chunk, _ = _look(policy, blank, self._features, begins=True)
         self._chunk = len(chunk)
         stats: Mapping[str, Stats] = getattr(policy, "stats", {})
+        read = reading_of(policy, blank[TASK])
         return {
             **self._about,
             "server": "sayso",
@@ -189,6 +191,7 @@ class PolicyServer:
             "stats": {key: stats[key].to_json() for key in (STATE, ACTION) if key in stats},
             "observation": names(self._features),
             RESET: True,
+            **({MAX_WORDS: read.max_words} if read else {}),
         }
 
     def _receive(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -241,13 +244,16 @@ class PolicyServer:
         """Introduce the policy, then answer one message after the other."""
         policy = await self._in_thread(self._make_policy)
         await self._send(connection, self._hello)
-        begins, before, well_meant = True, dict[str, float](), True
+        begins, before, well_meant, asked, warnings = True, dict[str, float](), True, "", tuple[str, ...]()
         while not self._stopping:
             message = await self._hear(connection)
             came = time.perf_counter()
             try:
                 observation, reset = read_request(message, self._features)
-            except WireError as error:
+                if (task := observation[TASK]) != asked:
+                    warnings = await self._in_thread(partial(not_heard, policy, task))
+                    asked = task
+            except (WireError, NotHeardError) as error:
                 self._metrics.requests.labels("refused").inc()
                 if well_meant:  # once: whoever sends rubbish without end must not fill the log
                     self._log.warning("a message was refused: %r", str(error))
@@ -262,6 +268,7 @@ class PolicyServer:
                 "actions": chunk.actions,
                 "server_timing": {"infer_ms": _ms_since(came), **before},
                 "policy_timing": {"infer_ms": 1000 * act_s},
+                **({WARNINGS: list(warnings)} if warnings else {}),
             }
             await self._send(connection, pack(answer))
             before = {"prev_total_ms": _ms_since(came)}

@@ -7,9 +7,10 @@ from itertools import islice
 from typing import Any
 
 from sayso.robots import NORMALIZED
+from sayso.runtime.hearing import reading_of
 from sayso.runtime.robot import SimulatedRobot
-from sayso.spec import Features, SaysoError, seeds
-from sayso.tasks.contract import Sought, World, asking
+from sayso.spec import Features, Policy, SaysoError, seeds
+from sayso.tasks.contract import Brief, Sought, World, asking
 from sayso.tasks.worlds import make_world, world_of
 
 SCENES = 20_000
@@ -85,3 +86,16 @@ def _standing(world: World, seed: int, options: Mapping[str, Any]) -> SimulatedR
             f"there is no room for {asked!r} in scene {scene}; leave --seed out, and another is found"
         )
     return robot
+
+
+def short_enough(policy: Policy, robot: SimulatedRobot, tell: Callable[[str], None]) -> str:
+    """Return what a policy is to be told: what the world understood, and that in short if its end is lost."""
+    instruction = robot.instruction
+    reading = reading_of(policy, instruction)
+    if reading is None or not reading.lost or not isinstance(robot.world, Brief):
+        return instruction
+    for fault in reading.faults:
+        tell(fault)
+    short = robot.world.in_short()
+    tell(f"the simulation understood all of it, and tells the policy {short!r}")
+    return short

@@ -9,6 +9,7 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sayso.runtime.run import demonstrated, measured, tell_pace
 from sayso.runtime.stopping import Stop, on_signals
 from sayso.spec import Features, Policy, SaysoError, at_least, known
 from sayso.studio.session import Session, SessionConfig
@@ -71,12 +72,13 @@ def studio(
         if error.name != "viser":
             raise
         raise SaysoError("the live page needs viser: pip install 'sayso[studio]'") from error
-    stop = stop or Stop()
+    stop, features = stop or Stop(), measured(features, demonstrated(policy), "", tell)
     with on_signals(stop), contextlib.ExitStack() as over:
         server = serve(config.host, config.port, config.world)
         over.callback(_quietly, server.stop)
         session = Session(policy, features, config)
         over.callback(session.close)
+        tell_pace(features, session.room_features, tell)
         page = Page(server, session, features)
         url = f"http://{'localhost' if config.host in ('127.0.0.1', '0.0.0.0') else config.host}"
         url = f"{url}:{server.get_port()}"

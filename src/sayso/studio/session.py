@@ -21,6 +21,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from sayso.data.units import check_fits_robot
 from sayso.planner import Room, carry_out
 from sayso.runtime.chunking import StrategyName
 from sayso.runtime.limits import SERVO_DEG_S, limits_of
@@ -43,7 +44,6 @@ from sayso.spec import (
     Policy,
     Robot,
     SaysoError,
-    check_fits,
     image_key,
     seeds,
 )
@@ -155,7 +155,8 @@ class Session:
         """Be the session's thread."""
         try:
             self._room = World(self._config.world)
-            check_fits(self._features, self._room.features)
+            self.room_features = self._room.features
+            check_fits_robot(replace(self._features, fps=self.room_features.fps), self.room_features)
             self._enter(self._seed)
         except BaseException as error:  # the border of a thread: who waits for it has it raised
             opened.set_exception(error)
@@ -312,6 +313,7 @@ class Session:
         lines = begun(self.view.lines, sentence)
         self._show(lines=lines, headline="Driving", tone="busy", detail="", driving=True, path_m=None)
         self._driven, self._finished = WatchedRobot(robot, self._seen), False
+        heard: list[str] = []
         report = drive(
             self._driven,
             self._policy,
@@ -321,10 +323,11 @@ class Session:
             config=self._loop(),
             stop=self._orders.begin_step(),
             until=lambda: self._judged(robot),
+            tell=heard.append,
         )
         episode = self._episode(report, robot, sentence)
         lines = ended(self.view.lines, success=episode.success)
-        self._show(lines=lines, detail=kept(report), driving=False, path_m=None)
+        self._show(lines=lines, detail=" ".join([*heard, kept(report)]), driving=False, path_m=None)
         if self._real is None:
             self._show_room()
         return episode

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.geometry import rotate_z
+from sayso.models.words import Reading
+from sayso.runtime.hearing import reading_of
 from sayso.runtime.inference import PolicyFailedError
 from sayso.runtime.robot import SimulatedRobot
 from sayso.sim.kinematics import ArmKinematics
@@ -108,6 +110,10 @@ class WatchedPolicy:
         self._lock = threading.Lock()
         self.delay_s = 0.0
         """What to add to the policy's own time. It passes in the policy's thread: the loop does not wait."""
+
+    def hear(self, instruction: str) -> Reading | None:
+        """Say what of an instruction the other policy reads; None if it does not tell."""
+        return reading_of(self._policy, instruction)
 
     def reset(self) -> None:
         """Forget the episode that just ended.

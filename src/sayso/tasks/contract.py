@@ -136,6 +136,15 @@ class Sought(Protocol):
         ...
 
 
+@runtime_checkable
+class Brief(Protocol):
+    """A world that can say in few words what it was asked for in many."""
+
+    def in_short(self) -> str:
+        """Return the shortest sentence for the present task."""
+        ...
+
+
 def expert_of(world: World) -> Policy:
     """Return a world's own expert.
 

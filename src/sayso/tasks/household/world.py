@@ -204,6 +204,10 @@ class World(gymnasium.Env[Observation, Array]):
         pictures = self.simulation.pictures(self._cameras)
         return {image_key(name): image for name, image in pictures.items()} | self._feel()
 
+    def in_short(self) -> str:
+        """Return the shortest sentence for the present task."""
+        return plain(called(self.task.intent))
+
     def holds(self, intent: Intent) -> bool:
         """Tell whether what an intent asks for is already so."""
         asked = make_task(self.name, intent, "", self.task.layout, self.task.things)
