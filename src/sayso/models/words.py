@@ -149,7 +149,7 @@ def _is_latin(text: str) -> bool:
 
 @dataclass(kw_only=True)
 class _Read:
-    """Remember one instruction."""
+    """One instruction that was read, to be remembered."""
 
     states: Array
     """What the network says about its n word pieces, ``[n, 384]``."""

@@ -1,4 +1,4 @@
-"""Hold an instruction against what a policy can read of it, before a robot moves."""
+"""Instruction check: what a policy can read of what is asked for, before a robot moves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sayso.spec import Policy, SaysoError
 
 
 class NotHeardError(SaysoError):
-    """Report an instruction of which a policy understands next to nothing."""
+    """An instruction of which a policy understands next to nothing."""
 
 
 def reading_of(policy: Policy, instruction: str) -> Reading | None:
