@@ -242,9 +242,10 @@ def _reason(path: Path, error: Exception) -> str:
 
 
 def _encoder_options() -> dict[str, str]:
-    # No B-frames: they would shift decoding times, and joining by copying packets would no longer be exact. No
+    # No B-frames: they would shift decoding times, and joining by copying packets would not be exact. No
     # macroblock tree: of small pictures x264 makes other bytes with it now and then, from the same frames.
-    return {"g": str(KEY_FRAME_EVERY), "crf": str(QUALITY_CRF), "preset": PRESET, "bf": "0", "mbtree": "0"}
+    quality = {"g": str(KEY_FRAME_EVERY), "crf": str(QUALITY_CRF), "preset": PRESET}
+    return quality | {"bf": "0", "mbtree": "0"}
 
 
 def _append(
