@@ -5,6 +5,7 @@ A page's commands run one after the other in a folder of their own, for what one
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib.metadata
 import os
@@ -153,6 +154,24 @@ def test_what_a_page_says_can_be_typed(page, clone):
                 timeout=200,
             )
             assert run.returncode == 0, f"snippet {number}:\n{code}\n{run.stderr[-3000:]}"
+
+
+def flags_of(script: Path) -> set[str]:
+    """Return the flags in the commands that a script's docstring shows."""
+    said = ast.get_docstring(ast.parse(script.read_text("utf-8"))) or ""
+    shown = re.findall(r"^ {4}python .*", said, re.M)
+    return set(re.findall(r"--[a-z][\w-]*", " ".join(shown)))
+
+
+SCRIPTS = [path for folder in ("scripts", "benchmarks") for path in sorted((ROOT / folder).glob("*.py"))]
+
+
+@pytest.mark.parametrize("script", [s for s in SCRIPTS if flags_of(s)], ids=lambda script: script.stem)
+def test_what_a_script_says_of_itself_it_understands(script):
+    words = [sys.executable, str(script), "--help"]
+    run = subprocess.run(words, env=bare(), capture_output=True, text=True, timeout=200)
+    assert run.returncode == 0, run.stderr
+    assert sorted(flag for flag in flags_of(script) if flag not in run.stdout) == []
 
 
 def has_metaworld() -> bool:
