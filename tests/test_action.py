@@ -14,7 +14,7 @@ from sayso.models.action import (
     waves,
     weighted_mean,
 )
-from sayso.models.vision import Glance
+from sayso.models.vision import Keypoints
 
 B, M, K, A, D = 3, 5, 4, 2, 16
 
@@ -45,7 +45,7 @@ def test_the_mean_leaves_out_padding():
 def test_context_holds_slots_then_states_then_glances():
     torch.manual_seed(0)
     context = Context(views=2, queries=3, features=8, state_dim=2, slots=3, width=D)
-    glance = Glance(torch.randn(B, 2, 3, 8), torch.rand(B, 2, 3, 2), torch.rand(B, 2, 3), [])
+    glance = Keypoints(torch.randn(B, 2, 3, 8), torch.rand(B, 2, 3, 2), torch.rand(B, 2, 3), [])
     slots, state = torch.randn(B, 3, D), torch.randn(B, 1, 2)
     seen = context(glance, state, slots, None)
     assert seen.shape == (B, 3 + 1 + 2 * 3, D)

@@ -20,7 +20,7 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 
 ROWS = [
     {"spec"},
-    {"refusals"},
+    {"extensions", "refusals"},
     {
         "cache",
         "calling",
@@ -71,6 +71,7 @@ TORCH_FREE = {
         "lock",
         "digests",
         "flags",
+        "extensions",
         "refusals",
         "statistics",
         "report",

@@ -17,8 +17,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
+from sayso.extensions import loaded, offered
 from sayso.spec import Dimension, Robot, SaysoError, known
 
 GROUP = "sayso.robots"
@@ -216,19 +217,13 @@ def _own() -> Mapping[str, RobotEntry]:
     return {row.name: row for row in OWN}
 
 
-@cache
 def _from_outside() -> Mapping[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return offered(GROUP)
 
 
 @cache
 def _loaded(point: EntryPoint) -> RobotEntry:
-    try:
-        row = point.load()
-    except (ImportError, AttributeError) as error:
-        raise SaysoError(f"the robot {point.name!r} cannot be loaded from {point.value}: {error}") from error
-    if not isinstance(row, RobotEntry):
-        raise SaysoError(f"{point.value} is no RobotEntry but a {type(row).__name__}")
+    row = loaded("robot", point, RobotEntry)
     if row.name != point.name:
         raise SaysoError(
             f"{point.value} calls itself {row.name!r}, but its package offers it as {point.name!r}"

@@ -39,7 +39,8 @@ def check_fits_robot(policy: Features, world: Features) -> None:
 
     LeRobot's ``so_follower`` is our ``so101``; names, units, cameras and rate must still be alike.
     """
-    check_fits(dataclasses.replace(policy, robot_type=our_name(policy.robot_type)), world)
+    ours = [dataclasses.replace(f, robot_type=our_name(f.robot_type)) for f in (policy, world)]
+    check_fits(*ours)
 
 
 def alike(

@@ -11,10 +11,11 @@ where ``MyMethod(policy, config)`` is a `sayso.learn.loop.Objective`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
-from sayso.spec import SaysoError, known
+from sayso.extensions import loaded, offered
+from sayso.spec import known
 
 GROUP = "sayso.objectives"
 OBJECTIVES: Mapping[str, str] = {"imitate": "sayso.learn.imitate:Imitation"}
@@ -33,17 +34,9 @@ def objective_class(name: str) -> Callable[..., Any]:
         UnknownNameError: if there is none of this name.
         SaysoError: if the package that offers it cannot be imported.
     """
-    entry = _entries()[known_objective(name)]
-    try:
-        made: Callable[..., Any] = entry.load()
-    except (ImportError, AttributeError) as error:
-        raise SaysoError(
-            f"the objective {name!r} cannot be loaded from {entry.value} ({error}); install the package that "
-            "offers it again"
-        ) from error
-    return made
+    return loaded("objective", _entries()[known_objective(name)], type)
 
 
 def _entries() -> dict[str, EntryPoint]:
     ours = {name: EntryPoint(name, where, GROUP) for name, where in OBJECTIVES.items()}
-    return {entry.name: entry for entry in entry_points(group=GROUP)} | ours
+    return {**offered(GROUP), **ours}

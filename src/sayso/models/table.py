@@ -13,10 +13,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, Literal, cast
 
 from sayso.data.normalize import Stats
+from sayso.extensions import loaded, offered
 from sayso.models import vla
 from sayso.models.contract import ModelType
 from sayso.models.overrides import overrides
@@ -52,14 +53,7 @@ def model_type(name: str) -> ModelType:
         SaysoError: if it comes from a package that is broken.
     """
     rows = _rows()
-    point = rows[known("policy type", name, rows)]
-    try:
-        row = point.load()
-    except (ImportError, AttributeError) as error:
-        raise SaysoError(f"the model {name!r} cannot be loaded from {point.value}: {error}") from error
-    if not isinstance(row, ModelType):
-        raise SaysoError(f"{point.value} is no ModelType but a {row.__class__.__name__}")
-    return row
+    return loaded("model", rows[known("policy type", name, rows)], ModelType)
 
 
 def names() -> tuple[str, ...]:
@@ -70,7 +64,7 @@ def names() -> tuple[str, ...]:
 @cache
 def _rows() -> Mapping[str, EntryPoint]:
     own = {name: EntryPoint(name, where, GROUP) for name, where in MODELS.items()}
-    return own | {point.name: point for point in entry_points(group=GROUP) if point.name not in own}
+    return {**own, **{name: point for name, point in offered(GROUP).items() if name not in own}}
 
 
 def build(

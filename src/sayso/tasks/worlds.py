@@ -12,10 +12,10 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any
 
+from sayso.extensions import loaded, offered
 from sayso.robots import our_name
 from sayso.spec import ConfigError, Features, SaysoError, UnknownNameError, known
 from sayso.tasks.contract import World
@@ -58,7 +58,7 @@ class Worlds(Mapping[str, WorldEntry]):
     def __iter__(self) -> Iterator[str]:
         """Yield every name, ours first."""
         yield from self.own
-        yield from (name for name in _from_outside() if name not in self.own)
+        yield from (name for name in offered(GROUP) if name not in self.own)
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -72,7 +72,7 @@ class Worlds(Mapping[str, WorldEntry]):
             SaysoError: if it comes from a package that is broken.
         """
         known("world", name, self)
-        return self.own[name]() if name in self.own else _loaded(_from_outside()[name])
+        return self.own[name]() if name in self.own else loaded("world", offered(GROUP)[name], WorldEntry)
 
     def ready(self, name: str) -> WorldEntry:
         """Return the row of a world that can be built here.
@@ -84,22 +84,6 @@ class Worlds(Mapping[str, WorldEntry]):
         if entry.extra and find_spec(entry.extra) is None:
             raise SaysoError(f"the world {name!r} is not installed: pip install 'sayso[{entry.extra}]'")
         return entry
-
-
-@cache
-def _from_outside() -> Mapping[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
-
-
-@cache
-def _loaded(point: EntryPoint) -> WorldEntry:
-    try:
-        entry = point.load()
-    except (ImportError, AttributeError) as error:
-        raise SaysoError(f"the world {point.name!r} cannot be loaded from {point.value}: {error}") from error
-    if not isinstance(entry, WorldEntry):
-        raise SaysoError(f"{point.value} is no WorldEntry but a {type(entry).__name__}")
-    return entry
 
 
 def _build(where: str, **options: Any) -> World:
