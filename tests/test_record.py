@@ -225,7 +225,8 @@ def half_recorded(out: Path, recording) -> list[Path]:
         episode = rollout(
             world, world.expert(), seed, family=family, execute=1, keep_frames=True, noise=NOISE
         )
-        stage_episode(out, FEATURES, episode.frames, seed=seed, family=family)
+        ending = Ending(outcome=episode.outcome, reward=episode.reward, actor="expert")
+        stage_episode(out, FEATURES, episode.frames, seed=seed, family=family, ending=ending)
     return [out / "staging" / f"episode-{seed}-{family}" for family, seed in keys]
 
 
