@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sayso.data.writer import assemble, stage_episode
 from sayso.learn.config import TrainConfig
 from sayso.learn.imitate import begin, open_windows
@@ -33,6 +35,7 @@ def tiny(dataset: Path, out: Path, **changes: Any) -> TrainConfig:
 @contextmanager
 def begun(config: TrainConfig) -> Iterator[tuple[Run, Demonstrations, Objective]]:
     """Open a run, to take its steps one by one inside a `with`."""
+    torch.set_num_threads(config.threads)  # as `train` does: sums of two threads are not those of one
     run, source, objective = begin(config, open_windows(config))
     source.open()
     with run.opened():
