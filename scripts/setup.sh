@@ -45,3 +45,4 @@ else
     cp constraints.txt "$constraints"
 fi
 pip install -qq --constraint "$constraints" --editable ".[dev${extra:+,$extra}]"
+echo "setup: done; \`source $venv/bin/activate\` puts sayso on your path"

@@ -154,7 +154,7 @@ class Report:
 
     def __str__(self) -> str:
         """Return a few lines for a person."""
-        heading = f"{self.world}, {len(self.episodes)} episodes"
+        heading = f"{self.world or self.config.get('world', '')}, {len(self.episodes)} episodes"
         heading += " on seeds disjoint from training" if self.disjoint else ""
         heading += " (interrupted)" if self.partial else ""
         lines = [heading, *(_line(family, self.of(family)) for family in self.families)]
@@ -186,6 +186,8 @@ def _plain(counted: Tally) -> dict[str, Any]:
 def _line(family: str, counted: Tally) -> str:
     why = ", ".join(f"{name} {count}" for name, count in counted.failed_conditions.items())
     chosen = ", ".join(f"{name} {count}" for name, count in counted.chosen_object.items())
+    if not counted.n and not counted.invalid:
+        return f"  {family:12} nothing was measured"
     rate = "no rate, since more than 1 % is invalid" if counted.void else str(counted.success)
     return (
         f"  {family:12} {rate}  {counted.successes}/{counted.n}, invalid {counted.invalid}, "

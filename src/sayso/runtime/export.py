@@ -177,7 +177,7 @@ def check(
     if loop and loop.costs_success:
         faults.append("it succeeds less often than its source by more than luck explains, or breaks")
     return Checks(
-        frames_from=str(config.calibrate.name if config.calibrate else _world(source)),
+        frames_from=config.calibrate.name if config.calibrate else world_of(source.features.robot_type),
         agreement=agreement,
         threads=config.threads,
         before=before,

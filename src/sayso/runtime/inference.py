@@ -15,6 +15,8 @@ from sayso.runtime.chunking import Answer
 from sayso.spec import Observation, Policy, SaysoError
 
 T = TypeVar("T")
+LEAVES_S = 1.0
+"""How long whoever closes a worker waits for what it is at; work that hangs is left behind."""
 
 
 class PolicyFailedError(SaysoError):
@@ -28,7 +30,8 @@ class Worker:
         """Start the thread."""
         self._began: float | None = None
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
         """Hand over some work; what it returns or raises will be in the future."""
@@ -43,8 +46,12 @@ class Worker:
         return 0.0 if began is None else time.monotonic() - began
 
     def close(self) -> None:
-        """Let the thread end after what was handed over already."""
+        """Let the thread end after what was handed over already, and wait a moment for it.
+
+        A thread that is inside a library when the interpreter ends would abort the process.
+        """
         self._jobs.put(None)
+        self._thread.join(LEAVES_S)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
