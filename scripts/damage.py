@@ -306,6 +306,7 @@ def wrong_commands(root: Path, config: Damage) -> Iterator[Try]:
 def main(config: Damage) -> None:
     """Damage, count, and write what was counted."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which is ignored where this was begun with `&`
     done: list[Try] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -12,3 +13,6 @@ os.environ.setdefault("LP_NUM_THREADS", "0")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Decoded frames and thinned meshes stay out of the cache of whoever runs the tests.
 os.environ.setdefault("SAYSO_CACHE", str(Path(tempfile.gettempdir()) / f"sayso-tests-{os.getuid()}"))
+
+# Whoever starts the tests in the background may have told them, and what they start, to ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
