@@ -353,9 +353,7 @@ class UnknownNameError(SaysoError, KeyError):
         names = sorted(filter(None, allowed))
         near = difflib.get_close_matches(given, names, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        self.message = (
-            f"there is no {kind} {given!r}.{hint} Known: {', '.join(names)}."
-        )
+        self.message = f"there is no {kind} {given!r}.{hint} Known: {', '.join(names)}."
         super().__init__(self.message)
 
     def __str__(self) -> str:
