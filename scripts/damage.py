@@ -230,13 +230,13 @@ def judged(code: int | None, printed: str, names: tuple[str, ...], same: bool) -
     """Say what a person would call it; see the head of this file."""
     if code is None:
         return "hang"
-    if code == EXIT_INTERRUPTED:
-        return "harmless" if names == ("",) else "hang"
     if "Traceback (most recent call last)" in printed or code < 0:
         return "traceback"
+    if code == EXIT_INTERRUPTED:  # Ctrl-C was needed: fine for a command that is right and takes hours
+        return "hang" if names else "harmless"
     refused = any(line.startswith("sayso") for line in printed.splitlines())
     if code != 0:
-        return "clear" if refused and any(name in printed for name in names) else "traceback"
+        return "clear" if refused and (not names or any(name in printed for name in names)) else "traceback"
     if same:
         return "harmless"
     return "clear" if names[-1] in printed else "silent"
@@ -299,7 +299,7 @@ def wrong_commands(root: Path, config: Damage) -> Iterator[Try]:
             (here / "wordings.json").write_text('{"push the can": ["shove the can"]}')
             one = Try(first + number, "command", shlex.join(words))
             one.code, one.printed = in_a_process(here, partial(sayso, words), interrupt_s=15)
-            one.outcome = judged(one.code, one.printed, ("",), same=True)
+            one.outcome = judged(one.code, one.printed, (), same=True)
         yield one
 
 
