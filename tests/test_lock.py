@@ -64,6 +64,16 @@ def test_a_holder_that_wrote_nothing_readable_still_holds(tmp_path):
             pass
 
 
+def test_a_holder_that_is_only_about_to_say_who_it_is_is_waited_for(tmp_path):
+    with locked(tmp_path, "training"):
+        said = (tmp_path / HOLDER).read_text()
+        (tmp_path / HOLDER).unlink()
+        threading.Timer(0.2, (tmp_path / HOLDER).write_text, [said]).start()
+        who = f"training, by process {os.getpid()}"
+        with pytest.raises(InUseError, match=who), locked(tmp_path, "training"):
+            pass
+
+
 @pytest.mark.parametrize("below", ["", "d"])
 def test_a_file_in_place_of_the_folder_or_above_it_is_named(below, tmp_path):
     (tmp_path / "file").write_text("")

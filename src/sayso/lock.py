@@ -88,9 +88,10 @@ def _say_who(path: Path, doing: str) -> None:
 
 
 def _holder(path: Path) -> str:
-    """Return what the holder wrote; it may be about to, or about to go."""
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        return f"{about['doing']}, by process {about['pid']} on {about['host']} since {about['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process writes there"
+    """Return what the holder wrote, waiting up to a second for one that is about to write."""
+    for _ in range(20):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            about = json.loads(path.read_text(encoding="utf-8"))
+            return f"{about['doing']}, by process {about['pid']} on {about['host']} since {about['since']}"
+        time.sleep(0.05)
+    return "another process writes there"
