@@ -95,8 +95,9 @@ TORCH = {"torch", "transformers", "sayso.models"}
 
 FILE_LINES, FUNCTION_LINES = 400, 80
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc", "core", "base", "shared", "tools"}
-COMMANDS = {"Be", "Do", "Hold", "Keep", "Know", "Name", "Report", "Say", "Tell"}
-"""First words of a docstring that suit a function, not a class."""
+COMMANDS = {"Be", "Compute", "Describe", "Fix", "Hold", "Identify", "Keep", "Know", "Report", "Say", "Tell"}
+"""First words of a docstring that suit a function, not a class; so does every word that one begins with."""
+NOUNS_AS_WELL = {"Answer", "Digest", "Export", "Place", "Record", "Time", "Word"}
 BROAD = {"Exception", "BaseException"}
 MAY_CATCH_ALL = {
     *("rollout", "evaluate", "pool", "runtime.server", "runtime.inference", "cli", "demo", "studio.session")
@@ -227,15 +228,21 @@ def forbidden_names(src: Path) -> list[str]:
     return [name for name, _ in modules(src) if not FORBIDDEN_NAMES.isdisjoint(name.split("."))]
 
 
-def commanding_classes(src: Path) -> list[str]:
-    return [
-        f"{name}.{node.name}"
+def first_words(src: Path, *kinds: type[ast.AST]) -> list[tuple[str, str]]:
+    """Return the first word of each docstring of these kinds, and where it stands."""
+    found = [
+        (f"{name}.{node.name}", (ast.get_docstring(node) or "").split())
         for name, tree in modules(src)
-        if name.partition(".")[0] not in {"learn", "models", "tasks"}  # not yet
         for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-        if (ast.get_docstring(node) or "").split(maxsplit=1)[:1] in ([word] for word in COMMANDS)
+        if isinstance(node, kinds)
     ]
+    return [(place, words[0].rstrip(":,;.")) for place, words in found if words]
+
+
+def commanding_classes(src: Path) -> list[str]:
+    of_functions = {word for _, word in first_words(src, ast.FunctionDef, ast.AsyncFunctionDef)}
+    verbs = (of_functions | COMMANDS) - NOUNS_AS_WELL
+    return [place for place, word in first_words(src, ast.ClassDef) if word in verbs]
 
 
 def broad_handlers(src: Path) -> list[str]:

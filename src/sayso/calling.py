@@ -8,7 +8,7 @@ from sayso.spec import FeatureMismatchError
 
 
 class CalledLikeAModel:
-    """Answer to a picture that knows what else was seen, and to words."""
+    """Policy that answers a picture that knows what else was seen, and words."""
 
     def __call__(self, image: Any, instruction: Any) -> Any:
         """Return the next actions, a tensor float32 ``[K, A]`` in robot units.

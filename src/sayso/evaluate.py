@@ -118,7 +118,7 @@ class _Trial:
 
 @dataclass(frozen=True)
 class _Tryout:
-    """Build, in each process, what runs one trial."""
+    """Maker, in each process, of what runs one trial."""
 
     make_world: Callable[[], World]
     make_policy: Callable[[World], Policy]

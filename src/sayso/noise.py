@@ -14,7 +14,7 @@ _NOISE_STREAM = 0x0157  # keeps the noise of a seed independent of the scene dra
 
 @dataclass(frozen=True, kw_only=True)
 class ActionNoise:
-    r"""Disturb what is executed, not what is recorded, so that demonstrations show how to recover.
+    r"""Noise in what is executed, not in what is recorded, so that demonstrations show how to recover.
 
     The label stays the expert's clean action, which answers the state the noise led to (DART, Laskey et al.
     2017). The noise is an Ornstein-Uhlenbeck process that runs in bursts with quiet spells between them,
@@ -60,7 +60,7 @@ class ActionNoise:
 
 
 class Disturbance:
-    """Perturb the actions of one episode, one after the other."""
+    """Perturbation of the actions of one episode, one after the other."""
 
     def __init__(self, noise: ActionNoise, scale: np.ndarray, fps: float, rng: np.random.Generator) -> None:
         """Start with a quiet spell."""

@@ -223,7 +223,7 @@ class Outcome(StrEnum):
 
 @dataclass(kw_only=True)
 class Episode:
-    """Record one closed loop of a policy in a world, from reset to the end.
+    """Record of one closed loop of a policy in a world, from reset to the end.
 
     ``frames`` holds, for each step t, the observation the policy saw, with ``action`` (what was asked for,
     float32 ``[A]``) and any labels beside it; it stays empty unless the rollout was asked to keep them.
@@ -266,7 +266,7 @@ class Episode:
 
 @runtime_checkable
 class Policy(Protocol):
-    """Act: map what is seen and asked to the next chunk of actions. Nothing else is required."""
+    """Policy: what is seen and asked gives the next chunk of actions. Nothing else is required."""
 
     def act(self, observation: Observation) -> Chunk:
         """Return the next actions, ``[K, A]`` in robot units."""
@@ -278,7 +278,7 @@ class Policy(Protocol):
 
 
 class Robot(Protocol):
-    """Follow LeRobot's shape, so that its drivers pass through an adapter of a few lines."""
+    """Robot in LeRobot's shape, so that its drivers pass through an adapter of a few lines."""
 
     @property
     def observation_features(self) -> Mapping[str, Any]:

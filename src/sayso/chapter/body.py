@@ -206,7 +206,7 @@ def enter_world(world: str = WORLD, seed: int = 0) -> None:
 
 
 class RobotInterface:
-    """Execute actions at the robot's own rate."""
+    """Robot that executes actions at its own rate."""
 
     def __init__(
         self, robot: Robot | str | None = None, features: Features | None = None, *, paced: bool = True

@@ -23,7 +23,7 @@ GOODBYES = ("quit", "exit", "stop", "bye")
 
 
 class Ended(SystemExit):
-    """End a loop that says ``while True``: a program stops here without a traceback, as with ``sys.exit()``.
+    """End of a loop that says ``while True``: the program stops without a traceback, as with ``sys.exit()``.
 
     Whoever wants to go on afterwards writes ``try: inference_loop()`` and ``except SystemExit: pass``.
     """

@@ -98,7 +98,7 @@ def describe_images(histogram: Integers, samples: int) -> dict[str, Any]:
 
 
 class Transform(Protocol):
-    """Change some values of a dict, reversibly; neither method touches its argument."""
+    """Reversible transform of some values of a dict; neither method touches its argument."""
 
     def forward(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Go from robot units to model units."""
@@ -111,7 +111,7 @@ class Transform(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Standardise:
-    """Subtract the mean of each dimension of one key and divide by its spread.
+    """Standardisation of one key: the mean of each dimension subtracted, its spread divided by.
 
     A dimension that hardly moved in the data (`hardly_moves`) is only centred: dividing by almost nothing
     would turn the first small deviation on a real robot into an enormous input.
@@ -222,7 +222,7 @@ def _anchor(state: ArrayLike, relative: tuple[bool, ...]) -> Array:
 
 @dataclass(frozen=True)
 class Chain:
-    """Apply transforms in order on the way to the model, and undo them in reverse order on the way back."""
+    """Chain of transforms: in order on the way to the model, undone in reverse order on the way back."""
 
     transforms: tuple[Transform, ...]
 

@@ -53,7 +53,7 @@ _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZi
 
 @dataclass(frozen=True, order=True)
 class EpisodeKey:
-    """Identify a recorded episode. The order of keys is the order of episodes in a dataset."""
+    """Identity of a recorded episode. The order of keys is the order of episodes in a dataset."""
 
     family: str
     seed: int

@@ -31,12 +31,12 @@ TENSORS, FACTS = "state.safetensors", "state.json"
 
 
 class DamagedError(SaysoError):
-    """Report a checkpoint that is not as it was written."""
+    """Checkpoint that is not as it was written."""
 
 
 @dataclass(frozen=True)
 class State:
-    """Hold what a checkpoint brings back."""
+    """What a training checkpoint brings back."""
 
     step: int
     seconds: float

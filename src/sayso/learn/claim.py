@@ -29,7 +29,7 @@ GONE = {"history": 1}
 
 
 class Claim:
-    """Hold what a run is by its folder and by what is asked for, which is the same run."""
+    """Identity of a run: what its folder says and what is asked for are the same run."""
 
     def __init__(self, config: FitConfig, decided: Mapping[str, Any]) -> None:
         """Compare what is asked for with what the folder holds, without writing anything.

@@ -19,7 +19,7 @@ from sayso.tasks.worlds import WORLDS
 
 @dataclass(frozen=True, kw_only=True)
 class DemonstrationsConfig:
-    """Say which demonstrations to learn from, and how they are read."""
+    """Demonstrations to learn from, and how they are read."""
 
     datasets: tuple[Path, ...]
     """Folders of LeRobotDataset v3.0 demonstrations of one robot; every window is drawn equally often."""
@@ -40,7 +40,7 @@ class DemonstrationsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
-    """Say how long and how fast to learn, and where to keep it: what every way of learning has."""
+    """Training length, learning-rate schedule and output folder: what every way of learning has."""
 
     out: Path
     """Folder of the run: checkpoints/, policy/, log.jsonl. A run found there is continued."""
@@ -83,7 +83,7 @@ class FitConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(FitConfig, DemonstrationsConfig):
-    """Say what to train, on what, for how long, and where to keep it."""
+    """Training configuration: what to train, on what, for how long, and where to keep it."""
 
     objective: str = "imitate"
     """Method: what the loss is. imitate is imitation learning; installed packages may offer others."""
@@ -150,7 +150,7 @@ def completed(config: TrainConfig, own: Mapping[str, Any]) -> TrainConfig:
 
 @dataclass(frozen=True)
 class Range:
-    """Say which finite numbers are allowed."""
+    """Range of allowed finite numbers."""
 
     low: float
     high: float

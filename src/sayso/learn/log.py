@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Log:
-    """Append to a log. Every line is with the operating system at once, where a kill cannot lose it."""
+    """Training log. Every line is with the operating system at once, where a kill cannot lose it."""
 
     def __init__(self, path: Path, *, step: int = 0) -> None:
         """Open the log at `path`, without the lines after `step` and without one that was cut short.

@@ -30,7 +30,7 @@ from sayso.spec import NotFiniteError
 
 
 class Objective(Protocol):
-    """Say what a way of learning is to the loop: what is minimised."""
+    """Objective: what a way of learning minimises."""
 
     def loss(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Return the loss to minimise, ``total``, and whatever else the log is to hold of it.
@@ -44,7 +44,7 @@ class Objective(Protocol):
 
 
 class Check(Protocol):
-    """Say what the loop needs of whatever measures a policy while it trains."""
+    """Measurement of a policy while it trains, as the loop needs it."""
 
     def is_due(self, step: int) -> bool:
         """Tell whether to measure after a step."""

@@ -27,7 +27,7 @@ ADAM_RMS = 0.2
 
 
 class Muon(torch.optim.Optimizer):
-    """Hold one group of weight matrices and kernels, and one of everything else."""
+    """Muon optimiser, with one group of weight matrices and kernels, and one of everything else."""
 
     def __init__(
         self, matrices: Sequence[Tensor], others: Sequence[Tensor], *, weight_decay: float, lr: float = 1e-3

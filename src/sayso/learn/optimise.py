@@ -89,7 +89,7 @@ def restore_optimizer(
 
 
 class Average:
-    """Keep a moving average of a model's trained weights beside it, and of the statistics of its batch norms.
+    """Exponential moving average of a model's trained weights, and of the statistics of its batch norms.
 
     The decay of step n is ``min(decay, (1 + n) / (10 + n))``: the average looks back over a fixed part of a
     young run rather than over a fixed time, so the random first weights leave no trace in it.

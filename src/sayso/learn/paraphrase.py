@@ -42,7 +42,7 @@ from sayso.tasks.mt50 import WORDINGS as MT50_WORDINGS
 
 @dataclass(frozen=True, kw_only=True)
 class WordingsConfig:
-    """Say which sentences mean the same."""
+    """Sentences that mean the same."""
 
     wordings: Path
     """JSON file: an object from each sentence the policy knows to a list of other ways to say it. Name all
@@ -58,7 +58,7 @@ class WordingsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ParaphraseConfig(FitConfig, WordingsConfig):
-    """Say which sentences mean the same, and where the policy that knows it goes."""
+    """Sentences that mean the same, and where the policy that knows it goes."""
 
     steps: int = 2000
     """Optimiser steps; a run can be lengthened by more than it was begun with."""
@@ -146,7 +146,7 @@ def slots_of(reader: nn.Module, batch: Batch) -> Tensor:
 
 @dataclass(frozen=True)
 class Understood:
-    """Say how well sentences are understood."""
+    """How well paraphrases are understood."""
 
     n: int
     right: int

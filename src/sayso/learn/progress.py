@@ -22,7 +22,7 @@ def say(text: str) -> None:
 
 
 class TrainingProgress:
-    """Show step, loss, samples/s and time left on the standard error."""
+    """Progress bar on the standard error: step, loss, samples/s and time left."""
 
     def __init__(self, *, steps: int, done: int, batch_size: int) -> None:
         """Be ready to show a run of `steps` of which some are `done`."""

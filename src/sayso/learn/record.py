@@ -49,7 +49,7 @@ _HOPELESS_RATIO = 4
 
 @dataclass(frozen=True, kw_only=True)
 class RecordConfig:
-    """Say which demonstrations to record, and where to."""
+    """Which demonstrations to record, and where to."""
 
     world: str
     """Where it happens: the name of a world."""
@@ -104,7 +104,7 @@ class RecordConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """Say what a recording came to."""
+    """What a recording came to."""
 
     out: Path
     episodes: int
@@ -179,7 +179,7 @@ def _say(text: str) -> None:
 
 
 class _Ledger:
-    """Keep which seeds were tried and how that went, and deal the next ones."""
+    """Ledger of the seeds that were tried and how that went, which deals the next ones."""
 
     def __init__(self, config: RecordConfig) -> None:
         self.config = config
@@ -273,7 +273,7 @@ class _Ledger:
 
 @dataclass(frozen=True)
 class _Demonstrate:
-    """Build, in each process, what stages the demonstration of one seed."""
+    """Maker, in each process, of what stages the demonstration of one seed."""
 
     build_world: Callable[[], World]
     make_policy: Callable[[World], Policy] | None

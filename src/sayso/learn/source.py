@@ -26,7 +26,7 @@ _OTHERS_STREAM = 0x07E5  # keeps what is asked otherwise independent of what is 
 
 
 class Source(Protocol):
-    """Say what the loop needs of whatever gives it batches."""
+    """Source of batches, as the loop needs it."""
 
     examples: str
     """What it gives, in words: windows, sentences."""

@@ -44,7 +44,7 @@ def felt(state: Tensor) -> Tensor:
 
 
 class Context(nn.Module):
-    """Write what is known as tokens of one width: the slots, the state and every keypoint."""
+    """Token embedding of what is known: the slots, the state (proprioception) and every keypoint."""
 
     def __init__(
         self, *, views: int, queries: int, features: int, state_dim: int, slots: int, width: int
@@ -81,7 +81,7 @@ class Context(nn.Module):
 
 
 class Layer(nn.Module):
-    """Let all tokens attend to all tokens, then think about each one: one pre-norm transformer layer."""
+    """Transformer layer, pre-norm: self-attention of all tokens, then an MLP on each."""
 
     def __init__(self, width: int, heads: int) -> None:
         """Build a layer of D = `width` with a hidden layer of twice that."""
@@ -109,7 +109,7 @@ class Layer(nn.Module):
 
 
 class ChunkTransformer(nn.Module):
-    """Let context and queries attend to one another, and read one answer off every query."""
+    """Transformer over context and queries, with one answer read off every query."""
 
     def __init__(self, *, width: int, layers: int, heads: int, action_dim: int) -> None:
         """Build `layers` layers of D = `width`."""
@@ -125,7 +125,7 @@ class ChunkTransformer(nn.Module):
 
 
 class RegressionDecoder(nn.Module):
-    """Answer with the chunk itself, in one parallel pass."""
+    """Regression head: the chunk itself in one parallel pass, trained with L1."""
 
     def __init__(self, *, width: int, layers: int, heads: int, chunk: int, action_dim: int) -> None:
         """Build the decoder of K = `chunk` actions."""
@@ -146,7 +146,7 @@ class RegressionDecoder(nn.Module):
 
 
 class FlowDecoder(nn.Module):
-    """Carry noise to a chunk along a learned velocity field; time runs from 0 (noise) to 1 (action).
+    """Flow-matching head: noise carried to a chunk along a velocity field; time runs from 0 (noise) to 1.
 
     Training draws a straight line from noise to the action and asks for its direction (Lipman et al. 2023,
     eq. 23 with sigma_min = 0); sampling follows the field with Euler steps.

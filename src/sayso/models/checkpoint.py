@@ -54,12 +54,12 @@ OPTIONAL = ("points", "scaled_from")
 
 
 class CheckpointError(SaysoError):
-    """Report a folder that is not a checkpoint, or not a whole one."""
+    """Folder that is not a checkpoint, or not a whole one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
-    """Hold what stands beside the weights."""
+    """What stands beside the weights."""
 
     model: Mapping[str, Any]
     """Its ``type`` and sizes, not looked into yet."""

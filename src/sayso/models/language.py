@@ -28,7 +28,7 @@ __all__ = ["MAX_WORDS", "WORD_WIDTH", "FrozenTextEncoder", "WordReader", "bert_t
 
 
 class WordReader(nn.Module):
-    """Condense the words of an instruction into a few learned slots.
+    """Language encoder: the words of an instruction, condensed into a few learned slots by cross-attention.
 
     Each slot is a learned question (what to take, where to put it, how) that looks over the words and brings
     back an answer. Words first look at each other, so that "red" can tell whether it belongs to what is taken

@@ -38,11 +38,11 @@ EPSILON = 1e-3
 
 
 class PackageMissingError(SaysoError):
-    """Report that the package with the pretrained weights is not installed, and how to get it."""
+    """Package with the pretrained weights that is not installed, and how to get it."""
 
 
 class FrozenVision(nn.Module):
-    """Turn every view into a map of patches; what is trained is one linear layer and the positions.
+    """Frozen vision encoder: every view as a map of patches; one linear layer and the positions are trained.
 
     Words cannot change what is seen here. They first meet it where it is pointed at.
     """
@@ -75,7 +75,7 @@ class FrozenVision(nn.Module):
 
 
 class Lite0(nn.Module):
-    """Be EfficientNet-Lite0 up to block 10, with every batch norm folded into the convolution before it."""
+    """EfficientNet-Lite0 up to block 10, with every batch norm folded into the convolution before it."""
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         """Take the published weights, by their published names."""

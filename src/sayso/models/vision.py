@@ -41,7 +41,7 @@ PEAK = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Say how much training images are varied. Hues are never turned: instructions name colours."""
+    """Image augmentation in training. Hues are never turned: instructions name colours."""
 
     shift_px: int = 0
     """Largest shift each way. The actions do not follow it, so it costs precision: keep it small."""
@@ -120,7 +120,7 @@ def _shifted_points(points: Tensor, shift: Tensor, height: int, width: int) -> T
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Normalise the channels of each pixel: no statistics over the batch, so nothing differs when acting."""
+    """Layer normalisation over the channels of each pixel: acting differs in nothing from training."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``[B, F, h, w]`` with each pixel normalised; free of copies in channels_last."""
@@ -129,7 +129,7 @@ class ChannelNorm(nn.LayerNorm):
 
 
 class FiLMBlock(nn.Module):
-    """Add a residual that the instruction modulates (FiLM, Perez et al. 2018, arXiv:1709.07871)."""
+    """Residual block that the instruction modulates (FiLM, Perez et al. 2018, arXiv:1709.07871)."""
 
     def __init__(self, width: int) -> None:
         """Build a block of `width` channels."""
@@ -150,7 +150,7 @@ class FiLMBlock(nn.Module):
 
 
 class FiLMResNet(nn.Module):
-    """Turn every view into a map of patches, reading the instruction from the first block on.
+    """Vision encoder: a ResNet whose every block is modulated by the instruction (FiLM).
 
     All cameras share the convolutions; a learned offset per view tells them apart.
     """
@@ -211,7 +211,7 @@ def _filled_up(images: Tensor) -> Tensor:
 
 
 class Keypoints(NamedTuple):
-    """What each query found in each view."""
+    """Keypoints: what each query found in each view."""
 
     seen: Tensor
     """``[B, V, Q, F]`` what is there."""
@@ -224,7 +224,7 @@ class Keypoints(NamedTuple):
 
 
 class Pointer(nn.Module):
-    """Look for what the words name: attention over the patches of each view, with a way to say "not here".
+    """Grounding: cross-attention of queries to the patches of each view, with a way to say "not here".
 
     The first R queries come one each from the first R slots and learn from labelled points to say where what
     is named stands ("grounding"); the other G come from all slots and look wherever it helps the action.

@@ -62,7 +62,7 @@ READER_HEADS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class VLAConfig:
-    """Fix every size of the model and every weight of its loss."""
+    """Every size of the model and every weight of its loss."""
 
     image_sizes: tuple[tuple[int, int], ...]
     """(height, width) of each of the C cameras in pixels."""
@@ -181,7 +181,7 @@ def tiny(features: Features, *, chunk: int = 4) -> VLAConfig:
 
 
 class VisionLanguageAction(Model):
-    """See, understand, act."""
+    """Vision-language-action model: see, understand, act."""
 
     config: VLAConfig
 

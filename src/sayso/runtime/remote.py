@@ -46,7 +46,7 @@ class RemoteError(SaysoError):
 
 @dataclass(frozen=True)
 class Renamed:
-    """Send only some things, under the names another server knows them by.
+    """Renamed observations: only some things, under the names another server knows them by.
 
     For example, for openpi's LIBERO policies:
     ``Renamed({"observation.images.front": "observation/image", "task": "prompt"})``.

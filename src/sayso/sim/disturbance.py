@@ -31,7 +31,7 @@ class Disturbance:
 
 
 class Staging:
-    """Remember how a scene was built, to disturb it and to put it right again."""
+    """How a scene was built, to disturb it and to put it right again."""
 
     def __init__(self, simulation: Simulation) -> None:
         """Take a simulation in which nothing was disturbed yet."""

@@ -24,7 +24,7 @@ MODEL_FILE = "so101_new_calib.xml"
 
 
 class MissingAssetsError(SaysoError):
-    """No installed package carries the arm's meshes."""
+    """Meshes of the arm that no installed package carries."""
 
 
 def arm_model_file() -> Path:

@@ -37,7 +37,7 @@ ROLLS_TO_REST = {"condim": 6, "friction": [0.6, 0.01, 0.003]}
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """Place one thing: its name in the scene ("red block"), kind, colour, position, heading and size."""
+    """Placed thing: its name in the scene ("red block"), kind, colour, position, heading and size."""
 
     name: str
     kind: str
@@ -98,7 +98,7 @@ def _contrast(rgb: RGB) -> RGB:
 
 
 class _Maker:
-    """Add primitives to an item's body, all lengths in metres at scale 1."""
+    """Maker of the primitives of an item's body, all lengths in metres at scale 1."""
 
     def __init__(self, body: mujoco.MjsBody, item: Item) -> None:
         self._body, self._item = body, item

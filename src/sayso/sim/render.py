@@ -23,7 +23,7 @@ MAX_GEOMS = 2000
 
 
 class Cameras:
-    """Render named cameras of one model at a time to uint8 [H, W, 3]."""
+    """Renderer of the named cameras of one model at a time, uint8 [H, W, 3]."""
 
     def __init__(self, height_px: int, width_px: int, *, plain: bool = True) -> None:
         """Open a GL context for pictures of up to that size; `load` a model before the first picture.
@@ -111,7 +111,7 @@ def _free(gl: Any, drawn_with: list[mujoco.MjrContext]) -> None:
 
 
 class RenderingError(SaysoError):
-    """No picture can be drawn on this machine; it says what would help."""
+    """Machine on which no picture can be drawn; it says what would help."""
 
 
 def _open_context(height_px: int, width_px: int) -> Any:

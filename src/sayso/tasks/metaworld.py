@@ -68,7 +68,7 @@ _NOISE_STREAM, _CAMERA_STREAM, _WORDING_STREAM = 0x0480, 0x0481, 0x0482
 
 @dataclass(frozen=True, kw_only=True)
 class MetaWorldTask:
-    """Be what is asked for in one episode."""
+    """What is asked for in one episode."""
 
     family: str
     instruction: str
@@ -76,7 +76,7 @@ class MetaWorldTask:
 
 
 class MetaWorld(gymnasium.Env[Observation, Array]):
-    """Carry out one of Meta-World's tasks per episode, with a simulated Sawyer arm.
+    """Gymnasium environment: one of Meta-World's tasks per episode, with a simulated Sawyer arm.
 
     A family of tasks is one of the fifty; its simulator is built when it is first asked for and kept (20 MB
     each). The reward is 1 on success and 0 before.
@@ -289,7 +289,7 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
 
 
 class Expert:
-    """Let Meta-World's scripted policy of the running task act, one step at a time."""
+    """Scripted expert: Meta-World's own policy of the running task, one step at a time."""
 
     sees_pictures = False
     """So that `rollout` has none drawn for it."""

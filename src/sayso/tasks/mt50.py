@@ -21,7 +21,7 @@ WORDINGS = Path(__file__).with_name("mt50_wordings.json")
 
 @dataclass(frozen=True)
 class Asked:
-    """Say how hard a task is and in which words it is asked for."""
+    """How hard a task is and in which words it is asked for."""
 
     tier: str
     """``easy`` (28 tasks), ``medium`` (11), ``hard`` (6) or ``very_hard`` (5)."""

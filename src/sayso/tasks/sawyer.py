@@ -52,7 +52,7 @@ LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456
 
 @dataclass(frozen=True, kw_only=True)
 class Square:
-    """Be a part of a picture; all numbers are shares of the picture's side, right and down."""
+    """Square part of a picture; all numbers are shares of the picture's side, right and down."""
 
     left: float
     top: float

@@ -36,7 +36,7 @@ def packages() -> tuple[Any, Any]:
 
 @dataclass(frozen=True)
 class _Lamps:
-    """Hold how bright the lights of a model are as it comes."""
+    """How bright the lights of a model are as it comes."""
 
     head: tuple[Vector, ...]
     lamps: tuple[Vector, ...]
@@ -53,7 +53,7 @@ class _Lamps:
 
 @dataclass(frozen=True)
 class Stage:
-    """Hold one task's simulator, and its camera and lights as they come."""
+    """One task's simulator, and its camera and lights as they come."""
 
     env: Any
     camera: int

@@ -49,7 +49,7 @@ class WorldEntry:
 
 
 class Worlds(Mapping[str, WorldEntry]):
-    """Name -> row; a row is only made when it is asked for, and names cost nothing."""
+    """Registry of worlds: name -> row, made when it is asked for; names cost nothing."""
 
     def __init__(self, own: dict[str, Callable[[], WorldEntry]]) -> None:
         """Begin with rows of our own."""

@@ -56,7 +56,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ActConfig:
-    """Fix ACT's sizes; the defaults are LeRobot's but for the chunk."""
+    """ACT's sizes; the defaults are LeRobot's but for the chunk."""
 
     chunk: int = 16
     """K."""
@@ -103,7 +103,7 @@ class ActConfig:
 
 
 class ActionChunkingTransformer(Model):
-    """See, understand, act: one transformer over patches, words, state and latent."""
+    """ACT, a conditional VAE: one transformer over patches, words, state and latent."""
 
     config: ActConfig
 
@@ -180,7 +180,7 @@ class ActionChunkingTransformer(Model):
 
 
 class LatentEncoder(nn.Module):
-    """Say in a few numbers how these actions differ from others that would have done: the CVAE's encoder."""
+    """CVAE encoder: in a few numbers, how these actions differ from others that would have done."""
 
     def __init__(self, config: ActConfig, *, state_dim: int, action_dim: int) -> None:
         """Build the encoder over one token for the answer, one for the state and K for the actions."""
@@ -206,7 +206,7 @@ class LatentEncoder(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Let tokens attend to each other, then think: a post-norm layer told the positions anew (DETR's)."""
+    """Transformer encoder layer, post-norm, that is told the positions anew (DETR's)."""
 
     def __init__(self, config: ActConfig) -> None:
         """Build the layer."""
@@ -225,7 +225,7 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Let queries attend to each other, then to the memory, then think."""
+    """Transformer decoder layer: self-attention of the queries, cross-attention to the memory, an MLP."""
 
     def __init__(self, config: ActConfig) -> None:
         """Build the layer."""

@@ -59,7 +59,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class DiffusionConfig:
-    """Fix the sizes of the model and of its schedule."""
+    """Sizes of the model and of its noise schedule."""
 
     chunk: int = 16
     """K, a multiple of 2 for every level of the U-Net but the last."""
@@ -115,7 +115,7 @@ class DiffusionConfig:
 
 
 class DiffusionModel(Model):
-    """See, understand, act: a condition made once, and a U-Net that takes noise away under it."""
+    """Diffusion Policy: a condition made once, and a U-Net that takes noise away under it."""
 
     config: DiffusionConfig
 
@@ -205,7 +205,7 @@ def kept_signal(steps: int) -> Tensor:
 
 
 class SpatialSoftmax(nn.Module):
-    """Turn feature maps into places: where each of n learned detectors fires (Levine et al. 2016)."""
+    """Spatial softmax: feature maps become keypoints, one for each of n detectors (Levine et al. 2016)."""
 
     def __init__(self, features: int, keypoints: int) -> None:
         """Build n = `keypoints` detectors."""
@@ -226,7 +226,7 @@ class SpatialSoftmax(nn.Module):
 
 
 class UNet(nn.Module):
-    """Guess the noise in a chunk: down to fewer steps and up again, with a shortcut at every level."""
+    """Denoising U-Net over the steps of a chunk: down to fewer and up again, with skip connections."""
 
     def __init__(self, config: DiffusionConfig, *, condition: int, action_dim: int) -> None:
         """Build the levels of ``config.widths`` for G = `condition` numbers and A = `action_dim`."""
@@ -274,7 +274,7 @@ def _through(blocks: nn.Module, x: Tensor, told: Tensor) -> Tensor:
 
 
 class ConvBlock1d(nn.Sequential):
-    """Convolve over the steps of a chunk, normalise, bend."""
+    """Convolution over the steps of a chunk, group normalisation and Mish."""
 
     def __init__(self, given: int, width: int, kernel: int) -> None:
         """Build the block from `given` to `width` channels."""
@@ -284,7 +284,7 @@ class ConvBlock1d(nn.Sequential):
 
 
 class FiLMBlock1d(nn.Module):
-    """Add a residual that the condition modulates (FiLM, Perez et al. 2018, arXiv:1709.07871)."""
+    """Residual block that the condition modulates (FiLM, Perez et al. 2018, arXiv:1709.07871)."""
 
     def __init__(self, given: int, width: int, condition: int, kernel: int) -> None:
         """Build the block from `given` to `width` channels, told `condition` numbers."""

@@ -45,7 +45,7 @@ def refuse_stages(stages: tuple[int, ...]) -> None:
 
 
 class ResNet18(nn.Module):
-    """See: turn images into a map of features at 1/32 of their resolution.
+    """ResNet-18 backbone: images become a feature map at 1/32 of their resolution.
 
     ImageNet's weights keep their batch statistics frozen, as ACT has it. Random weights have none worth
     keeping and no two alike batches to take them from: their norms are over groups of 16 channels, as

@@ -28,7 +28,7 @@ WIDER = 4
 
 
 class Bottleneck(nn.Module):
-    """Add to what comes in what a narrow path makes of it: 1 x 1, 3 x 3, 1 x 1."""
+    """Bottleneck residual block: 1 x 1, 3 x 3, 1 x 1."""
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         """Build one block; one that changes the shape of what comes in does so on both paths."""
@@ -54,7 +54,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """Turn images ``[B, 3, H, W]`` into scores of ImageNet's thousand classes, ``[B, 1000]``."""
+    """ResNet-50: images ``[B, 3, H, W]`` to scores of ImageNet's thousand classes, ``[B, 1000]``."""
 
     pretrained = False
     """Whether the weights are ImageNet's: what was obtained, not what was asked for."""

@@ -33,7 +33,7 @@ Weights = Mapping[str, Tensor]
 
 
 class Layer(nn.Module):
-    """Let word pieces look at each other, then think for themselves; normalise after each (BERT's layer)."""
+    """Transformer encoder layer, post-norm, as BERT's: self-attention of the word pieces, then an MLP."""
 
     def __init__(self, weights: Weights, prefix: str, head_width: int) -> None:
         """Take the weights whose names begin with `prefix`."""
@@ -63,7 +63,7 @@ class Layer(nn.Module):
 
 
 class Bert(nn.Module):
-    """Read one sentence: ids of word pieces to a state for each of them."""
+    """BERT encoder of one sentence: ids of word pieces to a state for each of them."""
 
     def __init__(self, weights: Weights, head_width: int) -> None:
         """Take weights under the names that `transformers.BertModel` gives them."""
@@ -87,7 +87,7 @@ class Bert(nn.Module):
 
 
 class Sentences(nn.Module):
-    """Give one vector per sentence, in Python and, compiled, in TorchScript.
+    """Sentence embedding, one vector each, in Python and, compiled, in TorchScript.
 
     Sentences are read one by one, so that none depends on what else is in a batch. Nothing in here is
     trained, and nothing of it stands in a checkpoint; a file that `torch.jit.save` writes holds all of it.
@@ -117,7 +117,7 @@ class Sentences(nn.Module):
 
 
 class Reader(nn.Module):
-    """Read sentences with `Sentences`, and remember them; compiled, it is `Sentences` itself.
+    """Cache in front of `Sentences`; compiled, it is `Sentences` itself.
 
     The same few sentences are asked for again and again, and the tokenizer of the package ``tokenizers`` is
     faster than one in Python. TorchScript knows neither, so it gets what is behind both.

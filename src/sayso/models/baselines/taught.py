@@ -26,7 +26,7 @@ from sayso.spec import ACTION, Features, image_key, known
 
 @dataclass(frozen=True, kw_only=True)
 class TextbookConfig:
-    """Say which camera the textbook model looks through and where its weights come from."""
+    """Which camera the textbook model looks through and where its weights come from."""
 
     camera: str = "front"
     """The one camera it sees."""

@@ -56,7 +56,7 @@ LanguageSource = Literal["auto", "bert", "minilm"]
 
 
 class VisionEncoder(nn.Module):
-    """See: turn images into one vector each with ResNet-50, trained together with the rest."""
+    """Vision encoder: ResNet-50, one vector per image, trained together with the rest."""
 
     def __init__(self, pretrained: bool = True) -> None:
         """Build the network.
@@ -77,7 +77,7 @@ class VisionEncoder(nn.Module):
 
 
 class LanguageEncoder(nn.Module):
-    """Understand: turn each instruction into one vector of 768 numbers, with a frozen text encoder.
+    """Language encoder: one vector of 768 numbers per instruction, from a frozen text encoder.
 
     With BERT-base this is the state of [CLS]. Where BERT cannot be had it is the mean of the words of the
     MiniLM that comes with sayso, brought from 384 to 768 numbers by a learned linear map. Either is part of
@@ -125,7 +125,7 @@ class LanguageEncoder(nn.Module):
 
 
 class ActionDecoder(nn.Module):
-    """Act: join the image's and the instruction's vector, and turn them into one action with three layers."""
+    """Action decoder: an MLP of three layers from the image's and the instruction's vector to one action."""
 
     def __init__(self, latent_dim: int = VISION_WIDTH + SENTENCE_WIDTH, action_dim: int = 7) -> None:
         """Build three linear layers, `latent_dim` -> 512 -> 256 -> `action_dim`."""
@@ -142,7 +142,7 @@ class ActionDecoder(nn.Module):
 
 
 class VisionLanguageActionModel(nn.Module):
-    """See, understand, act: three boxes in a row."""
+    """Vision-language-action model of the textbook: see, understand, act, three boxes in a row."""
 
     def __init__(
         self, action_dim: int = 7, *, pretrained: bool = True, language: LanguageSource | None = None

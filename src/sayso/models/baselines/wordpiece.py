@@ -34,7 +34,7 @@ LONGEST_WORD = 100
 
 
 class WordPiece(nn.Module):
-    """Give the ids of a sentence's word pieces, [CLS] and [SEP] around them, at most `max_words`.
+    """WordPiece tokenizer: ids of a sentence's pieces, [CLS] and [SEP] around them, at most `max_words`.
 
     The same code runs in Python and, compiled, in TorchScript.
     """

@@ -17,7 +17,7 @@ from sayso.tasks.household.words.kinds import Thing
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """Say how the scenes of one world are laid out, and what is asked there."""
+    """How the scenes of one world are laid out, and what is asked there."""
 
     layout: Callable[[np.random.Generator, Demand], tuple[Layout, Mapping[str, Thing]]]
     things: Callable[[np.random.Generator, Demand], Sequence[Thing]]

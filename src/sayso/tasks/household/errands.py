@@ -82,7 +82,7 @@ def _intents(room: Furnished, family: str) -> list[Intent]:
 
 
 class _Outlook:
-    """Foresee what is worth asking for in a room after some steps, should they succeed."""
+    """Forecast of what is worth asking for in a room after some steps, should they succeed."""
 
     def __init__(self, room: Furnished) -> None:
         self._is_open, self._at = room.task.layout.drawer_m > DRAWER_SHUT_M, "table"

@@ -25,7 +25,7 @@ class Watched(Protocol):
 
 
 class Expert:
-    """Carry out the running task of a world with privileged sight. Acts one step at a time."""
+    """Scripted expert: the running task, carried out with privileged sight, one step at a time."""
 
     sees_pictures = False
     """So that `rollout` has none drawn for it."""

@@ -34,7 +34,7 @@ SCALES = (1.0, 1.2)
 
 
 class NoRoomError(SaysoError):
-    """Report things that do not fit on a surface together."""
+    """Things that do not fit on a surface together."""
 
 
 @dataclass(frozen=True)

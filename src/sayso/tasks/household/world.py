@@ -57,7 +57,7 @@ NO_EPISODE = "this world has no episode yet: call reset(seed=...) first"
 
 
 class World(gymnasium.Env[Observation, Array]):
-    """Carry out one instruction per episode with a simulated robot.
+    """Gymnasium environment: one instruction per episode, carried out by a simulated robot.
 
     Observations are a dict with LeRobot's names; states and actions are in robot units (see `Features`).
     The reward is 1 on success and 0 before; an episode ends on success and is cut off at the task's horizon.

@@ -65,7 +65,7 @@ PUSH_GAP_M = 0.06
 
 @dataclass(frozen=True)
 class Situation:
-    """Hold what the expert looks at in one step. Points are in the frame of the arm's base, metres."""
+    """What the expert looks at in one step. Points are in the frame of the arm's base, metres."""
 
     pose: Pose
     opening_m: float

@@ -27,7 +27,7 @@ from sayso.tasks.household.task import Task
 
 @dataclass(frozen=True)
 class Situation:
-    """Hold how the robot stands and where it should."""
+    """How the robot stands and where it should."""
 
     pose: Pose
     station: Vector

@@ -59,7 +59,7 @@ LANE_ASIDE_M = (0.10, 0.25)
 
 @dataclass(frozen=True)
 class Pose:
-    """Hold how the robot stands. Points are in the frame of the arm's base, metres."""
+    """How the robot stands. Points are in the frame of the arm's base, metres."""
 
     joints: Vector
     """Six angles, radians."""
@@ -96,7 +96,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Command:
-    """Say where the hand should go next, how the jaws should stand, and how the base should move."""
+    """Where the hand should go next, how the jaws should stand, and how the base should move."""
 
     hand: Vector
     gripper: float
@@ -110,7 +110,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Phase(Generic[S]):
-    """Pair an entry condition with what to do while it holds."""
+    """Entry condition and what to do while it holds."""
 
     name: str
     enters: Callable[[S], bool]
@@ -119,7 +119,7 @@ class Phase(Generic[S]):
 
 @dataclass(frozen=True)
 class Skill(Generic[S]):
-    """Pair what an expert looks at in one step with its phases, the most advanced one first."""
+    """State machine without memory: what an expert looks at, and its phases, the most advanced one first."""
 
     observe: Callable[[Simulation, Any], S]
     """Read physics and task into a situation, which has the robot's `Pose` as ``pose``."""

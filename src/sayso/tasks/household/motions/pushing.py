@@ -80,7 +80,7 @@ FORK_WIDTH_M, SPARE_M = 0.040, 0.012
 
 @dataclass(frozen=True)
 class Situation:
-    """Hold what the expert looks at in one step."""
+    """What the expert looks at in one step."""
 
     pose: Pose
     thing: Vector

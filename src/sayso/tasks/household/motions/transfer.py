@@ -54,7 +54,7 @@ DROP_ROOM_M, STACK_ROOM_M = 0.018, 0.004
 
 @dataclass(frozen=True)
 class Situation:
-    """Hold what the expert looks at in one step. Points are in the frame of the arm's base, metres."""
+    """What the expert looks at in one step. Points are in the frame of the arm's base, metres."""
 
     pose: Pose
     closing_rad: float

@@ -28,12 +28,12 @@ MAX_ANSWER_BYTES = 1_000_000
 
 
 class EndpointError(SaysoError):
-    """Report that a language model could not be asked, or that its answer is none."""
+    """Language model that could not be asked, or whose answer is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModelSplitter:
-    """Divide free-form text with a language model behind an OpenAI-compatible endpoint; a `Splitter`."""
+    """Language-model planner: free-form text divided by an OpenAI-compatible endpoint; a `Splitter`."""
 
     base_url: str
     """Such as ``http://localhost:8000/v1``; "/chat/completions" is added."""
@@ -126,7 +126,7 @@ def _is_here(host: str) -> bool:
 
 
 class _StayThere(urllib.request.HTTPRedirectHandler):
-    """Go nowhere else: a key would go along, and a question that was sent on arrives empty."""
+    """Refusal of redirects: a key would go along, and a question that was sent on arrives empty."""
 
     def redirect_request(
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str

@@ -37,7 +37,7 @@ WORDINGS = ("train", "heldout")
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """Hold interchangeable words, those of training and those it never hears; the first is the plain one."""
+    """Interchangeable words, those of training and those it never hears; the first is the plain one."""
 
     train: tuple[str, ...]
     heldout: tuple[str, ...]
@@ -49,7 +49,7 @@ class Words:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """Describe a kind of thing: what people call it, and what part it can play in an instruction."""
+    """Kind of thing: what people call it, and what part it can play in an instruction."""
 
     words: Words
     movable: bool = False
@@ -117,7 +117,7 @@ HELD_OUT_PAIRS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Thing:
-    """Name a thing by colour and kind; an empty colour means that none was said."""
+    """Thing by colour and kind; an empty colour means that none was said."""
 
     colour: str
     kind: str
@@ -142,7 +142,7 @@ def with_colour(colour: str, noun: str) -> str:
 
 @dataclass(frozen=True)
 class Place(Thing):
-    """Name a thing that things are brought to or that is driven to; a bin also goes by its landmark."""
+    """Thing that things are brought to or that is driven to; a bin also goes by its landmark."""
 
     landmark: str = ""
 

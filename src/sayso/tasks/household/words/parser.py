@@ -23,7 +23,7 @@ from sayso.tasks.household.words.vocabulary import COURTESIES, SLOTS, Intent, Se
 
 @dataclass(frozen=True)
 class _Token:
-    """Hold one word or fixed phrase, its role (one letter, see `_lexicon`) and what it stands for."""
+    """Word or fixed phrase, its role (one letter, see `_lexicon`) and what it stands for."""
 
     role: str
     meaning: str
@@ -32,7 +32,7 @@ class _Token:
 
 @dataclass(frozen=True)
 class _Mention:
-    """Hold a thing that a sentence names, and the preposition before it, if any."""
+    """Thing that a sentence names, and the preposition before it, if any."""
 
     thing: Thing
     relation: str = ""
@@ -45,7 +45,7 @@ class _Mention:
 
 @dataclass(frozen=True)
 class _Reading:
-    """Hold what a sentence says before it is clear which row of the grammar it belongs to."""
+    """What a sentence says before it is clear which row of the grammar it belongs to."""
 
     object: Thing | None
     place: Thing

@@ -24,7 +24,7 @@ from sayso.tasks.household.words.vocabulary import Intent
 
 
 class Splitter(Protocol):
-    """Divide a long instruction into intents, in the order in which to carry them out."""
+    """Task decomposition: a long instruction divided into intents, in the order to carry them out."""
 
     def __call__(
         self, text: str, known: Iterable[Thing] | None = None, families: Collection[str] | None = None
@@ -81,7 +81,7 @@ _NAMES = re.compile(rf"{_NAME}(?:(?:\s*,\s*|\s+)(?:and\s+)?{_NAME})+", re.IGNORE
 
 
 class _Search:
-    """Look for the cuts that leave only clauses which are understood.
+    """Search for the cuts that leave only clauses which are understood.
 
     Best are cuts after which every clause makes sense alone; then as few as possible may lean on an earlier
     one ("close it"). Among those, the most clauses are best: nobody says a step twice.

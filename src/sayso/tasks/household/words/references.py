@@ -9,7 +9,7 @@ from sayso.tasks.household.words.kinds import MOVABLE, Place, Thing
 
 
 class NotUnderstoodError(spec.SaysoError):
-    """Report what in an instruction was not understood, and what could be asked instead."""
+    """What in an instruction was not understood, and what could be asked instead."""
 
 
 def resolve(thing: Thing | None, place: Thing, scene: Sequence[Thing] | None) -> tuple[Thing | None, Thing]:

@@ -14,7 +14,7 @@ from sayso.tasks.household.words.kinds import MOVABLE, Thing, Words
 
 @dataclass(frozen=True)
 class Intent:
-    """Say what an instruction asks for: family of tasks, variant, what to move (if anything) and where."""
+    """What an instruction asks for: family of tasks, variant, what to move (if anything) and where."""
 
     family: str
     variant: str
@@ -25,7 +25,7 @@ class Intent:
 
 @dataclass(frozen=True, kw_only=True)
 class Sentences(Words):
-    """Hold the sentences of one variant of one family of tasks, and the kinds of thing it is asked of."""
+    """Sentences of one variant of one family of tasks, and the kinds of thing it is asked of."""
 
     ability: str
     places: tuple[str, ...]
