@@ -23,15 +23,15 @@ import tyro
 
 from household import fingerprint
 from results_file import ROOT, once_by_episode, write_result
-from sayso import pool
-from sayso.evaluate import evaluate
+from sayso.evaluation.report import training_of
+from sayso.evaluation.trials import evaluate
 from sayso.loading import policy_and_features
-from sayso.report import training_of
 from sayso.runtime.chunking import STRATEGIES, Late, make_strategy
 from sayso.sim.robots import FPS
 from sayso.spec import Policy, check_fits, known, seeds
 from sayso.tasks.contract import World
 from sayso.tasks.worlds import make_world
+from sayso.work import pool
 
 Counts = Mapping[str, Any]
 

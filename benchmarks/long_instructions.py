@@ -5,7 +5,7 @@
     seed --> scene --errands--> intents --join--> one sentence or several --carry_out--> policy, step by step
 
 Half of the instructions have two steps, half three, all worded as in training. A step that fails is tried
-once more (see `sayso.planner`); an instruction succeeds if all of its steps do, in order.
+once more (see `sayso.evaluation.planner`); an instruction succeeds if all of its steps do, in order.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ import numpy as np
 import torch
 
 from results_file import once
-from sayso import pool
 from sayso.data.film import write_film
+from sayso.evaluation.planner import Here, Report, carry_out
+from sayso.evaluation.rollout import rollout
 from sayso.models.checkpoint import load
-from sayso.planner import Here, Report, carry_out
-from sayso.provenance import provenance, write_json
-from sayso.rollout import rollout
 from sayso.spec import Episode, Observation, Outcome, Policy, check_fits, seeds
 from sayso.tasks.household.draw import called
 from sayso.tasks.household.errands import errands
 from sayso.tasks.household.words.language import NotUnderstoodError
 from sayso.tasks.household.words.plan import join
 from sayso.tasks.worlds import make_world
+from sayso.work import pool
+from sayso.work.provenance import provenance, write_json
 
 SCENES = 40
 """How many seeds an instruction may look through for a scene with enough to do."""

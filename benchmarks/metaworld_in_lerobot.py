@@ -26,13 +26,13 @@ from household import fingerprint, outcome
 from long_instructions import policy_in
 from mt50_table import headline
 from results_file import ROOT, once_by_episode, write_result
-from sayso import pool
-from sayso.evaluate import evaluate
-from sayso.report import training_of
+from sayso.evaluation.report import training_of
+from sayso.evaluation.trials import evaluate
 from sayso.spec import EXECUTE, STATE, TASK, Array, Features, Observation, Outcome, Policy, image_key, seeds
 from sayso.tasks.metaworld import CONDITION, MetaWorldTask
 from sayso.tasks.mt50 import TASKS
 from sayso.tasks.sawyer import features, views
+from sayso.work import pool
 
 
 class InLeRobot:

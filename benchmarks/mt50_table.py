@@ -24,13 +24,13 @@ from typing import Any
 from household import fingerprint, outcome, parameters_m
 from long_instructions import policy_in
 from results_file import ROOT, hours_from_nothing, once_by_episode, write_result
-from sayso import pool
-from sayso.evaluate import evaluate
-from sayso.report import training_of
+from sayso.evaluation.report import training_of
+from sayso.evaluation.statistics import Interval, is_void, wilson
+from sayso.evaluation.trials import evaluate
 from sayso.spec import EXECUTE, Outcome, known, seeds
-from sayso.statistics import Interval, is_void, wilson
 from sayso.tasks.mt50 import TASKS, TIERS
 from sayso.tasks.worlds import make_world
+from sayso.work import pool
 
 Episodes = Sequence[Mapping[str, Any]]
 

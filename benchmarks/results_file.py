@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sayso.evaluation.report import Report
+from sayso.evaluation.statistics import is_void
 from sayso.learn.run import trained_seconds
 from sayso.measure import EvalConfig, asked_of, evaluate_policy, journal_beside
-from sayso.provenance import code, provenance, training_facts, write_json
-from sayso.report import Report
 from sayso.spec import Outcome, SaysoError
-from sayso.statistics import is_void
+from sayso.work.provenance import code, provenance, training_facts, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"

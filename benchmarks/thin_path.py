@@ -17,10 +17,10 @@ from typing import Any
 import tyro
 
 from results_file import RESULTS, ROOT, evaluated, success, trained_hours, write_result
+from sayso.evaluation.report import chosen_objects
+from sayso.evaluation.statistics import wilson
 from sayso.measure import EvalConfig
-from sayso.report import chosen_objects
 from sayso.spec import seeds
-from sayso.statistics import wilson
 from sayso.tasks.household.catalogue import TASKS
 
 SPEEDS = {

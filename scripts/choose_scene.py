@@ -17,7 +17,7 @@ from rich.console import Console
 
 from sayso import load
 from sayso.demo import Demonstration
-from sayso.planner import Report
+from sayso.evaluation.planner import Report
 from sayso.tasks.household.draw import called
 from sayso.tasks.household.words.language import plain
 from sayso.tasks.household.world import World

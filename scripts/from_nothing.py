@@ -24,8 +24,8 @@ from typing import Literal
 
 import tyro
 
-from sayso import pool
 from sayso.spec import above, at_least
+from sayso.work import pool
 
 ROOT = Path(__file__).resolve().parent.parent
 UNDISTURBED = "--noise.deg 0 --noise.m-per-s 0 --noise.deg-per-s 0"

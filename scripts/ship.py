@@ -18,10 +18,10 @@ import tyro
 
 from sayso.learn.run import trained_seconds
 from sayso.models.checkpoint import load, save
-from sayso.provenance import training_facts
 from sayso.spec import SaysoError, known
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.words.kinds import HELD_OUT_KINDS, MOVABLE, OBJECT_COLOURS
+from sayso.work.provenance import training_facts
 
 ROOT = Path(__file__).resolve().parent.parent
 CARD = """# The policy of the world `{world}`

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 
 from sayso.data.writer import assemble, stage_episode
+from sayso.evaluation.rollout import rollout
 from sayso.learn.config import TrainConfig
 from sayso.learn.imitate import begin, open_windows
 from sayso.learn.loop import Objective, steps
 from sayso.learn.run import Run
 from sayso.learn.source import Demonstrations
-from sayso.rollout import rollout
 from small_worlds import FEATURES, SpotWorld
 
 

@@ -21,73 +21,27 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 ROWS = [
     {"spec"},
     {"extensions", "refusals"},
-    {
-        "cache",
-        "calling",
-        "geometry",
-        "journal",
-        "lock",
-        "digests",
-        "pool",
-        "provenance",
-        "flags",
-        "replace",
-        "robots",
-        "statistics",
-    },
+    {"calling", "flags", "geometry", "robots", "work"},
     {"sim", "data"},
     {"tasks", "models"},
-    {"noise", "rollout", "evaluate", "report", "planner"},
+    {"evaluation"},
     {"learn", "runtime"},
     {"chapter", "cli", "demo", "measure", "onlooker", "registration", "studio", "loading"},
     {"", "__main__"},  # the package itself, which offers names from everywhere
 ]
 ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 INSIDE_A_ROW = {
-    *(
-        ("provenance", "pool"),
-        ("rollout", "noise"),
-        ("evaluate", "rollout"),
-        ("evaluate", "report"),
-        ("planner", "rollout"),
-    ),
-    *(
-        ("cli", "demo"),
-        ("demo", "onlooker"),
-        ("cli", "studio"),
-        ("cli", "loading"),
-        ("cli", "measure"),
-        ("measure", "loading"),
-    ),
+    ("cli", "demo"),
+    ("demo", "onlooker"),
+    ("cli", "studio"),
+    ("cli", "loading"),
+    ("cli", "measure"),
+    ("measure", "loading"),
 }
 
 TORCH_FREE = {
-    *(
-        "spec",
-        "cache",
-        "calling",
-        "geometry",
-        "journal",
-        "lock",
-        "digests",
-        "flags",
-        "extensions",
-        "refusals",
-        "statistics",
-        "report",
-        "pool",
-        "provenance",
-        "registration",
-        "replace",
-        "robots",
-        "sim",
-        "data",
-        "tasks",
-        "noise",
-        "rollout",
-        "evaluate",
-        "planner",
-    ),
+    *("spec", "calling", "evaluation", "extensions", "flags", "geometry", "refusals", "registration"),
+    *("robots", "work", "sim", "data", "tasks"),
     *("runtime", "studio", "learn.record", "learn.recording", "models.words", "models.collate"),
 }
 MAY_USE_TORCH = {"runtime.export", "runtime.graphs", "runtime.torchscript"}
@@ -100,7 +54,16 @@ COMMANDS = {"Be", "Compute", "Describe", "Fix", "Hold", "Identify", "Keep", "Kno
 NOUNS_AS_WELL = {"Answer", "Digest", "Export", "Place", "Record", "Time", "Word"}
 BROAD = {"Exception", "BaseException"}
 MAY_CATCH_ALL = {
-    *("rollout", "evaluate", "pool", "runtime.server", "runtime.inference", "cli", "demo", "studio.session")
+    *(
+        "evaluation.rollout",
+        "evaluation.trials",
+        "work.pool",
+        "runtime.server",
+        "runtime.inference",
+        "cli",
+        "demo",
+        "studio.session",
+    )
 }
 
 

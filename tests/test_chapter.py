@@ -31,10 +31,10 @@ from sayso.chapter.evaluation import (
     execute_and_evaluate,
 )
 from sayso.chapter.terminal import Ended, TerminalInterface
+from sayso.evaluation.rollout import rollout
 from sayso.models.baselines.resnet import stand_in_for_torchvision
 from sayso.models.baselines.textbook import LanguageEncoder, VisionLanguageActionModel
 from sayso.models.checkpoint import load
-from sayso.rollout import rollout
 from sayso.runtime.robot import ImaginedRobot
 from sayso.sim.robots import LEKIWI
 from sayso.spec import ConfigError, FeatureMismatchError, SaysoError, seeds

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sayso.rollout import rollout
+from sayso.evaluation.rollout import rollout
 from sayso.runtime.chunking import (
     STRATEGIES,
     Answer,

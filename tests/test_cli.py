@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from sayso import cli, measure, pool
+from sayso import cli, measure
 from sayso.learn.record import RecordConfig, record
 from sayso.tasks.worlds import WORLDS
+from sayso.work import pool
 from small_worlds import SMALL_WORLDS, breaks_on
 
 SRC = Path(__file__).parents[1] / "src"

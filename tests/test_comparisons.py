@@ -19,12 +19,12 @@ import peers
 import results_file
 import tables
 from sayso.data.reader import Dataset
-from sayso.evaluate import SeenSeedsError
+from sayso.evaluation.report import chosen_objects
+from sayso.evaluation.statistics import wilson
+from sayso.evaluation.trials import SeenSeedsError
 from sayso.learn.imitate import TrainConfig
 from sayso.models.checkpoint import load
-from sayso.report import chosen_objects
 from sayso.spec import ACTION, SPLITS, Chunk, SaysoError, UnknownNameError
-from sayso.statistics import wilson
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.worlds import make_world
 from test_train import record

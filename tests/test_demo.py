@@ -14,9 +14,9 @@ from rich.console import Console
 
 from sayso.data.normalize import Stats
 from sayso.demo import DemoConfig, Demonstration, at_terminal, demo
+from sayso.evaluation.planner import BROKEN_OFF
 from sayso.models.checkpoint import CheckpointError, save
 from sayso.models.table import build
-from sayso.planner import BROKEN_OFF
 from sayso.spec import ACTION, STATE, Chunk, FeatureMismatchError, Observation, SaysoError
 from sayso.tasks.household.words.plan import Splitter, split
 from sayso.tasks.worlds import WORLDS, make_world

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sayso.digests import SUMS, damaged, write_digests
+from sayso.work.digests import SUMS, damaged, write_digests
 
 NAMES = ("weights.bin", "facts.json")
 

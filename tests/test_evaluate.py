@@ -15,16 +15,16 @@ from pathlib import Path
 import av
 import pytest
 
-from sayso.evaluate import (
+from sayso.evaluation.report import Report, Training, training_of
+from sayso.evaluation.rollout import rollout
+from sayso.evaluation.statistics import tally, wilson
+from sayso.evaluation.trials import (
     SeenSeedsError,
     evaluate,
     refuse_seen_seeds,
 )
-from sayso.pool import WorkerError
-from sayso.report import Report, Training, training_of
-from sayso.rollout import rollout
 from sayso.spec import EXECUTE, Episode, Outcome, UnknownNameError, seeds
-from sayso.statistics import tally, wilson
+from sayso.work.pool import WorkerError
 from small_worlds import breaks_on, expert_of, spot_world, still, wordless
 
 TEST = seeds("test", 12)
@@ -248,7 +248,7 @@ INTERRUPTED = """
 import signal, sys
 from pathlib import Path
 from small_worlds import SlowWorld, still
-from sayso.evaluate import evaluate
+from sayso.evaluation.trials import evaluate
 # Where tests run in the background, Ctrl-C is ignored, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 seeds = range(2_000_000, 2_000_400)

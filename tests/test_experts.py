@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from sayso.noise import ActionNoise
+from sayso.evaluation.noise import ActionNoise
 from sayso.sim.scene import SPECS
 from sayso.sim.simulation import Simulation
 from sayso.spec import seeds

@@ -22,11 +22,11 @@ from sayso import cli, loading
 from sayso.data.normalize import Stats
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
-from sayso.digests import SUMS
+from sayso.evaluation.report import training_of
+from sayso.evaluation.statistics import wilson
 from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import ModelPolicy
 from sayso.models.table import build
-from sayso.report import training_of
 from sayso.runtime import engines, exported
 from sayso.runtime.engines import ExportError, OpenVINOEngine
 from sayso.runtime.export import ExportConfig, export, stats_of
@@ -41,8 +41,8 @@ from sayso.runtime.parity import (
     world_samples,
 )
 from sayso.spec import ACTION, STATE, TASK, Chunk, FeatureMismatchError, SaysoError, image_key
-from sayso.statistics import wilson
 from sayso.tasks.worlds import world_of
+from sayso.work.digests import SUMS
 from small_worlds import FEATURES as SPOTS
 from small_worlds import SMALL_WORLDS, SpotWorld, breaks_on, expert_of, spot_world, still
 

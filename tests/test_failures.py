@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from sayso.rollout import rollout
+from sayso.evaluation.rollout import rollout
 from sayso.spec import STATE, Chunk, seeds
 from sayso.tasks.household.words.language import parse
 from sayso.tasks.household.world import World

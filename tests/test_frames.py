@@ -19,8 +19,8 @@ from sayso.data.frames import taking_room
 from sayso.data.reader import Dataset
 from sayso.data.video import encode_video
 from sayso.data.windows import Windows
-from sayso.lock import locked
 from sayso.spec import SaysoError, image_key
+from sayso.work.lock import locked
 from small_datasets import FPS, SIZE, build, fingerprint, grey
 
 FRONT = image_key("front")

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sayso.evaluate import evaluate
-from sayso.journal import Journal, from_json, to_json
-from sayso.lock import InUseError
+from sayso.evaluation.journal import Journal, from_json, to_json
+from sayso.evaluation.trials import evaluate
 from sayso.measure import EvalConfig, asked_of, journal_beside
-from sayso.pool import WorkerError
-from sayso.provenance import code
 from sayso.spec import Episode, Outcome, SaysoError, seeds
+from sayso.work.lock import InUseError
+from sayso.work.pool import WorkerError
+from sayso.work.provenance import code
 from small_worlds import breaks_on, expert_of, spot_world
 
 TEST = seeds("test", 4)
@@ -99,7 +99,7 @@ def test_other_code_makes_another_evaluation(tmp_path: Path, monkeypatch: pytest
     out = tmp_path / "report.json"
     with journal_beside(out, ASKED):
         pass
-    monkeypatch.setattr("sayso.provenance.code", lambda: "another tree")
+    monkeypatch.setattr("sayso.work.provenance.code", lambda: "another tree")
     with pytest.raises(SaysoError, match=r"code: .* there, another tree now"), journal_beside(out, ASKED):
         pass
 

@@ -12,13 +12,13 @@ from contextlib import ExitStack
 
 import pytest
 
-from sayso.lock import HOLDER, InUseError, locked
 from sayso.spec import SaysoError
+from sayso.work.lock import HOLDER, InUseError, locked
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from sayso.lock import locked
+from sayso.work.lock import locked
 
 with locked(Path(sys.argv[1]), "recording"):
     print("held", flush=True)

@@ -16,8 +16,8 @@ import pytest
 
 import sayso  # noqa: F401 (registers the worlds)
 from contracts.world_contract import WorldContract
-from sayso.noise import ActionNoise
-from sayso.rollout import rollout
+from sayso.evaluation.noise import ActionNoise
+from sayso.evaluation.rollout import rollout
 from sayso.runtime.simulated import simulated
 from sayso.spec import STATE, TASK, Chunk, SaysoError, UnknownNameError, image_key
 from sayso.tasks.metaworld import CONDITION, DRAW_PX, LEROBOT_PX, Expert, MetaWorld, ask

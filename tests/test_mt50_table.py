@@ -13,9 +13,9 @@ import pytest
 import mt50_table
 import results_file
 from mt50_table import ROWS, STANDARD, Table, summary, tier_mean
-from sayso.report import Report
+from sayso.evaluation.report import Report
+from sayso.evaluation.statistics import wilson
 from sayso.spec import Episode, Outcome, SaysoError, UnknownNameError
-from sayso.statistics import wilson
 from sayso.tasks.metaworld import OPTIONS, WORDINGS
 from sayso.tasks.mt50 import TASKS, TIERS
 from sayso.tasks.worlds import WORLDS

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from sayso.planner import BROKEN_OFF, Report, carry_out, needs
+from sayso.evaluation.planner import BROKEN_OFF, Report, carry_out, needs
 from sayso.spec import STATE, Chunk, Episode, Outcome
 from sayso.tasks.household.draw import draw_task
 from sayso.tasks.household.errands import errands

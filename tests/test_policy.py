@@ -16,11 +16,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sayso.data.normalize import Stats
+from sayso.evaluation.rollout import rollout
 from sayso.models.checkpoint import CheckpointError, load, save
 from sayso.models.policy import ModelPolicy
 from sayso.models.table import build
 from sayso.models.words import ACTING, LEARNING
-from sayso.rollout import rollout
 from sayso.spec import (
     ACTION,
     POINTS,

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 import threadpoolctl
 
-from sayso import pool
 from sayso.spec import SaysoError
+from sayso.work import pool
 
 
 def squarer() -> Callable[[int], int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sayso.provenance import code, commit, digest_of, machine, provenance
+from sayso.work.provenance import code, commit, digest_of, machine, provenance
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -19,13 +19,13 @@ import pytest
 from sayso.data.format import Ending
 from sayso.data.reader import Dataset
 from sayso.data.writer import stage_episode, staged
+from sayso.evaluation.noise import ActionNoise
+from sayso.evaluation.rollout import rollout
 from sayso.learn.record import FAILED, RecordConfig, record, recording_seconds
 from sayso.learn.recording import RECORDING
-from sayso.noise import ActionNoise
-from sayso.pool import WorkerError
-from sayso.rollout import rollout
 from sayso.spec import Outcome, SaysoError, UnknownNameError
 from sayso.tasks.worlds import Worlds
+from sayso.work.pool import WorkerError
 from small_worlds import FEATURES, SMALL_WORLDS, SPOTS, SpotWorld, Still, spot_world
 
 NOISE = ActionNoise(m_per_s=0.2)
@@ -129,7 +129,7 @@ import sys
 from pathlib import Path
 from small_worlds import SMALL_WORLDS
 from sayso.learn.record import RecordConfig, record
-from sayso.noise import ActionNoise
+from sayso.evaluation.noise import ActionNoise
 noise = ActionNoise(m_per_s=0.2)
 record(RecordConfig(world="slow", out=Path(sys.argv[1]), episodes=12, workers=2, noise=noise), SMALL_WORLDS)
 """

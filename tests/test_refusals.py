@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from sayso import cli, measure
+from sayso.evaluation.report import training_of
 from sayso.refusals import in_one_sentence
-from sayso.report import training_of
 from sayso.spec import Dimension, FeatureMismatchError, Features, SaysoError, check_fits, differences
 
 SRC = Path(__file__).parents[1] / "src"

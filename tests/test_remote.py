@@ -15,7 +15,7 @@ from websockets.sync.server import serve
 from contracts.policy_contract import PolicyContract
 from sayso import cli, loading
 from sayso.data.normalize import Stats
-from sayso.rollout import rollout as roll
+from sayso.evaluation.rollout import rollout as roll
 from sayso.runtime.limits import Limits
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.remote import RemoteError, RemotePolicy, Renamed

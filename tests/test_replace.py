@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sayso.replace import appearing, replace_folder
+from sayso.work.replace import appearing, replace_folder
 
 
 def write(text: str):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from sayso.noise import ActionNoise
-from sayso.rollout import rollout
+from sayso.evaluation.noise import ActionNoise
+from sayso.evaluation.rollout import rollout
 from sayso.spec import ACTION, IMAGES, POINTS, STATE, Chunk, Observation, Outcome
 from small_worlds import FEATURES, Fragile, SpotExpert, SpotWorld, Still
 

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from sayso.planner import Report
+from sayso.evaluation.planner import Report
 from sayso.runtime.inference import PolicyFailedError
 from sayso.sim.kinematics import ArmKinematics
 from sayso.sim.robots import ARM, LEKIWI, SO101, to_robot_units
@@ -179,7 +179,7 @@ def test_a_step_that_must_come_first_and_another_attempt_are_shown():
 
 
 def report_of(outcome: Outcome, **more) -> Report:
-    from sayso.planner import Step
+    from sayso.evaluation.planner import Step
 
     intent = Intent("drawer", "open", None, Place("", "drawer"))
     episode = Episode(

@@ -22,7 +22,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from sayso.data.windows import ACTION_IS_PAD
-from sayso.evaluate import SeenSeedsError, refuse_seen_seeds
+from sayso.evaluation.report import training_of
+from sayso.evaluation.rollout import rollout
+from sayso.evaluation.trials import SeenSeedsError, refuse_seen_seeds
 from sayso.learn import checkpoint
 from sayso.learn.imitate import TrainConfig, begin, open_windows, train
 from sayso.learn.loop import steps, take_step
@@ -30,8 +32,6 @@ from sayso.learn.optimise import Average, adamw, learning_rate, optimizer_tensor
 from sayso.learn.run import Run, trained_seconds
 from sayso.learn.source import INDEX
 from sayso.models import checkpoint as policies
-from sayso.report import training_of
-from sayso.rollout import rollout
 from sayso.spec import STATE, NotFiniteError, Outcome, SaysoError
 from small_trainings import begun, go_to, record
 from small_worlds import SpotWorld

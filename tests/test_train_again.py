@@ -21,9 +21,9 @@ from torch import nn
 from sayso.learn import checkpoint
 from sayso.learn.imitate import TrainConfig, train
 from sayso.learn.optimise import Average, learning_rate
-from sayso.lock import InUseError, locked
 from sayso.models import checkpoint as policies
 from sayso.spec import SaysoError
+from sayso.work.lock import InUseError, locked
 from small_trainings import go_to, record, tiny
 
 

@@ -218,7 +218,7 @@ def test_two_worlds_side_by_side_draw_their_own_scenes():
 @pytest.mark.slow
 @pytest.mark.parametrize(("world", "family"), [(w, f) for w, row in TASKS.items() for f in row.families])
 def test_expert_succeeds_on_98_of_100_seeds(world, family):
-    from sayso.rollout import rollout
+    from sayso.evaluation.rollout import rollout
 
     env = make_world(world)
     episodes = [rollout(env, env.expert(), seed, family=family) for seed in range(2_000_000, 2_000_100)]

@@ -188,8 +188,8 @@ def _export(given: list[str]) -> int:
 def _serve(given: list[str]) -> int:
     import logging
 
-    from sayso import pool
     from sayso.runtime.server import PolicyServer, ServeConfig, run_server
+    from sayso.work import pool
 
     checkpoint, config = _config(ServeConfig, "serve", given, CHECKPOINT)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

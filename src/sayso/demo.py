@@ -22,9 +22,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from sayso.data.film import write_film
+from sayso.evaluation.planner import BROKEN_OFF, Report, Step, carry_out
+from sayso.evaluation.rollout import rollout
 from sayso.onlooker import FILM_EVERY, FilmedRoom, Onlooker
-from sayso.planner import BROKEN_OFF, Report, Step, carry_out
-from sayso.rollout import rollout
 from sayso.spec import (
     WHY,
     Episode,

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sayso.data.units import check_fits_robot
-from sayso.provenance import digest_of
 from sayso.spec import Features, Policy, SaysoError
 from sayso.tasks.contract import expert_of
+from sayso.work.provenance import digest_of
 
 if TYPE_CHECKING:
+    from sayso.evaluation.report import Training
     from sayso.models.policy import ModelPolicy
-    from sayso.report import Training
     from sayso.runtime.exported import ExportedPolicy
     from sayso.runtime.remote import RemotePolicy
     from sayso.tasks.contract import World
@@ -98,7 +98,7 @@ def with_its_own_memory(policy: ModelPolicy | ExportedPolicy) -> ModelPolicy | E
 
 def learned_from(subject: str) -> Training | None:
     """Return what a policy was trained on, as far as it says so; None for the expert, which never was."""
-    from sayso.report import training_of
+    from sayso.evaluation.report import training_of
 
     if subject == EXPERT:
         return None
@@ -118,7 +118,7 @@ def weights_of(subject: str) -> str:
 
 def about(checkpoint: Path) -> dict[str, Any]:
     """Return what clients of a server may know of its policy: its name, its digest, what it learned from."""
-    from sayso.report import training_of
+    from sayso.evaluation.report import training_of
 
     training = asdict(training_of(checkpoint))
     return {"policy": checkpoint.resolve().name, "weights": digest_of(checkpoint), "training": training}
@@ -126,7 +126,7 @@ def about(checkpoint: Path) -> dict[str, Any]:
 
 def _told(metadata: Mapping[str, Any]) -> Training:
     """Read what `about` wrote."""
-    from sayso.report import Training
+    from sayso.evaluation.report import Training
 
     try:
         return Training.from_json(metadata.get("training", {}))

@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sayso import loading, pool
-from sayso.evaluate import evaluate
-from sayso.journal import Journal
-from sayso.lock import locked
-from sayso.provenance import provenance
+from sayso import loading
+from sayso.evaluation.journal import Journal
+from sayso.evaluation.trials import evaluate
 from sayso.spec import EXECUTE, SaysoError, at_least, seeds
 from sayso.tasks.worlds import WORLDS, chosen_families
+from sayso.work import pool
+from sayso.work.lock import locked
+from sayso.work.provenance import provenance
 
 BESIDES = ("families", "episodes", "start", "workers", "out", "films", "max_films")
 """Fields of `EvalConfig` that decide how many episodes there are and how they are run, but no episode."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from rich.progress import Progress
 
-from sayso.planner import Here, Room
+from sayso.evaluation.planner import Here, Room
 from sayso.spec import Array, Image, Observation, image_key
 
 FILM_EVERY = 2

@@ -26,11 +26,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from sayso.cache import cache_folder
 from sayso.data.normalize import Integers
 from sayso.data.resize import fitted
-from sayso.lock import InUseError, locked
 from sayso.spec import Features, Image, SaysoError
+from sayso.work.cache import cache_folder
+from sayso.work.lock import InUseError, locked
 
 LARGE_PX = 256 * 256
 """Pixels of a picture above which it is said that smaller ones would do."""

@@ -18,8 +18,8 @@ from sayso.data import film as pictures
 from sayso.data.normalize import hardly_moves
 from sayso.data.reader import Dataset, RecordedEpisode
 from sayso.data.units import with_units
-from sayso.replace import appearing
 from sayso.spec import ACTION, Features, Observation, at_least
+from sayso.work.replace import appearing
 
 
 @dataclass(frozen=True, kw_only=True)

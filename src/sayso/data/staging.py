@@ -26,7 +26,6 @@ import numpy as np
 from sayso.data import format as fmt
 from sayso.data.normalize import Integers, colour_histogram
 from sayso.data.video import VideoError, encode_video, extent
-from sayso.digests import damaged, write_digests
 from sayso.spec import (
     OTHER_TASK,
     TASK,
@@ -40,6 +39,7 @@ from sayso.spec import (
     differences,
     image_key,
 )
+from sayso.work.digests import damaged, write_digests
 
 STAGING = "staging"
 ABOUT, ARRAYS = "episode.json", "arrays.npz"
@@ -111,8 +111,8 @@ def staged(root: Path) -> list[EpisodeKey]:
 def sweep(root: Path) -> Iterator[str]:
     """Drop what is of no use in ``root/staging``, and say of each damaged episode what is wrong with it.
 
-    Nobody else may be recording there (`sayso.lock`). An orphan of a killed recording may: it then finds that
-    the folder it is filling has another name, and stages nothing.
+    Nobody else may be recording there (`sayso.work.lock`). An orphan of a killed recording may: it then finds
+    that the folder it is filling has another name, and stages nothing.
     """
     for partial in (root / STAGING).glob(f"{_PARTIAL}*"):
         _drop(partial)

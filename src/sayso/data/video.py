@@ -21,8 +21,8 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
-from sayso.replace import appearing
 from sayso.spec import Image, SaysoError
+from sayso.work.replace import appearing
 
 CODEC = "libx264"
 FOR_TRAINING, FOR_BROWSERS = "yuv444p", "yuv420p"

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from sayso.data.windows import Windows
+from sayso.evaluation.report import Training, training_of
 from sayso.learn.config import USUAL, TrainConfig, completed
 from sayso.models import checkpoint as policies
 from sayso.models import table
 from sayso.models.policy import ModelPolicy
 from sayso.models.words import MAX_WORDS, refuse_alike
-from sayso.report import Training, training_of
 from sayso.spec import FeatureMismatchError, SaysoError, differences
 
 

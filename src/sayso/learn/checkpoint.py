@@ -20,9 +20,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sayso.digests import damaged, write_digests
-from sayso.replace import replace_folder
 from sayso.spec import SaysoError
+from sayso.work.digests import damaged, write_digests
+from sayso.work.replace import replace_folder
 
 KEEP = 2
 """How many checkpoints stay on disk: the newest, and one more in case the newest is damaged."""

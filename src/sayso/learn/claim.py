@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sayso.learn.config import IN_THE_LAST_BITS, USUAL, FitConfig
-from sayso.provenance import write_json
 from sayso.spec import SaysoError
+from sayso.work.provenance import write_json
 
 RUN = "run.json"
 CONTENTS = {"policy_digest": "the policy that it began with", "wordings_digest": "--wordings: the file"}

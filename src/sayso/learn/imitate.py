@@ -35,8 +35,8 @@ from sayso.learn.source import Demonstrations
 from sayso.learn.validation import validation_of
 from sayso.models import checkpoint as policies
 from sayso.models.policy import ModelPolicy
-from sayso.provenance import provenance
 from sayso.tasks.contract import World
+from sayso.work.provenance import provenance
 
 
 class Imitation:

@@ -35,9 +35,9 @@ from sayso.learn.wordings import parted, read_wordings
 from sayso.models import checkpoint as policies
 from sayso.models.vla import VisionLanguageAction
 from sayso.models.words import LEARNING, FrozenTextEncoder
-from sayso.provenance import digest_of, provenance, training_facts
 from sayso.spec import SaysoError
 from sayso.tasks.mt50 import WORDINGS as MT50_WORDINGS
+from sayso.work.provenance import digest_of, provenance, training_facts
 
 
 @dataclass(frozen=True, kw_only=True)

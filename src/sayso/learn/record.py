@@ -29,18 +29,18 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sayso import pool
 from sayso.data.format import Ending
 from sayso.data.staging import EpisodeKey, stage_episode, sweep
 from sayso.data.writer import assemble, recorded
+from sayso.evaluation.noise import ActionNoise
+from sayso.evaluation.rollout import rollout
 from sayso.learn.recording import claimed
 from sayso.learn.recording import recording_seconds as recording_seconds
-from sayso.lock import locked
-from sayso.noise import ActionNoise
-from sayso.rollout import rollout
 from sayso.spec import EXECUTE, SPLITS, ConfigError, Episode, Outcome, Policy, SaysoError, at_least
 from sayso.tasks.contract import World, expert_of
 from sayso.tasks.worlds import WORLDS, Worlds, chosen_families
+from sayso.work import pool
+from sayso.work.lock import locked
 
 FAILED = "failed.jsonl"
 _HOPELESS_FAILURES = 20

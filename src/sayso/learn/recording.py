@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sayso.data.writer import recorded
-from sayso.noise import ActionNoise
-from sayso.provenance import provenance, write_json
+from sayso.evaluation.noise import ActionNoise
 from sayso.spec import SaysoError
+from sayso.work.provenance import provenance, write_json
 
 RECORDING = "recording.json"
 

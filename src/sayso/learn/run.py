@@ -22,11 +22,11 @@ from sayso.learn.config import FitConfig
 from sayso.learn.log import Log
 from sayso.learn.optimise import OPTIMIZERS, Average, learning_rate, optimizer_tensors, restore_optimizer
 from sayso.learn.progress import say
-from sayso.lock import locked
 from sayso.models import checkpoint as policies
 from sayso.models.policy import ModelPolicy
-from sayso.provenance import training_facts
 from sayso.spec import SaysoError
+from sayso.work.lock import locked
+from sayso.work.provenance import training_facts
 
 
 class Run:

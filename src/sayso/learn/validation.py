@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sayso.evaluate import refuse_seen_seeds
+from sayso.evaluation.report import Training
+from sayso.evaluation.rollout import rollout
+from sayso.evaluation.statistics import tally
+from sayso.evaluation.trials import refuse_seen_seeds
 from sayso.learn.beginning import seeded
 from sayso.learn.config import TrainConfig
 from sayso.learn.run import Run
-from sayso.report import Training
-from sayso.rollout import rollout
 from sayso.spec import EXECUTE, SaysoError, seeds
-from sayso.statistics import tally
 from sayso.tasks.contract import World
 from sayso.tasks.worlds import WORLDS, make_world
 

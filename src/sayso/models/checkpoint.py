@@ -28,12 +28,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sayso.data.normalize import Stats
-from sayso.digests import SUMS, damaged, write_digests
 from sayso.models.policy import ModelPolicy
 from sayso.models.table import rebuild
 from sayso.models.typed import read
-from sayso.replace import replace_folder
 from sayso.spec import FeatureMismatchError, Features, SaysoError, UnknownNameError
+from sayso.work.digests import SUMS, damaged, write_digests
+from sayso.work.replace import replace_folder
 
 CONFIG, WEIGHTS, STATS, CARD = "config.json", "model.safetensors", "stats.json", "README.md"
 NEEDED = (CONFIG, WEIGHTS, STATS)

@@ -26,12 +26,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sayso import pool
 from sayso.data.normalize import RELATIVE, Stats
-from sayso.digests import write_digests
 from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import ModelPolicy
-from sayso.provenance import digest_of, graph_digest, provenance, training_facts
 from sayso.refusals import naming
 from sayso.runtime import exported, parity
 from sayso.runtime.engines import FILES, WORDS, EngineFacts, EngineName, ExportError, Precision, first_line
@@ -41,6 +38,9 @@ from sayso.runtime.parity import Agreement, ClosedLoop, Latency
 from sayso.spec import ACTION, STATE, Array, Observation, Policy, above, at_least
 from sayso.tasks.contract import World
 from sayso.tasks.worlds import WORLDS, WorldEntry, world_of
+from sayso.work import pool
+from sayso.work.digests import write_digests
+from sayso.work.provenance import digest_of, graph_digest, provenance, training_facts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,10 +28,8 @@ from typing import Any
 
 from sayso.calling import CalledLikeAModel
 from sayso.data.normalize import Stats, two_way
-from sayso.digests import damaged
 from sayso.models.collate import Collator
 from sayso.models.words import MAX_WORDS, SHORT_WORDS, FrozenTextEncoder, Reading
-from sayso.provenance import graph_digest
 from sayso.runtime.engines import (
     FILES,
     OPENVINO_PRECISION,
@@ -53,6 +51,8 @@ from sayso.spec import (
     SaysoError,
     known,
 )
+from sayso.work.digests import damaged
+from sayso.work.provenance import graph_digest
 
 CONFIG, STATS, CARD = "config.json", "stats.json", "README.md"
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, SaysoError)

@@ -17,8 +17,9 @@ import numpy as np
 
 from sayso.data.normalize import RELATIVE, Stats, scale
 from sayso.data.reader import Dataset
-from sayso.evaluate import evaluate
-from sayso.rollout import rollout
+from sayso.evaluation.rollout import rollout
+from sayso.evaluation.statistics import Interval, is_void, wilson
+from sayso.evaluation.trials import evaluate
 from sayso.spec import (
     ACTION,
     STATE,
@@ -33,7 +34,6 @@ from sayso.spec import (
     image_key,
     seeds,
 )
-from sayso.statistics import Interval, is_void, wilson
 from sayso.tasks.contract import World, expert_of
 from sayso.tasks.worlds import WorldEntry
 

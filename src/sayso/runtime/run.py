@@ -10,7 +10,6 @@ from pathlib import Path
 
 from sayso.data.normalize import Stats
 from sayso.data.units import JointUnit, with_units
-from sayso.replace import appearing
 from sayso.robots import (
     DEGREES,
     NORMALIZED,
@@ -30,6 +29,7 @@ from sayso.runtime.simulated import short_enough, simulated
 from sayso.runtime.standing import is_speed
 from sayso.runtime.stopping import Stop, on_key, on_signals
 from sayso.spec import STATE, Features, Policy, Robot, SaysoError, at_least, known
+from sayso.work.replace import appearing
 
 SIMULATION, DRY = "sim", "dry"
 """What ``--robot`` says of a robot that is none: one in a simulation, and one that is only imagined."""

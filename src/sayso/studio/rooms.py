@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 
-from sayso.planner import Room
+from sayso.evaluation.planner import Room
 from sayso.tasks.household.draw import called, say
 from sayso.tasks.household.errands import errands
 from sayso.tasks.household.words.language import examples

@@ -22,7 +22,7 @@ from typing import Any, cast
 import numpy as np
 
 from sayso.data.units import check_fits_robot
-from sayso.planner import Room, carry_out
+from sayso.evaluation.planner import Room, carry_out
 from sayso.runtime.chunking import StrategyName
 from sayso.runtime.limits import SERVO_DEG_S, limits_of
 from sayso.runtime.loop import LoopConfig, drive

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from sayso.journal import to_json
-from sayso.provenance import training_facts, write_json
+from sayso.evaluation.journal import to_json
+from sayso.evaluation.statistics import Interval, Tally, tally
 from sayso.spec import Episode, Outcome, SaysoError
-from sayso.statistics import Interval, Tally, tally
+from sayso.work.provenance import training_facts, write_json
 
 NOTHING = Interval(math.nan, math.nan, math.nan)
 

@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sayso.pool import cores
 from sayso.refusals import naming
 from sayso.spec import SaysoError
+from sayso.work.pool import cores
 
 PACKAGES = ("sayso", "numpy", "mujoco", "gymnasium", "torch", "av", "pyarrow")
 

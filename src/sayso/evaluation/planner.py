@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from sayso.rollout import rollout
+from sayso.evaluation.rollout import rollout
 from sayso.spec import EXECUTE, Array, Episode, Observation, Outcome, Policy
 from sayso.tasks.contract import World
 from sayso.tasks.household.draw import called

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sayso.noise import ActionNoise
+from sayso.evaluation.noise import ActionNoise
 from sayso.spec import (
     ACTION,
     CHOSEN_OBJECT,

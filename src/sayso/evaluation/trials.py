@@ -17,15 +17,15 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sayso import pool
 from sayso.data.film import write_film
-from sayso.journal import Journal
-from sayso.provenance import code, provenance
-from sayso.report import Report, Training
-from sayso.rollout import rollout
+from sayso.evaluation.journal import Journal
+from sayso.evaluation.report import Report, Training
+from sayso.evaluation.rollout import rollout
+from sayso.evaluation.statistics import tally
 from sayso.spec import EXECUTE, SPLITS, Episode, Outcome, Policy, SaysoError
-from sayso.statistics import tally
 from sayso.tasks.contract import World
+from sayso.work import pool
+from sayso.work.provenance import code, provenance
 
 
 class SeenSeedsError(SaysoError):

@@ -1,0 +1,1 @@
+"""How work is spread over processes, survives being killed, and is accounted for."""
