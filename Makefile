@@ -8,8 +8,8 @@ BIN := .venv/bin
 STAMP := .venv/installed
 CODE := src tests benchmarks scripts
 POLICY ?=
-METAWORLD_TESTS := tests/test_metaworld.py tests/test_mt50_table.py tests/test_sawyer.py \
-  'tests/test_pages.py::test_what_a_page_says_can_be_typed[docs/metaworld.md]'
+METAWORLD_TESTS := tests/tasks/test_metaworld.py tests/benchmarks/test_mt50_table.py tests/tasks/test_sawyer.py \
+  'tests/laws/test_pages.py::test_what_a_page_says_can_be_typed[docs/metaworld.md]'
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -68,7 +68,7 @@ lerobot: ## test the adapter against LeRobot's own drivers, without hardware (PY
 	@test -x .venv-lerobot/bin/pip || $(or $(PYTHON),python3) -m venv .venv-lerobot
 	.venv-lerobot/bin/python -m pip install -qq --constraint constraints-lerobot.txt --editable '.[lerobot]' \
 	  'pytest>=8' 'pytest-timeout>=2.3'
-	.venv-lerobot/bin/python -m pytest tests/test_lerobot_adapter.py
+	.venv-lerobot/bin/python -m pytest tests/runtime/test_lerobot_adapter.py
 
 build: rendering ## build the wheel and run one episode from a clean environment
 	MUJOCO_GL=$$(cat .venv/rendering) scripts/wheel_check.sh

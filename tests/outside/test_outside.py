@@ -11,8 +11,8 @@ import pytest
 
 from contracts.world_contract import WorldContract
 
-OUTSIDE = Path(__file__).parent / "outside"
-SRC = Path(__file__).parents[1] / "src"
+OUTSIDE = Path(__file__).parent
+SRC = Path(__file__).parents[2] / "src"
 sys.path.append(str(OUTSIDE))  # for the contracts, which need no entry points
 
 

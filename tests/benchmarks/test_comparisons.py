@@ -27,9 +27,9 @@ from sayso.models.checkpoint import load
 from sayso.spec import ACTION, SPLITS, Chunk, SaysoError, UnknownNameError
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.worlds import make_world
-from test_train import record
+from small_trainings import record
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

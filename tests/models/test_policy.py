@@ -8,7 +8,6 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ from safetensors.torch import load_file, save_file
 from sayso.data.normalize import Stats
 from sayso.evaluation.rollout import rollout
 from sayso.models.checkpoint import CheckpointError, load, save
-from sayso.models.policy import ModelPolicy
 from sayso.models.table import build
 from sayso.models.words import ACTING, LEARNING
 from sayso.spec import (
@@ -34,19 +32,8 @@ from sayso.spec import (
     check_fits,
     image_key,
 )
+from small_policies import STATS, policy
 from small_worlds import FEATURES, SIZE, SpotWorld
-
-STATS = {
-    STATE: Stats.of(np.random.default_rng(0).normal([0.5, 0.4], [0.2, 0.3], (100, 2))),
-    ACTION: Stats.of(np.random.default_rng(1).normal([10.0, -20.0], [2.0, 4.0], (100, 2))),
-}
-
-
-def policy(**changes: Any) -> ModelPolicy:
-    torch.manual_seed(0)
-    made = build("vla", **{"preset": "tiny", "features": FEATURES, "stats": STATS, "chunk": 4, **changes})
-    assert made.type == "vla"
-    return made
 
 
 @contextlib.contextmanager

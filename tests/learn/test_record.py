@@ -137,7 +137,7 @@ record(RecordConfig(world="slow", out=Path(sys.argv[1]), episodes=12, workers=2,
 
 def test_a_recording_that_is_killed_and_resumed_holds_the_same_episodes(recording, tmp_path):
     out = tmp_path / "killed"
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1] / "src")])
+    path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "src")])
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(out)],
         env=os.environ | {"PYTHONPATH": path},
@@ -184,7 +184,7 @@ def test_unknown_families_are_refused(tmp_path):
 
 RECORD = """
 import sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from pathlib import Path
 from test_record import config
 from small_worlds import SMALL_WORLDS
@@ -199,7 +199,7 @@ except SaysoError as error:
 
 
 def recording_process(out: Path) -> subprocess.Popen[str]:
-    code = RECORD.format(tests=str(Path(__file__).parent))
+    code = RECORD.format(tests=[str(folder) for folder in Path(__file__).parents[:2]])
     return subprocess.Popen(
         [sys.executable, "-c", code, str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -40,7 +40,7 @@ from sayso.sim.robots import LEKIWI
 from sayso.spec import ConfigError, FeatureMismatchError, SaysoError, seeds
 from sayso.tasks.worlds import make_world
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "chapter.md").read_text(encoding="utf-8")
 PROGRAM = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
 SNIPPETS = re.findall(r"^<!-- the chapter -->\n```python\n(.*?)^```", PAGE, re.M | re.S)

@@ -39,7 +39,7 @@ class ShippedContract(PolicyContract):
     world = ""
 
     def make(self):
-        policy = load(Path(__file__).parents[1] / "checkpoints" / self.world)
+        policy = load(Path(__file__).parents[2] / "checkpoints" / self.world)
         return policy, policy.features
 
     def test_it_fits_its_world(self, made):

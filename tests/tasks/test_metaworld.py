@@ -26,7 +26,7 @@ from sayso.tasks.sawyer import CAMERA, CAMERA_M, CAMERA_ROTATION, FOVY_RAD, HAND
 from sayso.tasks.stage import build
 from sayso.tasks.worlds import make_world
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "metaworld.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "metaworld.md"
 PICTURE, CLOSE = image_key(CAMERA), image_key(HAND)
 FEW = ("reach", "handle-press")
 

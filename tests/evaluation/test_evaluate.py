@@ -258,7 +258,7 @@ print(len(report.episodes), report.partial, {str(e.outcome) for e in report.epis
 
 
 def test_ctrl_c_ends_in_a_partial_report(tmp_path):
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1] / "src")])
+    path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "src")])
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED, str(tmp_path)],
         stdout=subprocess.PIPE,

@@ -46,7 +46,7 @@ from sayso.work.digests import SUMS
 from small_worlds import FEATURES as SPOTS
 from small_worlds import SMALL_WORLDS, SpotWorld, breaks_on, expert_of, spot_world, still
 
-SRC = Path(__file__).parents[1] / "src"
+SRC = Path(__file__).parents[2] / "src"
 FEATURES = small_datasets.without_points()
 TRAINING = {"datasets": {"small": "abc"}, "seeds": [[2, 11]]}
 

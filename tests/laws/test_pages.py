@@ -22,7 +22,7 @@ import pytest
 
 import tables
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 
 ELSEWHERE = {

@@ -23,9 +23,9 @@ from sayso.models.table import build
 from sayso.models.words import MAX_WORDS, FrozenTextEncoder, bert_tokenizer
 from sayso.spec import SaysoError
 from sayso.tasks.mt50 import TASKS, WORDINGS
+from small_policies import STATS, policy
 from small_trainings import record, tiny
 from small_worlds import FEATURES
-from test_policy import STATS, policy
 
 SAID = {
     "go to the red spot": [

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sayso.tasks.household.variants import VARIANTS
 
-SRC = Path(__file__).resolve().parent.parent / "src"
+SRC = Path(__file__).resolve().parents[2] / "src"
 
 ROWS = [
     {"spec"},
