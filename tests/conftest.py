@@ -7,6 +7,8 @@ import signal
 import tempfile
 from pathlib import Path
 
+import pytest
+
 # Two cores are shared by the tests, the processes they start and whatever else runs on the machine.
 os.environ.setdefault("MUJOCO_GL", "egl")
 os.environ.setdefault("LP_NUM_THREADS", "0")
@@ -16,3 +18,14 @@ os.environ.setdefault("SAYSO_CACHE", str(Path(tempfile.gettempdir()) / f"sayso-t
 
 # Whoever starts the tests in the background may have told them, and what they start, to ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Let torch compute on one thread, as results are compared that depend on how many there are."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

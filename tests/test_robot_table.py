@@ -39,7 +39,7 @@ def lift_at(connection: Connection) -> Driver:
 def lift(monkeypatch):
     """A package outside that offers a robot."""
     point = EntryPoint(name="lift", value="test_robot_table:LIFT", group=robots.GROUP)
-    monkeypatch.setattr(robots, "_from_outside", lambda: {"lift": point})
+    monkeypatch.setattr("sayso.extensions._offered", lambda group: {"lift": point})
     monkeypatch.setitem(sys.modules, "test_robot_table", sys.modules[__name__])
 
 
@@ -126,7 +126,7 @@ def test_a_policy_in_another_unit_is_refused(lift):
 )
 def test_a_package_that_is_broken_is_told_in_words(lift, monkeypatch, value, why):
     point = EntryPoint(name="crane", value=value, group=robots.GROUP)
-    monkeypatch.setattr(robots, "_from_outside", lambda: {"crane": point})
+    monkeypatch.setattr("sayso.extensions._offered", lambda group: {"crane": point})
     with pytest.raises(SaysoError, match=why):
         robots.ROBOTS["crane"]
     with pytest.raises(UnknownNameError, match="no robot 'lift'"):

@@ -14,13 +14,11 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import EntryPoint
 
-from sayso.extensions import loaded, offered
-from sayso.spec import Dimension, Robot, SaysoError, known
+from sayso.extensions import Table
+from sayso.spec import Dimension, Robot, SaysoError
 
 GROUP = "sayso.robots"
 """Entry points under which packages offer robots."""
@@ -170,30 +168,7 @@ OWN = (
 """Our rows. Of LeRobot's other arms only the names are known: units and limits come from their data."""
 
 
-class Robots(Mapping[str, RobotEntry]):
-    """Rows of the table by name, ours first; a package outside is imported when its row is asked for."""
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield every name."""
-        yield from _own()
-        yield from (name for name in _from_outside() if name not in _own())
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(list(iter(self)))
-
-    def __getitem__(self, name: str) -> RobotEntry:
-        """Return the row of a robot.
-
-        Raises:
-            UnknownNameError: if there is none, with the nearest name.
-            SaysoError: if it comes from a package that is broken.
-        """
-        known("robot", name, self)
-        return _own()[name] if name in _own() else _loaded(_from_outside()[name])
-
-
-ROBOTS = Robots()
+ROBOTS = Table("robot", GROUP, RobotEntry, {row.name: row for row in OWN})
 
 
 def known_robot(robot_type: str) -> RobotEntry | None:
@@ -209,23 +184,4 @@ def our_name(robot_type: str) -> str:
 
 def drivable() -> tuple[str, ...]:
     """Return the names of the robots that something drives, and of all that packages outside offer."""
-    return tuple(name for name in ROBOTS if name not in _own() or _own()[name].driver)
-
-
-@cache
-def _own() -> Mapping[str, RobotEntry]:
-    return {row.name: row for row in OWN}
-
-
-def _from_outside() -> Mapping[str, EntryPoint]:
-    return offered(GROUP)
-
-
-@cache
-def _loaded(point: EntryPoint) -> RobotEntry:
-    row = loaded("robot", point, RobotEntry)
-    if row.name != point.name:
-        raise SaysoError(
-            f"{point.value} calls itself {row.name!r}, but its package offers it as {point.name!r}"
-        )
-    return row
+    return tuple(name for name in ROBOTS if name not in ROBOTS.own or ROBOTS[name].driver)

@@ -56,12 +56,7 @@ DIGESTS = [
 SENTENCES = ["put the red block in the blue tray", "Öffne die Schublade!"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

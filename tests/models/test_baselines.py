@@ -34,12 +34,7 @@ KINDS = ("act", "diffusion")
 SENTENCES = ["put the red block in the blue tray", "push the mug onto the green mat"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @functools.cache

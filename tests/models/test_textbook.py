@@ -31,12 +31,7 @@ from sayso.spec import Dimension, Features, Policy, SaysoError, UnknownNameError
 INSTRUCTIONS = ["put the red block in the blue tray", "put the blue block in the red tray"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

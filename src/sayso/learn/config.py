@@ -116,12 +116,12 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
             raise ConfigError("no datasets are given; name at least one folder of demonstrations")
         super().__post_init__()
         refuse_outside(self, ALLOWED)
-        objectives.known_objective(self.objective)
+        known("objective", self.objective, objectives.OBJECTIVES)
         read_size(self.resize)
         if self.decoder == "flow" and self.model not in ("", "vla"):
             raise ConfigError(f"decoder is {self.decoder}, but {self.model} has only its own; leave it out")
         if self.model:
-            known("policy type", self.model, table.names())
+            known("policy type", self.model, table.MODELS)
         if self.world:
             known("world", self.world, WORLDS)
         if self.world and not self.eval_every:

@@ -28,7 +28,7 @@ from sayso.learn.beginning import first_policy, learned_from, refuse_device, res
 from sayso.learn.config import TrainConfig as TrainConfig
 from sayso.learn.config import decides, plain
 from sayso.learn.loop import Objective, fit
-from sayso.learn.objectives import objective_class
+from sayso.learn.objectives import OBJECTIVES
 from sayso.learn.record import recording_seconds
 from sayso.learn.run import Run, kept, trained_seconds
 from sayso.learn.source import Demonstrations
@@ -106,7 +106,7 @@ def begin(
         seed=config.seed,
         other_share=config.other_share if policy.model.learns_to_point else 0.0,
     )
-    return run, source, objective_class(config.objective)(policy, config)
+    return run, source, OBJECTIVES[config.objective](policy, config)
 
 
 def open_windows(config: TrainConfig) -> Windows:

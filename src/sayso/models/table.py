@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.metadata import EntryPoint
 from typing import Any, Literal, cast
 
 from sayso.data.normalize import Stats
-from sayso.extensions import loaded, offered
+from sayso.extensions import Table
 from sayso.models import vla
 from sayso.models.contract import ModelType
 from sayso.models.overrides import overrides
@@ -27,13 +25,18 @@ from sayso.spec import Dimension, Features, SaysoError, known
 
 GROUP = "sayso.models"
 """Group of entry points that add rows."""
-MODELS: Mapping[str, str] = {
-    "vla": "sayso.models.vla:VLA",
-    "textbook": "sayso.models.baselines.taught:TEXTBOOK",
-    "act": "sayso.models.baselines.act:ACT",
-    "diffusion": "sayso.models.baselines.diffusion:DIFFUSION",
-}
-"""Name -> where its `ModelType` is; looked up when asked for, so that nobody pays for what others need."""
+MODELS = Table(
+    "policy type",
+    GROUP,
+    ModelType,
+    {
+        "vla": "sayso.models.vla:VLA",
+        "textbook": "sayso.models.baselines.taught:TEXTBOOK",
+        "act": "sayso.models.baselines.act:ACT",
+        "diffusion": "sayso.models.baselines.diffusion:DIFFUSION",
+    },
+)
+"""Where each row is: it is imported when asked for, so that nobody pays for what others need."""
 SOME_ROBOT = Features(
     robot_type="any", fps=1, state=(), action=(Dimension(name="any", unit=""),), cameras={"any": (8, 8)}
 )
@@ -43,28 +46,6 @@ DECIDED = ("chunk", "decoder", "image_sizes", "state_dim", "action_dim")
 """Fields that data or an argument of `build` decides."""
 IN_TRAINING = ("discount", "state_dropout", "point_weight", "where_weight", "augmentation")
 """Fields of a ``vla``'s config that say how it learns, not what it is."""
-
-
-def model_type(name: str) -> ModelType:
-    """Return the row of a name.
-
-    Raises:
-        UnknownNameError: if there is none; the message names the nearest.
-        SaysoError: if it comes from a package that is broken.
-    """
-    rows = _rows()
-    return loaded("model", rows[known("policy type", name, rows)], ModelType)
-
-
-def names() -> tuple[str, ...]:
-    """Return the names of all models that can be trained here."""
-    return tuple(_rows())
-
-
-@cache
-def _rows() -> Mapping[str, EntryPoint]:
-    own = {name: EntryPoint(name, where, GROUP) for name, where in MODELS.items()}
-    return {**own, **{name: point for name, point in offered(GROUP).items() if name not in own}}
 
 
 def build(
@@ -89,7 +70,7 @@ def build(
         decoder: how a ``vla`` reads actions off; the others have only their own way.
         changes: to further fields of a ``vla``'s config, each ``name=value``; see `changed_fields`.
     """
-    presets = model_type(type).presets
+    presets = MODELS[type].presets
     try:
         fields = dict(presets[known("preset", preset, presets)](features, chunk))
         if type == "vla":
@@ -102,14 +83,14 @@ def build(
 def rebuild(config: Mapping[str, Any], features: Features, stats: Mapping[str, Stats]) -> ModelPolicy:
     """Return a policy with fresh weights of the type and sizes that some policy's ``config()`` named."""
     name = read(str, config.get("type"), "model.type")
-    row = model_type(name)
+    row = MODELS[name]
     model = row.build({field: value for field, value in config.items() if field != "type"}, features)
     return ModelPolicy(name, model, features, stats, row.collator(model.config, features, stats))
 
 
 def preset_of(config: Mapping[str, Any], features: Features) -> str | None:
     """Return which preset a policy's ``config()`` is of; None if each of them differs somewhere."""
-    presets = model_type(config["type"]).presets
+    presets = MODELS[config["type"]].presets
     made = {name: preset(features, config.get("chunk", 1)) for name, preset in presets.items()}
     if config["type"] != "vla":
         smallest = {name: value for name, value in made["tiny"].items() if name not in made["small"]}

@@ -9,13 +9,13 @@ A package of somebody else's adds a row by an entry point, and nothing here chan
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
 
-from sayso.extensions import loaded, offered
+from sayso.extensions import Own, Table
 from sayso.robots import our_name
 from sayso.spec import ConfigError, Features, SaysoError, UnknownNameError, known
 from sayso.tasks.contract import World
@@ -48,31 +48,12 @@ class WorldEntry:
     """What they look at."""
 
 
-class Worlds(Mapping[str, WorldEntry]):
-    """Registry of worlds: name -> row, made when it is asked for; names cost nothing."""
+class Worlds(Table[WorldEntry]):
+    """Registry of worlds."""
 
-    def __init__(self, own: dict[str, Callable[[], WorldEntry]]) -> None:
+    def __init__(self, own: Own[WorldEntry]) -> None:
         """Begin with rows of our own."""
-        self.own = own
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield every name, ours first."""
-        yield from self.own
-        yield from (name for name in offered(GROUP) if name not in self.own)
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(list(iter(self)))
-
-    def __getitem__(self, name: str) -> WorldEntry:
-        """Return the row of a world.
-
-        Raises:
-            UnknownNameError: if there is none, with the nearest name.
-            SaysoError: if it comes from a package that is broken.
-        """
-        known("world", name, self)
-        return self.own[name]() if name in self.own else loaded("world", offered(GROUP)[name], WorldEntry)
+        super().__init__("world", GROUP, WorldEntry, own)
 
     def ready(self, name: str) -> WorldEntry:
         """Return the row of a world that can be built here.
