@@ -6,12 +6,15 @@ import dataclasses
 import json
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import ablations
+import against
 import budget
 import household
 import long_instructions
@@ -253,3 +256,24 @@ def test_a_result_names_the_commit_of_its_reports_which_must_be_of_one_code(tmp_
     assert (found["commit"], found["date"], found["invalid"]) == ("c0ffee", "then", 1)
     with pytest.raises(SaysoError, match="different code"):
         results_file.measured_by([*reports, {"measured_by": "b"}])
+
+
+def test_two_checkouts_take_turns_and_each_turn_has_its_own_ratio(tmp_path, monkeypatch):
+    answers = "import sys, json, pathlib\nfor line in sys.stdin:\n"
+    answers += "    print(json.dumps([30, {seconds} * (1 + int(line))]), flush=True)\n"
+    sides = {
+        name: [sys.executable, "-c", answers.format(seconds=seconds)]
+        for name, seconds in (("old", 3.0), ("new", 2.0))
+    }
+    monkeypatch.setattr(against.time, "sleep", lambda _: None)
+    found = against.compared("step_home", sides, turns=7)
+    assert (found["step_home.old"], found["step_home.new"]) == (2.0, 3.0), "medians over turns 1 to 7"
+    assert found["step_home.ratio"] == found["step_home.least"] == found["step_home.most"] == 1.5
+    assert found["step_home.alike"] == 1.0
+    with pytest.raises(subprocess.CalledProcessError):
+        against.compared("step_home", sides | {"new": [sys.executable, "-c", "input()"]}, turns=7)
+
+
+def test_what_is_timed_is_as_many_pieces_as_asked_for_and_one_before_them_is_not():
+    turns = against.timed(iter(range(9)), 2)
+    assert [next(turns)[0] for _ in range(3)] == [1 + 2, 4 + 5, 7 + 8]
