@@ -33,6 +33,7 @@ from sayso.learn.run import Run, trained_seconds
 from sayso.learn.source import INDEX
 from sayso.models import checkpoint as policies
 from sayso.spec import STATE, NotFiniteError, Outcome, SaysoError
+from sayso.work.ledger import Ledger
 from small_trainings import begun, go_to, record
 from small_worlds import SpotWorld
 
@@ -72,7 +73,7 @@ def straight(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def log(out: Path) -> list[dict[str, float]]:
-    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    lines = Ledger(out / "log.jsonl").rows
     return [{name: value for name, value in line.items() if name not in TIMES} for line in lines]
 
 
@@ -93,6 +94,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from sayso.learn.imitate import TrainConfig, begin, open_windows, train
+from sayso.work.ledger import Ledger
 train(TrainConfig(datasets=(Path(sys.argv[1]),), out=Path(sys.argv[2]), preset="tiny", steps=int(sys.argv[3]),
                   batch_size=8, chunk=4, threads=1, save_minutes=0))
 """

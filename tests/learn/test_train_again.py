@@ -24,7 +24,7 @@ from sayso.learn.optimise import Average, learning_rate
 from sayso.models import checkpoint as policies
 from sayso.spec import SaysoError
 from sayso.work.lock import InUseError, locked
-from small_trainings import go_to, record, tiny
+from small_trainings import begun, go_to, record, tiny
 
 
 @pytest.fixture(scope="module")
@@ -310,3 +310,11 @@ def test_what_lies_in_the_folder_of_the_policy_is_refused_at_the_beginning_not_a
         train(longer(config, 8))
     assert (config.out / "policy" / "notes.txt").read_text() == "mine"
     assert column(config.out, "step") == list(range(1, 7))
+
+
+def test_lines_of_the_log_that_are_lost_are_said_to_be(tmp_path):
+    config = tiny(record(tmp_path / "spots", range(2)), tmp_path / "run")
+    train(config)
+    (config.out / "log.jsonl").unlink()
+    with begun(dataclasses.replace(config, steps=6)) as (run, *_):
+        assert any("holds nothing of steps 1 to 4" in note for note in run.notes)

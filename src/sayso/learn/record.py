@@ -20,7 +20,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +39,7 @@ from sayso.spec import EXECUTE, SPLITS, ConfigError, Episode, Outcome, Policy, S
 from sayso.tasks.contract import World, expert_of
 from sayso.tasks.worlds import WORLDS, Worlds, chosen_families
 from sayso.work import pool
+from sayso.work.ledger import Ledger, Row
 from sayso.work.lock import locked
 
 FAILED = "failed.jsonl"
@@ -185,7 +185,10 @@ class _Ledger:
         self.config = config
         self.share = config.episodes // len(config.families)
         self.kept: dict[str, set[int]] = {family: set() for family in config.families}
-        self.missed: dict[EpisodeKey, str] = dict(_read_failed(config.out / FAILED))
+        self.missed: dict[EpisodeKey, Outcome] = {}
+        self._failed = Ledger(config.out / FAILED, self._read)
+        if self._failed.damage:
+            _say(f"{self._failed.damage}. What stood there is tried again")
         self.running: set[EpisodeKey] = set()
         for key in recorded(config.out):
             self.kept[key.family].add(key.seed)
@@ -231,9 +234,14 @@ class _Ledger:
             "failed_conditions": episode.failed_conditions,
             "error": episode.error,
         }
-        with (self.config.out / FAILED).open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        self._failed.append(line)
         self._give_up_if_hopeless(key.family, line)
+
+    def _read(self, row: Row) -> bool:
+        """Take note of an attempt of an earlier recording."""
+        key = EpisodeKey(family=str(row["family"]), seed=int(row["seed"]))
+        self.missed[key] = Outcome(row["outcome"])
+        return True
 
     def recorded(self, seconds: float) -> Recorded:
         outcomes = list(self.missed.values())
@@ -348,20 +356,3 @@ def _progress() -> Progress:
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )
-
-
-def _read_failed(path: Path) -> Iterator[tuple[EpisodeKey, str]]:
-    """Yield the attempts that are known to fail; what is no such line is tried again.
-
-    A last line that a kill or a full disk cut short is cut off, or the next one would be glued to it.
-    """
-    if not path.exists():
-        return
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        os.truncate(path, len(whole))
-    for line in whole.splitlines():
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            raw = json.loads(line)
-            yield EpisodeKey(family=str(raw["family"]), seed=int(raw["seed"])), Outcome(raw["outcome"])

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from sayso.learn import checkpoint
 from sayso.learn.claim import Claim
 from sayso.learn.config import FitConfig
-from sayso.learn.log import Log
 from sayso.learn.optimise import OPTIMIZERS, Average, learning_rate, optimizer_tensors, restore_optimizer
 from sayso.learn.progress import say
 from sayso.models import checkpoint as policies
 from sayso.models.policy import ModelPolicy
 from sayso.spec import SaysoError
+from sayso.work.ledger import Ledger
 from sayso.work.lock import locked
 from sayso.work.provenance import training_facts
 
@@ -71,14 +71,14 @@ class Run:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Self]:
-        """Write down in the folder which run this is, and keep its log open inside a `with`."""
+        """Write down in the folder which run this is, and take up its log, inside a `with`."""
         with checkpoint.written(self.config.out):
             self._claim.hold(self.step)
-            self._log = Log(self.config.out / "log.jsonl", step=self.step)
-        self.notes += [*self._claim.notes, *self._log.notes]
+            self._log = Ledger(self.config.out / "log.jsonl", lambda row: int(row["step"]) <= self.step)
+        self.notes += [*self._claim.notes, *_notes(self._log, self.step)]
+        self._log.rows.clear()
         self._began = self._saved = self._idle_since = time.monotonic()
-        with contextlib.closing(self._log):
-            yield self
+        yield self
 
     @property
     def policy_folder(self) -> Path:
@@ -107,7 +107,7 @@ class Run:
     def write(self, line: Mapping[str, float]) -> None:
         """Append a line to the log."""
         with checkpoint.written(self.config.out):
-            self._log.write(line)
+            self._log.append(line)
 
     def _samples_per_s(self) -> float:
         """Return the rate of the step that ends now, the wait for its batch included."""
@@ -204,3 +204,12 @@ def trained_seconds(policy: Path) -> float:
         raise SaysoError(
             f"{policy / 'config.json'} is damaged where it says how long it took ({error})"
         ) from error
+
+
+def _notes(log: Ledger, step: int) -> Iterator[str]:
+    """Yield what is worth saying about a log that goes on behind a step."""
+    if log.damage:
+        yield log.damage
+    reached = max([0, *(int(row["step"]) for row in log.rows)])
+    if reached < step:
+        yield f"{log.path} holds nothing of steps {reached + 1} to {step}; it goes on behind them"
