@@ -33,11 +33,11 @@ import torch
 from latency import WARM_UP, calls_ms, look
 from results_file import RESULTS, ROOT, evaluated, once, success, write_result
 from sayso.data.reader import Dataset
+from sayso.evaluation.measure import EvalConfig
 from sayso.evaluation.report import training_of
 from sayso.evaluation.trials import refuse_seen_seeds
 from sayso.learn.imitate import TrainConfig, begin, open_windows, train
 from sayso.learn.loop import steps
-from sayso.measure import EvalConfig
 from sayso.models.checkpoint import CONFIG, load
 from sayso.spec import ACTION, EXECUTE, SaysoError, known, seeds
 from sayso.work.provenance import digest_of, provenance, training_facts, write_json

@@ -13,8 +13,8 @@ from typing import Any
 import tyro
 
 from results_file import ROOT, evaluated, success, write_result
+from sayso.evaluation.measure import EvalConfig
 from sayso.loading import EXPERT
-from sayso.measure import EvalConfig
 from sayso.spec import seeds
 from sayso.tasks.household.catalogue import TASKS
 

@@ -23,9 +23,9 @@ import tyro
 
 from long_instructions import measure, policy_in
 from results_file import ROOT, evaluated, hours_from_nothing, success, write_result
+from sayso.evaluation.measure import EvalConfig
 from sayso.evaluation.report import chosen_objects
 from sayso.evaluation.statistics import wilson
-from sayso.measure import EvalConfig
 from sayso.models.checkpoint import load
 from sayso.spec import seeds
 from sayso.work.provenance import digest_of

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sayso.evaluation.measure import EvalConfig, asked_of, evaluate_policy, journal_beside
 from sayso.evaluation.report import Report
 from sayso.evaluation.statistics import is_void
 from sayso.learn.run import trained_seconds
-from sayso.measure import EvalConfig, asked_of, evaluate_policy, journal_beside
+from sayso.loading import subject
 from sayso.spec import Outcome, SaysoError
 from sayso.work.provenance import code, provenance, training_facts, write_json
 
@@ -144,8 +145,9 @@ def evaluated(policy: Path | str, wanted: EvalConfig) -> dict[str, Any]:
         SaysoError: if it was interrupted, or is void.
     """
     assert wanted.out is not None
-    asked = asked_of(str(policy), wanted, ("workers", "out", "films", "max_films"))
-    return once(wanted.out, lambda: evaluate_policy(str(policy), wanted), asked)
+    measured = subject(str(policy))
+    asked = asked_of(measured, wanted, ("workers", "out", "films", "max_films"))
+    return once(wanted.out, lambda: evaluate_policy(measured, wanted), asked)
 
 
 def once_by_episode(path: Path, asked: Mapping[str, Any], run: Callable[..., Report]) -> dict[str, Any]:

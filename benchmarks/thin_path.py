@@ -17,9 +17,9 @@ from typing import Any
 import tyro
 
 from results_file import RESULTS, ROOT, evaluated, success, trained_hours, write_result
+from sayso.evaluation.measure import EvalConfig
 from sayso.evaluation.report import chosen_objects
 from sayso.evaluation.statistics import wilson
-from sayso.measure import EvalConfig
 from sayso.spec import seeds
 from sayso.tasks.household.catalogue import TASKS
 

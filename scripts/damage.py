@@ -45,7 +45,7 @@ from rich.progress import track
 
 from sayso.cli import EXIT_INTERRUPTED
 from sayso.cli import main as sayso
-from sayso.measure import EvalConfig
+from sayso.evaluation.measure import EvalConfig
 from sayso.spec import SaysoError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))

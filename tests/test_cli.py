@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from sayso import cli, measure
+from sayso import cli, loading
+from sayso.evaluation import measure
 from sayso.learn.record import RecordConfig, record
 from sayso.tasks.worlds import WORLDS
 from sayso.work import pool
@@ -159,7 +160,7 @@ def test_an_interrupted_evaluation_leaves_the_whole_report_of_before(small, tmp_
 
 
 def test_an_evaluation_without_a_number_ends_with_1(small, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(measure.loading, "maker_of", lambda _: breaks_on(raises=(2_000_000, 2_000_001)))
+    monkeypatch.setattr(loading, "maker_of", lambda _: breaks_on(raises=(2_000_000, 2_000_001)))
     out = tmp_path / "report.json"
     given = ["eval", "expert", "--world", "spots", "--families", "go", "--episodes", "2", "--out", str(out)]
     assert cli.main(given) == 1

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from sayso import cli, measure
+from sayso import cli
+from sayso.evaluation import measure
 from sayso.evaluation.report import training_of
 from sayso.refusals import in_one_sentence
 from sayso.spec import Dimension, FeatureMismatchError, Features, SaysoError, check_fits, differences

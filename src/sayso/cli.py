@@ -165,10 +165,10 @@ def _paraphrase(given: list[str]) -> int:
 
 
 def _eval(given: list[str]) -> int:
-    from sayso.measure import EvalConfig, evaluate_policy
+    from sayso.evaluation.measure import EvalConfig, evaluate_policy
 
     subject, config = _config(EvalConfig, "eval", given, SUBJECT)
-    return evaluate_policy(subject, config)
+    return evaluate_policy(loading.subject(subject), config)
 
 
 def _demo(given: list[str]) -> int:

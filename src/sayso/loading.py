@@ -23,6 +23,7 @@ from sayso.tasks.contract import expert_of
 from sayso.work.provenance import digest_of
 
 if TYPE_CHECKING:
+    from sayso.evaluation.measure import Subject
     from sayso.evaluation.report import Training
     from sayso.models.policy import ModelPolicy
     from sayso.runtime.exported import ExportedPolicy
@@ -87,6 +88,13 @@ def load(folder: Path | str, threads: int | None = None) -> ModelPolicy | Export
     if threads:
         torch.set_num_threads(threads)
     return checkpoint.load(folder)
+
+
+def subject(name: str) -> Subject:
+    """Return a policy as something to be measured."""
+    from sayso.evaluation.measure import Subject
+
+    return Subject(name=name, make=maker_of(name), weights=weights_of(name), training=learned_from(name))
 
 
 def with_its_own_memory(policy: ModelPolicy | ExportedPolicy) -> ModelPolicy | ExportedPolicy:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sayso import loading
 from sayso.evaluation.journal import Journal, from_json, to_json
+from sayso.evaluation.measure import EvalConfig, Subject, asked_of, journal_beside
 from sayso.evaluation.trials import evaluate
-from sayso.measure import EvalConfig, asked_of, journal_beside
 from sayso.spec import Episode, Outcome, SaysoError, seeds
 from sayso.work.lock import InUseError
 from sayso.work.pool import WorkerError
@@ -79,7 +80,10 @@ def test_other_weights_make_another_evaluation_but_more_episodes_do_not(tmp_path
     policy.mkdir()
 
     def begin(episodes: int) -> None:
-        with journal_beside(out, asked_of(str(policy), EvalConfig(world="home", episodes=episodes, out=out))):
+        measured = Subject(
+            name=str(policy), make=expert_of, weights=loading.weights_of(str(policy)), training=None
+        )
+        with journal_beside(out, asked_of(measured, EvalConfig(world="home", episodes=episodes, out=out))):
             pass
 
     (policy / "model.safetensors").write_bytes(b"one")

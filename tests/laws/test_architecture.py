@@ -26,7 +26,7 @@ ROWS = [
     {"tasks", "models"},
     {"evaluation"},
     {"learn", "runtime"},
-    {"chapter", "cli", "demo", "measure", "onlooker", "registration", "studio", "loading"},
+    {"chapter", "cli", "demo", "onlooker", "registration", "studio", "loading"},
     {"", "__main__"},  # the package itself, which offers names from everywhere
 ]
 ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
@@ -35,8 +35,6 @@ INSIDE_A_ROW = {
     ("demo", "onlooker"),
     ("cli", "studio"),
     ("cli", "loading"),
-    ("cli", "measure"),
-    ("measure", "loading"),
 }
 
 TORCH_FREE = {

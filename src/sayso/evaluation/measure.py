@@ -1,19 +1,20 @@
-"""Measure a policy by its name: what ``sayso eval`` and the benchmarks call."""
+"""Measurement of a policy, its report kept: what ``sayso eval`` and the benchmarks call."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sayso import loading
 from sayso.evaluation.journal import Journal
+from sayso.evaluation.report import Training
 from sayso.evaluation.trials import evaluate
-from sayso.spec import EXECUTE, SaysoError, at_least, seeds
+from sayso.spec import EXECUTE, Policy, SaysoError, at_least, seeds
+from sayso.tasks.contract import World
 from sayso.tasks.worlds import WORLDS, chosen_families
 from sayso.work import pool
 from sayso.work.lock import locked
@@ -23,6 +24,20 @@ BESIDES = ("families", "episodes", "start", "workers", "out", "films", "max_film
 """Fields of `EvalConfig` that decide how many episodes there are and how they are run, but no episode."""
 INTERRUPTED = 130
 """Exit code of what Ctrl-C has ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """Policy that is to be measured, whatever it is."""
+
+    name: str
+    """What a person calls it: a folder, ``expert``, an address."""
+    make: Callable[[World], Policy]
+    """Builds it for a world, once in each process; picklable."""
+    weights: str
+    """Digest of what it computes with."""
+    training: Training | None
+    """What it was trained on; None if it never was."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,22 +72,21 @@ class EvalConfig:
         at_least(self, episodes=1, start=0, execute=1, workers=0, max_films=0)
 
 
-def evaluate_policy(subject: str, config: EvalConfig) -> int:
-    """Measure a checkpoint, or the expert of a world, print the report and write it where asked.
+def evaluate_policy(subject: Subject, config: EvalConfig) -> int:
+    """Measure a policy in a world, print the report and write it where asked.
 
     Returns:
         The exit code: 0 if every rate was measured, 1 if one is void, 130 if the evaluation was interrupted.
     """
     if config.films and config.films.exists() and not config.films.is_dir():
         raise SaysoError(f"{config.films} is a file; name a folder for the films")
-    training = loading.learned_from(subject)
     world = WORLDS.ready(config.world)
     families = chosen_families(world.families, config.families)
     asked = asked_of(subject, config)
     with journal_beside(config.out, asked) as journal:
         report = evaluate(
             world.make,
-            loading.maker_of(subject),
+            subject.make,
             families=families,
             seeds=seeds(config.split, config.episodes, config.start),
             workers=config.workers or pool.cores(),
@@ -80,7 +94,7 @@ def evaluate_policy(subject: str, config: EvalConfig) -> int:
             options={"swap": True} if config.swap else None,
             films=config.films,
             max_films=config.max_films,
-            training=training,
+            training=subject.training,
             config=_plain(config) | asked,
             journal=journal,
         )
@@ -130,10 +144,10 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def asked_of(subject: str, config: EvalConfig, besides: Collection[str] = BESIDES) -> dict[str, Any]:
+def asked_of(subject: Subject, config: EvalConfig, besides: Collection[str] = BESIDES) -> dict[str, Any]:
     """Return, as plain JSON, what decides an episode beside the code: settings but some, and the weights."""
     asked = {name: value for name, value in _plain(config).items() if name not in besides}
-    return asked | {"policy": subject, "weights": loading.weights_of(subject)}
+    return asked | {"policy": subject.name, "weights": subject.weights}
 
 
 def _plain(config: EvalConfig) -> dict[str, Any]:
