@@ -57,7 +57,7 @@ browser: rendering ## test the live page in headless Chromium, which apt-get ins
 	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest -m browser
 
 bench: rendering ## measure speed on this machine (POLICY=folder of a checkpoint adds the policy's latency)
-	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python benchmarks/sim_speed.py
+	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python benchmarks/throughput.py sim
 	$(if $(POLICY),$(BIN)/python benchmarks/latency.py $(POLICY))
 
 openpi: $(STAMP) ## drive `sayso serve` with openpi's own client (POLICY=folder of another checkpoint)

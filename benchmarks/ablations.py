@@ -1,6 +1,6 @@
-r"""Measure what each design choice buys: the same model with one choice undone, on the same data and time.
+r"""Measure what each design choice buys: the same model with one choice undone, on the same data and samples.
 
-    python benchmarks/ablations.py --datasets datasets --minutes 60
+    python benchmarks/ablations.py --datasets datasets --samples 400000
 
 What each row asks stands in docs/ablations.md. Demonstrations without recovery noise are another dataset;
 its row is skipped where there is none:
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import tyro
 
-from budget import ROOT, Row, Terms, compare
+from comparison import ROOT, Row, Terms, compare
 
 
 def changed(*words: str) -> Row:
@@ -46,7 +46,7 @@ ROWS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Ablations(Terms):
-    """Say which rows to measure, where, and for how long."""
+    """Which rows to measure, where, and how long to train."""
 
     worlds: tuple[str, ...] = ("tabletop",)
     """Where it happens."""

@@ -1,6 +1,10 @@
 """Measure the shipped policies: every family, wrong instructions, and instructions of several steps.
 
     python benchmarks/household.py [--episodes 100]
+    python benchmarks/household.py --experts
+
+With ``--experts`` the scripted experts are measured instead, on every family and the same seeds: what is
+possible. They see the simulator's state, so nothing else is asked of them.
 
 Every evaluation leaves its report, named after the policy's weights, in a folder and is not repeated when it
 is there, so that a run that was stopped goes on and a new policy is measured anew.
@@ -26,6 +30,7 @@ from results_file import ROOT, evaluated, hours_from_nothing, success, write_res
 from sayso.evaluation.measure import EvalConfig
 from sayso.evaluation.report import chosen_objects
 from sayso.evaluation.statistics import wilson
+from sayso.loading import EXPERT
 from sayso.models.checkpoint import load
 from sayso.spec import seeds
 from sayso.work.provenance import digest_of
@@ -52,10 +57,38 @@ class Household:
     """Folder of the evaluations' own reports, with films of failures."""
     policies: Path = ROOT / "checkpoints"
     """Folder with a policy per world."""
+    experts: bool = False
+    """Measure the experts, and nothing else."""
 
 
 def main(config: Household) -> None:
-    """Run what is missing, print the numbers and write ``household.json``."""
+    """Run what is missing, print the numbers and write ``household.json`` or ``experts.json``."""
+    print("wrote", measure_experts(config) if config.experts else measure_policies(config))
+
+
+def measure_experts(config: Household) -> Path:
+    """Measure what each world's expert does, and in how many steps."""
+    metrics: dict[str, float] = {}
+    reports = []
+    for world, families in FAMILIES.items():
+        found = evaluated(EXPERT, _wanted(config, world, families, f"expert_{world}_{config.episodes}"))
+        reports.append(found)
+        metrics |= success(found, world, "expert_")
+        metrics |= {f"expert_{name}_{world}_steps": f["mean_steps"] for name, f in found["families"].items()}
+    for key, value in metrics.items():
+        print(f"{key:45} {value:9.3f}")
+    return write_result(
+        "experts",
+        metrics,
+        seeds=seeds("test", config.episodes),
+        n=config.episodes,
+        config={"episodes": config.episodes},
+        reports=reports,
+    )
+
+
+def measure_policies(config: Household) -> Path:
+    """Measure the policies as they are told, told wrongly, and told several things at once."""
     metrics: dict[str, float] = {}
     reports: dict[str, Mapping[str, Any]] = {}
     for world, families in FAMILIES.items():
@@ -76,13 +109,13 @@ def main(config: Household) -> None:
     for key, value in metrics.items():
         print(f"{key:45} {value:9.3f}")
     settings = {
-        **{key: value for key, value in vars(config).items() if not isinstance(value, Path)},
+        **{key: value for key, value in vars(config).items() if key in ("episodes", "wrong", "long")},
         "training": {world: reports[world]["training"] for world in FAMILIES},
         "horizon": {world: reports[world]["horizon"] for world in FAMILIES},
     }
     episodes = [outcome(name, episode) for name, found in reports.items() for episode in found["episodes"]]
     used = seeds("test", config.episodes)
-    written = write_result(
+    return write_result(
         "household",
         metrics,
         seeds=used,
@@ -91,7 +124,6 @@ def main(config: Household) -> None:
         episodes=episodes,
         reports=reports.values(),
     )
-    print("wrote", written)
 
 
 def summary(metrics: Mapping[str, float], reports: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:

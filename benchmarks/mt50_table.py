@@ -2,9 +2,10 @@
 
     python benchmarks/mt50_table.py --checkpoint checkpoints/metaworld [--improved FOLDER]
 
-Each row leaves its report, named after the policy's weights, in a
-folder and is not repeated when it is there; a row that was killed goes on with the episode it was at. So the
-same command continues, and a new policy is measured anew.
+Each row leaves its report, named after the policy's weights, in a folder and is not repeated when it is
+there; a row that was killed goes on with the episode it was at. So the same command continues, and a new
+policy is measured anew. With ``--in-lerobot`` the same policy acts in LeRobot's own class instead, on the
+first ``--row-episodes`` of the same seeds (docs/metaworld.md says where that runs): is our world LeRobot's?
 """
 
 from __future__ import annotations
@@ -17,20 +18,15 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from household import fingerprint, outcome, parameters_m
-from long_instructions import policy_in
-from results_file import ROOT, hours_from_nothing, once_by_episode, write_result
-from sayso.evaluation.report import training_of
+from results_file import ROOT, benchmark_code, evaluated, hours_from_nothing, write_result
+from sayso.evaluation.measure import EvalConfig
 from sayso.evaluation.statistics import Interval, is_void, wilson
-from sayso.evaluation.trials import evaluate
 from sayso.spec import EXECUTE, Outcome, known, seeds
 from sayso.tasks.mt50 import TASKS, TIERS
-from sayso.tasks.worlds import make_world
-from sayso.work import pool
 
 Episodes = Sequence[Mapping[str, Any]]
 
@@ -72,6 +68,8 @@ class Table:
     """Folder of the policy."""
     improved: Path | None = None
     """Folder of a policy that learned on from its own successes; its mean stands beside the first one's."""
+    in_lerobot: bool = False
+    """Measure in LeRobot's own class, and nothing else; its tier mean must agree within the intervals."""
     episodes: int = 20
     """Episodes of each task, each on a test seed of its own."""
     disturbances: tuple[str, ...] = tuple(name for name in ROWS if name != STANDARD)
@@ -96,7 +94,10 @@ class Table:
 
 
 def main(config: Table) -> None:
-    """Run what is missing, print the numbers and write ``metaworld.json``."""
+    """Run what is missing, print the numbers and write what was asked for."""
+    if config.in_lerobot:
+        print("wrote", in_lerobot(config))
+        return
     rows = {name: ROWS[name] for name in (STANDARD, *config.disturbances)}
     reports = {name: measured(config, config.checkpoint, name) for name in rows}
     if config.improved:
@@ -138,22 +139,50 @@ def measured(config: Table, policy: Path, name: str) -> dict[str, Any]:
         SaysoError: if it was interrupted, or is void.
     """
     row, standard = ROWS[name], name == STANDARD
-    used = seeds("test", config.episodes if standard else config.row_episodes)
-    out = config.reports / f"{fingerprint(policy)}_{name}_{len(used)}_{config.execute}.json"
+    count = config.episodes if standard else config.row_episodes
+    out = config.reports / f"{fingerprint(policy)}_{name}_{count}_{config.execute}.json"
     print(f"{policy.name}: {name}", flush=True)
-    run = partial(
-        evaluate,
-        partial(make_world, row.world),
-        partial(policy_in, policy),
-        families=tuple(TASKS),
-        seeds=used,
-        workers=config.workers or pool.cores(),
+    wanted = EvalConfig(
+        world=row.world,
+        episodes=count,
         execute=config.execute,
-        options=row.options,
+        workers=config.workers,
+        out=out,
         films=out.with_suffix("") if standard else None,
-        training=training_of(policy),
     )
-    return once_by_episode(out, {"world": row.world, "options": dict(row.options)}, run)
+    return evaluated(policy, wanted, options=row.options)
+
+
+def in_lerobot(config: Table) -> Path:
+    """Measure the policy in LeRobot's own class, write ``metaworld_in_lerobot.json`` and return its path."""
+    import lerobot
+
+    from lerobots_metaworld import NAME, PLACE
+
+    # The class is this folder's, so its journal is for this code only.
+    name = f"{fingerprint(config.checkpoint)}_{config.row_episodes}_{config.execute}_{benchmark_code()[:8]}"
+    wanted = EvalConfig(
+        world=NAME,
+        episodes=config.row_episodes,
+        execute=config.execute,
+        workers=config.workers,
+        out=config.reports / "in_lerobot" / f"{name}.json",
+    )
+    report = evaluated(config.checkpoint, wanted, place=PLACE)
+    episodes = report["episodes"]
+    metrics = headline(episodes)
+    metrics["invalid"] = sum(episode["outcome"] == Outcome.INVALID for episode in episodes)
+    for name, value in metrics.items():
+        print(f"{name:35} {value:9.3f}")
+    return write_result(
+        "metaworld_in_lerobot",
+        metrics,
+        seeds=seeds("test", config.row_episodes),
+        n=len(episodes),
+        config={"lerobot": lerobot.__version__, "episodes": config.row_episodes, "execute": config.execute},
+        episodes=[outcome("lerobot", episode) for episode in episodes],
+        reports=[report],
+    )
 
 
 def summary(rows: Mapping[str, Episodes]) -> dict[str, float]:

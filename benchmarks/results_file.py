@@ -5,7 +5,6 @@ What the numbers are counted from are reports of evaluations that take hours. Ea
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import shlex
@@ -14,12 +13,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sayso.evaluation.measure import EvalConfig, asked_of, evaluate_policy, journal_beside
-from sayso.evaluation.report import Report
+from sayso.evaluation.measure import EvalConfig, Subject, asked_of, evaluate_policy
 from sayso.evaluation.statistics import is_void
 from sayso.learn.run import trained_seconds
 from sayso.loading import subject
 from sayso.spec import Outcome, SaysoError
+from sayso.tasks.worlds import WorldEntry
 from sayso.work.provenance import code, provenance, training_facts, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -138,38 +137,30 @@ def benchmark_code() -> str:
     return code(file for file in map(Path, filter(None, files)) if file.parent == ROOT / "benchmarks")
 
 
-def evaluated(policy: Path | str, wanted: EvalConfig) -> dict[str, Any]:
+def evaluated(
+    policy: Path | str | Subject,
+    wanted: EvalConfig,
+    *,
+    options: Mapping[str, Any] | None = None,
+    place: WorldEntry | None = None,
+) -> dict[str, Any]:
     """Return the report of an evaluation in ``wanted.out``, which is run unless it is there in full.
+
+    One that was stopped goes on with the episode it was at.
+
+    Args:
+        policy: what is measured; by its name, if nothing is done to it.
+        wanted: on what.
+        options: see `evaluate_policy`, as for `place`.
+        place: a world that is in no table.
 
     Raises:
         SaysoError: if it was interrupted, or is void.
     """
     assert wanted.out is not None
-    measured = subject(str(policy))
-    asked = asked_of(measured, wanted, ("workers", "out", "films", "max_films"))
-    return once(wanted.out, lambda: evaluate_policy(measured, wanted), asked)
-
-
-def once_by_episode(path: Path, asked: Mapping[str, Any], run: Callable[..., Report]) -> dict[str, Any]:
-    """Do as `once`, and go on with the episode at which an earlier call was stopped.
-
-    Args:
-        path: file of the report; the journal lies beside it.
-        asked: plain JSON that decides the episodes, beside the code.
-        run: the evaluation, which is given its ``journal``.
-
-    Raises:
-        SaysoError: if it was interrupted, is void, or the journal belongs to something else.
-    """
-
-    def make() -> None:
-        with journal_beside(path, {**asked, "benchmark_code": benchmark_code()}) as journal:
-            report = run(journal=journal)
-            if journal and not report.partial:
-                dataclasses.replace(report, config={**report.config, **asked}).write(path)
-                journal.close()
-
-    return once(path, make, asked)
+    measured = policy if isinstance(policy, Subject) else subject(str(policy))
+    asked = asked_of(measured, wanted, options, ("workers", "out", "films", "max_films"))
+    return once(wanted.out, lambda: evaluate_policy(measured, wanted, options=options, place=place), asked)
 
 
 def success(found: Mapping[str, Any], world: str, prefix: str = "") -> dict[str, float]:

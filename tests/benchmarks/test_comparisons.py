@@ -15,10 +15,10 @@ import pytest
 
 import ablations
 import against
-import budget
+import baselines
+import comparison
 import household
 import long_instructions
-import peers
 import results_file
 import tables
 from sayso.data.reader import Dataset
@@ -44,27 +44,32 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     )
 
 
-def test_steps_fill_the_minutes():
-    assert budget.fitting_steps(1, 0.5) == 120
-    assert budget.fitting_steps(60, 0.25) == 14_400
-    assert budget.fitting_steps(0.001, 9) == 1
+def test_every_row_sees_as_many_samples_whatever_its_batches(tmp_path):
+    terms = baselines.Baselines(samples=1000, runs=tmp_path)
+    for name, row in baselines.BASELINES.items():
+        config = comparison._train_config(terms, "tabletop", name, baselines.BASELINES)
+        assert config.batch_size == row.train["batch_size"]
+        assert 1000 <= config.steps * config.batch_size < 1000 + config.batch_size
 
 
-def test_a_budget_is_measured_once_and_decides_the_length_of_the_run(config, monkeypatch):
-    policy = budget.trained(config, 0.01)
-    found = json.loads((config.out / "budget.json").read_text())
-    assert found["step_seconds"] > 0
-    assert found["steps"] == budget.fitting_steps(0.01, found["step_seconds"])
-    assert budget.training_facts(policy)["steps"] == found["steps"]
-    assert budget.training_facts(policy)["config"]["steps"] == found["steps"]
-    monkeypatch.setattr(budget, "step_seconds", lambda _: pytest.fail("measured again"))
-    monkeypatch.setattr(budget, "train", lambda _: pytest.fail("trained again"))
-    assert budget.trained(config, 0.01) == policy
-    with pytest.raises(SaysoError, match=r"holds a run of 0\.01 minutes, not 5"):
-        budget.trained(config, 5)
-    assert budget.cost(policy)["parameters_m"] == pytest.approx(
+def test_a_training_is_done_once_and_not_with_other_steps(config, monkeypatch):
+    policy = comparison.trained(config)
+    assert comparison.training_facts(policy)["steps"] == config.steps
+    monkeypatch.setattr(comparison, "train", lambda _: pytest.fail("trained again"))
+    assert comparison.trained(config) == policy
+    with pytest.raises(SaysoError, match="holds a run of 1 steps, not 5"):
+        comparison.trained(dataclasses.replace(config, steps=5))
+    assert comparison.cost(policy)["parameters_m"] == pytest.approx(
         sum(p.numel() for p in load(policy).model.parameters()) / 1e6
     )
+
+
+def test_a_row_reports_its_samples_and_the_minutes_they_took(config):
+    policy = comparison.trained(config)
+    rates = {f"{name}{end}": 0.5 for name in ("success", "follows_words") for end in ("", "/low", "/high")}
+    found = comparison._metrics({"metrics": rates, "families": {}}, policy, "tabletop")
+    assert found["samples_tabletop"] == config.steps * config.batch_size
+    assert found["minutes_tabletop"] == comparison.training_facts(policy)["seconds"] / 60 > 0
 
 
 def test_the_action_error_is_the_mean_distance_from_actions_in_new_scenes(config, tmp_path, monkeypatch):
@@ -79,20 +84,20 @@ def test_the_action_error_is_the_mean_distance_from_actions_in_new_scenes(config
             wrong = frame[ACTION] + np.array([3.0, -1.0] + [0.0] * (len(frame[ACTION]) - 2))
             return Chunk(np.tile(wrong, (4, 1)).astype(np.float32))
 
-    policy, beside = budget.trained(config, 0.01), Beside()
+    policy, beside = comparison.trained(config), Beside()
     first = SPLITS["validation"].start
     data = record(tmp_path / "spots", range(first, first + 3))
-    monkeypatch.setattr(budget, "load", lambda _: beside)
+    monkeypatch.setattr(comparison, "load", lambda _: beside)
     episodes = Dataset(data).episodes
     width = len(Dataset(data).features.action)
-    assert budget.action_error(policy, data, 2) == pytest.approx(4 / width, rel=1e-4)
+    assert comparison.action_error(policy, data, 2) == pytest.approx(4 / width, rel=1e-4)
     assert beside.resets == len(episodes)
     assert beside.looks == sum(math.ceil(len(episode) / 2) for episode in episodes)
     with pytest.raises(SeenSeedsError, match="4 of 4 seeds"):
-        budget.action_error(policy, *config.datasets, 2)
+        comparison.action_error(policy, *config.datasets, 2)
 
 
-@pytest.mark.parametrize("rows", [ablations.ROWS, peers.PEERS], ids=["ablations", "peers"])
+@pytest.mark.parametrize("rows", [ablations.ROWS, baselines.BASELINES], ids=["ablations", "baselines"])
 def test_every_row_can_be_trained_and_differs_from_the_first(rows, tmp_path):
     first, *others = (dataclasses.asdict(row) for row in rows.values())
     assert first not in others
@@ -104,24 +109,22 @@ def test_every_row_can_be_trained_and_differs_from_the_first(rows, tmp_path):
 def test_a_row_that_is_not_there_is_refused(tmp_path):
     terms = ablations.Ablations(runs=tmp_path)
     with pytest.raises(UnknownNameError, match="late_fusion"):
-        budget.compare("ablations", terms, ablations.ROWS, ["late_fusoin"])
+        comparison.compare("ablations", terms, ablations.ROWS, ["late_fusoin"])
 
 
-def test_all_rows_are_timed_before_one_is_trained(tmp_path, monkeypatch):
-    class TrainingBegunError(Exception):
-        pass
-
-    def begin(*_: object) -> None:
-        raise TrainingBegunError
-
-    timed: list[str] = []
+def test_a_row_without_its_dataset_is_left_out_and_named(tmp_path, monkeypatch):
+    begun: list[str] = []
     (tmp_path / "tabletop").mkdir()
-    monkeypatch.setattr(budget, "budget_of", lambda config, _: timed.append(config.out.name))
-    monkeypatch.setattr(budget, "trained", begin)
+
+    def begin(config: TrainConfig) -> None:
+        begun.append(config.out.name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "trained", begin)
     terms = ablations.Ablations(runs=tmp_path / "runs", datasets=tmp_path)
-    with pytest.raises(TrainingBegunError):
-        budget.compare("ablations", terms, ablations.ROWS, ["base", "adamw", "no_recovery_noise"])
-    assert timed == ["base", "adamw"]  # of the third there is no dataset
+    with pytest.raises(KeyboardInterrupt):
+        comparison.compare("ablations", terms, ablations.ROWS, ["adamw", "no_recovery_noise"])
+    assert begun == ["adamw"]
 
 
 def test_the_page_explains_every_row_and_no_other():

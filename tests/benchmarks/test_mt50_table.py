@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import pytest
 import mt50_table
 import results_file
 from mt50_table import ROWS, STANDARD, Table, summary, tier_mean
+from sayso.evaluation import measure
+from sayso.evaluation.measure import asked_of
 from sayso.evaluation.report import Report
 from sayso.evaluation.statistics import wilson
 from sayso.spec import Episode, Outcome, SaysoError, UnknownNameError
@@ -120,27 +123,47 @@ def checkpoint(tmp_path):
     return folder
 
 
-def test_a_row_that_is_there_is_not_measured_again_but_other_weights_are(checkpoint, monkeypatch):
+@pytest.fixture
+def asked(monkeypatch):
+    """Keep what is asked of `evaluate_policy`, which answers at once with a report without episodes."""
+    found: list[tuple] = []
+
+    def answer(subject, config, *, options=None, place=None):
+        found.append((config.world, config.episodes, config.execute, dict(options or {})))
+        report = {"episodes": [], "partial": False, "config": asked_of(subject, config, options, ())}
+        config.out.parent.mkdir(parents=True, exist_ok=True)
+        config.out.write_text(json.dumps(report))
+
+    monkeypatch.setattr(results_file, "evaluate_policy", answer)
+    return found
+
+
+def test_a_row_that_is_there_is_not_measured_again_but_other_weights_are(checkpoint, asked):
     table = Table(checkpoint=checkpoint, reports=checkpoint.parent, row_episodes=3)
-    there = checkpoint.parent / f"{mt50_table.fingerprint(checkpoint)}_light_3_4.json"
-    asked = {"world": "metaworld", "options": dict(ROWS["light"].options)}
-    report = {"episodes": [], "config": asked, "measured_by": results_file.benchmark_code()}
-    there.write_text(json.dumps(report))
-    monkeypatch.setattr(mt50_table, "evaluate", lambda *_, **__: pytest.fail("measured again"))
-    assert mt50_table.measured(table, checkpoint, "light") == report
+    first = mt50_table.measured(table, checkpoint, "light")
+    assert mt50_table.measured(table, checkpoint, "light") == first
+    assert asked == [("metaworld", 3, 4, {"light": 0.6})]
     for changed in (dataclasses.replace(table, row_episodes=4), dataclasses.replace(table, execute=1)):
-        with pytest.raises(pytest.fail.Exception):
-            mt50_table.measured(changed, checkpoint, "light")
+        mt50_table.measured(changed, checkpoint, "light")
     (checkpoint / "model.safetensors").write_bytes(b"others")
-    with pytest.raises(pytest.fail.Exception):
-        mt50_table.measured(table, checkpoint, "light")
+    mt50_table.measured(table, checkpoint, "light")
+    assert [about[1:3] for about in asked] == [(3, 4), (4, 4), (3, 1), (3, 4)]
+
+
+def test_a_row_that_was_measured_under_other_circumstances_is_measured_anew(checkpoint, asked, monkeypatch):
+    table = Table(checkpoint=checkpoint, reports=checkpoint.parent)
+    mt50_table.measured(table, checkpoint, "light")
+    monkeypatch.setitem(ROWS, "light", mt50_table.Row(options={"light": 0.3}))
+    mt50_table.measured(table, checkpoint, "light")
+    assert [about[3] for about in asked] == [{"light": 0.6}, {"light": 0.3}]
+    assert list(checkpoint.parent.glob("*_light_4_4.old.json"))
 
 
 def test_a_row_that_was_stopped_goes_on_where_it_was(checkpoint, monkeypatch):
     found = []
 
-    def stopped(*_, journal, seeds, **__):
-        found.append(set(journal.done))
+    def stopped(*_, journal, seeds, options, **__):
+        found.append((set(journal.done), options))
         about = {"world": "metaworld", "family": "reach", "instruction": "", "horizon": 500}
         journal.enter(Episode(**about, seed=seeds[0], outcome=Outcome.FAILURE))
         return Report(
@@ -153,24 +176,27 @@ def test_a_row_that_was_stopped_goes_on_where_it_was(checkpoint, monkeypatch):
             provenance={},
         )
 
-    monkeypatch.setattr(mt50_table, "evaluate", stopped)
+    monkeypatch.setattr(measure, "evaluate", stopped)
+    monkeypatch.setattr(type(WORLDS), "ready", lambda table, name: table[name])
     table = Table(checkpoint=checkpoint, reports=checkpoint.parent)
     for _ in range(2):
         with pytest.raises(SaysoError, match="interrupted"):
             mt50_table.measured(table, checkpoint, "light")
-    assert found == [set(), {("reach", 2_000_000)}]
+    assert found == [(set(), {"light": 0.6}), ({("reach", 2_000_000)}, {"light": 0.6})]
 
 
-def test_a_row_that_was_measured_under_other_circumstances_is_measured_anew(checkpoint, monkeypatch):
-    table = Table(checkpoint=checkpoint, reports=checkpoint.parent)
-    there = checkpoint.parent / f"{mt50_table.fingerprint(checkpoint)}_light_4_4.json"
-    other = {"world": "metaworld", "options": {"light": 0.3}}
-    report = {"episodes": [], "config": other, "measured_by": results_file.benchmark_code()}
-    there.write_text(json.dumps(report))
-    monkeypatch.setattr(mt50_table, "evaluate", lambda *_, **__: pytest.fail("measured anew"))
-    with pytest.raises(pytest.fail.Exception, match="measured anew"):
-        mt50_table.measured(table, checkpoint, "light")
-    assert there.with_suffix(".old.json").exists()
+def test_lerobots_own_class_is_a_world_of_fifty_tasks_and_is_measured_like_ours(
+    checkpoint, asked, monkeypatch, tmp_path
+):
+    import lerobots_metaworld
+
+    monkeypatch.setitem(sys.modules, "lerobot", types.SimpleNamespace(__version__="0"))
+    monkeypatch.setattr(mt50_table, "write_result", lambda name, metrics, **_: name)
+    monkeypatch.setattr(mt50_table, "headline", lambda _: {})
+    table = Table(checkpoint=checkpoint, reports=tmp_path, in_lerobot=True)
+    assert mt50_table.in_lerobot(table) == "metaworld_in_lerobot"
+    assert asked == [("lerobot.envs.metaworld", 4, 4, {})]
+    assert lerobots_metaworld.PLACE.families == tuple(TASKS)
 
 
 @pytest.mark.parametrize(

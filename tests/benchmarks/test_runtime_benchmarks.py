@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import delay
-import loop
 import results_file
+import runtime
 from sayso.runtime.limits import Limits
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.robot import ImaginedRobot
@@ -27,15 +26,15 @@ class Still:
 
 
 def test_a_delay_is_a_number_of_control_steps():
-    assert delay.Delay(delays_ms=(0, 50, 300)).delays_ms == (0, 50, 300)
+    assert runtime.Delay(delays_ms=(0, 50, 300)).delays_ms == (0, 50, 300)
     for bad in (30, -50):
         with pytest.raises(ValueError, match=f"a multiple of 50 ms, but got {bad} ms"):
-            delay.Delay(delays_ms=(0, bad))
+            runtime.Delay(delays_ms=(0, bad))
 
 
 def test_an_unknown_strategy_is_refused_before_anything_runs():
     with pytest.raises(UnknownNameError, match="Did you mean 'naive'"):
-        delay.Delay(strategies=("naiv",))
+        runtime.Delay(strategies=("naiv",))
 
 
 def test_the_numbers_of_a_run_can_be_written():
@@ -48,7 +47,7 @@ def test_the_numbers_of_a_run_can_be_written():
         limits=Limits(names=FEATURES.action_names, low=-1 / wide - 1, high=1 / wide + 1, speed_per_s=wide),
         config=LoopConfig(hz=50, seconds=0.4, rest_s=0),
     )
-    metrics = loop.metrics_of(report)
+    metrics = runtime.metrics_of(report)
     results_file.check_metrics(metrics)
     assert metrics["ticks"] == 20 and 0 <= metrics["missed_deadlines"] <= 1
     ends = [

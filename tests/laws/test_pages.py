@@ -46,7 +46,7 @@ SHORTER = {
     r"sayso run ": "--seconds 1",
     r"sayso demo": "--instructions 1",
     r"sayso export ": "--frames 2 --calls 2",
-    r"python benchmarks/sim_speed\.py": "--steps 5 --episodes 1",
+    r"python benchmarks/throughput\.py sim": "--steps 5 --episodes 1",
     r"python benchmarks/mt50_table\.py": "--episodes 1 --families reach",
     r"python scripts/from_nothing\.py": "--scale 0.001",
     r"python scripts/damage\.py": "--tries 2 --commands 2",
@@ -59,7 +59,7 @@ NEARER = (r"ws://[\w.]+:8000", "ws://127.0.0.1:8000")
 WHOLE = ("chapter.md", "metaworld.md")
 """Pages whose snippets run in `test_chapter.py` and `test_metaworld.py`; openpi's run in `make openpi`."""
 
-HOURS = r"python benchmarks/(ablations|peers|latency)\.py"
+HOURS = r"python benchmarks/(ablations|baselines|latency)\.py"
 """What cannot be made short: it is only asked whether it knows its flags; its parts are tested elsewhere."""
 
 REFUSED = {

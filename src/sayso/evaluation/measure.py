@@ -15,7 +15,7 @@ from sayso.evaluation.report import Training
 from sayso.evaluation.trials import evaluate
 from sayso.spec import EXECUTE, Policy, SaysoError, at_least, seeds
 from sayso.tasks.contract import World
-from sayso.tasks.worlds import WORLDS, chosen_families
+from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families
 from sayso.work import pool
 from sayso.work.lock import locked
 from sayso.work.provenance import provenance
@@ -72,17 +72,29 @@ class EvalConfig:
         at_least(self, episodes=1, start=0, execute=1, workers=0, max_films=0)
 
 
-def evaluate_policy(subject: Subject, config: EvalConfig) -> int:
+def evaluate_policy(
+    subject: Subject,
+    config: EvalConfig,
+    *,
+    options: Mapping[str, Any] | None = None,
+    place: WorldEntry | None = None,
+) -> int:
     """Measure a policy in a world, print the report and write it where asked.
+
+    Args:
+        subject: the policy.
+        config: what to measure it on.
+        options: more of what the world's ``reset`` understands, such as ``{"light": 0.6}``; plain JSON.
+        place: the world, if it is in no table; ``config.world`` is what it is called then.
 
     Returns:
         The exit code: 0 if every rate was measured, 1 if one is void, 130 if the evaluation was interrupted.
     """
     if config.films and config.films.exists() and not config.films.is_dir():
         raise SaysoError(f"{config.films} is a file; name a folder for the films")
-    world = WORLDS.ready(config.world)
+    world = place or WORLDS.ready(config.world)
     families = chosen_families(world.families, config.families)
-    asked = asked_of(subject, config)
+    asked = asked_of(subject, config, options)
     with journal_beside(config.out, asked) as journal:
         report = evaluate(
             world.make,
@@ -91,7 +103,7 @@ def evaluate_policy(subject: Subject, config: EvalConfig) -> int:
             seeds=seeds(config.split, config.episodes, config.start),
             workers=config.workers or pool.cores(),
             execute=config.execute,
-            options={"swap": True} if config.swap else None,
+            options=asked["options"],
             films=config.films,
             max_films=config.max_films,
             training=subject.training,
@@ -144,10 +156,16 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def asked_of(subject: Subject, config: EvalConfig, besides: Collection[str] = BESIDES) -> dict[str, Any]:
+def asked_of(
+    subject: Subject,
+    config: EvalConfig,
+    options: Mapping[str, Any] | None = None,
+    besides: Collection[str] = BESIDES,
+) -> dict[str, Any]:
     """Return, as plain JSON, what decides an episode beside the code: settings but some, and the weights."""
     asked = {name: value for name, value in _plain(config).items() if name not in besides}
-    return asked | {"policy": subject.name, "weights": subject.weights}
+    reset = ({"swap": True} if config.swap else {}) | dict(options or {})
+    return asked | {"policy": subject.name, "weights": subject.weights, "options": reset}
 
 
 def _plain(config: EvalConfig) -> dict[str, Any]:

@@ -1,14 +1,14 @@
-"""Train each row of a comparison for the same time and measure it on the same seeds, each only once.
+"""Train each row of a comparison on equally many samples and measure it on the same seeds, each only once.
 
 ::
 
-    time of 40 steps --> how many fill the minutes --> train, the schedule ends there --> evaluate --> metrics
-    budget.json          budget.json                   policy/                            test_50.json
-                                                                                          action_error.json
+    samples / batch size = steps --> train, the schedule ends there --> evaluate --> metrics
+                                     policy/                            test_50.json
+                                                                        action_error.json
 
-The first two are done for all rows before any is trained. All of that stands in one folder per world and row,
-and what stands there is not done again: give the same command to go on after an interruption, and delete a
-row's folder to repeat it.
+All of that stands in one folder per world and row, and what stands there is not done again: give the same
+command to go on after an interruption, and delete a row's folder to repeat it. Samples are equal on every
+machine; the minutes that a row then took are reported beside its success.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 
 import dataclasses
 import json
+import math
 import statistics
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,14 +35,11 @@ from sayso.data.reader import Dataset
 from sayso.evaluation.measure import EvalConfig
 from sayso.evaluation.report import training_of
 from sayso.evaluation.trials import refuse_seen_seeds
-from sayso.learn.imitate import TrainConfig, begin, open_windows, train
-from sayso.learn.loop import steps
+from sayso.learn.imitate import TrainConfig, train
 from sayso.models.checkpoint import CONFIG, load
 from sayso.spec import ACTION, EXECUTE, SaysoError, known, seeds
 from sayso.work.provenance import digest_of, provenance, training_facts, write_json
 
-TIMED = 40
-"""Steps that are timed."""
 CALLS = 30
 """Calls of the policy that are timed."""
 FOLDERS = ("runs", "results")
@@ -77,8 +73,8 @@ class Terms:
     datasets: Path = ROOT / "datasets"
     """Folder with the demonstrations of each world, <world>/, and perhaps others, <world>_validation/, of the
     split of that name, on which to count how far off a policy's actions are."""
-    minutes: float = 60.0
-    """Wall-clock time of each training."""
+    samples: int = 400_000
+    """Windows that each training sees; sayso's model takes an hour for so many, with two threads."""
     episodes: int = 50
     """Episodes of each family."""
     split: Literal["test", "validation"] = "test"
@@ -91,72 +87,27 @@ class Terms:
     """Size of every model; tiny is for trying this script."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Budget:
-    """Say how long a training takes, and how that was known beforehand."""
-
-    minutes: float
-    step_seconds: float
-    """Measured time of one step, the wait for its windows included."""
-    steps: int
-    """As many as fill the minutes."""
+def steps_for(samples: int, batch_size: int) -> int:
+    """Return how many steps take at least so many samples."""
+    return math.ceil(samples / batch_size)
 
 
-def fitting_steps(minutes: float, step_seconds: float) -> int:
-    """Return how many steps of a length fill so many minutes, at least one."""
-    return max(1, round(60 * minutes / step_seconds))
-
-
-def step_seconds(config: TrainConfig) -> float:
-    """Return the median time of a step, from the first steps of a run that is thrown away.
-
-    They are done twice, and timed the second time, when every sentence is known that takes time to read.
-    """
-    torch.set_num_threads(config.threads)
-    taken: list[float] = []
-    with tempfile.TemporaryDirectory() as out:
-        trial = dataclasses.replace(config, out=Path(out), steps=TIMED)
-        run, source, objective = begin(trial, open_windows(trial))
-        source.open()
-        with run.opened():
-            for _ in range(2):
-                run.step, taken, began = 0, [], time.perf_counter()
-                for _ in steps(run, source, objective):
-                    ended = time.perf_counter()
-                    taken.append(ended - began)
-                    began = ended
-    return statistics.median(taken)
-
-
-def budget_of(config: TrainConfig, minutes: float) -> Budget:
-    """Return the budget of the run in ``config.out``, measured if it is new.
+def trained(config: TrainConfig) -> Path:
+    """Train, or go on, unless that is done already, and return the folder of the policy.
 
     Raises:
-        SaysoError: if the run there was given another number of minutes.
+        SaysoError: if the run there was given another number of steps.
     """
-    path = config.out / "budget.json"
-    if not path.exists():
-        measured = step_seconds(config)
-        found = Budget(minutes=minutes, step_seconds=measured, steps=fitting_steps(minutes, measured))
-        config.out.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(dataclasses.asdict(found), indent=1) + "\n")
-    found = Budget(**json.loads(path.read_text()))
-    if found.minutes != minutes:
-        raise SaysoError(
-            f"{config.out} holds a run of {found.minutes:g} minutes, not {minutes:g}; delete it or name "
-            "another folder for runs"
-        )
-    return found
-
-
-def trained(config: TrainConfig, minutes: float) -> Path:
-    """Train for so many minutes, unless that is done already, and return the folder of the policy."""
-    budget = budget_of(config, minutes)
     policy = config.out / "policy"
-    if not policy.is_dir() or training_facts(policy)["steps"] < budget.steps:
-        pace = f"{budget.step_seconds:.3f} s per step, {budget.steps} steps"
-        print(f"{config.out}: {pace} in {minutes:g} minutes", flush=True)
-        train(dataclasses.replace(config, steps=budget.steps))
+    facts = training_facts(policy) if policy.is_dir() else {"steps": 0, "config": {"steps": config.steps}}
+    if (given := facts["config"]["steps"]) != config.steps:  # its schedule ended elsewhere
+        raise SaysoError(
+            f"{config.out} holds a run of {given} steps, not {config.steps}; delete it or name another "
+            "folder for runs"
+        )
+    if facts["steps"] < config.steps:
+        print(f"{config.out}: {config.steps} steps of {config.batch_size}", flush=True)
+        train(config)
     return policy
 
 
@@ -212,9 +163,8 @@ def compare(name: str, terms: Terms, rows: Mapping[str, Row], chosen: Sequence[s
             settings["skipped"].append(f"{label} {world}")
         else:
             configs[world, label] = config
-            budget_of(config, terms.minutes)  # of all rows first: a machine's pace changes over the hours
     for (world, label), config in configs.items():
-        policy = trained(config, terms.minutes)
+        policy = trained(config)
         out = terms.runs / world / label / f"{terms.split}_{terms.episodes}.json"
         report = evaluated(policy, _eval_config(terms, world, rows[label].execute, out))
         found = _metrics(report, policy, world)
@@ -227,7 +177,7 @@ def compare(name: str, terms: Terms, rows: Mapping[str, Row], chosen: Sequence[s
         print(*(f"{label}.{key:28} {value:10.3f}" for key, value in found.items()), sep="\n")
         metrics |= {f"{label}.{key}": value for key, value in found.items()}
         episodes += [_outcome(label, world, episode) for episode in report["episodes"]]
-        settings["policies"][f"{label} {world}"] = _account(config, policy)
+        settings["policies"][f"{label} {world}"] = _account(policy)
     settings |= {field: value for field, value in dataclasses.asdict(terms).items() if field not in FOLDERS}
     settings = json.loads(json.dumps(settings | {"datasets": terms.datasets.name}, default=str))
     used = seeds(terms.split, terms.episodes)
@@ -256,7 +206,7 @@ def _action_error_once(folder: Path, policy: Path, unseen: Path, execute: int) -
 
 
 def _train_config(terms: Terms, world: str, label: str, rows: Mapping[str, Row]) -> TrainConfig:
-    return TrainConfig(
+    config = TrainConfig(
         datasets=(terms.datasets / (world + rows[label].dataset),),
         out=terms.runs / world / label,
         preset=terms.preset,
@@ -264,6 +214,7 @@ def _train_config(terms: Terms, world: str, label: str, rows: Mapping[str, Row])
         threads=terms.threads,
         **rows[label].train,
     )
+    return dataclasses.replace(config, steps=steps_for(terms.samples, config.batch_size))
 
 
 def _eval_config(terms: Terms, world: str, execute: int, out: Path) -> EvalConfig:
@@ -291,11 +242,10 @@ def _outcome(label: str, world: str, episode: Mapping[str, Any]) -> dict[str, An
     return {"row": label, "world": world, **kept}
 
 
-def _account(config: TrainConfig, policy: Path) -> dict[str, Any]:
-    """Return what one must know of a policy to make it again: its sizes, its training, its budget."""
+def _account(policy: Path) -> dict[str, Any]:
+    """Return what one must know of a policy to make it again: its sizes and its training."""
     facts = training_facts(policy)
     return {
         "model": json.loads((policy / CONFIG).read_text())["model"],
-        "budget": json.loads((config.out / "budget.json").read_text()),
         "training": {key: facts[key] for key in ("config", "datasets", "steps", "seconds", "commit")},
     }

@@ -1,6 +1,6 @@
-"""Measure sayso's model against others: same demonstrations, same wall-clock time, same evaluation.
+"""Measure sayso's model against published ones: same demonstrations, as many samples, same evaluation.
 
-    python benchmarks/peers.py --datasets datasets --minutes 60 --worlds tabletop home
+    python benchmarks/baselines.py --datasets datasets --samples 400000 --worlds tabletop home
 
 Every model has the learning rate, batch size and weight decay that it was published with, and acts as it was
 published, except that as many actions of every chunk are carried out as of sayso's. One published rate was
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import tyro
 
-from budget import ROOT, Row, Terms, compare
+from comparison import ROOT, Row, Terms, compare
 
-PEERS = {
+BASELINES = {
     "vla": Row(train={"model": "vla", "lr": 7e-4, "batch_size": 32, "weight_decay": 0.01}),
     # Zhao et al. 2023, table III
     "act": Row(
@@ -39,21 +39,21 @@ PEERS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Peers(Terms):
-    """Say which models to measure, where, and for how long."""
+class Baselines(Terms):
+    """Which models to measure, where, and how long to train."""
 
     worlds: tuple[str, ...] = ("tabletop", "home")
     """Where it happens."""
-    models: tuple[str, ...] = tuple(PEERS)
+    models: tuple[str, ...] = tuple(BASELINES)
     """Which of the rows."""
-    runs: Path = ROOT / "runs" / "peers"
+    runs: Path = ROOT / "runs" / "baselines"
     """Folder of all that is trained and measured: <world>/<model>/."""
 
 
-def main(config: Peers) -> None:
-    """Train and measure what is missing and write ``peers.json``."""
-    print("wrote", compare("peers", config, PEERS, config.models))
+def main(config: Baselines) -> None:
+    """Train and measure what is missing and write ``baselines.json``."""
+    print("wrote", compare("baselines", config, BASELINES, config.models))
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Peers, description=__doc__))
+    main(tyro.cli(Baselines, description=__doc__))
