@@ -28,7 +28,6 @@ ROWS = {
     "base": Row(),
     "another_seed": Row(train={"seed": 1}),
     "late_fusion": changed("fusion=late"),
-    "frozen_vision": changed("vision=frozen"),
     "chunk_1": Row(train={"chunk": 1}, execute=1),
     "chunk_4": Row(train={"chunk": 4}),
     "chunk_32": Row(train={"chunk": 32}),

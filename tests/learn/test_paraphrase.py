@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from sayso.learn.log import Log
 
 from sayso import cli
 from sayso.learn import checkpoint
 from sayso.learn.imitate import train
-from sayso.learn.log import Log
 from sayso.learn.paraphrase import Paraphrase, ParaphraseConfig, paraphrase
 from sayso.learn.source import INDEX, Sentences
 from sayso.learn.wordings import parted, read_wordings

@@ -22,6 +22,8 @@ from sayso.learn import checkpoint
 from sayso.learn.imitate import TrainConfig, train
 from sayso.learn.optimise import Average, learning_rate
 from sayso.models import checkpoint as policies
+from sayso.models.contract import renamed
+from sayso.models.table import MODELS
 from sayso.spec import SaysoError
 from sayso.work.lock import InUseError, locked
 from small_trainings import begun, go_to, record, tiny
@@ -92,6 +94,22 @@ def test_a_lengthened_run_that_is_killed_ends_as_if_nothing_had_happened(config,
     train(longer(config, 10))
     assert_equal(tensors(config.out), tensors(straight.out))
     assert column(config.out, "total") == column(straight.out, "total")
+
+
+def test_a_run_with_weights_by_older_names_goes_on_bit_for_bit(config, dataset, tmp_path):
+    straight = dataclasses.replace(config, out=tmp_path / "straight")
+    shutil.copytree(config.out, straight.out)
+    found = checkpoint.newest(config.out)
+    back = [(now, before) for before, now in reversed(MODELS["vla"].renames)]
+    older = {
+        "/".join(renamed(part, back) for part in name.split("/")): t
+        for name, t in tensors(config.out).items()
+    }
+    assert "average/reader.questions" in older
+    checkpoint.save(config.out, 6, older, json.loads((found / "state.json").read_text()))
+    for run in (config, straight):
+        train(longer(run, 8))
+    assert_equal(tensors(config.out), tensors(straight.out))
 
 
 def test_steps_before_the_lengthening_keep_their_learning_rate_when_an_older_checkpoint_is_taken(config):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sayso.models.action import (
+from sayso.models.vla.action import (
     Context,
     FlowDecoder,
-    Layer,
     RegressionDecoder,
+    TransformerLayer,
     unpadded_mean,
     waves,
     weighted_mean,
 )
-from sayso.models.vision import Keypoints
+from sayso.models.vla.keypoints import Keypoints
 
 B, M, K, A, D = 3, 5, 4, 2, 16
 
@@ -42,14 +42,14 @@ def test_the_mean_leaves_out_padding():
     assert weighted_mean(error, torch.tensor([[1.0, 0.5, 0.0]])) == pytest.approx(5 / 3)
 
 
-def test_context_holds_slots_then_states_then_glances():
+def test_context_holds_slots_then_states_then_keypoints():
     torch.manual_seed(0)
     context = Context(views=2, queries=3, features=8, state_dim=2, slots=3, width=D)
-    glance = Keypoints(torch.randn(B, 2, 3, 8), torch.rand(B, 2, 3, 2), torch.rand(B, 2, 3), [])
+    keypoints = Keypoints(torch.randn(B, 2, 3, 8), torch.rand(B, 2, 3, 2), torch.rand(B, 2, 3), [])
     slots, state = torch.randn(B, 3, D), torch.randn(B, 1, 2)
-    seen = context(glance, state, slots, None)
+    seen = context(keypoints, state, slots, None)
     assert seen.shape == (B, 3 + 1 + 2 * 3, D)
-    hidden = context(glance, state, slots, torch.tensor([True, False, False]))
+    hidden = context(keypoints, state, slots, torch.tensor([True, False, False]))
     changed = (seen != hidden).any(-1)
     assert changed[0].tolist() == [False] * 3 + [True] + [False] * 6
     assert not changed[1:].any()
@@ -58,13 +58,13 @@ def test_context_holds_slots_then_states_then_glances():
 def test_every_token_attends_to_every_token():
     torch.manual_seed(0)
     tokens = torch.randn(1, M, D, requires_grad=True)
-    Layer(D, 2)(tokens)[0, 0].sum().backward()
+    TransformerLayer(D, 2)(tokens)[0, 0].sum().backward()
     assert (tokens.grad.abs().sum(-1) > 0).all()
 
 
 def test_heads_that_do_not_divide_the_width_are_refused():
     with pytest.raises(ValueError, match="do not divide"):
-        Layer(16, 3)
+        TransformerLayer(16, 3)
 
 
 @pytest.mark.parametrize("decoder", decoders(), ids=["regression", "flow"])

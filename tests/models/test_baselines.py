@@ -17,7 +17,7 @@ from contracts.policy_contract import PolicyContract
 from sayso.data.normalize import Stats
 from sayso.models.baselines import published
 from sayso.models.baselines.act import sines_2d
-from sayso.models.baselines.diffusion import DiffusionConfig, SpatialSoftmax, kept_signal
+from sayso.models.baselines.diffusion import DiffusionConfig, SpatialSoftmax, squared_cosine
 from sayso.models.baselines.published import ResNet18
 from sayso.models.checkpoint import load, save
 from sayso.models.policy import ModelPolicy
@@ -257,7 +257,7 @@ def test_every_place_has_its_own_sines():
 
 
 def test_the_schedule_goes_from_nearly_all_signal_to_nearly_none():
-    kept = kept_signal(100)
+    kept = squared_cosine(100)
     assert kept[0] > 0.99
     assert kept[-1] < 1e-3
     assert (kept.diff() < 0).all()
@@ -316,8 +316,8 @@ def test_crops_wander_in_training_and_keep_to_the_middle_when_acting():
 
 def test_a_keypoint_is_where_its_detector_fires():
     keypoints = SpatialSoftmax(1, 1)
-    keypoints.think = nn.Identity()
-    nn.init.constant_(keypoints.detect.weight, 100.0)
+    keypoints.linear = nn.Identity()
+    nn.init.constant_(keypoints.conv.weight, 100.0)
     features = torch.zeros(1, 1, 3, 5)
     features[0, 0, 2, 0] = 1
     torch.testing.assert_close(keypoints(features), torch.tensor([[-1.0, 1.0]]))

@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from sayso.models.language import MAX_WORDS, WORD_WIDTH, FrozenTextEncoder, WordReader
-from sayso.models.words import ACTING, LEARNING, SHORT_WORDS, Reading, refuse_alike
+from sayso.models.vla.language import WordReader
+from sayso.models.words import (
+    ACTING,
+    LEARNING,
+    MAX_WORDS,
+    SHORT_WORDS,
+    WORD_WIDTH,
+    FrozenTextEncoder,
+    Reading,
+    refuse_alike,
+)
 from sayso.spec import SaysoError
 
 RED_IN_BLUE = "red block in the blue tray"

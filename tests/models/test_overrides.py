@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from sayso.models.overrides import overrides
-from sayso.models.vla import VLAConfig, tiny
+from sayso.models.vla.config import VLAConfig, tiny
 from sayso.spec import UnknownNameError
 from small_worlds import FEATURES
 
@@ -63,7 +63,7 @@ def test_a_field_is_set_once_and_only_if_it_is_not_decided_elsewhere():
 
 
 def test_the_model_s_choices_can_be_undone():
-    words = ["fusion=late", "vision=frozen", "augmentation=none", "point_weight=0", "bf16=false", "free=2"]
+    words = ["fusion=late", "decoder=flow", "augmentation=none", "point_weight=0", "bf16=false", "free=2"]
     changed = dataclasses.replace(tiny(FEATURES), **overrides(VLAConfig, words))
-    assert (changed.fusion, changed.vision, changed.augmentation) == ("late", "frozen", None)
+    assert (changed.fusion, changed.decoder, changed.augmentation) == ("late", "flow", None)
     assert (changed.point_weight, changed.bf16, changed.free) == (0.0, False, 2)

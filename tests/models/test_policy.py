@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from sayso.data.normalize import Stats
 from sayso.evaluation.rollout import rollout
 from sayso.models.checkpoint import CheckpointError, load, save
-from sayso.models.table import build
+from sayso.models.contract import renamed
+from sayso.models.table import MODELS, build
 from sayso.models.words import ACTING, LEARNING
 from sayso.spec import (
     ACTION,
@@ -282,10 +283,51 @@ def test_weights_that_cannot_be_are_refused_by_name(tmp_path, change, told):
     save(policy(), tmp_path)
     (tmp_path / "SHA256SUMS").unlink()
     weights = load_file(tmp_path / "model.safetensors")
-    weights["reader.questions"] = change(weights["reader.questions"])
+    weights["reader.queries"] = change(weights["reader.queries"])
     save_file(weights, tmp_path / "model.safetensors")
-    with pytest.raises(CheckpointError, match=f"reader.questions .*{told}"):
+    with pytest.raises(CheckpointError, match=f"reader.queries .*{told}"):
         load(tmp_path)
+
+
+OLDER = {
+    "vla": {
+        "context.glance_is": "context.keypoint_position",
+        "decoder.transformer.layers.0.ask.weight": "decoder.transformer.layers.0.qkv.weight",
+        "decoder.transformer.layers.0.think.2.bias": "decoder.transformer.layers.0.mlp.2.bias",
+        "reader.ask.out_proj.weight": "reader.cross_attention.out_proj.weight",
+        "ask.in_proj_weight": "cross_attention.in_proj_weight",
+    },
+    "act": {"decoder.0.norms.2.bias": "decoder.0.norm3.bias", "latents.answer": "latents.cls"},
+    "diffusion": {
+        "unet.answer.1.bias": "unet.out.1.bias",
+        "keypoints.think.0.bias": "keypoints.linear.0.bias",
+    },
+    "textbook": {
+        "vision.network.encoder.stages.2.layers.0.shortcut.convolution.weight": (
+            "vision_encoder.backbone.layer3.0.downsample.0.weight"
+        ),
+        "decoder.layers.4.bias": "action_decoder.layers.4.bias",
+    },
+}
+"""What weights of earlier versions are called, and what they are called now."""
+
+
+@pytest.mark.parametrize("kind", OLDER)
+def test_weights_by_older_names_are_those_of_today(tmp_path, kind):
+    renames = MODELS[kind].renames
+    assert {before: renamed(before, renames) for before in OLDER[kind]} == OLDER[kind]
+    torch.manual_seed(0)
+    made = build(kind, preset="tiny", features=FEATURES, stats=STATS, chunk=4)
+    save(made, tmp_path)
+    now = load_file(tmp_path / "model.safetensors")
+    back = [(today, before) for before, today in reversed(renames)]
+    before = {renamed(name, back): tensor for name, tensor in now.items()}
+    assert before.keys() != now.keys()
+    save_file(before, tmp_path / "model.safetensors")
+    (tmp_path / "SHA256SUMS").unlink()
+    weights = load(tmp_path).model.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in now.items())
+    assert {renamed(name, renames) for name in now} == now.keys()
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "stats.json", "config.json"])

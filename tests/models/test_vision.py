@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sayso.models.vision import Augmentation, FiLMResNet, Pointer, prepare, prepare_augmented
+from sayso.models.vla.augmentation import Augmentation, prepare, prepare_augmented
+from sayso.models.vla.keypoints import Pointer
+from sayso.models.vla.vision import FiLMResNet
 
 B, T, C, SIZE, N, D, WIDTH = 3, 1, 2, 32, 3, 16, 24
 STILL = Augmentation(shift_px=0, brightness=0.0, contrast=0.0, colour_gain=0.0)
@@ -126,9 +128,9 @@ def test_a_heat_map_sums_to_one_and_points_inside_the_image():
 def test_a_heat_map_on_one_patch_points_at_its_centre():
     point = pointer(cameras=1)
     with torch.no_grad():
-        point.ask_in_view[:] = 0
-        point.ask_referent.weight.zero_()
-        point.ask_referent.bias.fill_(1.0)
+        point.view_query[:] = 0
+        point.referent_query.weight.zero_()
+        point.referent_query.bias.fill_(1.0)
     seen = torch.zeros(1, 1, 16, WIDTH)
     seen[0, 0, 6] = 100.0
     with torch.no_grad():
@@ -140,8 +142,8 @@ def test_a_heat_map_on_one_patch_points_at_its_centre():
 def test_between_two_peaks_a_referent_is_averaged_in_training_and_committed_to_one_when_acting():
     point = pointer(cameras=1)
     with torch.no_grad():
-        point.ask_in_view[:] = 0
-        for ask in (point.ask_referent, point.ask_free):
+        point.view_query[:] = 0
+        for ask in (point.referent_query, point.free_query):
             ask.weight.zero_()
             ask.bias.fill_(1.0)
     seen = torch.zeros(1, 1, 16, WIDTH)

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from sayso.models.contract import Batch
-from sayso.models.language import FrozenTextEncoder
-from sayso.models.vision import Augmentation, prepare
-from sayso.models.vla import VisionLanguageAction, VLAConfig, small, tiny
+from sayso.models.vla.augmentation import Augmentation, prepare
+from sayso.models.vla.config import VLAConfig, small, tiny
+from sayso.models.vla.model import VisionLanguageAction
+from sayso.models.words import FrozenTextEncoder
 from small_worlds import FEATURES
 
 SIZE = 32
@@ -113,7 +114,7 @@ def test_late_fusion_is_not_asked_to_point_at_what_it_cannot_know():
     terms = net(batch())
     assert set(terms) == {"total", "action"}
     terms["total"].backward()
-    assert net.unheard.grad.abs().sum() > 0
+    assert net.default_slots.grad.abs().sum() > 0
 
 
 def test_without_labels_the_action_is_the_total():
@@ -236,7 +237,7 @@ def test_a_config_survives_json():
 def test_impossible_sizes_are_refused():
     with pytest.raises(ValueError, match="referents"):
         dataclasses.replace(tiny(FEATURES), referents=4)
-    for field in ("decoder", "fusion", "vision"):
+    for field in ("decoder", "fusion"):
         with pytest.raises(ValueError, match=field):
             dataclasses.replace(tiny(FEATURES), **{field: "magic"})
     for discount in (0.0, 1.1):

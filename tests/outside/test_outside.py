@@ -110,6 +110,17 @@ def test_a_model_from_outside_is_trained_kept_and_measured(sayso, dataset):
     assert json.loads((sayso.folder / "model.json").read_text())["invalid"] == 0
 
 
+def test_a_model_from_outside_whose_chunks_are_relative_is_exported_as_it_is(sayso, dataset):
+    given = "--model toy --preset tiny --steps 1 --batch-size 2 --threads 1 --out to-export"
+    sayso("train", "--datasets", "toy", *given.split())
+    policy = sayso.folder / "to-export" / "policy"
+    assert "action.relative" in json.loads((policy / "stats.json").read_text())
+    given = "--engine torchscript --frames 4 --calls 1 --out exported"
+    said = sayso("export", policy, *given.split())
+    assert "differ" not in said
+    assert "action.relative" in json.loads((sayso.folder / "exported" / "stats.json").read_text())
+
+
 def test_a_policy_drives_the_simulated_robot_of_a_world_from_outside(sayso, policy):
     said = sayso("run", policy, "go to the red spot", "--robot", "sim", "--seconds", "1")
     assert "go to the red spot" in said and "in scene 0" in said

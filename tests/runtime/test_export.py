@@ -19,7 +19,7 @@ import sayso
 import small_datasets
 from contracts.policy_contract import PolicyContract
 from sayso import cli, loading
-from sayso.data.normalize import Stats
+from sayso.data.normalize import Chain, Stats, standardise
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
 from sayso.evaluation.report import training_of
@@ -252,6 +252,30 @@ def test_what_differs_too_much_is_refused_and_leaves_nothing(checkpoint, setting
         export(checkpoint("vla"), strict, said.append)
     assert "a mean of 1e-07 standard deviations and, in 95% of the frames, at most 1e-06" in said[0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_that_an_export_cannot_turn_into_model_units_are_refused(checkpoint):
+    class Doubled:
+        key = ACTION
+
+        def forward(self, values):
+            return {**values, ACTION: 2 * values[ACTION]} if ACTION in values else values
+
+        def inverse(self, values):
+            return {**values, ACTION: values[ACTION] / 2}
+
+    source = checkpoints.load(checkpoint("vla"))
+    chain = Chain((*source.collator.chain.transforms, Doubled()))
+    source.collator = dataclasses.replace(source.collator, chain=chain)
+    with pytest.raises(ExportError, match="a vla turns numbers into its own units in a way"):
+        stats_of(source)
+
+
+def test_what_a_model_scales_by_itself_is_scaled_so_in_its_export(checkpoint):
+    source = checkpoints.load(checkpoint("act", "act"))
+    other = standardise({STATE: source.stats[STATE], ACTION: source.stats[STATE]})
+    source.collator = dataclasses.replace(source.collator, chain=other)
+    assert stats_of(source)[ACTION].std == source.stats[STATE].std
 
 
 def test_a_policy_that_draws_noise_is_refused(checkpoint):

@@ -102,7 +102,7 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
     flow matching in several."""
     model_config: tuple[str, ...] = ()
     """Changes to sayso's model, such as ``fusion=late point_weight=0 augmentation=none``: fields of
-    `sayso.models.vla.VLAConfig` that have no flag of their own; with ``init`` only how it learns."""
+    `sayso.models.vla.config.VLAConfig` that have no flag of their own; with ``init`` only how it learns."""
     eval_every: int = 0
     """Steps between evaluations in closed loop; 0 is never."""
     eval_episodes: int = 20

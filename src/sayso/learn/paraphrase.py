@@ -6,10 +6,10 @@
                                                                     ^  made equal
     "Give the button a push"   ---> reader, trained ------------> slots
 
-Of an instruction a policy knows only the slots that its reader condenses it into (`sayso.models.language`).
-A sentence that gives the slots of another one therefore makes it do the same, in every scene, and that can be
-taught without a picture or a robot. It is distillation (Hinton et al. 2015, arXiv:1503.02531) of a reader
-into itself.
+Of an instruction a policy knows only the slots that its reader condenses it into
+(`sayso.models.vla.language`). A sentence that gives the slots of another one therefore makes it do the same,
+in every scene, and that can be taught without a picture or a robot. It is distillation (Hinton et al. 2015,
+arXiv:1503.02531) of a reader into itself.
 
 Shapes: B sentences, L words, N slots, D width.
 """
@@ -33,7 +33,7 @@ from sayso.learn.run import Run, kept
 from sayso.learn.source import MEANING, WORDS, WORDS_MASK, Meant, Sentences
 from sayso.learn.wordings import parted, read_wordings
 from sayso.models import checkpoint as policies
-from sayso.models.vla import VisionLanguageAction
+from sayso.models.vla.model import VisionLanguageAction
 from sayso.models.words import LEARNING, FrozenTextEncoder
 from sayso.spec import SaysoError
 from sayso.tasks.mt50 import WORDINGS as MT50_WORDINGS

@@ -22,7 +22,9 @@ from sayso.learn.config import FitConfig
 from sayso.learn.optimise import OPTIMIZERS, Average, learning_rate, optimizer_tensors, restore_optimizer
 from sayso.learn.progress import say
 from sayso.models import checkpoint as policies
+from sayso.models.contract import renamed
 from sayso.models.policy import ModelPolicy
+from sayso.models.table import MODELS
 from sayso.spec import SaysoError
 from sayso.work.ledger import Ledger
 from sayso.work.lock import locked
@@ -159,9 +161,15 @@ class Run:
         return {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
 
     def _restore(self, found: checkpoint.State) -> None:
+        renames = MODELS[self.policy.type].renames
+
         def part(name: str) -> dict[str, Tensor]:
-            start = f"{name}/"
-            return {key.removeprefix(start): t for key, t in found.tensors.items() if key.startswith(start)}
+            tensors: dict[str, Tensor] = {}
+            for key, tensor in found.tensors.items():
+                of, weight, *slot = key.split("/")
+                if of == name:
+                    tensors["/".join([renamed(weight, renames), *slot])] = tensor
+            return tensors
 
         try:
             self.model.load_state_dict(part("model"))

@@ -28,8 +28,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sayso.data.normalize import Stats
+from sayso.models.contract import Renames, renamed
 from sayso.models.policy import ModelPolicy
-from sayso.models.table import rebuild
+from sayso.models.table import MODELS, rebuild
 from sayso.models.typed import read
 from sayso.spec import FeatureMismatchError, Features, SaysoError, UnknownNameError
 from sayso.work.digests import SUMS, damaged, write_digests
@@ -115,18 +116,18 @@ def load(folder: Path | str, device: str = "cpu") -> ModelPolicy:
     """
     folder = Path(folder)
     saved = read_folder(folder)
-    header = _header(folder)
     try:
+        renames = MODELS[read(str, saved.model.get("type"), "model.type")].renames
+        header = _header(folder, renames)
         # A model without memory first: what the file does not hold is never asked for.
-        if saved.model.get("type") != "textbook":
-            with torch.device("meta"):
-                empty = rebuild(saved.model, saved.features, saved.stats).model
-            _refuse_other_weights(folder, header, empty)
+        with torch.device("meta"):
+            empty = rebuild(saved.model, saved.features, saved.stats).model
+        _refuse_other_weights(folder, header, empty)
         policy = rebuild(saved.model, saved.features, saved.stats)
     except (KeyError, TypeError, ValueError, UnknownNameError, FeatureMismatchError) as error:
         raise _not_understood(folder, CONFIG, error) from error
     _refuse_other_weights(folder, header, policy.model)
-    policy.model.load_state_dict(_weights(folder))
+    policy.model.load_state_dict(_weights(folder, renames))
     policy.model.to(device).eval()
     return policy
 
@@ -240,12 +241,15 @@ def _stats(raw: Mapping[str, Any]) -> dict[str, Stats]:
     return stats
 
 
-def _header(folder: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Return type and shape of each tensor in the weights' file, which are said before any of them."""
+def _header(folder: Path, renames: Renames) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return type and shape by today's name of each tensor in the weights' file, said before any of them."""
     try:
         with safe_open(folder / WEIGHTS, "pt") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            return {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
+            return {
+                renamed(name, renames): (part.get_dtype(), tuple(part.get_shape()))
+                for name, part in slices.items()
+            }
     except (SafetensorError, OSError) as error:
         raise _damaged(folder, WEIGHTS, f"it is not in the format safetensors ({error})") from error
 
@@ -271,9 +275,10 @@ def _refuse_other_weights(
         )
 
 
-def _weights(folder: Path) -> dict[str, Tensor]:
+def _weights(folder: Path, renames: Renames) -> dict[str, Tensor]:
     weights = {}
-    for name, tensor in load_file(folder / WEIGHTS).items():
+    for stored, tensor in load_file(folder / WEIGHTS).items():
+        name = renamed(stored, renames)
         weights[name] = tensor.float() if tensor.is_floating_point() else tensor
         if not torch.isfinite(weights[name]).all():
             raise _damaged(folder, WEIGHTS, f"{name} holds numbers that are not finite")

@@ -13,6 +13,8 @@ K chunk, A action, S state.
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +27,9 @@ from torch import Tensor, nn
 from sayso.data.normalize import Stats
 from sayso.models.collate import Collator
 from sayso.spec import Features
+
+Renames = tuple[tuple[str, str], ...]
+"""Names before and now."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +95,11 @@ class Model(nn.Module, ABC):
         return False
 
     @property
+    def acts_on_words(self) -> bool:
+        """Tell whether the frozen text encoder's words are enough for `sample`, without the sentences."""
+        return True
+
+    @property
     def draws_noise(self) -> bool:
         """Tell whether `sample` draws random numbers."""
         return False
@@ -106,6 +116,13 @@ class Model(nn.Module, ABC):
         """Compute in bfloat16 inside a `with`, if the config says ``bf16``."""
         return torch.autocast(batch.state.device.type, torch.bfloat16, enabled=self.config.bf16)
 
+    def in_precision(self, *, bf16: bool) -> Self:
+        """Return a copy that acts, its precision fixed; a config without ``bf16`` knows one only."""
+        twin = copy.deepcopy(self).eval()
+        if hasattr(twin.config, "bf16"):
+            twin.config = dataclasses.replace(twin.config, bf16=bf16)
+        return twin
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelType:
@@ -119,3 +136,15 @@ class ModelType:
     collator: Callable[[Any, Features, Mapping[str, Stats]], Collator]
     """Makes what turns windows into batches for a model of that config. FeatureMismatchError if config,
     features and statistics disagree."""
+    renames: Renames = ()
+    """What parts of the model are called in older weights, and what they are called now; see `renamed`."""
+    exact: tuple[str, ...] = ()
+    """Parts of the model that an export to int8 leaves as they are."""
+
+
+def renamed(name: str, renames: Renames) -> str:
+    """Return what a weight is called now: parts of its dotted name, one or several in a row, are renamed."""
+    dotted = f".{name}."
+    for before, now in renames:
+        dotted = dotted.replace(f".{before}.", f".{now}.")
+    return dotted[1:-1]

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from sayso.data.normalize import Stats
 from sayso.extensions import Table
-from sayso.models import vla
 from sayso.models.contract import ModelType
 from sayso.models.overrides import overrides
 from sayso.models.policy import ModelPolicy
 from sayso.models.typed import read
+from sayso.models.vla.config import VLAConfig, small, tiny
 from sayso.spec import Dimension, Features, SaysoError, known
 
 GROUP = "sayso.models"
@@ -30,7 +30,7 @@ MODELS = Table(
     GROUP,
     ModelType,
     {
-        "vla": "sayso.models.vla:VLA",
+        "vla": "sayso.models.vla.model:VLA",
         "textbook": "sayso.models.baselines.taught:TEXTBOOK",
         "act": "sayso.models.baselines.act:ACT",
         "diffusion": "sayso.models.baselines.diffusion:DIFFUSION",
@@ -41,7 +41,7 @@ SOME_ROBOT = Features(
     robot_type="any", fps=1, state=(), action=(Dimension(name="any", unit=""),), cameras={"any": (8, 8)}
 )
 """Whom a change to a config is tried with before the data is there."""
-PRESETS = {"small": vla.small, "tiny": vla.tiny}
+PRESETS = {"small": small, "tiny": tiny}
 DECIDED = ("chunk", "decoder", "image_sizes", "state_dim", "action_dim")
 """Fields that data or an argument of `build` decides."""
 IN_TRAINING = ("discount", "state_dropout", "point_weight", "where_weight", "augmentation")
@@ -116,7 +116,7 @@ def changed_fields(
     """
     if changes and type != "vla":
         raise ValueError(f"only a vla's config can be changed, but the policy is of the type {type!r}")
-    fields = overrides(vla.VLAConfig, changes, without=DECIDED)
+    fields = overrides(VLAConfig, changes, without=DECIDED)
     if built and (fixed := [name for name in fields if name not in IN_TRAINING]):
         raise ValueError(f"a trained model keeps its {fixed[0]}; change {', '.join(IN_TRAINING)}")
     dataclasses.replace(PRESETS[known("preset", preset, PRESETS)](SOME_ROBOT), **fields)  # refuses nonsense
@@ -127,5 +127,4 @@ def learn_otherwise(policy: ModelPolicy, changes: Sequence[str]) -> None:
     """Change how a policy learns from now on, by words such as ``discount=0.85``; see `changed_fields`."""
     if changes:
         fields = changed_fields(policy.type, changes, built=True)
-        model = cast(vla.VisionLanguageAction, policy.model)
-        model.config = dataclasses.replace(model.config, **fields)
+        policy.model.config = dataclasses.replace(policy.model.config, **fields)

@@ -17,7 +17,7 @@ import itertools
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sayso.data.normalize import RELATIVE, Stats
+from sayso.data.normalize import RELATIVE, RelativeChunk, Standardise, Stats, two_way
 from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import ModelPolicy
 from sayso.refusals import naming
@@ -253,9 +253,25 @@ def _max_words(graph: Graph) -> int:
 
 
 def stats_of(policy: ModelPolicy) -> dict[str, Stats]:
-    """Return the statistics that decide what a policy's model sees and says."""
-    kept = (STATE, ACTION, RELATIVE) if policy.config()["type"] == "vla" else (STATE, ACTION)
-    return {key: policy.stats[key] for key in kept if key in policy.stats}
+    """Return the statistics from which an export makes the policy's own chain again.
+
+    Raises:
+        ExportError: if none give that chain, for it is more than standardised or relative to the state.
+    """
+    chain = policy.collator.chain.transforms
+    stats = {key: policy.stats[key] for key in (STATE, ACTION) if key in policy.stats}
+    for transform in chain:
+        key = getattr(transform, "key", RELATIVE)
+        if isinstance(transform, Standardise | RelativeChunk) and key in policy.stats:
+            stats[key] = replace(policy.stats[key], mean=transform.mean, std=transform.std)
+    used = (*policy.collator.inputs, ACTION)
+    again = two_way(stats, policy.features).transforms
+    if chain != tuple(t for t in again if getattr(t, "key", ACTION) in used):
+        raise ExportError(
+            f"a {policy.type} turns numbers into its own units in a way that an export does not know: only "
+            "standardised ones and chunks relative to the state (`sayso.data.normalize.two_way`)"
+        )
+    return stats
 
 
 def _describe(

@@ -12,10 +12,9 @@ Shapes: T frames (always one), H x W pixels, L words, K chunk, A action.
 
 from __future__ import annotations
 
-import copy
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 
 from sayso.models.contract import Batch
 from sayso.models.policy import ModelPolicy
+from sayso.models.table import MODELS
 from sayso.models.words import MAX_WORDS, WORD_WIDTH
 from sayso.runtime.engines import (
     WORDS,
@@ -46,11 +46,6 @@ PRECISIONS: Mapping[str, tuple[str, ...]] = {
 """Engine -> what it can compute in."""
 OPSET = 18
 """Version of ONNX's operators, layer normalisation among them; ONNX Runtime has known it since 2023."""
-
-EXACT = ("pointer", "context", "decoder")
-"""Parts of our own model that stay as they are in int8. Where a thing is and how the joints stand must be
-told more exactly than in 256 steps: with them the actions of the shipped policies were off by 0.3 to 0.4
-standard deviations, without them by 0.01."""
 
 Feeds = dict[str, NDArray[Any]]
 """What a graph is given for one look, by the names of its inputs."""
@@ -85,60 +80,37 @@ class PolicyGraph(nn.Module):
         return actions
 
 
-class TextbookGraph(nn.Module):
-    """Textbook model, fed with a camera's images and the words of a sentence."""
-
-    def __init__(self, model: Any, image_px: int, bf16: bool) -> None:
-        """Take a `VisionLanguageActionModel` and the side of the image that it gets."""
-        super().__init__()
-        self.model, self.image_px, self.bf16 = model, image_px, bf16
-
-    def forward(self, images: Tensor, words: Tensor, mask: Tensor) -> Tensor:
-        """Return the action ``[1, 1, A]`` for uint8 images ``[1, T, H, W, 3]``."""
-        from sayso.models.baselines.textbook import prepare_images
-
-        sentence = words.sum(1) / mask.sum(1, keepdim=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            seen = self.model.vision_encoder(prepare_images(images[:, -1], self.image_px))
-            action: Tensor = self.model.action_decoder(seen, self.model.language_encoder.project(sentence))
-        return action.float()[:, None]
-
-
 def graph_of(policy: ModelPolicy, *, bf16: bool = False) -> Graph:
     """Return a policy's model as a graph, its precision fixed: float32, or bfloat16 where that is safe.
 
     Raises:
         ExportError: if its decoder draws random numbers, or its sentences need torch.
     """
-    config, features = policy.config(), policy.features
-    images = {
+    model, collator = policy.model, policy.collator
+    if model.draws_noise:
+        raise ExportError(
+            "this policy draws noise at every look, so that no export can be held against it; "
+            "export one that draws none, such as a vla with the regression decoder"
+        )
+    if not model.acts_on_words:
+        raise ExportError(
+            f"this {policy.type} reads sentences by itself, which needs torch; only one that can act on the "
+            "words of the shipped encoder (minilm) can be exported"
+        )
+    shown = {
         image_key(name): torch.zeros(1, 1, *size, 3, dtype=torch.uint8)
-        for name, size in features.cameras.items()
-    }
-    longest = int(config.get("max_words", MAX_WORDS))
+        for name, size in policy.features.cameras.items()
+    } | {STATE: torch.zeros(1, 1, len(policy.features.state))}
+    longest = collator.encoder.max_words if collator.encoder else MAX_WORDS
     words = {
         WORDS: torch.zeros(1, longest, WORD_WIDTH),
         WORDS_MASK: torch.arange(longest)[None] < longest // 2,
     }
-    model: Any = copy.deepcopy(policy.model).eval()
-    kind = config["type"]
-    if kind == "textbook":
-        if config["language"] != "minilm":
-            raise ExportError(
-                "this textbook model reads with BERT, which needs torch; only minilm can be exported"
-            )
-        camera = image_key(config["camera"])
-        graph = TextbookGraph(model, config["image_px"], bf16)
-        return Graph(module=graph, inputs={camera: images[camera], **words})
-    if policy.model.draws_noise:
-        raise ExportError(
-            "this policy draws noise at every look, so that no export can be held against it; "
-            "export one with the regression decoder"
-        )
-    model.config = replace(model.config, bf16=bf16)
-    state = {STATE: torch.zeros(1, 1, len(features.state))} if features.state else {}
-    exact = EXACT if kind == "vla" else ()
-    return Graph(module=PolicyGraph(model), inputs={**images, **state, **words}, exact=exact)
+    return Graph(
+        module=PolicyGraph(model.in_precision(bf16=bf16)),
+        inputs={**{key: shown[key] for key in collator.inputs}, **words},
+        exact=MODELS[policy.type].exact,
+    )
 
 
 def write_graph(

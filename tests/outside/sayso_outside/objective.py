@@ -9,8 +9,8 @@ from torch import Tensor
 
 from sayso.learn.config import TrainConfig
 from sayso.models.policy import ModelPolicy
-from sayso.models.vision import prepare
-from sayso.models.vla import VisionLanguageAction
+from sayso.models.vla.augmentation import prepare
+from sayso.models.vla.model import VisionLanguageAction
 
 
 class SquaredError:

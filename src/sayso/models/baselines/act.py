@@ -36,18 +36,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sayso.data.normalize import Stats, standardise
-from sayso.models.action import felt, unpadded_mean
-from sayso.models.baselines.published import STAGES, ResNet18, WeightsFrom, baseline_collator, refuse_stages
-from sayso.models.collate import Collator
-from sayso.models.contract import Batch, Model, ModelType
-from sayso.models.language import MAX_WORDS, WORD_WIDTH
-from sayso.models.typed import read, within
-from sayso.models.words import OLD_MAX_WORDS
+from sayso.data.normalize import standardise
+from sayso.models.baselines.published import PublishedConfig, ResNet18, WeightsFrom, published_type
+from sayso.models.contract import Batch, Model
+from sayso.models.typed import within
+from sayso.models.vla.action import felt, unpadded_mean
+from sayso.models.words import WORD_WIDTH
 from sayso.spec import Features
 
 LIMITS: Mapping[str, tuple[float, float]] = {
-    "chunk": (1, 10_000), "max_words": (4, 512), "width": (4, 10_000), "heads": (1, 100),
+    "width": (4, 10_000), "heads": (1, 100),
     "latent": (1, 10_000), "feedforward": (1, 100_000), "encoder_layers": (1, 100),
     "decoder_layers": (1, 100), "dropout": (0, 1), "kl_weight": (0, 1e6),
 }  # fmt: skip
@@ -55,13 +53,9 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActConfig:
+class ActConfig(PublishedConfig):
     """ACT's sizes; the defaults are LeRobot's but for the chunk."""
 
-    chunk: int = 16
-    """K."""
-    max_words: int = MAX_WORDS
-    """L, word pieces of the longest instruction that is read whole."""
     width: int = 512
     """D, a multiple of 4 and of `heads`."""
     heads: int = 8
@@ -78,28 +72,15 @@ class ActConfig:
     """Share of numbers left out in training."""
     kl_weight: float = 10.0
     """How dear it is for the latent to say something about the actions."""
-    stages: tuple[int, ...] = STAGES
-    """Channels of the backbone's stages."""
     weights_from: WeightsFrom = "auto"
     """Where the backbone begins; a saved policy names where it began."""
-    bf16: bool = True
-    """Compute in bfloat16 where that is safe."""
 
     def __post_init__(self) -> None:
         """Refuse sizes that cannot work."""
+        super().__post_init__()
         within(self, LIMITS)
-        refuse_stages(self.stages)
         if self.width % self.heads or self.width % 4:
             raise ValueError(f"width is {self.width}, but must be a multiple of 4 and of {self.heads} heads")
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> ActConfig:
-        """Read what ``dataclasses.asdict`` wrote, or some of it, after a round through JSON.
-
-        Raises:
-            ValueError: if a field is unknown, of another type, or cannot work.
-        """
-        return read(cls, {"max_words": OLD_MAX_WORDS, **raw}, "model")
 
 
 class ActionChunkingTransformer(Model):
@@ -183,10 +164,10 @@ class LatentEncoder(nn.Module):
     """CVAE encoder: in a few numbers, how these actions differ from others that would have done."""
 
     def __init__(self, config: ActConfig, *, state_dim: int, action_dim: int) -> None:
-        """Build the encoder over one token for the answer, one for the state and K for the actions."""
+        """Build the encoder over a [CLS] token for the answer, one for the state and K for the actions."""
         super().__init__()
         c = config
-        self.answer = nn.Parameter(torch.randn(1, c.width))
+        self.cls = nn.Parameter(torch.randn(1, c.width))
         self.embed_state = nn.Linear(max(1, state_dim), c.width)
         self.embed_action = nn.Linear(action_dim, c.width)
         self.layers = nn.ModuleList(EncoderLayer(c) for _ in range(c.encoder_layers))
@@ -196,8 +177,8 @@ class LatentEncoder(nn.Module):
 
     def forward(self, state: Tensor, actions: Tensor, is_pad: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance, float32 ``[B, Z]``, of ``[B, S]``, ``[B, K, A]`` and ``[B, K]``."""
-        answer = self.answer.expand(len(state), -1, -1)
-        tokens = torch.cat([answer, self.embed_state(felt(state))[:, None], self.embed_action(actions)], 1)
+        cls = self.cls.expand(len(state), -1, -1)
+        tokens = torch.cat([cls, self.embed_state(felt(state))[:, None], self.embed_action(actions)], 1)
         padding = F.pad(is_pad, (2, 0), value=False)
         for layer in self.layers:
             tokens = layer(tokens, self.position, padding)
@@ -211,16 +192,18 @@ class EncoderLayer(nn.Module):
     def __init__(self, config: ActConfig) -> None:
         """Build the layer."""
         super().__init__()
-        self.attend, self.think = _attention(config), _feedforward(config)
-        self.norms = nn.ModuleList(nn.LayerNorm(config.width) for _ in range(2))
+        self.self_attention, self.mlp = _attention(config), _feedforward(config)
+        self.norm1, self.norm2 = nn.LayerNorm(config.width), nn.LayerNorm(config.width)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, tokens: Tensor, position: Tensor, padding: Tensor) -> Tensor:
         """Return ``[B, M, D]`` for tokens, positions ``[M, D]`` and padding ``[B, M]``."""
         placed = tokens + position
-        brought, _ = self.attend(placed, placed, tokens, key_padding_mask=padding, need_weights=False)
-        tokens = self.norms[0](tokens + self.dropout(brought))
-        thought: Tensor = self.norms[1](tokens + self.dropout(self.think(tokens)))
+        attended, _ = self.self_attention(
+            placed, placed, tokens, key_padding_mask=padding, need_weights=False
+        )
+        tokens = self.norm1(tokens + self.dropout(attended))
+        thought: Tensor = self.norm2(tokens + self.dropout(self.mlp(tokens)))
         return thought
 
 
@@ -230,20 +213,21 @@ class DecoderLayer(nn.Module):
     def __init__(self, config: ActConfig) -> None:
         """Build the layer."""
         super().__init__()
-        self.attend, self.look, self.think = _attention(config), _attention(config), _feedforward(config)
-        self.norms = nn.ModuleList(nn.LayerNorm(config.width) for _ in range(3))
+        self.self_attention, self.cross_attention = _attention(config), _attention(config)
+        self.mlp = _feedforward(config)
+        self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(config.width) for _ in range(3))
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, query: Tensor, memory: Tensor, position: Tensor, padding: Tensor) -> Tensor:
         """Return ``[B, K, D]`` for queries' places ``[K, D]`` and the memory ``[B, M, D]``."""
         placed = x + query
-        brought, _ = self.attend(placed, placed, x, need_weights=False)
-        x = self.norms[0](x + self.dropout(brought))
-        seen, _ = self.look(
+        attended, _ = self.self_attention(placed, placed, x, need_weights=False)
+        x = self.norm1(x + self.dropout(attended))
+        seen, _ = self.cross_attention(
             x + query, memory + position, memory, key_padding_mask=padding, need_weights=False
         )
-        x = self.norms[1](x + self.dropout(seen))
-        thought: Tensor = self.norms[2](x + self.dropout(self.think(x)))
+        x = self.norm2(x + self.dropout(seen))
+        thought: Tensor = self.norm3(x + self.dropout(self.mlp(x)))
         return thought
 
 
@@ -282,21 +266,21 @@ def _build(fields: Mapping[str, Any], features: Features) -> ActionChunkingTrans
     return ActionChunkingTransformer(sizes, state_dim=len(features.state), action_dim=len(features.action))
 
 
-def _collator(config: ActConfig, features: Features, stats: Mapping[str, Stats]) -> Collator:
-    return baseline_collator(config.max_words, features, stats, standardise)
-
-
-def _small(features: Features, chunk: int) -> dict[str, Any]:
-    return {"chunk": chunk, "max_words": MAX_WORDS}
-
-
-def _tiny(features: Features, chunk: int) -> dict[str, Any]:
-    return {
-        **_small(features, chunk),
+ACT = published_type(
+    _build,
+    standardise,
+    tiny={
         "width": 32, "heads": 4, "feedforward": 64, "encoder_layers": 1, "latent": 4, "dropout": 0.0,
-        "stages": (16, 16, 32, 32), "weights_from": "random", "bf16": False,
-    }  # fmt: skip
-
-
-ACT = ModelType(build=_build, presets={"small": _small, "tiny": _tiny}, collator=_collator)
+        "weights_from": "random",
+    },
+    renames=(
+        ("attend", "self_attention"),
+        ("look", "cross_attention"),
+        ("think", "mlp"),
+        ("norms.0", "norm1"),
+        ("norms.1", "norm2"),
+        ("norms.2", "norm3"),
+        ("answer", "cls"),
+    ),
+)  # fmt: skip
 """Its row in the table of models."""

@@ -35,14 +35,12 @@ import torch
 from torch import Tensor, nn
 
 from sayso.data.normalize import Chain, Standardise, Stats
-from sayso.models.action import unpadded_mean
 from sayso.models.baselines.act import sines
-from sayso.models.baselines.published import STAGES, ResNet18, baseline_collator, refuse_stages
-from sayso.models.collate import Collator
-from sayso.models.contract import Batch, Model, ModelType
-from sayso.models.language import MAX_WORDS, WORD_WIDTH
-from sayso.models.typed import read, within
-from sayso.models.words import OLD_MAX_WORDS
+from sayso.models.baselines.published import PublishedConfig, ResNet18, published_type
+from sayso.models.contract import Batch, Model
+from sayso.models.typed import within
+from sayso.models.vla.action import unpadded_mean
+from sayso.models.words import WORD_WIDTH
 from sayso.spec import Features
 
 GROUPS = 8
@@ -50,7 +48,7 @@ GROUPS = 8
 
 
 LIMITS: Mapping[str, tuple[float, float]] = {
-    "chunk": (1, 10_000), "max_words": (4, 512), "widths": (GROUPS, 10_000), "kernel": (1, 99),
+    "widths": (GROUPS, 10_000), "kernel": (1, 99),
     "time_width": (2, 10_000), "text_width": (1, 10_000), "keypoints": (1, 10_000), "crop": (0.1, 1),
     "train_steps": (1, 10_000), "sample_steps": (1, 10_000),
 }  # fmt: skip
@@ -58,13 +56,9 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffusionConfig:
-    """Sizes of the model and of its noise schedule."""
+class DiffusionConfig(PublishedConfig):
+    """Sizes of the model and of its noise schedule; every level of the U-Net but the last halves chunks."""
 
-    chunk: int = 16
-    """K, a multiple of 2 for every level of the U-Net but the last."""
-    max_words: int = MAX_WORDS
-    """L, word pieces of the longest instruction that is read whole."""
     widths: tuple[int, ...] = (128, 256, 512)
     """D of each level of the U-Net, multiples of 8; each but the last halves the number of steps."""
     kernel: int = 5
@@ -81,15 +75,11 @@ class DiffusionConfig:
     """Steps of the schedule of noise."""
     sample_steps: int = 10
     """Steps of DDIM when acting; must divide `train_steps`."""
-    stages: tuple[int, ...] = STAGES
-    """Channels of the backbone's stages."""
-    bf16: bool = True
-    """Compute in bfloat16 where that is safe."""
 
     def __post_init__(self) -> None:
         """Refuse sizes that cannot work."""
+        super().__post_init__()
         within(self, LIMITS)
-        refuse_stages(self.stages)
         if not self.widths or len(self.widths) > 10 or any(width % GROUPS for width in self.widths):
             raise ValueError(f"widths are {self.widths}, but must be up to 10 multiples of {GROUPS}")
         if not self.kernel % 2 or self.time_width % 2:
@@ -103,15 +93,6 @@ class DiffusionConfig:
             )
         if self.train_steps % self.sample_steps:
             raise ValueError(f"{self.sample_steps} sample_steps do not divide {self.train_steps} train_steps")
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> DiffusionConfig:
-        """Read what ``dataclasses.asdict`` wrote, or some of it, after a round through JSON.
-
-        Raises:
-            ValueError: if a field is unknown, of another type, or cannot work.
-        """
-        return read(cls, {"max_words": OLD_MAX_WORDS, **raw}, "model")
 
 
 class DiffusionModel(Model):
@@ -130,8 +111,8 @@ class DiffusionModel(Model):
         self.unet = UNet(
             c, condition=cameras * 2 * c.keypoints + c.text_width + state_dim, action_dim=action_dim
         )
-        self.kept: Tensor
-        self.register_buffer("kept", kept_signal(c.train_steps), persistent=False)
+        self.alphas_cumprod: Tensor
+        self.register_buffer("alphas_cumprod", squared_cosine(c.train_steps), persistent=False)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean squared error of the noise at one random time per sample, as ``total``."""
@@ -139,8 +120,8 @@ class DiffusionModel(Model):
         # Drawn where torch's own generator is, so that a seed means the same on every device.
         noise = torch.randn(actions.shape).to(actions.device)
         time = torch.randint(self.config.train_steps, (len(actions),)).to(actions.device)
-        kept = self.kept[time][:, None, None]
-        noisy = kept.sqrt() * actions + (1 - kept).sqrt() * noise
+        alpha = self.alphas_cumprod[time][:, None, None]
+        noisy = alpha.sqrt() * actions + (1 - alpha).sqrt() * noise
         with self.autocast(batch):
             guess = self.unet(noisy, time, self.condition(batch))
         return {"total": unpadded_mean((guess - noise).square(), is_pad)}
@@ -154,15 +135,15 @@ class DiffusionModel(Model):
         with self.autocast(batch):
             condition = self.condition(batch)
             for time in range(c.train_steps - stride, -1, -stride):
-                kept, next_kept = (
-                    self.kept[time],
-                    self.kept[time - stride] if time else self.kept.new_ones(()),
+                alpha, next_alpha = (
+                    self.alphas_cumprod[time],
+                    self.alphas_cumprod[time - stride] if time else self.alphas_cumprod.new_ones(()),
                 )
                 noise = self.unet(chunk, chunk.new_full((len(chunk),), time), condition)
-                clean = ((chunk - (1 - kept).sqrt() * noise) / kept.sqrt()).clamp(-1, 1)
+                clean = ((chunk - (1 - alpha).sqrt() * noise) / alpha.sqrt()).clamp(-1, 1)
                 # What is left of the noise once the clean chunk is known to lie in -1..1.
-                noise = (chunk - kept.sqrt() * clean) / (1 - kept).sqrt()
-                chunk = next_kept.sqrt() * clean + (1 - next_kept).sqrt() * noise
+                noise = (chunk - alpha.sqrt() * clean) / (1 - alpha).sqrt()
+                chunk = next_alpha.sqrt() * clean + (1 - next_alpha).sqrt() * noise
         return chunk
 
     @property
@@ -194,7 +175,7 @@ def _draw(limit: int, n: int) -> list[int]:
     return numbers
 
 
-def kept_signal(steps: int) -> Tensor:
+def squared_cosine(steps: int) -> Tensor:
     """Return how much of the signal's power is left after each of `steps` times of noise, ``[steps]``.
 
     This is alpha-bar of the squared-cosine schedule (Nichol & Dhariwal 2021, arXiv:2102.09672, eq. 17).
@@ -210,18 +191,18 @@ class SpatialSoftmax(nn.Module):
     def __init__(self, features: int, keypoints: int) -> None:
         """Build n = `keypoints` detectors."""
         super().__init__()
-        self.detect = nn.Conv2d(features, keypoints, 1)
-        self.think = nn.Sequential(nn.Linear(2 * keypoints, 2 * keypoints), nn.ReLU())
+        self.conv = nn.Conv2d(features, keypoints, 1)
+        self.linear = nn.Sequential(nn.Linear(2 * keypoints, 2 * keypoints), nn.ReLU())
 
     def forward(self, features: Tensor) -> Tensor:
         """Return ``[N, 2n]`` for features ``[N, F, h, w]``: expected places in -1..1, one linear layer on."""
-        heat = self.detect(features).float()
+        heat = self.conv(features).float()
         height, width = heat.shape[-2:]
         down = torch.linspace(-1, 1, height, device=heat.device)
         right = torch.linspace(-1, 1, width, device=heat.device)
         share = heat.flatten(2).softmax(-1).unflatten(-1, (height, width))
         places = torch.cat([(share.sum(2) * right).sum(-1), (share.sum(3) * down).sum(-1)], -1)
-        told: Tensor = self.think(places)
+        told: Tensor = self.linear(places)
         return told
 
 
@@ -243,13 +224,13 @@ class UNet(nn.Module):
 
         fine, coarse = c.widths[:-1], c.widths[1:]
         self.down = nn.ModuleList(blocks(a, b, b) for a, b in zip((action_dim, *fine), c.widths, strict=True))
-        self.shorten = nn.ModuleList(nn.Conv1d(width, width, 3, 2, 1) for width in fine)
-        self.middle = blocks(c.widths[-1], c.widths[-1], c.widths[-1])
+        self.downsample = nn.ModuleList(nn.Conv1d(width, width, 3, 2, 1) for width in fine)
+        self.mid = blocks(c.widths[-1], c.widths[-1], c.widths[-1])
         levels = list(zip(fine, coarse, strict=True))[::-1]
         self.up = nn.ModuleList(blocks(2 * b, a, a) for a, b in levels)
-        self.lengthen = nn.ModuleList(nn.ConvTranspose1d(a, a, 4, 2, 1) for a, _ in levels)
+        self.upsample = nn.ModuleList(nn.ConvTranspose1d(a, a, 4, 2, 1) for a, _ in levels)
         first = c.widths[0]
-        self.answer = nn.Sequential(ConvBlock1d(first, first, c.kernel), nn.Conv1d(first, action_dim, 1))
+        self.out = nn.Sequential(ConvBlock1d(first, first, c.kernel), nn.Conv1d(first, action_dim, 1))
 
     def forward(self, noisy: Tensor, time: Tensor, condition: Tensor) -> Tensor:
         """Return the noise, float32 ``[B, K, A]``, in chunks ``[B, K, A]`` at times ``[B]``."""
@@ -258,12 +239,12 @@ class UNet(nn.Module):
         for level, first_and_second in enumerate(self.down):
             x = _through(first_and_second, x, told)
             shortcuts.append(x)
-            if level < len(self.shorten):
-                x = self.shorten[level](x)
-        x = _through(self.middle, x, told)
-        for blocks, lengthen in zip(self.up, self.lengthen, strict=True):
-            x = lengthen(_through(blocks, torch.cat([x, shortcuts.pop()], 1), told))
-        answer: Tensor = self.answer(x)
+            if level < len(self.downsample):
+                x = self.downsample[level](x)
+        x = _through(self.mid, x, told)
+        for blocks, upsample in zip(self.up, self.upsample, strict=True):
+            x = upsample(_through(blocks, torch.cat([x, shortcuts.pop()], 1), told))
+        answer: Tensor = self.out(x)
         return answer.transpose(1, 2).float()
 
 
@@ -289,14 +270,14 @@ class FiLMBlock1d(nn.Module):
     def __init__(self, given: int, width: int, condition: int, kernel: int) -> None:
         """Build the block from `given` to `width` channels, told `condition` numbers."""
         super().__init__()
-        self.first, self.second = ConvBlock1d(given, width, kernel), ConvBlock1d(width, width, kernel)
+        self.conv1, self.conv2 = ConvBlock1d(given, width, kernel), ConvBlock1d(width, width, kernel)
         self.film = nn.Sequential(nn.Mish(), nn.Linear(condition, 2 * width))
         self.shortcut = nn.Conv1d(given, width, 1) if given != width else nn.Identity()
 
     def forward(self, x: Tensor, told: Tensor) -> Tensor:
         """Return ``[B, width, K]`` for ``[B, given, K]`` and what is told ``[B, condition]``."""
         scale, shift = self.film(told)[..., None].chunk(2, 1)
-        y: Tensor = self.second(scale * self.first(x) + shift) + self.shortcut(x)
+        y: Tensor = self.conv2(scale * self.conv1(x) + shift) + self.shortcut(x)
         return y
 
 
@@ -307,22 +288,6 @@ def _build(fields: Mapping[str, Any], features: Features) -> DiffusionModel:
         state_dim=len(features.state),
         action_dim=len(features.action),
     )
-
-
-def _collator(config: DiffusionConfig, features: Features, stats: Mapping[str, Stats]) -> Collator:
-    return baseline_collator(config.max_words, features, stats, scale_to_extremes)
-
-
-def _small(features: Features, chunk: int) -> dict[str, Any]:
-    return {"chunk": chunk, "max_words": MAX_WORDS}
-
-
-def _tiny(features: Features, chunk: int) -> dict[str, Any]:
-    return {
-        **_small(features, chunk),
-        "widths": (16, 32), "keypoints": 8, "time_width": 16, "text_width": 16, "stages": (16, 16, 32, 32),
-        "bf16": False,
-    }  # fmt: skip
 
 
 def scale_to_extremes(stats: Mapping[str, Stats]) -> Chain:
@@ -337,5 +302,19 @@ def _by_extremes(key: str, stats: Stats) -> Standardise:
     return Standardise(key=key, mean=middle, std=half)
 
 
-DIFFUSION = ModelType(build=_build, presets={"small": _small, "tiny": _tiny}, collator=_collator)
+DIFFUSION = published_type(
+    _build,
+    scale_to_extremes,
+    tiny={"widths": (16, 32), "keypoints": 8, "time_width": 16, "text_width": 16},
+    renames=(
+        ("keypoints.detect", "keypoints.conv"),
+        ("keypoints.think", "keypoints.linear"),
+        ("first", "conv1"),
+        ("second", "conv2"),
+        ("shorten", "downsample"),
+        ("lengthen", "upsample"),
+        ("middle", "mid"),
+        ("answer", "out"),
+    ),
+)
 """Its row in the table of models."""

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,9 @@ from torch import Tensor, nn
 from sayso.data.normalize import Chain, Stats
 from sayso.models.baselines.pretrained import fetch
 from sayso.models.collate import Collator, all_inputs, check_statistics
-from sayso.models.words import FrozenTextEncoder
+from sayso.models.contract import Model, ModelType, Renames
+from sayso.models.typed import read, within
+from sayso.models.words import MAX_WORDS, OLD_MAX_WORDS, FrozenTextEncoder
 from sayso.spec import ACTION, STATE, Features
 
 RESNET_18 = "microsoft/resnet-18"
@@ -34,14 +37,34 @@ WeightsFrom = Literal["auto", "imagenet", "random"]
 """Where a ResNet-18 begins: ``auto`` asks for ImageNet's weights and is answered by one of the others."""
 
 
-def refuse_stages(stages: tuple[int, ...]) -> None:
-    """Refuse numbers of channels that a ResNet-18 cannot have.
+@dataclass(frozen=True, kw_only=True)
+class PublishedConfig:
+    """Sizes that both published models have."""
 
-    Raises:
-        ValueError: saying what they must be.
-    """
-    if len(stages) != len(STAGES) or any(not 0 < channels <= 10_000 or channels % 16 for channels in stages):
-        raise ValueError(f"stages are {stages}, but must be {len(STAGES)} multiples of 16")
+    chunk: int = 16
+    """K."""
+    max_words: int = MAX_WORDS
+    """L, word pieces of the longest instruction that is read whole."""
+    stages: tuple[int, ...] = STAGES
+    """Channels of the backbone's stages."""
+    bf16: bool = True
+    """Compute in bfloat16 where that is safe."""
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that cannot work."""
+        within(self, {"chunk": (1, 10_000), "max_words": (4, 512)})
+        wrong = any(not 0 < channels <= 10_000 or channels % 16 for channels in self.stages)
+        if wrong or len(self.stages) != len(STAGES):
+            raise ValueError(f"stages are {self.stages}, but must be {len(STAGES)} multiples of 16")
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Self:
+        """Read what ``dataclasses.asdict`` wrote, or some of it, after a round through JSON.
+
+        Raises:
+            ValueError: if a field is unknown, of another type, or cannot work.
+        """
+        return read(cls, {"max_words": OLD_MAX_WORDS, **raw}, "model")
 
 
 class ResNet18(nn.Module):
@@ -117,28 +140,38 @@ def _group_instead_of_batch(network: nn.Module) -> None:
             _group_instead_of_batch(child)
 
 
-def baseline_collator(
-    max_words: int,
-    features: Features,
-    stats: Mapping[str, Stats],
+def published_type(
+    build: Callable[[Mapping[str, Any], Features], Model],
     chain: Callable[[Mapping[str, Stats]], Chain],
-) -> Collator:
-    """Return what stands between a robot and a model whose targets are absolute.
+    *,
+    tiny: Mapping[str, Any],
+    renames: Renames,
+) -> ModelType:
+    """Return the row in the table of models of one that predicts absolute targets.
 
     Args:
-        max_words: L, word pieces of the longest instruction that the model reads whole.
-        features: what the robot shows and accepts.
-        stats: of the demonstrations.
+        build: makes the model.
         chain: makes the way to model units and back from statistics of state and action.
-
-    Raises:
-        FeatureMismatchError: if the statistics are not of these features.
+        tiny: fields of its preset for tests, beside those that both have.
+        renames: see `ModelType`.
     """
-    check_statistics(features, stats)
-    return Collator(
-        features=features,
-        chain=chain({key: stats[key] for key in (STATE, ACTION) if key in stats}),
-        inputs=all_inputs(features),
-        encoder=FrozenTextEncoder(max_words=max_words),
-        trims_words=True,
+
+    def small(features: Features, chunk: int) -> dict[str, Any]:
+        return {"chunk": chunk, "max_words": MAX_WORDS}
+
+    def smallest(features: Features, chunk: int) -> dict[str, Any]:
+        return {**small(features, chunk), "stages": (16, 16, 32, 32), "bf16": False, **tiny}
+
+    def collator(config: PublishedConfig, features: Features, stats: Mapping[str, Stats]) -> Collator:
+        check_statistics(features, stats)
+        return Collator(
+            features=features,
+            chain=chain({key: stats[key] for key in (STATE, ACTION) if key in stats}),
+            inputs=all_inputs(features),
+            encoder=FrozenTextEncoder(max_words=config.max_words),
+            trims_words=True,
+        )
+
+    return ModelType(
+        build=build, presets={"small": small, "tiny": smallest}, collator=collator, renames=renames
     )

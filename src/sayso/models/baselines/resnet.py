@@ -11,20 +11,28 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
-import re
 import sys
 import types
 import warnings
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from sayso.models.baselines.pretrained import fetch
+from sayso.models.contract import renamed
 
 RESNET_50 = "microsoft/resnet-50"
+KINDS = {"convolution": "conv", "normalization": "bn"}
 WIDER = 4
 """A block gives so many times the channels that it computes with."""
+TORCHVISION = (
+    *((f"embedder.embedder.{kind}", f"{short}1") for kind, short in KINDS.items()),
+    *((f"encoder.stages.{k}.layers", f"layer{k + 1}") for k in range(4)),
+    *((f"layer.{k}.{kind}", f"{short}{k + 1}") for k in range(3) for kind, short in KINDS.items()),
+    *((f"shortcut.{kind}", f"downsample.{k}") for k, kind in enumerate(KINDS)),
+    ("classifier.1", "fc"),
+)
+"""What transformers calls the parts of a ResNet-50, and what torchvision calls them."""
 
 
 class Bottleneck(nn.Module):
@@ -103,31 +111,13 @@ def resnet50(pretrained: bool = False) -> ResNet50:
 
         if fetched := fetch(ResNetForImageClassification, RESNET_50):
             weights = {k.removeprefix("resnet."): tensor for k, tensor in fetched.state_dict().items()}
-            network.load_state_dict({torchvision_name(k): tensor for k, tensor in weights.items()})
+            network.load_state_dict({renamed(k, TORCHVISION): tensor for k, tensor in weights.items()})
             network.pretrained = True
         else:
             warnings.warn(
                 f"{RESNET_50} is not cached and the hub is out of reach: random weights", stacklevel=2
             )
     return network
-
-
-def torchvision_name(name: str) -> str:
-    """Return what torchvision calls a weight that transformers calls `name`."""
-    kinds: Mapping[str, str] = {"convolution": "conv", "normalization": "bn"}
-
-    def inside(found: re.Match[str]) -> str:
-        stage, block, number, kind = found.groups()
-        return f"layer{int(stage) + 1}.{block}.{kinds[kind]}{int(number) + 1}."
-
-    def beside(found: re.Match[str]) -> str:
-        stage, block, kind = found.groups()
-        return f"layer{int(stage) + 1}.{block}.downsample.{list(kinds).index(kind)}."
-
-    name = re.sub(r"embedder\.embedder\.(\w+)\.", lambda found: f"{kinds[found[1]]}1.", name)
-    name = re.sub(r"encoder\.stages\.(\d)\.layers\.(\d)\.layer\.(\d)\.(\w+)\.", inside, name)
-    name = re.sub(r"encoder\.stages\.(\d)\.layers\.(\d)\.shortcut\.(\w+)\.", beside, name)
-    return name.replace("classifier.1.", "fc.")
 
 
 def stand_in_for_torchvision() -> bool:

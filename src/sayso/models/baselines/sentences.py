@@ -41,11 +41,11 @@ class Layer(nn.Module):
         self.query = linear(weights, f"{prefix}.attention.self.query")
         self.key = linear(weights, f"{prefix}.attention.self.key")
         self.value = linear(weights, f"{prefix}.attention.self.value")
-        self.join = linear(weights, f"{prefix}.attention.output.dense")
-        self.after_looking = normalisation(weights, f"{prefix}.attention.output.LayerNorm")
-        self.widen = linear(weights, f"{prefix}.intermediate.dense")
-        self.narrow = linear(weights, f"{prefix}.output.dense")
-        self.after_thinking = normalisation(weights, f"{prefix}.output.LayerNorm")
+        self.out = linear(weights, f"{prefix}.attention.output.dense")
+        self.norm1 = normalisation(weights, f"{prefix}.attention.output.LayerNorm")
+        self.fc1 = linear(weights, f"{prefix}.intermediate.dense")
+        self.fc2 = linear(weights, f"{prefix}.output.dense")
+        self.norm2 = normalisation(weights, f"{prefix}.output.LayerNorm")
         self.head_width = head_width
 
     def forward(self, states: Tensor) -> Tensor:
@@ -57,8 +57,8 @@ class Layer(nn.Module):
         value = self.value(states).view(heads).transpose(0, 1)
         weight = torch.softmax(query @ key.transpose(1, 2) / self.head_width**0.5, dim=-1)
         seen = (weight @ value).transpose(0, 1).reshape(length, width)
-        states = self.after_looking(states + self.join(seen))
-        thought: Tensor = self.after_thinking(states + self.narrow(nn.functional.gelu(self.widen(states))))
+        states = self.norm1(states + self.out(seen))
+        thought: Tensor = self.norm2(states + self.fc2(nn.functional.gelu(self.fc1(states))))
         return thought
 
 
@@ -73,14 +73,14 @@ class Bert(nn.Module):
         places = weights["embeddings.position_embeddings.weight"]
         places = places + weights["embeddings.token_type_embeddings.weight"][0]
         self.word = nn.Embedding.from_pretrained(word)
-        self.place = nn.Embedding.from_pretrained(places)
-        self.begin = normalisation(weights, "embeddings.LayerNorm")
+        self.position = nn.Embedding.from_pretrained(places)
+        self.norm = normalisation(weights, "embeddings.LayerNorm")
         depth = 1 + max(int(name.split(".")[2]) for name in weights if name.startswith("encoder.layer."))
         self.layers = nn.ModuleList(Layer(weights, f"encoder.layer.{k}", head_width) for k in range(depth))
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return states ``[L, D]`` for ids ``[L]``."""
-        states: Tensor = self.begin(self.word(ids) + self.place(torch.arange(len(ids), device=ids.device)))
+        states: Tensor = self.norm(self.word(ids) + self.position(torch.arange(len(ids), device=ids.device)))
         for layer in self.layers:
             states = layer(states)
         return states

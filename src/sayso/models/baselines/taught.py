@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from sayso.data.normalize import Stats, standardise
 from sayso.models.baselines.textbook import (
     IMAGE_PX,
+    RENAMES,
     LanguageSource,
     VisionLanguageActionModel,
     prepare_images,
@@ -38,6 +39,8 @@ class TextbookConfig:
     """Text encoder, if `pretrained`; a saved policy names the one it was trained with."""
     started_from: Literal["", "imagenet", "random"] = ""
     """What the vision encoder's training started from; set in saved policies, which bring their weights."""
+    bf16: bool = True
+    """Compute in bfloat16 where that is safe, when acting."""
 
 
 class TextbookModel(Model):
@@ -60,15 +63,24 @@ class TextbookModel(Model):
 
     @torch.no_grad()
     def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Return the next action ``[B, 1, A]``, computed in bfloat16 where that is safe."""
-        with torch.autocast(batch.images[0].device.type, torch.bfloat16):
+        """Return the next action ``[B, 1, A]``."""
+        with self.autocast(batch):
             return self.predict(batch)[:, None]
 
+    @property
+    def acts_on_words(self) -> bool:
+        """Tell whether its sentences are read by the encoder that reads the words of everybody else."""
+        return self.config.language == "minilm"
+
     def predict(self, batch: Batch) -> Tensor:
-        """Return actions float32 ``[B, A]`` in model units."""
+        """Return actions float32 ``[B, A]`` in model units, for the sentences, or else for their words."""
         (images,) = batch.images
         seen = self.vision_encoder(prepare_images(images[:, -1], self.config.image_px))
-        action: Tensor = self.action_decoder(seen, self.language_encoder(list(batch.sentences)))
+        if batch.sentences:
+            said = self.language_encoder(list(batch.sentences))
+        else:
+            said = self.language_encoder.project(batch.words.sum(1) / batch.words_mask.sum(1, keepdim=True))
+        action: Tensor = self.action_decoder(seen, said)
         return action.float()
 
 
@@ -100,5 +112,6 @@ TEXTBOOK = ModelType(
         "tiny": lambda features, chunk: {"pretrained": False, "image_px": 64},
     },
     collator=_collator,
+    renames=RENAMES,
 )
 """Its row in the table of models."""

@@ -32,9 +32,10 @@ import torch
 from torch import Tensor, nn
 
 from sayso.models.baselines.pretrained import fetch
-from sayso.models.baselines.resnet import resnet50, torchvision_name
+from sayso.models.baselines.resnet import TORCHVISION, resnet50
 from sayso.models.baselines.scripting import twin_of, when_taken_in
 from sayso.models.baselines.sentences import Reader, bert, minilm
+from sayso.models.contract import renamed
 from sayso.models.words import WORD_WIDTH
 from sayso.spec import Image, SaysoError, known
 
@@ -45,12 +46,13 @@ VISION_WIDTH = 2048
 SENTENCE_WIDTH = 768
 IMAGE_PX = 224
 LEARNING_RATE = 1e-4
-FORMERLY = (
-    ("vision.network.", "vision_encoder.backbone."),
-    ("language.", "language_encoder."),
-    ("decoder.", "action_decoder."),
+RENAMES = (
+    ("vision.network", "vision_encoder.backbone"),
+    ("language", "language_encoder"),
+    ("decoder", "action_decoder"),
+    *TORCHVISION,
 )
-"""What the weights of older checkpoints are called, and what they are called now."""
+"""What parts are called in older weights, and what they are called now."""
 
 LanguageSource = Literal["auto", "bert", "minilm"]
 
@@ -230,7 +232,4 @@ def _fetch_bert() -> Any:
 def _rename(_: nn.Module, weights: dict[str, Any], *__: Any) -> None:
     """Give the weights of an older checkpoint the names of today."""
     for name in list(weights):
-        for before, now in FORMERLY:
-            if name.startswith(before):
-                rest = name.removeprefix(before)
-                weights[now + (torchvision_name(rest) if "backbone" in now else rest)] = weights.pop(name)
+        weights[renamed(name, RENAMES)] = weights.pop(name)

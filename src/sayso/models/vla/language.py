@@ -7,7 +7,7 @@ same point (cosine 0.995), and which of the two goes on the other is what a robo
 ::
 
     "put the red block in the blue tray"
-        | FrozenTextEncoder     once per instruction, cached, never trained (`words`)
+        | FrozenTextEncoder     once per instruction, cached, never trained (`sayso.models.words`)
         v
     words [B, L, 384], mask [B, L]
         | WordReader            trained with the policy
@@ -22,17 +22,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sayso.models.words import MAX_WORDS, WORD_WIDTH, FrozenTextEncoder, bert_tokenizer
-
-__all__ = ["MAX_WORDS", "WORD_WIDTH", "FrozenTextEncoder", "WordReader", "bert_tokenizer"]
+from sayso.models.words import MAX_WORDS, WORD_WIDTH
 
 
 class WordReader(nn.Module):
     """Language encoder: the words of an instruction, condensed into a few learned slots by cross-attention.
 
-    Each slot is a learned question (what to take, where to put it, how) that looks over the words and brings
-    back an answer. Words first look at each other, so that "red" can tell whether it belongs to what is taken
-    or to where it goes. Padding is never looked at: an instruction gives the same slots alone or in a batch.
+    Each slot is a learned query (what to take, where to put it, how) that attends to the words. Words attend
+    to each other first, so that "red" can tell whether it belongs to what is taken or to where it goes.
+    Padding is never attended to: an instruction gives the same slots alone or in a batch.
     """
 
     def __init__(
@@ -42,7 +40,7 @@ class WordReader(nn.Module):
 
         Args:
             width: D, numbers per slot; a multiple of `heads`.
-            slots: N, how many questions are asked.
+            slots: N, how many queries there are.
             layers: transformer layers among the words.
             heads: attention heads.
             max_words: L, the longest instruction.
@@ -53,19 +51,21 @@ class WordReader(nn.Module):
         layer = nn.TransformerEncoderLayer(
             width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
         )
-        self.among_words = nn.TransformerEncoder(
+        self.transformer = nn.TransformerEncoder(
             layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
         )
-        self.questions = nn.Parameter(torch.randn(slots, width))
-        self.ask = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.queries = nn.Parameter(torch.randn(slots, width))
+        self.cross_attention = nn.MultiheadAttention(width, heads, batch_first=True)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, words: Tensor, mask: Tensor) -> Tensor:
         """Return slots ``[B, N, D]`` for words ``[B, L, 384]`` and mask ``[B, L]``, True where a word is."""
         padding = ~mask
         tokens = self.project(words) + self.positions[: words.shape[1]]
-        tokens = self.among_words(tokens, src_key_padding_mask=padding)
-        questions = self.questions.expand(words.shape[0], -1, -1)
-        answers, _ = self.ask(questions, tokens, tokens, key_padding_mask=padding, need_weights=False)
+        tokens = self.transformer(tokens, src_key_padding_mask=padding)
+        queries = self.queries.expand(words.shape[0], -1, -1)
+        answers, _ = self.cross_attention(
+            queries, tokens, tokens, key_padding_mask=padding, need_weights=False
+        )
         slots: Tensor = self.norm(answers)
         return slots

@@ -26,7 +26,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from sayso.models.vision import Keypoints
+from sayso.models.vla.keypoints import Keypoints
 
 OCTAVES = 5
 """Frequencies by which a number in 0..1 is told to the network: half a wave, one, two, four, eight."""
@@ -51,13 +51,13 @@ class Context(nn.Module):
     ) -> None:
         """Build the embeddings for V views, Q queries per view, F features, S numbers of state, N slots."""
         super().__init__()
-        self.embed_glance = nn.Linear(features + 2 * (1 + 2 * OCTAVES) + 1, width)
+        self.embed_keypoint = nn.Linear(features + 2 * (1 + 2 * OCTAVES) + 1, width)
         self.embed_state = nn.Sequential(
             nn.Linear(max(1, state_dim), width), nn.GELU(), nn.Linear(width, width)
         )
-        self.glance_is = nn.Parameter(0.02 * torch.randn(views, queries, width))
-        self.state_is = nn.Parameter(0.02 * torch.randn(1, width))
-        self.slot_is = nn.Parameter(0.02 * torch.randn(slots, width))
+        self.keypoint_position = nn.Parameter(0.02 * torch.randn(views, queries, width))
+        self.state_position = nn.Parameter(0.02 * torch.randn(1, width))
+        self.slot_position = nn.Parameter(0.02 * torch.randn(slots, width))
         self.no_state = nn.Parameter(torch.zeros(width))
 
     def forward(
@@ -73,14 +73,14 @@ class Context(nn.Module):
                 knows its state tends to continue its own motion instead of looking.
         """
         where = torch.cat([keypoints.seen, waves(keypoints.where), keypoints.presence[..., None]], -1)
-        pointed = self.embed_glance(where) + self.glance_is
+        pointed = self.embed_keypoint(where) + self.keypoint_position
         states = self.embed_state(felt(state))
         if hide_state is not None:
             states = torch.where(hide_state[:, None, None], self.no_state.to(states.dtype), states)
-        return torch.cat([slots + self.slot_is, states + self.state_is, pointed.flatten(1, 2)], 1)
+        return torch.cat([slots + self.slot_position, states + self.state_position, pointed.flatten(1, 2)], 1)
 
 
-class Layer(nn.Module):
+class TransformerLayer(nn.Module):
     """Transformer layer, pre-norm: self-attention of all tokens, then an MLP on each."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -89,23 +89,23 @@ class Layer(nn.Module):
         if width % heads:
             raise ValueError(f"{heads} heads do not divide a width of {width}")
         self.heads = heads
-        self.attend_norm, self.think_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.ask, self.bring = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.think = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``[B, M, D]``."""
-        x = x + self.bring(self._attend(self.attend_norm(x)))
-        y: Tensor = x + self.think(self.think_norm(x))
+        x = x + self.out(self._attend(self.norm1(x)))
+        y: Tensor = x + self.mlp(self.norm2(x))
         return y
 
     def _attend(self, x: Tensor) -> Tensor:
         # Written out on purpose: over a few dozen tokens torch's fused attention for CPUs takes ten times as
         # long in the backward pass (48 against 5 ms for 64 x 36 tokens).
-        q, k, v = self.ask(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         weights = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
-        brought: Tensor = weights.to(v.dtype) @ v
-        return brought.transpose(1, 2).flatten(2)
+        attended: Tensor = weights.to(v.dtype) @ v
+        return attended.transpose(1, 2).flatten(2)
 
 
 class ChunkTransformer(nn.Module):
@@ -114,7 +114,9 @@ class ChunkTransformer(nn.Module):
     def __init__(self, *, width: int, layers: int, heads: int, action_dim: int) -> None:
         """Build `layers` layers of D = `width`."""
         super().__init__()
-        self.layers = nn.Sequential(*(Layer(width, heads) for _ in range(layers)), nn.LayerNorm(width))
+        self.layers = nn.Sequential(
+            *(TransformerLayer(width, heads) for _ in range(layers)), nn.LayerNorm(width)
+        )
         self.head = nn.Linear(width, action_dim)
 
     def forward(self, context: Tensor, queries: Tensor) -> Tensor:
