@@ -51,7 +51,8 @@ class ToyModel(Model):
     def predict(self, batch: Batch) -> Tensor:
         """Return actions ``[B, K, A]``."""
         colours = [images[:, -1].float().mean((1, 2)) / 255 for images in batch.images]
-        told = torch.cat([*colours, batch.state[:, -1], batch.words.mean(1)], -1)
+        sentence = batch.words.sum(1) / batch.words_mask.sum(1, keepdim=True)
+        told = torch.cat([*colours, batch.state[:, -1], sentence], -1)
         chunk: Tensor = self.layer(told).unflatten(-1, (-1, self.config.action_dim))
         return chunk
 
