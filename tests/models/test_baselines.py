@@ -282,7 +282,7 @@ class Oracle(nn.Module):
 def test_ten_steps_of_ddim_find_the_chunk_that_the_noise_hides():
     policy = fresh("diffusion")
     clean = torch.rand(1, 8, 3) * 2 - 1
-    oracle = Oracle(clean, policy.model.kept)
+    oracle = Oracle(clean, policy.model.alphas_cumprod)
     policy.model.unet = oracle  # type: ignore[assignment]
     actions = torch.from_numpy(policy.act(look()).actions)
     assert oracle.asked == list(range(90, -1, -10))
