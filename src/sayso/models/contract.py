@@ -41,8 +41,8 @@ class Batch:
     state: Tensor
     """``[B, T, S]``, normalised; S is 0 for a model that is told none."""
     words: Tensor
-    """``[B, L, 384]``, padded with zeros, in one batch more than in another; L is 0 for a model that reads the
-    sentences by itself."""
+    """``[B, L, 384]``, padded with zeros, in one batch more than in another; L is 0 for a model that reads
+    the sentences by itself."""
     words_mask: Tensor
     """bool ``[B, L]``, True where a word is."""
     sentences: tuple[str, ...] = ()
