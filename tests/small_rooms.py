@@ -58,6 +58,10 @@ class SpotRoom(SpotWorld):
         """Tell whether the point is at a block."""
         return bool(np.linalg.norm(self.point - self.spots[intent.object.colour]) < NEAR_M)
 
+    def conditions(self) -> dict[str, bool]:
+        """Return what holds now."""
+        return self._info()["conditions"]
+
     def describe(self) -> list[str]:
         """Name what is there."""
         return list(self._things)

@@ -22,7 +22,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from sayso.data.film import write_film
-from sayso.evaluation.planner import BROKEN_OFF, Report, Step, carry_out
+from sayso.evaluation.planner import BROKEN_OFF, Report, as_it_is, carry_out
 from sayso.evaluation.rollout import rollout
 from sayso.onlooker import FILM_EVERY, FilmedRoom, Onlooker
 from sayso.spec import (
@@ -338,8 +338,7 @@ class SceneBySceneDemonstration(Demonstration):
         Raises:
             SaysoError: if nothing here can be meant by it; nothing has moved then.
         """
-        step = Step(intent=BROKEN_OFF, instruction=text, reason="asked", episode=self._watch(text))
-        return Report(asked=(BROKEN_OFF,), steps=(step,))
+        return as_it_is(text, self._watch)
 
     def _ask(self, sentence: str) -> Observation:
         observation, _ = self.world.reset(seed=self._room_seed, options=dict(asking(self.world, sentence)))

@@ -16,7 +16,7 @@ FRONT, WRIST = image_key("front"), image_key("wrist")
 def staged(request):
     world = make_world(request.param)
     world.reset(seed=2_000_000)
-    yield world, Staging(world.simulation)
+    yield world, Staging(world.physics())
     world.close()
 
 

@@ -44,7 +44,7 @@ class Cheats(Stays):
 
     def act(self, observation) -> Chunk:
         if len(self.seen) >= 2:
-            task, data = self.session._room.task, self.session._room.simulation.data
+            task, data = self.session.simulated.world.task, self.session.simulated.world.simulation.data
             place = data.body(task.place_name).xpos
             data.joint(task.object_name).qpos[:3] = place + [0, 0, 0.01]
             data.joint(task.object_name).qvel[:] = 0
@@ -104,7 +104,7 @@ def over(view) -> bool:
 
 
 def put_something(session: Session) -> str:
-    task = session._room.task
+    task = session.simulated.world.task
     return f"put the {task.object_name} in the {task.place_name}"
 
 
@@ -140,10 +140,10 @@ def test_a_long_instruction_is_divided_into_steps(opened):
     session = opened(Cheats())
     first, *others = [
         name
-        for name, thing in session._room.task.things.items()
+        for name, thing in session.simulated.world.task.things.items()
         if thing.kind not in ("tray", "bowl", "plate", "basket", "mat")
     ]
-    place = session._room.task.place_name
+    place = session.simulated.world.task.place_name
     session.tell(f"put the {first} in the {place}, and then put the {others[0]} in the {place}")
     wait(session, over)
     assert [line.mark for line in session.view.lines][:1] == ["done"] and len(session.view.lines) == 2
@@ -287,8 +287,8 @@ def test_the_page_draws_the_scene_once_and_moves_only_what_moves(page):
     shown.update()
     drawing = shown._drawing
     root, frames = drawing._root, dict(drawing._bodies)
-    simulation = session._room.simulation
-    movable = [name for name in session._room.describe() if simulation.shape(name).movable]
+    simulation = session.simulated.world.simulation
+    movable = [name for name in session.simulated.world.describe() if simulation.shape(name).movable]
     assert len(frames) == 6 + len(movable), "the arm's bodies and what can be moved"
     before = {body: tuple(frame.position) for body, frame in frames.items()}
     session.tell(put_something(session))

@@ -10,7 +10,7 @@ import pytest
 
 from sayso.evaluation.planner import Report
 from sayso.runtime.inference import PolicyFailedError
-from sayso.sim.kinematics import ArmKinematics
+from sayso.sim.kinematics import path_of
 from sayso.sim.robots import ARM, LEKIWI, SO101, to_robot_units
 from sayso.spec import Chunk, Episode, Outcome, SaysoError
 from sayso.studio import watching
@@ -20,7 +20,7 @@ from sayso.studio.orders import Orders
 from sayso.studio.progress import begun, ended, told, verdict
 from sayso.studio.solids import ball, box, creased, cylinder, solids
 from sayso.studio.view import Line, View, poses_of
-from sayso.studio.watching import WatchedPolicy, WatchedRobot, path_of
+from sayso.studio.watching import WatchedPolicy, WatchedRobot
 from sayso.tasks.household.words.language import Intent, Place, Thing
 from sayso.tasks.worlds import make_world
 
@@ -88,11 +88,11 @@ def test_a_thing_is_drawn_where_it_is(room):
     low, high = points.min(0), points.max(0)
     shape = room.simulation.shape(name)
     assert low[2] == pytest.approx(0, abs=0.003) and high[2] == pytest.approx(shape.height_m, abs=0.015)
-    assert poses_of(room.simulation).bodies_m[body] == pytest.approx(room.simulation.data.body(name).xpos)
+    assert poses_of(room.physics()).bodies_m[body] == pytest.approx(room.simulation.data.body(name).xpos)
 
 
 def test_cameras_look_forwards_along_z(room):
-    turn = poses_of(room.simulation).cameras_wxyz["front"]
+    turn = poses_of(room.physics()).cameras_wxyz["front"]
     w, x, y, z = turn
     forwards = np.array([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)])
     np.testing.assert_allclose(
@@ -103,16 +103,14 @@ def test_cameras_look_forwards_along_z(room):
 def test_a_path_of_what_the_arm_does_already_is_where_the_hand_is(room):
     simulation = room.simulation
     action = to_robot_units(simulation.joints_rad, np.zeros(3) if simulation.kind.mobile else None)
-    path = path_of(
-        np.tile(action, (3, 1)), simulation.base_pose, ArmKinematics(), mobile=simulation.kind.mobile, hz=20
-    )
+    path = room.path_m(np.tile(action, (3, 1)), 20)
     np.testing.assert_allclose(path, np.tile(simulation.tcp()[0], (3, 1)), atol=2e-3)
 
 
 def test_a_path_goes_where_the_wheels_go():
     ahead = np.zeros((21, 9), np.float32)
     ahead[:, 6] = 0.2
-    path = path_of(ahead, np.array([1.0, 2.0, np.pi / 2]), ArmKinematics(), mobile=True, hz=20)
+    path = path_of(ahead, np.array([1.0, 2.0, np.pi / 2]), mobile=True, hz=20)
     np.testing.assert_allclose(path[-1] - path[0], [0, 0.2, 0], atol=1e-6)
 
 
@@ -237,7 +235,7 @@ class Slow:
 def test_a_delay_is_added_to_what_the_policy_takes_and_told():
     told_of = []
     policy = WatchedPolicy(Slow(), lambda *facts: told_of.append(facts))
-    policy._policy.go.set()
+    policy.policy.go.set()
     policy.delay_s = 0.1
     assert len(policy.act({})) == 2
     ((chunk, thought_s, answer_s),) = told_of

@@ -44,6 +44,10 @@ class Room(World, Protocol):
         """Tell whether what an intent asks for is already so."""
         ...
 
+    def conditions(self) -> dict[str, bool]:
+        """Return the named conditions of success as they hold now."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
@@ -162,6 +166,12 @@ def carry_out(
         if not manage(intent):
             break
     return Report(asked=asked, steps=tuple(steps))
+
+
+def as_it_is(text: str, act: Callable[[str], Episode]) -> Report:
+    """Carry out one sentence without dividing it, where a world has one task a scene, and report."""
+    step = Step(intent=BROKEN_OFF, instruction=text, reason="asked", episode=act(text))
+    return Report(asked=(BROKEN_OFF,), steps=(step,))
 
 
 def needs(room: Room, intent: Intent, last: Intent | None, *, failed: bool = False) -> list[Intent]:

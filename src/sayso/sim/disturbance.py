@@ -1,4 +1,4 @@
-"""Disturbance of a running scene: the front camera is moved and the lamps dimmed."""
+"""Disturbance of a scene, running or about to begin: its first camera is moved and the lamps dimmed."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.sim.simulation import Simulation, camera_name
+from sayso.geometry import quat_about_z
+from sayso.sim.physics import Physics
 
 Vector = NDArray[np.float64]
-X, Y = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
+X, Y = np.eye(3)[:2]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Disturbance:
-    """How far from its place the front camera is, and how bright the lamps are."""
+    """How far from its place the first camera is, and how bright the lamps are."""
 
     right_m: float = 0.0
     """Along the camera's own axes, as in its picture."""
@@ -26,34 +27,46 @@ class Disturbance:
     """To the right."""
     tilt_deg: float = 0.0
     """Upwards."""
+    shift_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Along the axes of what carries the camera."""
+    turn_deg: float = 0.0
+    """About the vertical of what carries it."""
     light: float = 1.0
     """Factor on all lamps."""
 
 
 class Staging:
-    """How a scene was built, to disturb it and to put it right again."""
+    """Scene as it was built, remembered so that it can be disturbed and put right again."""
 
-    def __init__(self, simulation: Simulation) -> None:
-        """Take a simulation in which nothing was disturbed yet."""
-        self._model, self._data = simulation.model, simulation.data
-        self._front = self._model.camera(camera_name("front")).id
-        self._position_m: Vector = self._model.cam_pos[self._front].copy()
-        self._rotation: Vector = self._model.cam_quat[self._front].copy()
-        lamps = self._model.vis.headlight
-        self._lamps = (lamps.ambient.copy(), lamps.diffuse.copy(), self._model.light_diffuse.copy())
+    def __init__(self, physics: Physics) -> None:
+        """Take a scene in which nothing was disturbed yet."""
+        self._model, self._data = physics.model, physics.data
+        eye = next(iter(physics.eyes.values()))
+        self._camera = self._model.camera(eye.name).id
+        self._upright = -1 if eye.turned else 1
+        self._position_m: Vector = self._model.cam_pos[self._camera].copy()
+        self._rotation: Vector = self._model.cam_quat[self._camera].copy()
+        self._bright = [lamp.copy() for lamp in _lamps(self._model)]
 
     def show(self, disturbance: Disturbance) -> None:
         """Disturb the scene so far, counted from how it was built; nothing in it moves but the camera."""
-        offset, turned = np.zeros(3), np.zeros(4)
-        mujoco.mju_rotVecQuat(offset, np.array([disturbance.right_m, disturbance.up_m, 0.0]), self._rotation)
-        mujoco.mju_mulQuat(turned, self._rotation, _turn(Y, -disturbance.pan_deg))
-        mujoco.mju_mulQuat(turned, turned.copy(), _turn(X, disturbance.tilt_deg))
-        self._model.cam_pos[self._front] = self._position_m + offset
-        self._model.cam_quat[self._front] = turned
-        ambient, diffuse, lights = (disturbance.light * lamp for lamp in self._lamps)
-        self._model.vis.headlight.ambient, self._model.vis.headlight.diffuse = ambient, diffuse
-        self._model.light_diffuse[:] = lights
+        sign, offset, turned = self._upright, np.zeros(3), np.zeros(4)
+        aside = np.array([sign * disturbance.right_m, sign * disturbance.up_m, 0.0])
+        mujoco.mju_rotVecQuat(offset, aside, self._rotation)
+        mujoco.mju_mulQuat(turned, quat_about_z(math.radians(disturbance.turn_deg)), self._rotation)
+        mujoco.mju_mulQuat(turned, turned.copy(), _turn(Y, -sign * disturbance.pan_deg))
+        mujoco.mju_mulQuat(turned, turned.copy(), _turn(X, sign * disturbance.tilt_deg))
+        self._model.cam_pos[self._camera] = self._position_m + disturbance.shift_m + offset
+        self._model.cam_quat[self._camera] = turned
+        for lamp, bright in zip(_lamps(self._model), self._bright, strict=True):
+            lamp[:] = bright * disturbance.light
         mujoco.mj_camlight(self._model, self._data)
+
+
+def _lamps(model: mujoco.MjModel) -> tuple[Vector, ...]:
+    head = model.vis.headlight
+    lamps = (model.light_ambient, model.light_diffuse, model.light_specular)
+    return (head.ambient, head.diffuse, head.specular, *lamps)
 
 
 def _turn(axis: Vector, angle_deg: float) -> Vector:

@@ -7,13 +7,17 @@ direction in which the hand approaches, then the heading along which the jaws cl
 from __future__ import annotations
 
 import math
+import threading
+from functools import cache
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from sayso.geometry import rotate_z
 from sayso.robots import JOINT_RANGE_RAD
-from sayso.sim.robots import arm_spec
+from sayso.sim.robots import MOUNT_M, arm_spec, from_robot_units
+from sayso.spec import Array
 
 Vector = NDArray[np.float64]
 APPROACH_WEIGHT_M, CLOSING_WEIGHT_M = 0.08, 0.03
@@ -124,3 +128,33 @@ class ArmKinematics:
 
 PAN_AXIS_X_M = 0.0388
 """How far in front of the arm's base its first joint stands."""
+
+
+def path_of(actions: Array, pose: Vector, *, mobile: bool, hz: float) -> Vector:
+    """Return where actions, ``[K, A]``, bring the tool centre point, ``[K, 3]`` in the world.
+
+    Args:
+        actions: in robot units.
+        pose: of the chassis at the first of them: x, y in metres and heading in radians.
+        mobile: whether the arm stands on a chassis that drives.
+        hz: actions per second.
+    """
+    points = []
+    x, y, yaw = (float(number) for number in pose)
+    with _ONE_AT_A_TIME:
+        for action in actions:
+            joints, velocity = from_robot_units(action)
+            hand, _ = _arm().forward(joints)
+            points.append(rotate_z(hand + (MOUNT_M if mobile else 0.0), yaw) + [x, y, 0.0])
+            along, across, _ = rotate_z(velocity, yaw) / hz
+            x, y, yaw = x + along, y + across, yaw + velocity[2] / hz
+    return np.array(points)
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""The thread of a policy asks for its path while another may ask for its own."""
+
+
+@cache
+def _arm() -> ArmKinematics:
+    return ArmKinematics()

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from sayso.geometry import project, rotate_z, yaw_of
 from sayso.robots import JOINT_RANGE_RAD, JOINTS
 from sayso.sim.drawer import DRAWER, INSIDE_M
+from sayso.sim.kinematics import path_of
 from sayso.sim.objects import SHAPES, Shape, shape_of
+from sayso.sim.physics import Eye, Physics
 from sayso.sim.render import Cameras
 from sayso.sim.robots import (
     ARM,
@@ -215,6 +217,22 @@ class Simulation:
         """Return half the height of a movable thing, and 0 for what stays where it is."""
         shape = self._shapes.get(name)
         return shape.height_m / 2 if shape is not None and shape.movable else 0.0
+
+    def physics(self, *, robot_alone: bool = False) -> Physics:
+        """Return model and state, and the cameras in it; of the bodies all or the robot's."""
+        sizes = self.kind.cameras
+        eyes = {name: Eye(name=camera_name(name), aspect=w / h) for name, (h, w) in sizes.items()}
+        robot = self.model.body_rootid[self.model.body(f"{ARM}gripper").id]
+        own = frozenset(np.flatnonzero(self.model.body_rootid == robot).tolist())
+        return Physics(model=self.model, data=self.data, eyes=eyes, bodies=own if robot_alone else None)
+
+    def path_m(self, actions: Array, hz: float) -> Vector:
+        """Return where actions, [K, A] at so many a second, would bring the hand from here, metres [K, 3]."""
+        return path_of(actions, self.base_pose, mobile=self.kind.mobile, hz=hz)
+
+    def feel(self, state: Array) -> None:
+        """Stand as a robot feels that it stands, in robot units, to be looked at."""
+        self.pose_arm(from_robot_units(state)[0])
 
     def in_image(self, camera: str, point_m: Vector) -> tuple[float, float, bool]:
         """Return u, v in 0..1 and whether a point of the world lies inside a camera's picture."""

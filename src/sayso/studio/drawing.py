@@ -9,13 +9,12 @@ import numpy as np
 import viser
 from numpy.typing import NDArray
 
-from sayso.sim.simulation import camera_name
 from sayso.spec import Image
 from sayso.studio.solids import Solid, Vectors, solids
 from sayso.studio.view import Poses, Scene, View
 
 FRUSTUM = 0.04
-"""Size of a camera that is drawn; one in the hand would hide it at that size and is half as large."""
+"""Size of the first camera that is drawn; one in the hand would hide it at that size and is half as large."""
 PATH_M, DOT_M = 0.003, 0.005
 NOW, LATER = np.array([255, 146, 43]), np.array([190, 75, 219])
 """Colours of the next step of a path and of its last."""
@@ -81,13 +80,13 @@ class Drawing:
             if body not in self._bodies:
                 self._bodies[body] = scene_api.add_frame(f"{root}/{body}", show_axes=False)
             self._add(f"{root}/{body}/{i}", solid, solid.vertices)
-        for name, aspect in scene.cameras.items():
-            fovy = math.radians(float(scene.model.camera(camera_name(name)).fovy[0]))
+        for i, (name, eye) in enumerate(scene.cameras.items()):
+            fovy = math.radians(float(scene.model.camera(eye.name).fovy[0]))
             self._cameras[name] = scene_api.add_camera_frustum(
                 f"{root}/camera {name}",
                 fovy,
-                aspect,
-                scale=FRUSTUM if name == "front" else FRUSTUM / 2,
+                eye.aspect,
+                scale=FRUSTUM / 2 if i else FRUSTUM,
                 thickness=0.0015,
                 cast_shadow=False,
                 color=(90, 90, 100),

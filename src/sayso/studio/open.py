@@ -13,7 +13,6 @@ from sayso.runtime.run import demonstrated, measured, tell_pace
 from sayso.runtime.stopping import Stop, on_signals
 from sayso.spec import Features, Policy, SaysoError, at_least, known
 from sayso.studio.session import Session, SessionConfig
-from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.worlds import WORLDS
 
 PERIOD_S = 0.04
@@ -39,7 +38,7 @@ class StudioConfig(SessionConfig):
         """Refuse numbers that cannot work."""
         super().__post_init__()
         at_least(self, port=0, threads=1, seed=0)
-        known("world", self.world, TASKS)
+        known("world", self.world, WORLDS)
 
     @property
     def subject(self) -> str:

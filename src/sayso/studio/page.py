@@ -18,7 +18,8 @@ from sayso.studio.addresses import kinds_for, needs_of, title_of
 from sayso.studio.drawing import Drawing
 from sayso.studio.markup import STYLE, status, timing
 from sayso.studio.rooms import SUGGESTIONS
-from sayso.studio.session import MAX_DELAY_S, Session
+from sayso.studio.session import Session
+from sayso.studio.sites import MAX_DELAY_S
 from sayso.studio.view import View
 from sayso.studio.visitors import free_port, strangers_turned_away
 from sayso.tasks.worlds import WORLDS

@@ -10,59 +10,35 @@ counts.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import queue
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from sayso.data.units import check_fits_robot
-from sayso.evaluation.planner import Room, carry_out
+from sayso.evaluation.planner import Report, as_it_is, carry_out
 from sayso.runtime.chunking import StrategyName
 from sayso.runtime.limits import SERVO_DEG_S, limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import RunReport
-from sayso.runtime.robot import DRIVER_ERRORS, SimulatedRobot
-from sayso.runtime.run import SIMULATION, ending
-from sayso.sim.disturbance import Disturbance, Staging
-from sayso.sim.kinematics import ArmKinematics
-from sayso.sim.robots import from_robot_units
-from sayso.sim.scene import Layout
-from sayso.sim.simulation import Simulation
-from sayso.spec import (
-    WHY,
-    Chunk,
-    Episode,
-    Features,
-    Image,
-    Outcome,
-    Policy,
-    Robot,
-    SaysoError,
-    image_key,
-    seeds,
-)
+from sayso.runtime.robot import DRIVER_ERRORS
+from sayso.runtime.run import SIMULATION, demonstrated
+from sayso.sim.disturbance import Disturbance
+from sayso.spec import WHY, Chunk, Episode, Features, Outcome, Policy, SaysoError, UnknownNameError
 from sayso.studio.addresses import connected_robot
 from sayso.studio.orders import Order, Orders
 from sayso.studio.progress import begun, ended, kept, told, verdict
-from sayso.studio.rooms import general_suggestions, suggestions, unknown_room
-from sayso.studio.view import Line, Tone, View, poses_of, scene_of
-from sayso.studio.watching import RobotInRoom, WatchedPolicy, WatchedRobot, path_of
-from sayso.tasks.household.catalogue import TASKS
+from sayso.studio.sites import RealSite, SimulatedSite, Site
+from sayso.studio.view import Line, Tone, View
+from sayso.studio.watching import WatchedPolicy, WatchedRobot
 from sayso.tasks.household.draw import called
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Thing, plain
 from sayso.tasks.household.words.plan import split
-from sayso.tasks.household.world import World
+from sayso.tasks.worlds import STUDIED, WORLDS
 
-GLANCE_S = 0.1
-"""How often to look through a real robot's cameras while nothing is asked of it."""
-MAX_DELAY_S = 0.8
-"""How late an answer may be made on purpose: as long as the chunks of the shipped policies."""
 LOG = logging.getLogger(__name__)
 
 
@@ -70,8 +46,8 @@ LOG = logging.getLogger(__name__)
 class SessionConfig(LoopConfig):
     """Which room to enter, and which robot to begin with."""
 
-    world: str = "tabletop"
-    """Name of the world: tabletop or home."""
+    world: str = STUDIED
+    """Name of the world."""
     seed: int = 0
     """Which scene: the seed-th of the test split, which no demonstration was recorded in."""
     robot: str = SIMULATION
@@ -96,14 +72,11 @@ class Session:
         self.strategy: StrategyName = config.strategy
         self._features, self._config = features, config
         self._policy = WatchedPolicy(policy, self._heard)
-        self._limits = limits_of(features, speed_deg_s=config.max_speed_deg_s)
-        self._arm = ArmKinematics()
+        self._limits = limits_of(features, demonstrated(policy), speed_deg_s=config.max_speed_deg_s)
         self._lock, self._orders = threading.Lock(), Orders()
-        self._disturbance = self._disturbed = Disturbance()
-        self._seed, self._last = config.seed, cast(Intent | None, None)
-        self._real: Robot | None = None
+        self._disturbance = Disturbance()
+        self._last: Intent | None = None
         self._driven: WatchedRobot | None = None
-        self._finished = False
         opened = Future[None]()
         self._thread = threading.Thread(target=self._work, args=(opened,), name="session", daemon=True)
         self._thread.start()
@@ -121,16 +94,16 @@ class Session:
 
     def finish(self) -> None:
         """Take the present step as done: of a real robot, only a person can say so."""
-        self._finished = True
+        self._site.finish()
         self._orders.stop_step("somebody said that it is done")
 
     def reset(self) -> None:
         """Lay out the same scene again."""
-        self._orders.put(lambda: self._enter(self._seed))
+        self._orders.put(lambda: self._enter(0))
 
     def new_scene(self) -> None:
         """Lay out the next scene."""
-        self._orders.put(lambda: self._enter(self._seed + 1))
+        self._orders.put(lambda: self._enter(1))
 
     def switch(self, address: str) -> None:
         """Bring the robot to rest, let go of it and take another; see `sayso.studio.addresses`."""
@@ -154,10 +127,13 @@ class Session:
     def _work(self, opened: Future[None]) -> None:
         """Be the session's thread."""
         try:
-            self._room = World(self._config.world)
-            self.room_features = self._room.features
+            world = WORLDS.ready(self._config.world).make()
+            self.simulated = SimulatedSite(world)
+            self._site: Site = self.simulated
+            self.room_features = world.features
             check_fits_robot(replace(self._features, fps=self.room_features.fps), self.room_features)
-            self._enter(self._seed)
+            self.simulated.number = self._config.seed
+            self._enter(0)
         except BaseException as error:  # the border of a thread: who waits for it has it raised
             opened.set_exception(error)
             return
@@ -166,24 +142,23 @@ class Session:
             while (order := self._next()) is not None:
                 self._obey(order)
         finally:
-            self._let_go()
-            self._room.close()
+            self._site.leave()
+            world.close()
 
     def _next(self) -> Order | None:
-        """Return the next order; until there is one, look through a real robot's cameras."""
-        while self._real is not None:
+        """Return the next order; until there is one, look at what changes by itself."""
+        while self._site.glance_s is not None:
             try:
-                return self._orders.next(GLANCE_S)
+                return self._orders.next(self._site.glance_s)
             except queue.Empty:
-                self._glance(self._real)
+                self._glance()
         return self._orders.next()
 
-    def _glance(self, robot: Robot) -> None:
+    def _glance(self) -> None:
         try:
-            self._seen(robot.get_observation())
+            self._seen(self._site.glance())
         except DRIVER_ERRORS as error:
-            self._let_go()
-            self._stand_in_room()
+            self._stand_in(self.simulated)
             self._say("The robot is gone", "bad", f"{told(error)} The simulation goes on.")
 
     def _obey(self, order: Order) -> None:
@@ -201,118 +176,101 @@ class Session:
     def _say(self, headline: str, tone: Tone, detail: str = "", **more: Any) -> None:
         self._show(headline=headline, tone=tone, detail=detail, driving=False, path_m=None, **more)
 
-    def _enter(self, seed: int) -> None:
-        """Lay out a scene of the simulation."""
-        if self._real is not None:
-            raise SaysoError("a real room is put in order by hand; only the simulation can be laid out anew")
-        family = self._room.families[seed % len(self._room.families)]
-        self._room.reset(seed=seeds("test", 1, seed)[0], options={"family": family})
-        self._seed, self._staging = seed, Staging(self._room.simulation)
-        self._disturbed = Disturbance()
-        self._stand_in_room()
+    def _enter(self, further: int) -> None:
+        """Lay out a scene of the simulation: the same, or one further on."""
+        self._site.enter(self.simulated.number + further)
+        self._stand_in(self.simulated)
 
-    def _stand_in_room(self) -> None:
-        """Show the simulation as it is."""
-        self._simulation = self._room.simulation
-        self._stage()
-        suggested = suggestions(cast(Room, self._room), self._seed)
-        self._begin_anew(f"simulated, in scene {self._seed}", suggested, self._pictures())
-
-    def _connect(self, address: str) -> None:
-        """Let go of the robot and take another; the simulated one if that fails."""
-        self._let_go()
-        self._say(f"Looking for {address}", "busy", lines=(), conditions={})
-        try:
-            if address != SIMULATION:
-                self._real = connected_robot(address, self._features, self._config.id, LOG.debug)
-        except SaysoError as error:
-            self._stand_in_room()
-            self._say(f"No robot at “{address}”", "bad", f"{told(error)} The simulation goes on.")
-            return
-        if self._real is None:
-            self._stand_in_room()
-            return
-        self._simulation = Simulation(self._config.world, Layout(items=()))
-        self._begin_anew(address, general_suggestions(self._room.families), {})
-        self._glance(self._real)
-
-    def _let_go(self) -> None:
-        if self._real is not None:
-            robot, self._real = self._real, None
-            with contextlib.suppress(*DRIVER_ERRORS):  # it may be gone already
-                robot.disconnect()
-
-    def _begin_anew(self, robot: str, suggested: tuple[str, ...], images: Mapping[str, Image]) -> None:
-        """Show a scene in which nothing was asked for yet, all of it at once."""
-        self._last, self._driven = None, None
+    def _stand_in(self, site: Site) -> None:
+        """Let go of the robot elsewhere; show the site, where nothing was asked yet."""
+        if site is not self._site:
+            self._site.leave()
+        self._site, self._last, self._driven = site, None, None
+        site.show(self._disturbance)
         self._say(
             "Ready",
             "idle",
-            scene=scene_of(self._simulation, robot_alone=self._real is not None),
-            poses=poses_of(self._simulation),
-            images=images,
-            examples=suggested,
-            robot=robot,
-            simulated=self._real is None,
-            number=self._seed,
+            scene=site.scene,
+            poses=site.poses,
+            images=site.pictures(),
+            examples=site.examples(),
+            robot=site.name,
+            simulated=site.simulated,
+            number=self.simulated.number,
             lines=(),
             conditions={},
             hz=0.0,
         )
 
-    def _pictures(self) -> Mapping[str, Image]:
-        observation = self._room.observe()
-        return {name: observation[image_key(name)] for name in self._features.cameras}
+    def _connect(self, address: str) -> None:
+        """Let go of the robot and take another; the simulated one if that fails."""
+        self._site.leave()
+        self._site = self.simulated
+        self._say(f"Looking for {address}", "busy", lines=(), conditions={})
+        if address == SIMULATION:
+            self._stand_in(self.simulated)
+            return
+        try:
+            robot = connected_robot(address, self._features, self._config.id, LOG.debug)
+        except SaysoError as error:
+            self._stand_in(self.simulated)
+            self._say(f"No robot at “{address}”", "bad", f"{told(error)} The simulation goes on.")
+            return
+        longest_s = WORLDS[self._config.world].horizon / self._features.fps
+        self._stand_in(RealSite(address, robot, self._features, self.simulated.world, longest_s))
+        self._glance()
 
     def _show_room(self) -> None:
-        self._show(images=self._pictures(), poses=poses_of(self._simulation))
+        self._show(images=self._site.pictures(), poses=self._site.poses)
 
     def _show_disturbed(self) -> None:
-        if self._real is None and self._disturbed is not self._disturbance:
-            self._stage()
+        if self._site.show(self._disturbance):
             self._show_room()
-
-    def _stage(self) -> None:
-        if self._disturbed is not self._disturbance:
-            self._disturbed = self._disturbance
-            self._staging.show(self._disturbed)
 
     def _carry_out(self, text: str) -> None:
         self._say("Thinking", "busy", lines=(), conditions={})
         try:
-            report = carry_out(
-                cast(Room, self._room) if self._real is None else unknown_room(self._room.families),
-                self._policy,
-                text,
-                self._seed,
-                splitter=self._divided,
-                attempts=2 if self._real is None else 1,
-                act=self._act,
-                last=self._last,
-            )
-        except NotUnderstoodError as error:
+            report = self._planned(text)
+        except (NotUnderstoodError, UnknownNameError) as error:
             self._say("I did not understand", "bad", str(error))
             return
         self._last = report.last
         headline, tone, why = verdict(report, self._orders.stopped)
         self._say(headline, tone, f"{why} {self.view.detail}".strip())
 
+    def _planned(self, text: str) -> Report:
+        site = self._site
+        if site.room is None:
+            self._show(lines=(Line(sentence=text),))
+            return as_it_is(text, self._act)
+        return carry_out(
+            site.room,
+            self._policy,
+            text,
+            self.simulated.number,
+            splitter=self._divided,
+            attempts=site.attempts,
+            act=self._act,
+            last=self._last,
+        )
+
     def _divided(
         self, text: str, known: Iterable[Thing] | None = None, families: Collection[str] | None = None
     ) -> tuple[Intent, ...]:
-        """Divide a text into steps, and show them."""
-        intents = split(text, known if self._real is None else None, families)
+        """Divide a text into steps, and show them; a room without things is one of which nothing is known."""
+        intents = split(text, list(known or ()) or None, families)
         self._show(lines=tuple(Line(sentence=plain(called(intent))) for intent in intents))
         return intents
 
     def _act(self, sentence: str) -> Episode:
         """Carry out one step with the control loop."""
-        robot = self._real or RobotInRoom(self._room, sentence)
-        if self._real is None:
-            robot.connect()
+        robot = self._site.begin(sentence)
         lines = begun(self.view.lines, sentence)
-        self._show(lines=lines, headline="Driving", tone="busy", detail="", driving=True, path_m=None)
-        self._driven, self._finished = WatchedRobot(robot, self._seen), False
+        self._show(
+            lines=lines, headline="Driving", tone="busy", detail="", driving=True, path_m=None,
+            scene=self._site.scene,
+        )  # fmt: skip
+        self._driven = WatchedRobot(robot, self._seen)
         heard: list[str] = []
         report = drive(
             self._driven,
@@ -322,77 +280,66 @@ class Session:
             limits=self._limits,
             config=self._loop(),
             stop=self._orders.begin_step(),
-            until=lambda: self._judged(robot),
+            until=self._judged,
+            stats=demonstrated(self._policy.policy),
             tell=heard.append,
         )
-        episode = self._episode(report, robot, sentence)
+        episode = self._episode(report, sentence)
         lines = ended(self.view.lines, success=episode.success)
         self._show(lines=lines, detail=" ".join([*heard, kept(report)]), driving=False, path_m=None)
-        if self._real is None:
+        if self._site.simulated:
             self._show_room()
         return episode
 
-    def _judged(self, robot: Robot) -> str:
+    def _judged(self) -> str:
         """Show what holds of a step, and return why it is over, or nothing."""
-        if isinstance(robot, SimulatedRobot):
-            self._show(conditions=robot.conditions)
-        return ending(robot)
+        found = self._site.found()
+        self._show(conditions=found.conditions)
+        return found.over
 
     def _loop(self) -> LoopConfig:
         """Return how to drive now."""
         own = self._config
         # What is late on purpose is not what the watchdog is for; at worst an answer is used twice as late.
-        late_s = MAX_DELAY_S if self._real is None else self._policy.delay_s
-        longest = (
-            max(row.horizons[own.world] for rows in TASKS[own.world].families.values() for row in rows)
-            / self._features.fps
-        )
+        late_s = max(self._site.late_s, self._policy.delay_s)
         return LoopConfig(
             hz=own.hz,
             strategy=self.strategy,
             execute=own.execute if self.strategy == own.strategy else None,
             watchdog_ms=own.watchdog_ms + 2000 * late_s,
             patience_s=own.patience_s,
-            seconds=own.seconds or (longest if self._real is not None else 0.0),
+            seconds=own.seconds or self._site.longest_s,
             rest_s=own.rest_s,
         )
 
-    def _episode(self, report: RunReport, robot: Robot, sentence: str) -> Episode:
-        family, conditions, succeeded, why = "", dict[str, bool](), self._finished, ""
-        if isinstance(robot, SimulatedRobot):
-            family, conditions, succeeded = self._room.task.family, robot.conditions, robot.succeeded
-            why = robot.why_not()
-        outcome = Outcome.SUCCESS if succeeded else Outcome.FAILURE
-        if not succeeded and (report.fault or self._orders.stopped):  # not to be tried again
+    def _episode(self, report: RunReport, sentence: str) -> Episode:
+        found = self._site.found()
+        outcome = Outcome.SUCCESS if found.success else Outcome.FAILURE
+        if not found.success and (report.fault or self._orders.stopped):  # not to be tried again
             outcome = Outcome.INVALID
         return Episode(
             world=self._config.world,
-            family=family,
+            family=found.family,
             instruction=sentence,
-            seed=self._seed,
+            seed=self.simulated.number,
             horizon=report.ticks,
             outcome=outcome,
-            conditions=conditions,
+            conditions=dict(found.conditions),
             steps=report.ticks,
             seconds=report.seconds,
             error=report.stopped if report.fault else "",
-            notes={WHY: why} if why else {},
+            notes={WHY: found.why} if found.why else {},
         )
 
     def _seen(self, reading: Mapping[str, Any]) -> None:
         """Show what a robot sees and where it feels its joints."""
-        if self._real is None:
-            self._stage()
-        else:
-            felt = np.array([reading[name] for name in self._features.state_names], np.float32)
-            self._simulation.pose_arm(from_robot_units(felt)[0])
+        self._site.show(self._disturbance)
+        self._site.read(reading)
         images = {name: reading[name] for name in self._features.cameras}
         hz = self._driven.hz if self._driven is not None else 0.0
-        self._show(images=images, poses=poses_of(self._simulation), hz=hz)
+        self._show(images=images, poses=self._site.poses, hz=hz)
 
     def _heard(self, chunk: Chunk, thought_s: float, answer_s: float) -> None:
         """Show where a chunk leads and how long it took; in the policy's thread."""
-        mobile = self._simulation.kind.mobile
-        pose = self._simulation.base_pose if self._real is None else np.zeros(3)
-        path = path_of(chunk.actions, pose, self._arm, mobile=mobile, hz=self.view.wanted_hz)
+        path = self._site.path_m(chunk.actions, self.view.wanted_hz)
         self._show(path_m=path, policy_ms=1000 * thought_s, answer_ms=1000 * answer_s)

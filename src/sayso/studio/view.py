@@ -10,8 +10,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.sim.robots import ARM
-from sayso.sim.simulation import Simulation, camera_name
+from sayso.sim.physics import Eye, Physics
 from sayso.spec import Image
 
 Vectors = NDArray[np.float64]
@@ -26,8 +25,8 @@ class Scene:
     model: mujoco.MjModel
     bodies: frozenset[int] | None = None
     """None is all of them."""
-    cameras: Mapping[str, float] = field(default_factory=dict)
-    """Name -> width over height."""
+    cameras: Mapping[str, Eye] = field(default_factory=dict)
+    """Name -> its camera in the model."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,29 +77,28 @@ class View:
     """Of the scene, counted from the first of the test split."""
 
 
-def scene_of(simulation: Simulation, *, robot_alone: bool = False) -> Scene:
-    """Return what to draw of a simulation: all of it, or the robot alone, where no more is known."""
-    model = simulation.model
-    robot = model.body_rootid[model.body(f"{ARM}gripper").id]
-    bodies = frozenset(np.flatnonzero(model.body_rootid == robot).tolist()) if robot_alone else None
-    cameras = {name: width / height for name, (height, width) in simulation.kind.cameras.items()}
-    return Scene(model=model, bodies=bodies, cameras=cameras)
+def scene_of(physics: Physics) -> Scene:
+    """Return what to draw of a scene, once."""
+    return Scene(model=physics.model, bodies=physics.bodies, cameras=physics.eyes)
 
 
-def poses_of(simulation: Simulation) -> Poses:
+def poses_of(physics: Physics) -> Poses:
     """Return where everything is now, as a copy."""
-    data = simulation.data
-    cameras = {name: data.camera(camera_name(name)) for name in simulation.kind.cameras}
+    data = physics.data
+    cameras = {name: data.camera(eye.name) for name, eye in physics.eyes.items()}
     return Poses(
         bodies_m=data.xpos.copy(),
         bodies_wxyz=data.xquat.copy(),
         cameras_m={name: camera.xpos.copy() for name, camera in cameras.items()},
-        cameras_wxyz={name: _forwards(camera.xmat.reshape(3, 3)) for name, camera in cameras.items()},
+        cameras_wxyz={
+            name: _forwards(camera.xmat.reshape(3, 3), turned=physics.eyes[name].turned)
+            for name, camera in cameras.items()
+        },
     )
 
 
-def _forwards(rotation: Vectors) -> Vectors:
+def _forwards(rotation: Vectors, *, turned: bool) -> Vectors:
     """Return the quaternion of a camera that looks along +z, from the matrix of one that looks along -z."""
-    quat = np.zeros(4)
-    mujoco.mju_mat2Quat(quat, (rotation * [1.0, -1.0, -1.0]).flatten())
+    quat, side = np.zeros(4), -1.0 if turned else 1.0
+    mujoco.mju_mat2Quat(quat, (rotation * [side, -side, -1.0]).flatten())
     return quat

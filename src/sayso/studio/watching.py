@@ -14,18 +14,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sayso.geometry import rotate_z
 from sayso.models.words import Reading
 from sayso.runtime.hearing import reading_of
 from sayso.runtime.inference import PolicyFailedError
 from sayso.runtime.robot import SimulatedRobot
-from sayso.sim.kinematics import ArmKinematics
-from sayso.sim.robots import MOUNT_M, from_robot_units
-from sayso.spec import Array, Chunk, Observation, Policy, Robot
-from sayso.tasks.household.world import World
+from sayso.spec import Chunk, Observation, Policy, Robot
+from sayso.tasks.contract import World
 
 RATE_OVER = 20
 """Of how many commands the rate is taken."""
@@ -34,22 +28,16 @@ BUSY_S = 5.0
 
 
 class RobotInRoom(SimulatedRobot):
-    """Robot of a room as it stands: to connect is to be told something, and moves nothing."""
+    """Robot of a world as it stands: what it is to do was asked already, and to connect moves nothing."""
 
-    def __init__(self, room: World, sentence: str) -> None:
-        """Stand in a room in which an episode has begun."""
-        super().__init__(room, room.np_random_seed)
-        self._room, self._sentence = room, sentence
+    def __init__(self, world: World, seen: Observation, info: Mapping[str, Any]) -> None:
+        """Stand in a world whose present observation and info these are."""
+        super().__init__(world, seed=0)  # of a scene that it never enters
+        self._seen = seen
+        self._note(info)
 
     def connect(self) -> None:
-        """Hear what is asked for.
-
-        Raises:
-            NotUnderstoodError: if the room cannot make sense of it.
-        """
-        self._seen = self._room.instruct(self._sentence)
-        held = self._room.conditions()
-        self._note({"conditions": held, "is_success": all(held.values())})
+        """Be there."""
 
     def disconnect(self) -> None:
         """Stay in the room."""
@@ -106,14 +94,14 @@ class WatchedPolicy:
 
     def __init__(self, policy: Policy, heard: Callable[[Chunk, float, float], None]) -> None:
         """Stand before a policy; `heard` is told the chunk, the policy's seconds and those of the answer."""
-        self._policy, self._heard = policy, heard
+        self.policy, self._heard = policy, heard
         self._lock = threading.Lock()
         self.delay_s = 0.0
         """What to add to the policy's own time. It passes in the policy's thread: the loop does not wait."""
 
     def hear(self, instruction: str) -> Reading | None:
         """Say what of an instruction the other policy reads; None if it does not tell."""
-        return reading_of(self._policy, instruction)
+        return reading_of(self.policy, instruction)
 
     def reset(self) -> None:
         """Forget the episode that just ended.
@@ -124,7 +112,7 @@ class WatchedPolicy:
         if not self._lock.acquire(timeout=BUSY_S):
             raise PolicyFailedError("the policy does not come back from its last question")
         try:
-            self._policy.reset()
+            self.policy.reset()
         finally:
             self._lock.release()
 
@@ -132,32 +120,9 @@ class WatchedPolicy:
         """Return the next actions."""
         began = time.perf_counter()
         with self._lock:
-            chunk = self._policy.act(observation)
+            chunk = self.policy.act(observation)
             thought_s = time.perf_counter() - began
         time.sleep(self.delay_s)
         with self._lock:
             self._heard(chunk, thought_s, time.perf_counter() - began)
         return chunk
-
-
-def path_of(
-    actions: Array, pose: NDArray[np.float64], arm: ArmKinematics, *, mobile: bool, hz: float
-) -> NDArray[np.float64]:
-    """Return where actions, ``[K, A]``, bring the tool centre point, ``[K, 3]`` in the world.
-
-    Args:
-        actions: in robot units.
-        pose: of the chassis at the first of them: x, y in metres and heading in radians.
-        arm: forward kinematics.
-        mobile: whether the arm stands on a chassis that drives.
-        hz: actions per second.
-    """
-    points = []
-    x, y, yaw = (float(number) for number in pose)
-    for action in actions:
-        joints, velocity = from_robot_units(action)
-        hand, _ = arm.forward(joints)
-        points.append(rotate_z(hand + (MOUNT_M if mobile else 0.0), yaw) + [x, y, 0.0])
-        along, across, _ = rotate_z(velocity, yaw) / hz
-        x, y, yaw = x + along, y + across, yaw + velocity[2] / hz
-    return np.array(points)

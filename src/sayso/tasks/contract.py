@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
+from sayso.sim.physics import Physics
 from sayso.spec import Array, Features, Observation, Policy, SaysoError
 
 
@@ -114,6 +118,10 @@ class Told(Protocol):
         """Tell whether what an intent asks for is already so."""
         ...
 
+    def conditions(self) -> dict[str, bool]:
+        """Return the named conditions of success as they hold now."""
+        ...
+
 
 @runtime_checkable
 class Sought(Protocol):
@@ -133,6 +141,58 @@ class Sought(Protocol):
 
     def feasible(self) -> bool:
         """Tell whether there is room to do what is asked in the scene as it is now."""
+        ...
+
+
+@runtime_checkable
+class Listed(Protocol):
+    """World that can list the sentences that it understands."""
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return what can be asked."""
+        ...
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """World that MuJoCo computes, around which people can walk, and in which they can move a camera."""
+
+    def physics(self) -> Physics:
+        """Return model and state of the running episode, and the cameras in it."""
+        ...
+
+    def observe(self) -> Observation:
+        """Return what is seen and felt now."""
+        ...
+
+
+@runtime_checkable
+class Foresighted(Protocol):
+    """World that knows where actions would bring the hand."""
+
+    def path_m(self, actions: Array, hz: float) -> NDArray[np.float64]:
+        """Return that place after each of some actions, [K, A], metres [K, 3]."""
+        ...
+
+
+class Body(Foresighted, Protocol):
+    """Robot without a room, drawn where it feels that it is."""
+
+    def physics(self, *, robot_alone: bool = False) -> Physics:
+        """Return model and state, of the bodies all or the robot's."""
+        ...
+
+    def feel(self, state: Array) -> None:
+        """Stand as a state, in robot units, says."""
+        ...
+
+
+@runtime_checkable
+class Embodied(Protocol):
+    """World that can show its robot alone."""
+
+    def body(self) -> Body:
+        """Return the robot in an empty room."""
         ...
 
 

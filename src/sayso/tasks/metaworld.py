@@ -23,22 +23,20 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium
 import numpy as np
-from gymnasium import spaces
 
 from sayso.geometry import Vector, project
+from sayso.sim.physics import Physics
 from sayso.sim.render import Cameras
 from sayso.spec import (
     STATE,
     TASK,
     Array,
     Chunk,
-    Features,
     Image,
     Observation,
     Policy,
@@ -46,11 +44,11 @@ from sayso.spec import (
     image_key,
     known,
 )
+from sayso.tasks.episodic import NO_EPISODE, EpisodicWorld, disturbance_of
 from sayso.tasks.mt50 import TASKS, task_of
-from sayso.tasks.sawyer import CAMERA, FPS, SIZES_PX, features, observation_space, squares, views
+from sayso.tasks.sawyer import CAMERA, EYES, FPS, HORIZON, MOVE_M, SIZES_PX, features, squares, views
 from sayso.tasks.stage import Stage, build, packages
 
-HORIZON = 500
 DRAW_PX = 320
 """As large as the view of the hand can use: its square then has about as many pixels as the view."""
 LEROBOT_PX = 480
@@ -59,11 +57,9 @@ PLAIN, LEROBOT = "metaworld", "metaworld-lerobot"
 SEEN = 4
 """How many numbers of Meta-World's observation a policy gets: those of the robot itself."""
 CONDITION = "task_solved"
-OPTIONS = ("family", "instruction", "wording", "camera_shift_m", "camera_turn_deg", "light", "image_noise")
 WORDINGS = ("train", "heldout", "wrong")
-NO_EPISODE = "this world has no episode yet: call reset(seed=...) first"
-_NOISE_STREAM, _CAMERA_STREAM, _WORDING_STREAM = 0x0480, 0x0481, 0x0482
-"""Keep these independent of all else that a seed decides."""
+_WORDING_STREAM = 0x0482
+"""Keeps it independent of all else that a seed decides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,23 +71,14 @@ class MetaWorldTask:
     horizon: int = HORIZON
 
 
-class MetaWorld(gymnasium.Env[Observation, Array]):
+class MetaWorld(EpisodicWorld[MetaWorldTask]):
     """Gymnasium environment: one of Meta-World's tasks per episode, with a simulated Sawyer arm.
 
     A family of tasks is one of the fifty; its simulator is built when it is first asked for and kept (20 MB
     each). The reward is 1 on success and 0 before.
 
-    ``reset`` takes in ``options``:
-
-    - ``family``: which task; drawn from the seed when absent;
-    - ``instruction``: a sentence of one's own, which may be empty, instead of LeRobot's;
-    - ``wording``: ``"heldout"`` for one of three sentences that training never hears, ``"wrong"`` for the
-      sentence of another task;
-    - ``camera_shift_m``: three numbers to add to the camera's position, or how far it is moved in a direction
-      that follows task and seed;
-    - ``camera_turn_deg``: by how much the camera is turned about the vertical;
-    - ``light``: a factor on all lights;
-    - ``image_noise``: standard deviation of Gaussian noise on every view, in grey levels of 255.
+    Of the options of `EpisodicWorld`, an ``instruction`` may be empty here, and ``wording`` is ``"heldout"``
+    for one of three sentences that training never hears, ``"wrong"`` for the sentence of another task.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": FPS}  # noqa: RUF012 (Gymnasium's own type)
@@ -120,33 +107,23 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
             SaysoError: if Meta-World is not installed.
         """
         packages()
-        self.name = LEROBOT if lerobot else PLAIN
-        self.families = tuple(TASKS)
-        self.render_mode = render_mode
-        self._family = family if family is None else known("task", family, self.families)
         self._lerobot = lerobot
         self._sizes_px = dict(sizes_px)
+        ones = np.ones(4, np.float32)
+        super().__init__(
+            LEROBOT if lerobot else PLAIN,
+            tuple(TASKS),
+            features(self._sizes_px),
+            (-ones, ones),
+            family=family,
+            render_mode=render_mode,
+        )
         draw_px = (LEROBOT_PX if lerobot else DRAW_PX) if draw_px is None else draw_px
         if draw_px < 1:
             raise ValueError(f"a picture has at least one pixel, but got draw_px={draw_px}")
-        self.features: Features = features(self._sizes_px)
-        self.observation_space = observation_space(self.features)
-        self.action_space: spaces.Box = spaces.Box(-1.0, 1.0, (4,), np.float32)  # type: ignore[assignment]
         self._cameras = Cameras(draw_px, draw_px, plain=not lerobot)
         self._stages: dict[str, Stage] = {}
         self._stage: Stage | None = None
-        self._task: MetaWorldTask | None = None
-
-    @property
-    def task(self) -> MetaWorldTask:
-        """Return what is asked in the running episode.
-
-        Raises:
-            SaysoError: before the first reset.
-        """
-        if self._task is None:
-            raise SaysoError(NO_EPISODE)
-        return self._task
 
     @property
     def raw(self) -> Vector:
@@ -159,22 +136,13 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Place everything as the seed says, and return the first look and its info."""
-        super().reset(seed=seed)
-        options = options or {}
-        for name in options:
-            known("reset option", name, OPTIONS)
-        family = options.get("family") or self._family or str(self.np_random.choice(self.families))
+        options, family = self.begin(seed, options)
         self._places = int(self.np_random.integers(2**31)) if seed is None else seed
         self._task = ask(known("task", family, self.families), self._places, options)
-        self._noise = float(options.get("image_noise", 0.0))
         stage = self._enter(family)
-        stage.light_and_film(
-            light=float(options.get("light", 1.0)),
-            shift_m=_shift_m(options.get("camera_shift_m", 0.0), family, self._places),
-            turn_deg=float(options.get("camera_turn_deg", 0.0)),
-        )
+        stage.staging.show(disturbance_of(options, _number(family), self._places))
         self._raw = stage.place(self._places)
-        return self._observe(), self._info(False)
+        return self.observe(), self._info(False)
 
     def step(
         self, action: Array, *, render: bool = True
@@ -183,14 +151,18 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
 
         Without `render` the picture is drawn only if the episode ends here.
         """
-        action = np.asarray(action, dtype=np.float32)
-        if action.shape != self.action_space.shape:
-            names = ", ".join(self.features.action_names)
-            raise ValueError(f"an action here is [{names}], but got shape {action.shape}")
+        action = self.checked(action)
         self._raw, _, _, cut_off, told = self._running().env.step(np.clip(action, -1.0, 1.0))
         success = bool(told["success"])
-        observation = self._observe() if render or success or cut_off else self._feel()
+        observation = self.observe() if render or success or cut_off else self._feel()
         return observation, float(success), success, bool(cut_off), self._info(success)
+
+    def observe(self) -> Observation:
+        """Return what is seen and felt now, and the instruction."""
+        feels = self._feel()
+        cut = views(self._picture(), feels[STATE], self._sizes_px)
+        seen = self.noisy(cut, self._places, self._running().env.curr_path_length)
+        return {image_key(name): view for name, view in seen.items()} | feels
 
     def labels(self) -> Array:
         """Return where the task's first object and its goal are in each view, float32 [12].
@@ -230,6 +202,20 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
         """Tell that it can be done: each scene is laid out for its task."""
         return True
 
+    def sentences(self) -> tuple[str, ...]:
+        """Return what can be asked, once each."""
+        return tuple(dict.fromkeys(asked.instruction for asked in TASKS.values()))
+
+    def physics(self) -> Physics:
+        """Return model and state of the running episode, and the one camera of both views."""
+        env = self._running().env
+        return Physics(model=env.model, data=env.data, eyes=EYES)
+
+    def path_m(self, actions: Array, hz: float) -> Vector:
+        """Return where actions, [K, 4], would bring what the hand is pulled towards, metres [K, 3]."""
+        moves = np.clip(actions[:, :3], -1.0, 1.0) * MOVE_M
+        return np.asarray(self._raw[:3] + np.cumsum(moves, axis=0))
+
     def render(self) -> Image:
         """Return the whole picture, uint8 [draw_px, draw_px, 3], upright and without noise."""
         return self._picture()
@@ -257,25 +243,12 @@ class MetaWorld(gymnasium.Env[Observation, Array]):
             self._cameras.load(stage.env.model)
         return stage
 
-    def _observe(self) -> Observation:
-        # One stream per step, so that looking less often shows the same.
-        rng = np.random.default_rng([_NOISE_STREAM, self._places, self._running().env.curr_path_length])
-        feels = self._feel()
-        cut = views(self._picture(), feels[STATE], self._sizes_px)
-        return {image_key(name): self._noisy(view, rng) for name, view in cut.items()} | feels
-
     def _feel(self) -> Observation:
         return {STATE: self._raw[:SEEN].astype(np.float32), TASK: self.task.instruction}
 
     def _picture(self) -> Image:
         drawn = self._cameras.picture(self._running().env.data, CAMERA)
         return np.ascontiguousarray(drawn[::-1, ::-1])
-
-    def _noisy(self, view: Image, rng: np.random.Generator) -> Image:
-        if not self._noise:
-            return view
-        noisy = view + rng.normal(0.0, self._noise, view.shape)
-        return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
     def _in_picture(self, point_m: Vector) -> tuple[float, float, bool]:
         """Project a point into the picture, which is upside down in the camera and turned for the policy."""
@@ -332,14 +305,3 @@ def ask(family: str, seed: int, options: Mapping[str, Any]) -> MetaWorldTask:
 
 def _number(family: str) -> int:
     return list(TASKS).index(family)
-
-
-def _shift_m(given: float | Sequence[float], family: str, seed: int) -> Vector:
-    """Return what to add to the camera's position, [3]; a length gets a direction of the task and seed."""
-    shift = np.asarray(given, dtype=float)
-    if shift.shape not in ((), (3,)) or not np.isfinite(shift).all():
-        raise ValueError(f"camera_shift_m is a length in metres or three numbers, but got {given!r}")
-    if shift.shape == (3,):
-        return shift
-    direction = np.random.default_rng([_CAMERA_STREAM, _number(family), seed]).standard_normal(3)
-    return shift * direction / float(np.linalg.norm(direction))

@@ -20,15 +20,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import ArrayLike
 from PIL import Image as Pillow
 
 from sayso.geometry import project
-from sayso.spec import STATE, TASK, Dimension, Features, Image, image_key
+from sayso.sim.physics import Eye
+from sayso.spec import Dimension, Features, Image
 
 CAMERA, HAND = "corner2", "hand"
 CAMERA_M = (0.75, 0.075, 0.7)
@@ -45,9 +44,11 @@ BELOW_M = 0.05
 """How far under the hand the middle of its square lies: at its fingertips; above it there is only arm."""
 SIZES_PX: Mapping[str, int] = {CAMERA: 128, HAND: 96}
 """Height and width of each view that a policy gets."""
-FPS = 80
-MAX_INSTRUCTION = 300
-LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"-_()")
+FPS, HORIZON = 80, 500
+MOVE_M = 0.01
+"""How far an action of 1 moves the hand's target."""
+EYES = {CAMERA: Eye(name=CAMERA, turned=True)}
+"""The one camera there is; the view of the hand is cut out of its picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,16 +134,6 @@ def features(sizes_px: Mapping[str, int] = SIZES_PX) -> Features:
             for number in ("u", "v", "visible")
         ),
     )
-
-
-def observation_space(features: Features) -> spaces.Dict:
-    """Return Gymnasium's space of what a policy is given."""
-    entries: dict[str, spaces.Space[Any]] = {
-        image_key(view): spaces.Box(0, 255, (*size, 3), np.uint8) for view, size in features.cameras.items()
-    }
-    entries[STATE] = spaces.Box(-np.inf, np.inf, (len(features.state),), np.float32)
-    entries[TASK] = spaces.Text(MAX_INSTRUCTION, min_length=0, charset=LETTERS)
-    return spaces.Dict(entries)
 
 
 def _cut(whole: Pillow.Image, square: Square, size_px: int) -> Image:

@@ -5,16 +5,17 @@ Meta-World offers no public way to most of this, so here and nowhere else we rea
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import mujoco
 import numpy as np
 
-from sayso.geometry import Vector, quat_about_z
+from sayso.geometry import Vector
+from sayso.sim.disturbance import Staging
+from sayso.sim.physics import Physics
 from sayso.spec import SaysoError
-from sayso.tasks.sawyer import CAMERA, CAMERA_M
+from sayso.tasks.sawyer import CAMERA, CAMERA_M, EYES
 
 LEROBOT_SEED = 42
 INSTALL = "Meta-World is not installed: pip install 'sayso[metaworld]'"
@@ -35,45 +36,14 @@ def packages() -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True)
-class _Lamps:
-    """How bright the lights of a model are as it comes."""
-
-    head: tuple[Vector, ...]
-    lamps: tuple[Vector, ...]
-
-    @classmethod
-    def of(cls, model: mujoco.MjModel) -> _Lamps:
-        return cls(*(tuple(values.copy() for values in group) for group in _lights(model)))
-
-    def shine(self, model: mujoco.MjModel, factor: float) -> None:
-        for group, originals in zip(_lights(model), (self.head, self.lamps), strict=True):
-            for values, original in zip(group, originals, strict=True):
-                values[:] = original * factor
-
-
-@dataclass(frozen=True)
 class Stage:
     """One task's simulator, and its camera and lights as they come."""
 
     env: Any
-    camera: int
-    camera_quat: Vector
-    lamps: _Lamps
+    staging: Staging
+    """What moves the camera and dims the lights, whatever the episode before had changed."""
     lerobot: bool
     """Whether it is built, and looked at first, as LeRobot does."""
-
-    def light_and_film(self, *, light: float, shift_m: Vector, turn_deg: float) -> None:
-        """Put lights and camera where the episode wants them, whatever the one before had changed.
-
-        Args:
-            light: a factor on all lights.
-            shift_m: what to add to the camera's position, [3].
-            turn_deg: by how much to turn the camera about the vertical.
-        """
-        model, turn = self.env.model, quat_about_z(math.radians(turn_deg))
-        self.lamps.shine(model, light)
-        model.cam_pos[self.camera] = np.add(CAMERA_M, shift_m)
-        mujoco.mju_mulQuat(model.cam_quat[self.camera], turn, self.camera_quat)
 
     @property
     def goal_m(self) -> Vector:
@@ -108,8 +78,7 @@ def build(family: str, *, lerobot: bool) -> Stage:
     metaworld, _ = packages()
     name = f"{family}-v3"
     env = metaworld.ALL_V3_ENVIRONMENTS[name]()
-    camera = env.model.camera(CAMERA).id
-    env.model.cam_pos[camera] = CAMERA_M
+    env.model.cam_pos[env.model.camera(CAMERA).id] = CAMERA_M
     if lerobot:
         env.set_task(metaworld.MT1(name, seed=LEROBOT_SEED).train_tasks[0])
         env.reset()
@@ -118,12 +87,4 @@ def build(family: str, *, lerobot: bool) -> Stage:
         env._partially_observable, env._set_task_called = False, True
         del env.sawyer_observation_space  # cached, and it differs where the goal can be seen
     env._freeze_rand_vec, env.seeded_rand_vec = False, True
-    return Stage(env, camera, env.model.cam_quat[camera].copy(), _Lamps.of(env.model), lerobot)
-
-
-def _lights(model: mujoco.MjModel) -> tuple[tuple[Vector, ...], tuple[Vector, ...]]:
-    head = model.vis.headlight
-    return (
-        (head.ambient, head.diffuse, head.specular),
-        (model.light_ambient, model.light_diffuse, model.light_specular),
-    )
+    return Stage(env, Staging(Physics(model=env.model, data=env.data, eyes=EYES)), lerobot)

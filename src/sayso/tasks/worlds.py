@@ -40,6 +40,8 @@ class WorldEntry:
     """Folder of the policy that was shipped for it."""
     extra: str = ""
     """Extra of ours that it needs, which is also the name of the module that brings it."""
+    horizon: int = 0
+    """Steps after which the longest of its episodes is over; 0 is not said."""
     shown_seed: int = 0
     """Which scene of the test split the demonstration shows first."""
     eye_m: Point = (1.0, 1.0, 1.0)
@@ -83,6 +85,7 @@ def _household(name: str, **facts: Any) -> WorldEntry:
         make=partial(_build, "sayso.tasks.household.world:World", world=name),
         families=tuple(TASKS[name].families),
         features=SPECS[name][0].features(),
+        horizon=max(row.horizons[name] for rows in TASKS[name].families.values() for row in rows),
         checkpoint=f"checkpoints/{name}",
         **facts,
     )
@@ -91,12 +94,13 @@ def _household(name: str, **facts: Any) -> WorldEntry:
 @cache
 def _metaworld(*, lerobot: bool) -> WorldEntry:
     from sayso.tasks.mt50 import TASKS
-    from sayso.tasks.sawyer import features
+    from sayso.tasks.sawyer import HORIZON, features
 
     return WorldEntry(
         make=partial(_build, "sayso.tasks.metaworld:MetaWorld", lerobot=lerobot),
         families=tuple(TASKS),
         features=features(),
+        horizon=HORIZON,
         checkpoint="checkpoints/metaworld",
         extra="metaworld",
         eye_m=(0.9, 0.1, 0.8),
@@ -104,6 +108,8 @@ def _metaworld(*, lerobot: bool) -> WorldEntry:
     )
 
 
+SHOWN, STUDIED = "home", "tabletop"
+"""Where the demonstration and the chapter happen, and what the live page shows, unless said otherwise."""
 WORLDS = Worlds(
     {
         "tabletop": partial(

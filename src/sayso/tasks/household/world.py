@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import gymnasium
 import mujoco
 import numpy as np
-from gymnasium import spaces
 
+from sayso.sim.disturbance import Staging
 from sayso.sim.objects import SHAPES
+from sayso.sim.physics import Physics
 from sayso.sim.render import Cameras
 from sayso.sim.robots import CAMERAS, FPS
-from sayso.sim.scene import SPECS
+from sayso.sim.scene import SPECS, Layout
 from sayso.sim.simulation import Simulation
 from sayso.sim.simulation import Vector as Point
 from sayso.spec import (
@@ -27,7 +27,6 @@ from sayso.spec import (
     TASK,
     WHY,
     Array,
-    Features,
     Image,
     Observation,
     Policy,
@@ -35,6 +34,7 @@ from sayso.spec import (
     image_key,
     known,
 )
+from sayso.tasks.episodic import DISTURBANCES, NO_EPISODE, EpisodicWorld, disturbance_of
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.draw import alternatives, askable, called, draw_task, make_task, say
 from sayso.tasks.household.experts import Expert
@@ -44,34 +44,28 @@ from sayso.tasks.household.task import Task
 from sayso.tasks.household.variants import row_of
 from sayso.tasks.household.words.language import Intent, parse, plain
 
-LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"-_()")
-MAX_INSTRUCTION = 300
 FILM_PX = 240
-OPTIONS = ("family", "instruction", "wording", "objects", "swap")
 PUSHED_M = 0.02
 """From how far on a thing counts as the one that was chosen to be pushed."""
 OTHERS = 4
 """How many other instructions a recorded episode is labelled with."""
 _OTHERS_STREAM = 0x07E5  # keeps them independent of the scene drawn from the same seed
-NO_EPISODE = "this world has no episode yet: call reset(seed=...) first"
 
 
-class World(gymnasium.Env[Observation, Array]):
+class World(EpisodicWorld[Task]):
     """Gymnasium environment: one instruction per episode, carried out by a simulated robot.
 
     Observations are a dict with LeRobot's names; states and actions are in robot units (see `Features`).
     The reward is 1 on success and 0 before; an episode ends on success and is cut off at the task's horizon.
 
-    ``reset`` takes in ``options``:
+    ``reset`` takes in ``options`` beside those of `EpisodicWorld`:
 
-    - ``family``: which family of tasks; drawn from the seed when absent;
-    - ``instruction``: a sentence of one's own about the scene of that seed, instead of the drawn one;
-    - ``wording``: ``"heldout"`` for templates and synonyms that training never hears;
     - ``objects``: ``"heldout"`` to ask for kinds and pairs of colour and kind that training never shows;
     - ``swap``: keep the scene, ask for another object; ``info["chosen_object"]`` tells which was taken.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": FPS}  # noqa: RUF012 (Gymnasium's own type)
+    options = (*EpisodicWorld.options, "objects", "swap")
 
     def __init__(
         self,
@@ -85,31 +79,21 @@ class World(gymnasium.Env[Observation, Array]):
         Raises:
             UnknownNameError: if there is no such world or family.
         """
-        self.name = known("world", world, TASKS)
-        self.families = tuple(TASKS[world].families)
-        self.render_mode = render_mode
-        self._family = family if family is None else known("family of tasks", family, self.families)
-        self.features: Features = SPECS[world][0].features()
-        self.observation_space = _observation_space(self.features)
-        self.action_space: spaces.Box = _action_space(world)  # type: ignore[assignment]
+        kind = SPECS[known("world", world, TASKS)][0]
+        super().__init__(
+            world,
+            TASKS[world].families,
+            kind.features(),
+            kind.action_limits(),
+            family=family,
+            render_mode=render_mode,
+        )
         heights, widths = zip(*self.features.cameras.values(), strict=True)
         self._cameras = Cameras(max(heights), max(widths))
         self._film: Cameras | None = None
         self._filmed: Simulation | None = None
         self._simulation: Simulation | None = None
-        self._task: Task | None = None
         self._others: list[tuple[str, Intent]] | None = None
-
-    @property
-    def task(self) -> Task:
-        """Return what is asked in the running episode.
-
-        Raises:
-            SaysoError: before the first reset.
-        """
-        if self._task is None:
-            raise SaysoError(NO_EPISODE)
-        return self._task
 
     @property
     def simulation(self) -> Simulation:
@@ -126,11 +110,7 @@ class World(gymnasium.Env[Observation, Array]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Draw a scene and an instruction from the seed, and return the first look and its info."""
-        super().reset(seed=seed)
-        options = options or {}
-        for name in options:
-            known("reset option", name, OPTIONS)
-        family = options.get("family") or self._family or str(self.np_random.choice(self.families))
+        options, family = self.begin(seed, options)
         task = draw_task(
             self.name,
             family,
@@ -146,6 +126,9 @@ class World(gymnasium.Env[Observation, Array]):
             task = self._understood(str(options["instruction"]), task)
         self._task = task
         self._simulation = Simulation(self.name, task.layout)
+        if not options.keys().isdisjoint(DISTURBANCES):
+            stream = self.families.index(task.family), self.np_random_seed
+            Staging(self.physics()).show(disturbance_of(options, *stream))
         self._cameras.load(self._simulation.model)
         self._start_episode()
         return self.observe(), self._info()
@@ -185,11 +168,7 @@ class World(gymnasium.Env[Observation, Array]):
 
         Without `render` pictures are drawn only if the episode ends here.
         """
-        action = np.asarray(action, dtype=np.float32)
-        if action.shape != self.action_space.shape:
-            names = ", ".join(self.features.action_names)
-            raise ValueError(f"an action here is [{names}], but got shape {action.shape}")
-        self.simulation.apply(action)
+        self.simulation.apply(self.checked(action))
         self._steps += 1
         self._note_choice()
         info = self._info()
@@ -202,6 +181,7 @@ class World(gymnasium.Env[Observation, Array]):
     def observe(self) -> Observation:
         """Return what is seen and felt now, and the instruction."""
         pictures = self.simulation.pictures(self._cameras)
+        pictures = self.noisy(pictures, self.np_random_seed, self._steps)
         return {image_key(name): image for name, image in pictures.items()} | self._feel()
 
     def in_short(self) -> str:
@@ -258,6 +238,18 @@ class World(gymnasium.Env[Observation, Array]):
     def expert(self) -> Policy:
         """Return the scripted expert of the running task, which sees the simulator's state."""
         return Expert(self)
+
+    def physics(self) -> Physics:
+        """Return model and state of the running episode, and the cameras in it."""
+        return self.simulation.physics()
+
+    def path_m(self, actions: Array, hz: float) -> Point:
+        """Return where actions, [K, A] at so many a second, would bring the hand from here, metres [K, 3]."""
+        return self.simulation.path_m(actions, hz)
+
+    def body(self) -> Simulation:
+        """Return the robot alone, in an empty room."""
+        return Simulation(self.name, Layout(items=()))
 
     def describe(self) -> list[str]:
         """Return the names of everything in the scene."""
@@ -336,17 +328,3 @@ class World(gymnasium.Env[Observation, Array]):
             return info
         names = {"": None, self.original_object: "original", self.task.object_name: "named"}
         return info | {CHOSEN_OBJECT: names.get(self._taken, "other")}
-
-
-def _observation_space(features: Features) -> spaces.Dict:
-    entries: dict[str, spaces.Space[Any]] = {
-        image_key(name): spaces.Box(0, 255, (*size, 3), np.uint8) for name, size in features.cameras.items()
-    }
-    entries[STATE] = spaces.Box(-np.inf, np.inf, (len(features.state),), np.float32)
-    entries[TASK] = spaces.Text(MAX_INSTRUCTION, min_length=0, charset=LETTERS)
-    return spaces.Dict(entries)
-
-
-def _action_space(world: str) -> spaces.Box:
-    low, high = SPECS[world][0].action_limits()
-    return spaces.Box(low, high, dtype=np.float32)
