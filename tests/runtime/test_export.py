@@ -23,6 +23,7 @@ from sayso.data.normalize import Chain, Stats, standardise
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
 from sayso.evaluation.report import training_of
+from sayso.evaluation.rollout import rollout
 from sayso.evaluation.statistics import wilson
 from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import ModelPolicy
@@ -40,7 +41,7 @@ from sayso.runtime.parity import (
     interleaved,
     world_samples,
 )
-from sayso.spec import ACTION, STATE, TASK, Chunk, FeatureMismatchError, SaysoError, image_key
+from sayso.spec import ACTION, STATE, TASK, Chunk, ConfigError, FeatureMismatchError, SaysoError, image_key
 from sayso.tasks.worlds import world_of
 from sayso.work.digests import SUMS
 from small_worlds import FEATURES as SPOTS
@@ -444,6 +445,36 @@ def test_without_a_dataset_the_expert_of_the_world_shows_frames():
     samples = world_samples(spot_world, SPOTS, 6)
     assert len(samples) == 6
     assert {sample[TASK].split()[0] for sample in samples} == {"go", "visit"}
+
+
+class Counting(SpotWorld):
+    """Count how often it is drawn."""
+
+    drawn = 0
+
+    def step(self, action, *, render=True):
+        Counting.drawn += render
+        return super().step(action, render=render)
+
+
+def test_the_expert_is_drawn_at_the_steps_that_are_shown_only_and_they_are_those_of_its_episode():
+    samples = world_samples(Counting, SPOTS, 6)
+    assert Counting.drawn <= len(samples)
+    world = SpotWorld()
+    for i, family in enumerate(world.families):
+        whole = rollout(world, world.expert(), 0, family=family, execute=1, keep_frames=True).frames
+        for k, step in zip(range(3), (0, (len(whole) - 1) // 2, len(whole) - 1), strict=True):
+            shown = samples[3 * i + k]
+            assert all(np.array_equal(shown[key], whole[step][key]) for key in shown)
+
+
+def test_success_may_be_compared_on_some_families_only():
+    found = closed_loop(SMALL_WORLDS["spots"], (expert_of, expert_of), 2, 1, ("visit",))
+    assert found.episodes == 2
+    with pytest.raises(SaysoError, match="Did you mean 'visit'"):
+        closed_loop(SMALL_WORLDS["spots"], (expert_of, expert_of), 2, 1, ("visits",))
+    with pytest.raises(ConfigError, match="--verify"):
+        ExportConfig(families=("go",))
 
 
 def test_each_robot_has_its_world():

@@ -13,13 +13,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sayso.data.normalize import Stats
 from sayso.runtime.robot import ImaginedRobot
 from sayso.sim.disturbance import Disturbance
 from sayso.sim.robots import LEKIWI, SO101
-from sayso.spec import STATE, Chunk, FeatureMismatchError, image_key
+from sayso.spec import ACTION, STATE, Chunk, FeatureMismatchError, image_key
 from sayso.studio import session as sessions
 from sayso.studio.rooms import SUGGESTIONS
 from sayso.studio.session import Session, SessionConfig
+from small_worlds import SMALL_WORLDS, SPOTS
 
 ARM = SO101.features()
 FAST = {"rest_s": 0.05, "watchdog_ms": 20_000.0, "patience_s": 60.0}
@@ -101,6 +103,14 @@ def wait(session: Session, holds) -> None:
 
 def over(view) -> bool:
     return view.tone != "busy" and view.headline != "Ready"
+
+
+class Wanders(Stays):
+    """Go straight on in a world of spots."""
+
+    def act(self, observation) -> Chunk:
+        self.seen.append(observation)
+        return Chunk(np.full((4, 2), 0.2, np.float32))
 
 
 def put_something(session: Session) -> str:
@@ -350,3 +360,26 @@ def test_a_policy_from_lerobots_recordings_enters_under_its_own_name_and_rate(ca
     other = replace(features, cameras={"front": (128, 128)})
     with pytest.raises(FeatureMismatchError, match="camera only in the world: wrist"):
         Session(Stays(), other, SessionConfig())
+
+
+def test_a_world_that_knows_one_task_a_scene_and_has_no_physics_is_shown_all_the_same(monkeypatch):
+    """Each sentence begins its own scene; there is nothing to draw but what the camera sees, and no path."""
+    monkeypatch.setattr(sessions, "WORLDS", SMALL_WORLDS)
+    policy = Wanders()
+    policy.stats = {ACTION: Stats.of(np.array([[-1.0, -1.0], [1.0, 1.0]]))}
+    session = Session(policy, SPOTS.features, SessionConfig(world="spots", **FAST))
+    view = session.view
+    assert view.scene is None and view.poses is None and view.images["top"].std() > 3
+    assert view.examples == (session.simulated.world.task.instruction,) and "scene 0" in view.robot
+    session.disturb(Disturbance(light=0.4))
+    session.tell(view.examples[0])
+    wait(session, over)
+    assert session.view.headline in ("Done", "Not done") and session.view.path_m is None
+    assert [line.sentence for line in session.view.lines] == [view.examples[0]]
+    assert set(session.view.conditions) == {"at_spot", "slow"} and policy.seen
+    session.switch("dry")
+    wait(session, lambda view: not view.simulated)
+    assert session.view.scene is None and session.view.examples == ()
+    session.switch("sim")
+    wait(session, lambda view: view.simulated and view.headline == "Ready")
+    session.close()

@@ -348,9 +348,9 @@ def test_nothing_past_the_first_four_numbers_reaches_a_policy(world):
     for family in FEW:
         world.reset(seed=8, options={"family": family})
         world.step(np.zeros(4, np.float32))
-        before = world._observe()
+        before = world.observe()
         world._raw = np.concatenate([world._raw[:4], rng.permutation(world._raw[4:])])
-        after = world._observe()
+        after = world.observe()
         assert before.keys() == after.keys() == {PICTURE, CLOSE, STATE, TASK}
         assert all(np.array_equal(before[key], after[key]) for key in before)
         assert np.array_equal(Seeing().act(before).actions, Seeing().act(after).actions)

@@ -35,9 +35,9 @@ from sayso.runtime.engines import FILES, WORDS, EngineFacts, EngineName, ExportE
 from sayso.runtime.exported import CARD, CONFIG, STATS, ExportedPolicy, files_of
 from sayso.runtime.graphs import PRECISIONS, Feeds, Graph, graph_of, write_graph
 from sayso.runtime.parity import Agreement, ClosedLoop, Latency
-from sayso.spec import ACTION, STATE, Array, Observation, Policy, above, at_least
+from sayso.spec import ACTION, STATE, Array, ConfigError, Observation, Policy, above, at_least
 from sayso.tasks.contract import World
-from sayso.tasks.worlds import WORLDS, WorldEntry, world_of
+from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families, world_of
 from sayso.work import pool
 from sayso.work.digests import write_digests
 from sayso.work.provenance import digest_of, graph_digest, provenance, training_facts
@@ -64,6 +64,8 @@ class ExportConfig:
     """CPU threads of either policy while they are timed."""
     verify: int = 0
     """Validation seeds of each family of tasks on which to compare success; 0 leaves that out."""
+    families: tuple[str, ...] = ()
+    """Families of tasks on which to compare it; none named means all of the world's."""
     tolerance: float = 0.03
     """Mean error of the actions that is allowed, in standard deviations of what the policy predicts; in 95 %
     of the frames the largest may be ten times that."""
@@ -80,6 +82,8 @@ class ExportConfig:
                 f"{self.precision} needs {able}"
             )
         at_least(self, frames=1, calls=1, threads=1, verify=0)
+        if self.families and not self.verify:
+            raise ConfigError("families are those of --verify, which says on how many seeds of each")
         above(self, tolerance=0)
 
 
@@ -130,8 +134,8 @@ def export(checkpoint: Path, config: ExportConfig, say: Callable[[str], None] = 
     source = checkpoints.load(checkpoint)
     # OpenVINO chooses by itself what is safe in bfloat16; TorchScript computes as it was traced.
     graph = graph_of(source, bf16=(config.engine, config.precision) == ("torchscript", "bf16"))
-    if config.verify:
-        _world(source)  # better now than when all the rest is done
+    if config.verify:  # better now than when all the rest is done
+        chosen_families(_world(source).families, config.families)
     samples = _samples(source, config)
     out.parent.mkdir(parents=True, exist_ok=True)
     with naming(out), tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as made:
@@ -167,7 +171,7 @@ def check(
     result = exported.load(folder, threads=config.threads)
     agreement = Agreement.of(source, result, samples, source.features, result.stats)
     before, after = _latencies(source, result, samples, config)
-    loop = _verify(source, checkpoint, folder, config.verify) if config.verify else None
+    loop = _verify(source, checkpoint, folder, config) if config.verify else None
     faults = []
     if not agreement.within(config.tolerance):
         faults.append(
@@ -207,9 +211,9 @@ def _caller(policy: Policy, samples: Sequence[Observation]) -> Callable[[], obje
     return lambda: policy.act(next(looks))
 
 
-def _verify(source: ModelPolicy, checkpoint: Path, folder: Path, n: int) -> ClosedLoop:
+def _verify(source: ModelPolicy, checkpoint: Path, folder: Path, config: ExportConfig) -> ClosedLoop:
     makers = (partial(_on_one_thread, checkpoint), partial(_opened, folder))
-    return parity.closed_loop(_world(source), makers, n, pool.cores())
+    return parity.closed_loop(_world(source), makers, config.verify, pool.cores(), config.families)
 
 
 def _on_one_thread(checkpoint: Path, world: World) -> Policy:

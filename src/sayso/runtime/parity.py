@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from sayso.spec import (
     seeds,
 )
 from sayso.tasks.contract import World, expert_of
-from sayso.tasks.worlds import WorldEntry
+from sayso.tasks.worlds import WorldEntry, chosen_families
 
 WARM_UP = 10
 """Calls that are made before any is timed."""
@@ -81,18 +81,48 @@ def world_samples(make_world: Callable[[], World], features: Features, n: int) -
         check_fits(features, place.features)
         shares = np.diff(np.linspace(0, n, len(place.families) + 1).astype(int))
         for family, share in zip(place.families, shares, strict=True):
-            frames = _demonstration(place, family)
-            samples += [_look(frames[step], features) for step in _spread(len(frames), int(share))]
+            samples += [_look(frame, features) for frame in _demonstration(place, family, int(share))]
     return samples
 
 
-def _demonstration(world: World, family: str) -> list[Observation]:
-    """Return what the expert sees on the first training seed."""
+def _demonstration(world: World, family: str, n: int) -> list[Observation]:
+    """Return n samples, evenly spaced, of what the expert sees on the first training seed.
+
+    The episode is run twice, first to know how long it is: in a world of fifty families, drawing every step
+    of it would take most of the time.
+    """
+    if not n:
+        return []
     (seed,) = seeds("train", 1)
-    episode = rollout(world, expert_of(world), seed, family=family, execute=1, keep_frames=True)
-    if not episode.frames:
+    episode = rollout(world, expert_of(world), seed, family=family, execute=1)
+    if episode.outcome is Outcome.INVALID:
         raise SaysoError(f"the expert's episode of {family!r} in {world.name!r} broke: {episode.error}")
-    return episode.frames
+    steps = _spread(episode.steps, n)
+    glimpsed = _Glimpsed(world, steps)
+    rollout(cast(World, glimpsed), expert_of(world), seed, family=family, execute=1)
+    return [glimpsed.seen[step] for step in steps]
+
+
+class _Glimpsed:
+    """World that keeps what is seen before some of its steps, and draws nothing else that nobody asks for."""
+
+    def __init__(self, world: World, steps: Sequence[int]) -> None:
+        self._world, self._steps, self._step = world, steps, 0
+        self.seen: dict[int, Observation] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world, name)
+
+    def reset(self, **given: Any) -> Any:
+        self.seen[0], info = self._world.reset(**given)
+        return self.seen[0], info
+
+    def step(self, action: Array, *, render: bool = True) -> Any:
+        self._step += 1
+        observation, *more = self._world.step(action, render=render or self._step in self._steps)
+        if self._step in self._steps:
+            self.seen[self._step] = observation
+        return observation, *more
 
 
 def _spread(length: int, n: int) -> list[int]:
@@ -252,14 +282,15 @@ def closed_loop(
     makers: tuple[Callable[[World], Policy], Callable[[World], Policy]],
     n: int,
     workers: int,
+    families: Sequence[str] = (),
 ) -> ClosedLoop:
-    """Run two policies on n validation seeds of every family of a world.
+    """Run two policies on n validation seeds of each of some families of a world, or of all.
 
     Raises:
         SaysoError: if it was interrupted, or more than 1 % of the first policy's episodes could not be run.
     """
     settings: dict[str, Any] = {
-        "families": world.families,
+        "families": chosen_families(world.families, families),
         "seeds": seeds("validation", n),
         "workers": workers,
     }
