@@ -18,6 +18,7 @@ from rich.console import Console
 from sayso import load
 from sayso.demo import Demonstration
 from sayso.evaluation.planner import Report
+from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.draw import called
 from sayso.tasks.household.words.language import plain
 from sayso.tasks.household.world import World
@@ -29,7 +30,7 @@ COUNT = 3
 def main() -> None:
     """Run the demonstration of every scene without its films, and print how each went."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("world", choices=("home", "tabletop"))
+    parser.add_argument("world", choices=tuple(TASKS))
     parser.add_argument("--scenes", type=int, default=40)
     given = parser.parse_args()
     policy, world = load(f"checkpoints/{given.world}"), World(given.world)

@@ -21,6 +21,7 @@ from sayso.models.checkpoint import load, save
 from sayso.spec import SaysoError, known
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.words.kinds import HELD_OUT_KINDS, MOVABLE, OBJECT_COLOURS
+from sayso.tasks.worlds import WORLDS
 from sayso.work.provenance import training_facts
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,7 +71,7 @@ def without_folders(value: Any) -> Any:
 
 def about(world: str) -> dict[str, str]:
     """Return what is special about the policies of a world: what they feel, were shown, measured, made by."""
-    if world == "metaworld":
+    if world not in TASKS:
         numbers = "metaworld.json tier_mean easy medium hard very_hard paraphrase wrong_instruction camera"
         return {
             "felt": "four numbers about its hand",
@@ -101,7 +102,7 @@ def main(config: Ship) -> None:
     Raises:
         SaysoError: if there is no such world, or the folder holds no policy that was trained.
     """
-    known("world", config.world, [*TASKS, "metaworld"])
+    known("world", config.world, WORLDS)
     policy = load(config.policy)
     facts = without_folders(training_facts(config.policy))
     if "demonstrations" not in facts:

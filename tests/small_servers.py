@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -108,6 +110,28 @@ def served_by_a_process() -> tuple[subprocess.Popen[str], str]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
     return process, process.stdout.readline().strip()
+
+
+@contextmanager
+def served_folder(folder: Path, **environment: str) -> Iterator[str]:
+    """Serve the policy in a folder as people do, with ``sayso serve``, and yield the address."""
+    command = [sys.executable, "-m", "sayso", "serve", str(folder), "--port", "0"]
+    paths = os.pathsep.join([environment.pop("PYTHONPATH", ""), str(Path(__file__).parents[1] / "src")])
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **environment, "PYTHONPATH": paths},
+    )
+    assert process.stdout is not None
+    try:
+        found = re.search(r"ws://\S+?:\d+", process.stdout.readline())
+        assert found, "it does not say where it is"
+        yield found[0]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
 
 
 def look(x: float = 0.5, **changes: Any) -> Observation:

@@ -41,7 +41,7 @@ from sayso.tasks.household.errands import errands
 from sayso.tasks.household.words.endpoint import LanguageModelSplitter
 from sayso.tasks.household.words.language import Intent, abilities, things
 from sayso.tasks.household.words.plan import Splitter, split
-from sayso.tasks.worlds import WORLDS
+from sayso.tasks.worlds import SHOWN, WORLDS
 
 if TYPE_CHECKING:
     from sayso.models.policy import ModelPolicy
@@ -53,7 +53,7 @@ class DemoConfig:
 
     checkpoint: Path | None = None
     """Folder of the policy; by default the shipped one of the world."""
-    world: str = "home"
+    world: str = SHOWN
     """Name of the world."""
     seed: int | None = None
     """Which room: the seed-th of the test split, which no demonstration was recorded in. By default one in

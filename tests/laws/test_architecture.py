@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sayso.tasks.household.variants import VARIANTS
+from sayso.tasks.worlds import WORLDS
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 
@@ -170,19 +171,28 @@ def over_budget(src: Path) -> list[str]:
     return found
 
 
-def names_of_families(src: Path, families: set[str]) -> list[str]:
-    """Return where a family of the household's tasks is named outside its room.
+def names_of_worlds(src: Path, worlds: set[str]) -> list[str]:
+    """Return where a world is named outside its own file and the table."""
+    return constants(src, worlds, own=("tasks.worlds", "sim.scene", "tasks.metaworld"))
 
-    In `sim` a drawer is furniture, and Meta-World has a task called push as well.
-    """
-    own = ("tasks.household", "tasks.metaworld", "tasks.mt50", "sim")
+
+def constants(src: Path, words: set[str], own: tuple[str, ...]) -> list[str]:
+    """Return where one of some words is a string of the program, outside some rooms and files."""
     return [
         f"{name}, line {node.lineno}: {node.value}"
         for name, tree in modules(src)
         if not any(f"{name}.".startswith(f"{room}.") for room in own)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in families
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in words
     ]
+
+
+def names_of_families(src: Path, families: set[str]) -> list[str]:
+    """Return where a family of the household's tasks is named outside its room.
+
+    In `sim` a drawer is furniture, and Meta-World has a task called push as well.
+    """
+    return constants(src, families, own=("tasks.household", "tasks.metaworld", "tasks.mt50", "sim"))
 
 
 def forbidden_names(src: Path) -> list[str]:
@@ -235,6 +245,10 @@ def test_files_and_functions_keep_their_budgets():
 
 def test_no_family_of_tasks_is_named_outside_the_household():
     assert names_of_families(SRC, {family for family, _ in VARIANTS}) == []
+
+
+def test_no_world_is_named_outside_its_own_file_and_the_table():
+    assert names_of_worlds(SRC, set(WORLDS)) == []
 
 
 def test_no_room_is_a_drawer():
@@ -304,6 +318,7 @@ def test_this_test_notices_each_kind_of_violation(tmp_path):
     assert forbidden_names(tmp_path) == ["sim.utils"]
     (tmp_path / "sayso" / "planner.py").write_text("if family == 'goto':\n    pass\n")
     assert names_of_families(tmp_path, {"goto"}) == ["planner, line 1: goto"]
+    assert names_of_worlds(tmp_path, {"goto"}) == ["planner, line 1: goto"]
     assert broad_handlers(tmp_path) == ["sim.utils, line 6"]
 
 

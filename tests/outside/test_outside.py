@@ -5,11 +5,15 @@ import os
 import subprocess
 import sys
 import tomllib
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from contracts.world_contract import WorldContract
+from sayso.runtime.remote import RemotePolicy
+from small_servers import served_folder
 
 OUTSIDE = Path(__file__).parent
 SRC = Path(__file__).parents[2] / "src"
@@ -34,21 +38,42 @@ def site(tmp_path_factory) -> Path:
     return folder
 
 
+LISTENER = """
+import contextlib, io, json, sys
+from sayso.cli import main
+for line in sys.stdin:
+    said, wrong = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(wrong):
+        code = main(json.loads(line))
+    print(json.dumps([code, said.getvalue(), wrong.getvalue()]), flush=True)
+"""
+
+
 @pytest.fixture(scope="module")
 def sayso(site, tmp_path_factory):
-    """Call the command line where the package is installed; it must succeed."""
-    paths = os.pathsep.join([str(site), str(SRC)])
+    """Call the command line where the package is installed, in one process for all; it must succeed."""
     there = tmp_path_factory.mktemp("work")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), str(SRC)]), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", LISTENER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=there,
+    )
 
     def call(*arguments: str) -> str:
-        command = [sys.executable, "-m", "sayso", *map(str, arguments)]
-        environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=there)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        process.stdin.write(json.dumps([str(argument) for argument in arguments]) + "\n")
+        process.stdin.flush()
+        code, said, wrong = json.loads(process.stdout.readline())
+        assert code == 0, wrong
+        return said
 
     call.folder = there
-    return call
+    yield call
+    process.stdin.close()
+    process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +87,14 @@ def policy(sayso, dataset) -> Path:
     given = "--preset tiny --steps 2 --batch-size 2 --threads 1 --eval-every 2 --eval-episodes 1 --world toy"
     sayso("train", "--datasets", "toy", "--out", "run", *given.split())
     return sayso.folder / "run" / "policy"
+
+
+@pytest.fixture(scope="module")
+def toy(sayso, dataset) -> Path:
+    """A policy with the model from outside."""
+    given = "--model toy --preset tiny --steps 2 --batch-size 2 --threads 1 --out toy-run"
+    sayso("train", "--datasets", "toy", *given.split())
+    return sayso.folder / "toy-run" / "policy"
 
 
 class TestToyWorld(WorldContract):
@@ -101,24 +134,27 @@ def test_a_robot_from_outside_is_driven_within_its_limits(sayso, policy):
     assert json.loads((sayso.folder / "run.json").read_text())["stopped"] == "its time was over"
 
 
-def test_a_model_from_outside_is_trained_kept_and_measured(sayso, dataset):
-    given = "--model toy --preset tiny --steps 2 --batch-size 2 --threads 1 --out toy-run"
-    sayso("train", "--datasets", "toy", *given.split())
-    policy = sayso.folder / "toy-run" / "policy"
-    assert json.loads((policy / "config.json").read_text())["model"]["type"] == "toy"
-    sayso("eval", policy, "--world", "toy", "--episodes", "1", "--workers", "1", "--out", "model.json")
+def test_a_model_from_outside_is_trained_kept_and_measured(sayso, toy):
+    assert json.loads((toy / "config.json").read_text())["model"]["type"] == "toy"
+    sayso("eval", toy, "--world", "toy", "--episodes", "1", "--workers", "1", "--out", "model.json")
     assert json.loads((sayso.folder / "model.json").read_text())["invalid"] == 0
 
 
-def test_a_model_from_outside_whose_chunks_are_relative_is_exported_as_it_is(sayso, dataset):
-    given = "--model toy --preset tiny --steps 1 --batch-size 2 --threads 1 --out to-export"
-    sayso("train", "--datasets", "toy", *given.split())
-    policy = sayso.folder / "to-export" / "policy"
-    assert "action.relative" in json.loads((policy / "stats.json").read_text())
+def test_a_model_from_outside_whose_chunks_are_relative_is_exported_as_it_is(sayso, toy):
+    assert "action.relative" in json.loads((toy / "stats.json").read_text())
     given = "--engine torchscript --frames 4 --calls 1 --out exported"
-    said = sayso("export", policy, *given.split())
+    said = sayso("export", toy, *given.split())
     assert "differ" not in said
     assert "action.relative" in json.loads((sayso.folder / "exported" / "stats.json").read_text())
+
+
+def test_a_model_from_outside_is_served_and_answers(site, toy):
+    from sayso_outside.world import ENTRY
+
+    observation, _ = ENTRY.make().reset(seed=1)
+    with served_folder(toy, PYTHONPATH=str(site)) as url, closing(RemotePolicy(url)) as policy:
+        assert replace(policy.features, points=()) == ENTRY.features
+        assert policy.act(observation).actions.shape[1] == 2
 
 
 def test_a_policy_drives_the_simulated_robot_of_a_world_from_outside(sayso, policy):

@@ -456,6 +456,11 @@ class Counting(SpotWorld):
         Counting.drawn += render
         return super().step(action, render=render)
 
+    def expert(self):
+        expert = super().expert()
+        expert.sees_pictures = False
+        return expert
+
 
 def test_the_expert_is_drawn_at_the_steps_that_are_shown_only_and_they_are_those_of_its_episode():
     samples = world_samples(Counting, SPOTS, 6)

@@ -369,7 +369,7 @@ def test_a_world_that_knows_one_task_a_scene_and_has_no_physics_is_shown_all_the
     policy.stats = {ACTION: Stats.of(np.array([[-1.0, -1.0], [1.0, 1.0]]))}
     session = Session(policy, SPOTS.features, SessionConfig(world="spots", **FAST))
     view = session.view
-    assert view.scene is None and view.poses is None and view.images["top"].std() > 3
+    assert view.scene is None and view.poses is None and view.images["front"].std() > 3
     assert view.examples == (session.simulated.world.task.instruction,) and "scene 0" in view.robot
     session.disturb(Disturbance(light=0.4))
     session.tell(view.examples[0])

@@ -23,10 +23,7 @@ from sayso.chapter.hand import HAND_MOVE, action_of, arm_of
 from sayso.models.baselines.textbook import prepare_images
 from sayso.runtime.robot import SimulatedRobot, command, look
 from sayso.spec import EXECUTE, Array, FeatureMismatchError, Features, Policy, Robot, SaysoError, seeds
-from sayso.tasks.worlds import make_world
-
-WORLD = "home"
-"""Where it happens unless said otherwise."""
+from sayso.tasks.worlds import SHOWN, make_world
 
 
 class Look(Tensor):
@@ -191,11 +188,11 @@ def simulated(world: str, seed: int) -> SimulatedRobot:
     return SimulatedRobot(make_world(world), seeds("test", 1, seed)[0])
 
 
-SHARED = Body(lambda: simulated(WORLD, 0))
+SHARED = Body(lambda: simulated(SHOWN, 0))
 """Where everybody is who does not say otherwise."""
 
 
-def enter_world(world: str = WORLD, seed: int = 0) -> None:
+def enter_world(world: str = SHOWN, seed: int = 0) -> None:
     """Let `robot`, `robot_camera`, `user_interface` and every ``RobotInterface()`` be in another world.
 
     Args:

@@ -31,7 +31,7 @@ from sayso.models.baselines.textbook import prepare_images
 from sayso.runtime.robot import SimulatedRobot, look
 from sayso.spec import Array, ConfigError, Image, SaysoError, seeds
 from sayso.tasks.contract import World, expert_of
-from sayso.tasks.worlds import make_world
+from sayso.tasks.worlds import SHOWN, make_world
 
 Model = Callable[[Any, Any], Any]
 Demonstration = Mapping[str, Any]
@@ -136,7 +136,7 @@ class Demonstrations(Sequence[Demonstration]):
 
 
 def demonstrations(
-    world: World | str = "home", n: int = 10, *, split: str = "test", start: int = 0,
+    world: World | str = SHOWN, n: int = 10, *, split: str = "test", start: int = 0,
     family: str | None = None, longest_s: float = 60.0,
 ) -> Demonstrations:  # fmt: skip
     """Return n episodes to train on or to be tested on, with picture, sentence and the expert's action.

@@ -36,7 +36,7 @@ from sayso.models import checkpoint as policies
 from sayso.models.vla.model import VisionLanguageAction
 from sayso.models.words import LEARNING, FrozenTextEncoder
 from sayso.spec import SaysoError
-from sayso.tasks.mt50 import WORDINGS as MT50_WORDINGS
+from sayso.tasks.worlds import WORLDS
 from sayso.work.provenance import digest_of, provenance, training_facts
 
 
@@ -174,7 +174,7 @@ def paraphrase(folder: Path, config: ParaphraseConfig) -> Path:
     policy = policies.load(folder, config.device)
     if not isinstance(policy.model, VisionLanguageAction):
         raise SaysoError(f"{folder} has no reader of words to teach: it is not of the type vla")
-    path = MT50_WORDINGS if config.wordings == Path("metaworld") else config.wordings
+    path = _file_of(config.wordings)
     wordings, digest = read_wordings(path), sha256(path.read_bytes()).hexdigest()
     taught, probe = parted(wordings, config.probe_share)
     encoder = FrozenTextEncoder(max_words=len(policy.model.reader.positions), remember=LEARNING)
@@ -215,3 +215,9 @@ def _facts(folder: Path, config: ParaphraseConfig, lesson: Mapping[str, Any]) ->
         return facts | {"wordings": {**lesson, **spent, "config": asked, **provenance()}}
 
     return taught
+
+
+def _file_of(named: Path) -> Path:
+    """Return the file that comes with a world of that name, or else what was named."""
+    known = WORLDS[str(named)].wordings if str(named) in WORLDS else None
+    return known or named

@@ -30,6 +30,8 @@ from sayso.sim.objects import BOX, CAPSULE, CYLINDER, SHAPES, SPHERE, STRAW, Ite
 from sayso.sim.robots import ARM, BASE_JOINTS, LEKIWI, MOUNT_M, SO101, RobotKind, add_camera, arm_spec
 from sayso.sim.variation import RGB, Look
 
+TABLETOP, HOME = "tabletop", "home"
+"""What both rooms are called, everywhere."""
 TABLE_EDGE_X_M, TABLE_DEPTH_M, TABLE_WIDTH_M, TABLE_HEIGHT_M = 0.57, 0.40, 0.90, 0.10
 BASKET_M, FIGURE_M = (0.38, 1.30, 0.08), (0.56, 1.64, 0.0)
 """Where the hand-over basket stands on its stool, and the person behind it."""
@@ -80,8 +82,8 @@ def home_spec(layout: Layout) -> mujoco.MjSpec:
 
 
 SPECS: Mapping[str, tuple[RobotKind, Callable[[Layout], mujoco.MjSpec]]] = {
-    "tabletop": (SO101, tabletop_spec),
-    "home": (LEKIWI, home_spec),
+    TABLETOP: (SO101, tabletop_spec),
+    HOME: (LEKIWI, home_spec),
 }
 
 

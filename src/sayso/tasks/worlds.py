@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from sayso.extensions import Own, Table
@@ -38,6 +39,8 @@ class WorldEntry:
     """What its robot shows and accepts."""
     checkpoint: str = ""
     """Folder of the policy that was shipped for it."""
+    wordings: Path | None = None
+    """File of other wordings that comes with it; ``sayso paraphrase`` takes the world's name for it."""
     extra: str = ""
     """Extra of ours that it needs, which is also the name of the module that brings it."""
     horizon: int = 0
@@ -93,7 +96,7 @@ def _household(name: str, **facts: Any) -> WorldEntry:
 
 @cache
 def _metaworld(*, lerobot: bool) -> WorldEntry:
-    from sayso.tasks.mt50 import TASKS
+    from sayso.tasks.mt50 import TASKS, WORDINGS
     from sayso.tasks.sawyer import HORIZON, features
 
     return WorldEntry(
@@ -101,6 +104,7 @@ def _metaworld(*, lerobot: bool) -> WorldEntry:
         families=tuple(TASKS),
         features=features(),
         horizon=HORIZON,
+        wordings=WORDINGS,
         checkpoint="checkpoints/metaworld",
         extra="metaworld",
         eye_m=(0.9, 0.1, 0.8),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sayso.sim.scene import Layout
+from sayso.sim.scene import HOME, TABLETOP, Layout
 from sayso.tasks.household import home, tabletop
 from sayso.tasks.household.layout import Demand
 from sayso.tasks.household.variant import Variant
@@ -32,6 +32,6 @@ def _asked_in(world: str) -> Mapping[str, tuple[Variant, ...]]:
 
 
 TASKS: Mapping[str, Setting] = {
-    "tabletop": Setting(layout=tabletop.layout, things=tabletop.things, families=_asked_in("tabletop")),
-    "home": Setting(layout=home.layout, things=home.things, families=_asked_in("home")),
+    TABLETOP: Setting(layout=tabletop.layout, things=tabletop.things, families=_asked_in(TABLETOP)),
+    HOME: Setting(layout=home.layout, things=home.things, families=_asked_in(HOME)),
 }

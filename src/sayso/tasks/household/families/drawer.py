@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sayso.sim.scene import HOME
 from sayso.sim.simulation import Simulation, Vector
 from sayso.tasks.household import success
 from sayso.tasks.household.motions import drawers, transfer
@@ -10,7 +11,7 @@ from sayso.tasks.household.words.kinds import Place
 from sayso.tasks.household.words.vocabulary import TOSSES, Intent, Sentences
 
 OPEN_DRAWER = Intent("drawer", "open", None, Place("", "drawer"))
-HORIZONS = {"home": 480}
+HORIZONS = {HOME: 480}
 
 
 def _handle(simulation: Simulation, place: str) -> Vector:

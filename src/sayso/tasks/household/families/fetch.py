@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from sayso.sim.scene import HOME
 from sayso.tasks.household import success
 from sayso.tasks.household.motions import transfer
 from sayso.tasks.household.variant import Variant
 from sayso.tasks.household.words.vocabulary import TOSSES, Sentences
 
-HORIZONS = {"home": 480}
+HORIZONS = {HOME: 480}
 
 VARIANTS = (
     Variant(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sayso.sim.scene import HOME
 from sayso.tasks.household import success
 from sayso.tasks.household.motions import driving
 from sayso.tasks.household.stations import is_away
@@ -16,7 +17,7 @@ VARIANTS = (
         family="goto",
         name="to",
         skill=driving.SKILL,
-        horizons={"home": 300},
+        horizons={HOME: 300},
         success=success.standing_at,
         makes_sense=lambda layout, intent: is_away(layout, intent.place.name),
         starts_anywhere=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sayso.sim.scene import Layout
+from sayso.sim.scene import TABLETOP, Layout
 from sayso.tasks.household import success
 from sayso.tasks.household.motions import pushing
 from sayso.tasks.household.variant import Variant
@@ -11,7 +11,7 @@ from sayso.tasks.household.words.vocabulary import Intent, Sentences
 
 PUSHABLE = ("block", "cylinder", "can", "mug")
 """Kinds that slide over a table instead of rolling or toppling."""
-HORIZONS = {"tabletop": 240}
+HORIZONS = {TABLETOP: 240}
 
 
 def _onto(layout: Layout, intent: Intent) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sayso.sim.scene import HOME, TABLETOP
 from sayso.tasks.household import success
 from sayso.tasks.household.motions import transfer
 from sayso.tasks.household.variant import Variant
@@ -12,7 +13,7 @@ VARIANTS = (
         family="put",
         name="in",
         skill=transfer.SKILL,
-        horizons={"tabletop": 240, "home": 360},
+        horizons={TABLETOP: 240, HOME: 360},
         success=success.in_place,
         placed=success.inside,
         drawer="open",

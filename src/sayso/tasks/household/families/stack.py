@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sayso.sim.scene import TABLETOP
 from sayso.tasks.household import success
 from sayso.tasks.household.motions import transfer
 from sayso.tasks.household.variant import Variant
@@ -12,7 +13,7 @@ VARIANTS = (
         family="stack",
         name="on",
         skill=transfer.SKILL,
-        horizons={"tabletop": 240},
+        horizons={TABLETOP: 240},
         success=success.stacked,
         placed=success.on_top,
         preposition="on",
