@@ -1,6 +1,6 @@
 # The vocabulary of the project. `make demo` and `make test` need nothing but Python and a network.
 .DEFAULT_GOAL := help
-.PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser bench openpi lerobot \
+.PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser bench openpi lerobot smolvla \
   build format docs constraints clean
 
 PYTHON ?=
@@ -71,6 +71,11 @@ lerobot: ## test the adapter against LeRobot's own drivers, without hardware (PY
 	  'pytest>=8' 'pytest-timeout>=2.3'
 	.venv-lerobot/bin/python -m pytest tests/runtime/test_lerobot_adapter.py
 
+# Likewise, and with Python 3.12: LeRobot's newest. The build of PyTorch that PyPI has for it takes 5 GB.
+smolvla: ## make .venv-smolvla, in which benchmarks/latency.py times LeRobot's own SmolVLA (PYTHON=... chooses)
+	@test -x .venv-smolvla/bin/pip || $(or $(PYTHON),python3.12) -m venv .venv-smolvla
+	.venv-smolvla/bin/python -m pip install -qq 'lerobot[smolvla]==0.6.1' 'torch==2.11.0'
+
 build: rendering ## build the wheel and run one episode from a clean environment
 	MUJOCO_GL=$$(cat .venv/rendering) scripts/wheel_check.sh
 
@@ -88,5 +93,5 @@ constraints: $(STAMP) ## write what is installed in .venv into constraints.txt
 	} > .venv/constraints && mv .venv/constraints constraints.txt
 
 clean: ## remove .venv and everything built or cached
-	rm -rf .venv .venv-metaworld dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-metaworld .venv-smolvla dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -48,7 +48,7 @@ FOLDERS = ("runs", "results")
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Say what is special about one row of a comparison."""
+    """What is special about one row of a comparison."""
 
     train: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `TrainConfig`."""
@@ -62,7 +62,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """Say what all rows of a comparison have in common."""
+    """What all rows of a comparison have in common."""
 
     worlds: tuple[str, ...]
     """Where it happens."""

@@ -45,7 +45,7 @@ WITHOUT_OBJECT = ("goto",)
 
 @dataclass(frozen=True, kw_only=True)
 class Household:
-    """Say what to measure, and where the parts are kept."""
+    """What to measure, and where the parts are kept."""
 
     episodes: int = 100
     """Episodes of each family."""

@@ -9,7 +9,8 @@ same, as it does within an episode, so that it is read during the warm-up.
 - ``sayso``: CHECKPOINT. ``sayso_openvino`` is bfloat16 where the CPU has it.
 - ``textbook``: the textbook's model at its own size with random weights.
 - ``act_480x640``: ACT in LeRobot's sizes (chunks of 100, two cameras of 480 x 640), random weights, float32.
-- ``smolvla``: SmolVLA's architecture in plain torch with random weights (`smolvla`), two such cameras.
+- ``smolvla``: LeRobot's own SmolVLA in a process and an environment of its own (`smolvla`, `make smolvla`),
+  random weights in the sizes it ships in, two such cameras; left out where there is no such environment.
 
 ``peak_memory_mb`` is the high-water mark of a process that only loads the exported policy and acts.
 """
@@ -20,7 +21,9 @@ import os
 
 os.environ.setdefault("MUJOCO_GL", "egl")
 
+import contextlib
 import itertools
+import json
 import subprocess
 import sys
 import tempfile
@@ -34,7 +37,7 @@ import numpy as np
 import torch
 import tyro
 
-from results_file import portable, write_result
+from results_file import ROOT, portable, write_result
 from sayso.models.checkpoint import load, save
 from sayso.models.policy import ModelPolicy
 from sayso.models.table import rebuild
@@ -42,7 +45,7 @@ from sayso.runtime import exported
 from sayso.runtime.engines import ExportError
 from sayso.runtime.export import ExportConfig, export
 from sayso.runtime.parity import PAUSE_S, WARM_UP, Latency, interleaved
-from sayso.spec import STATE, TASK, Features, Observation, Policy, image_key
+from sayso.spec import STATE, TASK, Features, Observation, Policy, SaysoError, image_key
 
 ENGINES = {
     "torchscript": ("torchscript", "fp32"),
@@ -73,7 +76,7 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 
 @dataclass(frozen=True, kw_only=True)
 class LatencyBenchmark:
-    """Say what to time, and how often."""
+    """What to time, and how often."""
 
     checkpoint: tyro.conf.Positional[Path]
     """Folder of our policy."""
@@ -87,8 +90,10 @@ class LatencyBenchmark:
     """Pause between calls, as a robot makes; until then the threads of the engine before may still spin."""
     frames: int = 32
     """Frames on which int8 is calibrated and every export checked."""
-    peers: bool = True
+    baselines: bool = True
     """Time ACT and SmolVLA as well, which need 4 GB and most of the time."""
+    smolvla: Path = ROOT / ".venv-smolvla" / "bin" / "python"
+    """Python of the environment with LeRobot's SmolVLA."""
     compile: bool = True
     """Time torch.compile as well, which needs a C++ compiler."""
     instruction: str = "put the red block in the blue tray"
@@ -160,15 +165,36 @@ def act(like: ModelPolicy) -> ModelPolicy:
     return rebuild(sizes, features, like.stats)
 
 
-def smolvla_call() -> Callable[[], object]:
-    """Return one look of SmolVLA's architecture at two random VGA pictures."""
-    from smolvla import ACTION as WIDE
-    from smolvla import VOCABULARY, WORDS, SmolVLA
+class LeRobotsSmolVLA:
+    """SmolVLA in LeRobot's own class, in a process of its own that takes a call for each line."""
 
-    model = SmolVLA().eval()
-    pictures = torch.randint(0, 256, (2, *VGA, 3), dtype=torch.uint8)
-    words, state = torch.randint(0, VOCABULARY, (1, WORDS)), torch.zeros(1, WIDE)
-    return lambda: model.sample(pictures, words, state)
+    def __init__(self, config: LatencyBenchmark) -> None:
+        """Start it and wait until it stands.
+
+        Raises:
+            SaysoError: if it does not.
+        """
+        script = Path(__file__).with_name("smolvla.py")
+        self._command = [str(config.smolvla), str(script), str(config.threads), config.instruction]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self._process = subprocess.Popen(self._command, **pipes)
+        self.about: dict[str, Any] = json.loads(self._line())
+        """Versions of LeRobot and of what it computes with, and how many parameters it has."""
+
+    def __call__(self) -> None:
+        """Look once, at two VGA pictures."""
+        print(file=self._process.stdin, flush=True)
+        self._line()
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def _line(self) -> str:
+        assert self._process.stdout
+        if line := self._process.stdout.readline():
+            return line
+        raise SaysoError(f"{' '.join(self._command)} ended with {self._process.wait()}")
 
 
 def compiled(checkpoint: Path) -> ModelPolicy:
@@ -201,10 +227,9 @@ def contenders(
     opened |= {f"textbook_{engine}": folder for engine, folder in books.items()}
     policies |= {name: exported.load(folder, threads=config.threads) for name, folder in opened.items()}
     policies["textbook_eager"] = taught
-    if config.peers:
+    if config.baselines:
         policies["act_480x640_eager"] = act(ours)
-    calls = {name: acting(policy, policy.features, config) for name, policy in policies.items()}
-    return calls | ({"smolvla_eager": smolvla_call()} if config.peers else {})
+    return {name: acting(policy, policy.features, config) for name, policy in policies.items()}
 
 
 def numbers(found: Mapping[str, Latency]) -> dict[str, float]:
@@ -230,7 +255,7 @@ def one_thread_ms(ours: ModelPolicy, config: LatencyBenchmark) -> float:
 
 def main(config: LatencyBenchmark) -> None:
     """Export, time, print the numbers and write ``latency.json``."""
-    ours = load(config.checkpoint)
+    ours, told = load(config.checkpoint), {}
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         taught = textbook(ours)
@@ -239,7 +264,14 @@ def main(config: LatencyBenchmark) -> None:
         books = exports("textbook", folder / "textbook", TEXTBOOK, folder, config)
         torch.set_num_threads(config.threads)
         calls = contenders(ours, graphs, taught, books, config)
-        metrics = numbers(interleaved(calls, config.calls, pause_s=config.pause_s))
+        with contextlib.ExitStack() as ending:
+            if config.baselines and config.smolvla.exists():
+                smolvla = LeRobotsSmolVLA(config)
+                ending.callback(smolvla.close)
+                calls["smolvla_eager"], told = smolvla, smolvla.about
+            else:
+                print(f"smolvla: left out; there is no {config.smolvla}, which `make smolvla` makes")
+            metrics = numbers(interleaved(calls, config.calls, pause_s=config.pause_s))
         best = graphs.get("openvino_bf16", graphs["openvino_fp32"])
         metrics["peak_memory_mb"] = peak_memory_mb(best, config)
     metrics["policy_ms_2_threads"] = metrics["sayso_eager_ms_p50"]
@@ -250,6 +282,7 @@ def main(config: LatencyBenchmark) -> None:
         **asdict(config),
         "checkpoint": portable(str(config.checkpoint.resolve())),
         "openvino": best.name,
+        "smolvla": told,
     }
     settings["calibrate"] = config.calibrate and portable(str(config.calibrate.resolve()))
     print("wrote", write_result("latency", metrics, seeds=[], n=config.calls, config=settings))

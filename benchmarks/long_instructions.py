@@ -41,7 +41,7 @@ STREAM = 0x10A6  # keeps the words of a seed independent of the scene drawn from
 
 @dataclass(frozen=True, kw_only=True)
 class Errand:
-    """Ask for one long instruction."""
+    """One long instruction that is asked for."""
 
     number: int
     """Which one of all, from 0."""
@@ -63,7 +63,7 @@ class Errand:
 
 @dataclass(frozen=True)
 class Build:
-    """Build, in each process, what carries out one errand."""
+    """Maker, in each process, of what carries out one errand."""
 
     world: str
     make_policy: Callable[[Any], Policy]

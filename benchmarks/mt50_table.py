@@ -33,7 +33,7 @@ Episodes = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Say under which circumstances the tasks are tried."""
+    """Circumstances under which the tasks are tried."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
     """Of the world's ``reset``."""
@@ -62,7 +62,7 @@ CAMERAS = ("camera_5cm", "camera_10cm", "camera_5deg")
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Say what to measure, and where the parts are kept."""
+    """What to measure, and where the parts are kept."""
 
     checkpoint: Path
     """Folder of the policy."""

@@ -50,7 +50,7 @@ Counts = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Delay:
-    """Say what to measure, and where the parts are kept."""
+    """What to measure, and where the parts are kept."""
 
     policy: Path = ROOT / "checkpoints" / "home"
     """Folder of the policy."""
@@ -147,7 +147,7 @@ def measure_delays(config: Delay) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Loop:
-    """Say how long to measure, at which rate, with what."""
+    """How long to measure, at which rate, with what."""
 
     policy: Path = ROOT / "checkpoints" / "home"
     """Folder of the policy."""
@@ -188,7 +188,7 @@ def driven(config: Loop) -> tuple[RunReport, SimulatedRobot]:
         SaysoError: if the run ended before its time.
     """
     policy, features = policy_and_features(str(config.policy), threads=1)
-    robot, stop = simulated(features, config.instruction, 0), Stop()
+    robot, stop = simulated(features, config.instruction), Stop()
     try:
         with on_signals(stop):
             report = drive(

@@ -1,155 +1,127 @@
-"""Build SmolVLA's architecture with torch alone and random weights, to measure how long one look takes.
+"""Latency of LeRobot's own SmolVLA, at random weights: one call for each line that comes in.
 
-Shukor et al. 2025, arXiv:2506.01844, in the sizes LeRobot ships: 403 M parameters compute (of the published
-450 M the rest is the language model's output layer, which acting does not use)::
+::
 
-    2 images 512 x 512 --SigLIP-base--> 1024 patches each --4 x 4 to 1, linear--> 64 tokens each --.
-    words -------------------------------------------------------------------> 16 tokens ----------+--> prefix
-    state -------------------------------------------------------------------> 1 token ------------'
-    prefix --first 16 layers of SmolLM2-360M--> keys and values of each layer, once
-    noise [50, 32] --16 layers of the expert, which attend to those--> velocity, ten times
+    latency.py --a line--> this, in .venv-smolvla --> LeRobot's predict_action --a line--> latency.py
 
-As it ships, vision and language compute in bfloat16 and the expert in float32. Pictures are scaled to
-512 x 512 with bars, as LeRobot does; its tokenizer is left out. Answers mean nothing: only time is measured.
-
-Shapes: B batch, M tokens, D width, P prefix tokens.
+LeRobot needs another Python and another PyTorch than sayso, so it runs in an environment of its own (`make
+smolvla`) and takes its turn there. Its class loads its vision-language model from a folder as it would from
+the hub, in bfloat16: the folder is written here, in the sizes that were published
+(HuggingFaceTB/SmolVLM2-500M-Video-Instruct; with the expert 450 M parameters), with random weights and words
+of its own. Time depends on neither. A call begins with uint8 pictures of 480 x 640 and ends with actions in
+robot units, as in LeRobot's loop: words and pictures are made ready, and a chunk of fifty is computed.
 """
 
 from __future__ import annotations
 
-from functools import partial
+import importlib.metadata
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
 
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from lerobot.common.control_utils import predict_action
+from lerobot.configs.types import FeatureType, PolicyFeature
+from lerobot.policies.smolvla.configuration_smolvla import SmolVLAConfig
+from lerobot.policies.smolvla.modeling_smolvla import SmolVLAPolicy
+from lerobot.policies.smolvla.processor_smolvla import make_smolvla_pre_post_processors
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    PreTrainedTokenizerFast,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
+    SmolVLMImageProcessor,
+    SmolVLMProcessor,
+    SmolVLMVideoProcessor,
+)
 
-PIXELS, PATCH, SEEN, SHUFFLE = 512, 16, 768, 4
-WIDTH, EXPERT, LAYERS, WORDS, VOCABULARY = 960, 720, 16, 16, 49_280
-HEADS, SHARED, HEAD = 15, 5, 64
-CHUNK, ACTION, STEPS = 50, 32, 10
+CAMERAS, JOINTS, VGA = ("front", "wrist"), 6, (480, 640)
+VISION = {
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "image_size": 512,
+    "patch_size": 16,
+}
+TEXT = {
+    "hidden_size": 960,
+    "intermediate_size": 2560,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 15,
+    "num_key_value_heads": 5,
+    "head_dim": 64,
+    "vocab_size": 49_280,
+    "max_position_embeddings": 8192,
+    "rms_norm_eps": 1e-5,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 100_000.0},
+}
+MARKS = {"image_token": "<image>", "fake_image_token": "<around>", "global_image_token": "<global>"}
 
 
-class Layer(nn.Module):
-    """Attend with few keys for many queries, rotated by position, then think: a layer as Llama has them."""
-
-    def __init__(self, width: int, thought: int, known: int) -> None:
-        """Build a layer of D = `width` whose keys come from tokens of width `known`."""
-        super().__init__()
-        self.attend_norm, self.think_norm = nn.RMSNorm(width), nn.RMSNorm(width)
-        self.query = nn.Linear(width, HEADS * HEAD, bias=False)
-        self.key, self.value = (nn.Linear(known, SHARED * HEAD, bias=False) for _ in range(2))
-        self.out = nn.Linear(HEADS * HEAD, width, bias=False)
-        self.gate, self.up = (nn.Linear(width, thought, bias=False) for _ in range(2))
-        self.down = nn.Linear(thought, width, bias=False)
-
-    def keys(self, known: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
-        """Return keys and values ``[B, 5, M, 64]`` of tokens that stand at `first` and behind it."""
-        key, value = (_heads(project(known)) for project in (self.key, self.value))
-        return rotated(key, first), value
-
-    def forward(self, x: Tensor, key: Tensor, value: Tensor, first: int) -> Tensor:
-        """Return ``[B, M, D]`` for tokens at `first` and behind it that look at keys and values."""
-        query = rotated(_heads(self.query(self.attend_norm(x))), first)
-        seen = F.scaled_dot_product_attention(query, key, value, enable_gqa=True)
-        x = x + self.out(seen.transpose(1, 2).flatten(2))
-        thought = self.think_norm(x)
-        y: Tensor = x + self.down(F.silu(self.gate(thought)) * self.up(thought))
-        return y
+def write_backbone(folder: str, sentence: str) -> None:
+    """Write a vision-language model of the published sizes, which knows the words of one sentence."""
+    known = ["<pad>", "<unk>", *MARKS.values(), *dict.fromkeys(sentence.split())]
+    words = Tokenizer(models.WordLevel({word: n for n, word in enumerate(known)}, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, pad_token="<pad>", unk_token="<unk>", extra_special_tokens=MARKS
+    )
+    SmolVLMProcessor(SmolVLMImageProcessor(), tokenizer, SmolVLMVideoProcessor()).save_pretrained(folder)
+    sizes = SmolVLMConfig(
+        vision_config=dict(VISION), text_config=dict(TEXT), scale_factor=4, image_token_id=2, pad_token_id=0
+    )
+    SmolVLMForConditionalGeneration(sizes).to(torch.bfloat16).save_pretrained(folder)
 
 
-class SmolVLA(nn.Module):
-    """See two pictures, read, and carry noise to fifty actions."""
-
-    def __init__(self) -> None:
-        """Build the model with random weights."""
-        super().__init__()
-        self.patches = nn.Conv2d(3, SEEN, PATCH, PATCH)
-        self.places = nn.Parameter(torch.randn((PIXELS // PATCH) ** 2, SEEN))
-        layer = nn.TransformerEncoderLayer(
-            SEEN, 12, 4 * SEEN, dropout=0.0, activation=partial(F.gelu, approximate="tanh"), batch_first=True,
-            norm_first=True,
-        )  # fmt: skip
-        self.vision = nn.TransformerEncoder(layer, 12, nn.LayerNorm(SEEN), enable_nested_tensor=False)
-        self.connect = nn.Linear(SEEN * SHUFFLE**2, WIDTH, bias=False)
-        self.words = nn.Embedding(VOCABULARY, WIDTH)
-        self.language = nn.ModuleList(Layer(WIDTH, 2560, WIDTH) for _ in range(LAYERS))
-        # The expert looks at itself in every second layer; in the others only at what language knows.
-        self.expert = nn.ModuleList(
-            Layer(EXPERT, 2048, SHARED * HEAD if number % 2 else EXPERT) for number in range(LAYERS)
+def policy(sentence: str) -> tuple[SmolVLAPolicy, Callable[[], object]]:
+    """Return LeRobot's policy and a call of it on two random pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_backbone(folder, sentence)
+        seen = {
+            f"observation.images.{name}": PolicyFeature(type=FeatureType.VISUAL, shape=(3, *VGA))
+            for name in CAMERAS
+        }
+        seen["observation.state"] = PolicyFeature(type=FeatureType.STATE, shape=(JOINTS,))
+        config = SmolVLAConfig(
+            input_features=seen,
+            output_features={"action": PolicyFeature(type=FeatureType.ACTION, shape=(JOINTS,))},
+            vlm_model_name=folder,
+            load_vlm_weights=True,  # as with the published weights: in bfloat16, the expert in float32
+            device="cpu",
         )
-        self.norm = nn.RMSNorm(EXPERT)
-        self.state, self.action = nn.Linear(ACTION, WIDTH), nn.Linear(ACTION, EXPERT)
-        self.time = nn.Sequential(nn.Linear(2 * EXPERT, EXPERT), nn.SiLU(), nn.Linear(EXPERT, EXPERT))
-        self.head = nn.Linear(EXPERT, ACTION)
-        for part in (self.patches, self.vision, self.connect, self.words, self.language):
-            part.bfloat16()
+        model = SmolVLAPolicy(config).eval()
+        plain = {"mean": torch.zeros(JOINTS), "std": torch.ones(JOINTS)}
+        stats = {"observation.state": plain, "action": plain}
+        before, after = make_smolvla_pre_post_processors(config, stats)
+    rng = np.random.default_rng(0)
+    look = {f"observation.images.{name}": rng.integers(0, 256, (*VGA, 3), dtype=np.uint8) for name in CAMERAS}
+    look["observation.state"] = np.zeros(JOINTS, np.float32)
 
-    @torch.inference_mode()
-    def sample(self, pictures: Tensor, words: Tensor, state: Tensor) -> Tensor:
-        """Return ``[1, 50, 32]`` for uint8 ``[C, H, W, 3]``, word numbers ``[1, 16]``, state ``[1, 32]``."""
-        seen = self._see(scaled(pictures)).flatten(0, 1)[None]
-        prefix = torch.cat([seen, self.words(words), self.state(state)[:, None].bfloat16()], 1)
-        known = self._known(prefix)
-        chunk = torch.randn(1, CHUNK, ACTION)
-        for step in range(STEPS):
-            chunk = chunk + self._velocity(chunk, step / STEPS, known, prefix.shape[1]) / STEPS
-        return chunk
+    def call() -> object:
+        model.reset()  # or it would answer from the chunk before
+        return predict_action(look, model, torch.device("cpu"), before, after, use_amp=False, task=sentence)
 
-    def _see(self, pixels: Tensor) -> Tensor:
-        """Return 64 tokens ``[C, 64, 960]`` of each picture."""
-        grid = PIXELS // PATCH
-        patches = self.patches(pixels.bfloat16()).flatten(2).transpose(1, 2) + self.places.bfloat16()
-        seen = self.vision(patches).unflatten(1, (grid // SHUFFLE, SHUFFLE, grid // SHUFFLE, SHUFFLE))
-        tokens: Tensor = self.connect(seen.transpose(2, 3).flatten(3).flatten(1, 2))
-        return tokens
-
-    def _known(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Return every layer's keys and values of the prefix, in float32."""
-        known = []
-        for layer in self.language:
-            key, value = layer.keys(layer.attend_norm(x))
-            x = layer(x, key, value, 0)
-            known.append((key.float(), value.float()))
-        return known
-
-    def _velocity(self, chunk: Tensor, time: float, known: list[tuple[Tensor, Tensor]], first: int) -> Tensor:
-        waves = torch.outer(torch.tensor([time]), torch.logspace(0, 3, EXPERT // 2))
-        when = torch.cat([waves.sin(), waves.cos()], -1)[:, None].expand(-1, CHUNK, -1)
-        x = self.time(torch.cat([self.action(chunk), when], -1))
-        for number, (layer, (key, value)) in enumerate(zip(self.expert, known, strict=True)):
-            if number % 2:
-                own_key, own_value = (
-                    _heads(project(told.transpose(1, 2).flatten(2)))
-                    for project, told in ((layer.key, key), (layer.value, value))
-                )
-                x = layer(x, own_key, own_value, first)
-            else:
-                own_key, own_value = layer.keys(layer.attend_norm(x), first)
-                x = layer(x, torch.cat([key, own_key], 2), torch.cat([value, own_value], 2), first)
-        velocity: Tensor = self.head(self.norm(x))
-        return velocity
+    return model, call
 
 
-def rotated(x: Tensor, first: int) -> Tensor:
-    """Return ``[B, h, M, 64]`` rotated by position (Su et al. 2021, arXiv:2104.09864)."""
-    half = x.shape[-1] // 2
-    rate = 10_000.0 ** (-torch.arange(half) / half)
-    angle = torch.outer(torch.arange(first, first + x.shape[2]), rate)
-    sin, cos = angle.sin().to(x.dtype), angle.cos().to(x.dtype)
-    low, high = x.chunk(2, -1)
-    return torch.cat([low * cos - high * sin, high * cos + low * sin], -1)
+def main(threads: int, sentence: str) -> None:
+    """Build it, say in a first line what it is, and answer every line with how many numbers came out."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what LeRobot prints is no answer
+    torch.set_num_threads(threads)
+    model, call = policy(sentence)
+    about = {name: importlib.metadata.version(name) for name in ("lerobot", "torch", "transformers")}
+    about |= {"python": sys.version.split()[0], "parameters": sum(p.numel() for p in model.parameters())}
+    print(json.dumps(about), file=answers, flush=True)
+    for _ in sys.stdin:
+        print(len(call()), file=answers, flush=True)
 
 
-def scaled(pictures: Tensor) -> Tensor:
-    """Return uint8 ``[C, H, W, 3]`` as float ``[C, 3, 512, 512]`` in -1..1, bars above or at the left."""
-    pixels = pictures.permute(0, 3, 1, 2).float() / 255
-    height, width = pixels.shape[-2:]
-    shrink = PIXELS / max(height, width)
-    size = [round(height * shrink), round(width * shrink)]
-    fitting = F.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
-    return 2 * F.pad(fitting, (PIXELS - size[1], 0, PIXELS - size[0], 0)) - 1
-
-
-def _heads(x: Tensor) -> Tensor:
-    """Return ``[B, h, M, 64]`` of ``[B, M, h * 64]``."""
-    return x.unflatten(-1, (-1, HEAD)).transpose(1, 2)
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])

@@ -46,7 +46,7 @@ from sayso.tasks.worlds import make_world
 
 @dataclass(frozen=True, kw_only=True)
 class SimSpeed:
-    """Say how long to measure."""
+    """How long to measure."""
 
     steps: int = 300
     """Control steps per episode at most; an episode that succeeds ends earlier."""
@@ -55,7 +55,7 @@ class SimSpeed:
 
 
 class Stopwatch:
-    """Collect durations by stage, in milliseconds."""
+    """Durations by stage, in milliseconds."""
 
     def __init__(self) -> None:
         """Start with no stage."""
@@ -143,7 +143,7 @@ def measure_simulation(config: SimSpeed) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpeed:
-    """Say what to measure."""
+    """What to measure."""
 
     dataset: Path
     """Folder of a LeRobotDataset v3.0."""

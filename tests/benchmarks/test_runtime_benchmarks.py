@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import latency
 import results_file
 import runtime
 from sayso.runtime.limits import Limits
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.robot import ImaginedRobot
-from sayso.spec import Chunk, UnknownNameError
+from sayso.spec import Chunk, SaysoError, UnknownNameError
 from small_worlds import FEATURES
 
 
@@ -54,3 +55,23 @@ def test_the_numbers_of_a_run_can_be_written():
         f"{name}_{end}" for name in ("jitter_ms", "tick_ms", "policy_ms") for end in ("p50", "p99", "max")
     ]
     assert set(ends) < set(metrics)
+
+
+def test_smolvla_takes_a_call_for_each_line_and_says_what_it_is(tmp_path):
+    python = tmp_path / "python"
+    asked = tmp_path / "asked"
+    python.write_text(
+        f'#!/bin/sh\necho "$2 $3" > {asked}\n'
+        'echo \'{"lerobot": "0.6.1"}\'\nwhile read -r line; do echo 6; echo call >> ' + f"{asked}; done\n"
+    )
+    python.chmod(0o755)
+    config = latency.LatencyBenchmark(checkpoint=tmp_path, smolvla=python, instruction="push it", threads=3)
+    smolvla = latency.LeRobotsSmolVLA(config)
+    assert smolvla.about == {"lerobot": "0.6.1"}
+    smolvla()
+    smolvla()
+    smolvla.close()
+    assert asked.read_text().splitlines() == ["3 push it", "call", "call"]
+    python.write_text("#!/bin/sh\nexit 3\n")
+    with pytest.raises(SaysoError, match="ended with 3"):
+        latency.LeRobotsSmolVLA(config)
