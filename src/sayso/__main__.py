@@ -1,8 +1,17 @@
-"""Be the command ``sayso``, and end in one line if Ctrl-C comes while it is still being imported."""
+"""Be the command ``sayso``: begin, end in one line at Ctrl-C, whenever it comes, and leave nothing behind."""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import os
+import signal
 import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+AGAIN_S = 0.05
 
 
 def main() -> int:
@@ -15,5 +24,38 @@ def main() -> int:
     return carry_out()
 
 
+def command() -> None:
+    """Be the whole process: carry out the command line, and end with its exit code."""
+    code = 1  # Python's own for what nobody caught
+
+    def leave() -> None:
+        """End here, when all is done but the dismantling of Python itself.
+
+        A policy that is still at an answer, in a thread that nobody waits for, would return into what is no
+        more, which aborts the process.
+        """
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, full, or none at all
+                stream.flush()
+        os._exit(code)
+
+    atexit.register(leave)  # before anything else, so that it is the last
+    sys.unraisablehook = _unraisable
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who began us
+            setattr(sys, name, Path(os.devnull).open("w"))
+    code = main()
+    sys.exit(code)
+
+
+def _unraisable(lost: Any) -> None:
+    """Press Ctrl-C once more, a moment later, where Python swallows it: inside a finaliser."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        again = (threading.main_thread().ident, signal.SIGINT)
+        threading.Timer(AGAIN_S, signal.pthread_kill, again).start()
+    else:
+        sys.__unraisablehook__(lost)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

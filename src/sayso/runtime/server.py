@@ -141,12 +141,15 @@ class PolicyServer:
         Raises:
             SaysoError: if it cannot listen there, or the policy does not fit the features.
         """
-        self._hello = pack(await self._in_thread(self._introduction))
-        server = await self._listen()
         try:
-            yield _address(server)
+            self._hello = pack(await self._in_thread(self._introduction))
+            server = await self._listen()
+            try:
+                yield _address(server)
+            finally:
+                await self._stop(server)
         finally:
-            await self._stop(server)
+            self._inference.close()
 
     async def _listen(self) -> Server:
         config, quiet = self._config, logging.getLogger("sayso.server.websockets")
@@ -310,7 +313,6 @@ class PolicyServer:
                 await server.wait_closed()
         for connection in server.connections:
             connection.transport.abort()
-        self._inference.close()
 
 
 def run_server(server: PolicyServer, announce: Callable[[str], None]) -> None:
