@@ -63,7 +63,7 @@ WRONG = {
     # what is too much
     "eval expert other --world home": "understands no 'other'",
     "show a b": "understands no 'b'",
-    "run p a b": "understands no 'b'",
+    "run p a b": "the instruction needs quotes: sayso run p 'a b'",
     "eval expert --world home --swap yes": "understands no 'yes'",
     "eval expert --world tabletop --families put put": "name each family once",
     # of another kind
@@ -271,3 +271,35 @@ def test_a_damaged_account_of_a_training_is_named(content, tmp_path):
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(SaysoError, match=r"config\.json .*damaged"):
         training_of(tmp_path)
+
+
+WITHIN = {
+    "eval {} --world home": ("runs/first", "Did you mean runs/first/policy?"),
+    "run {} words": ("runs/first", "Did you mean runs/first/policy?"),
+    "serve {}": ("runs", "Did you mean runs/first/policy?"),
+    "export {}": ("runs/first", "Did you mean runs/first/policy?"),
+    "paraphrase {} --wordings file --out o": ("runs/first", "Did you mean runs/first/policy?"),
+    "train --datasets dataset --out o --init {}": ("runs/first", "Did you mean runs/first/policy?"),
+    "record --world home --out o --policy {}": ("runs/first", "Did you mean runs/first/policy?"),
+    "demo --checkpoint {}": ("ships/tabel", "Did you mean ships/table?"),
+    "studio --policy {}": ("ships", "Did you mean ships/home or ships/table?"),
+    "show {}": ("demos", "Did you mean demos/table?"),
+    "show  {}": ("demos/tabel", "Did you mean demos/table?"),
+}
+"""What was typed, the folder that was named, and what was meant."""
+
+
+@pytest.mark.parametrize("line", WITHIN)
+def test_a_folder_above_or_beside_the_right_one_is_answered_with_the_right_one(
+    line, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("runs/first/policy/config.json", "ships/home/config.json", "ships/table/config.json"):
+        Path(name).parent.mkdir(parents=True)
+        Path(name).write_text("{}")
+    Path("demos/table/meta").mkdir(parents=True)
+    Path("demos/table/meta/info.json").write_text("{}")
+    Path("file").write_text('{"push the can": ["shove the can"]}')
+    named, meant = WITHIN[line]
+    assert cli.main(shlex.split(line.format(named))) == cli.EXIT_REFUSED
+    assert meant in capsys.readouterr().err

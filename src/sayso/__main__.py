@@ -43,7 +43,7 @@ def command() -> None:
     sys.unraisablehook = _unraisable
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who began us
-            setattr(sys, name, Path(os.devnull).open("w"))
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
     code = main()
     sys.exit(code)
 

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -25,6 +25,7 @@ from sayso.data.film import write_film
 from sayso.evaluation.planner import BROKEN_OFF, Report, as_it_is, carry_out
 from sayso.evaluation.rollout import rollout
 from sayso.onlooker import FILM_EVERY, FilmedRoom, Onlooker
+from sayso.refusals import elsewhere
 from sayso.spec import (
     WHY,
     Episode,
@@ -62,7 +63,7 @@ class DemoConfig:
     """How many instructions to run before it is your turn."""
     films: Path = Path("demo")
     """Folder for the films."""
-    interactive: bool | None = None
+    interactive: bool = field(default_factory=lambda: at_terminal())
     """Offer the prompt; by default if somebody sits at the terminal."""
     threads: int | None = None
     """Torch threads; by default as many as torch likes."""
@@ -125,7 +126,7 @@ def demo(config: DemoConfig) -> int:
             cast(FilmedRoom, world), policy, console, config.films, config.scene, started, splitter=splitter
         )
         show.run(config.instructions)
-        if at_terminal() if config.interactive is None else config.interactive:
+        if config.interactive:
             show.prompt()
         else:
             console.print("\nRun `sayso demo` in a terminal to type instructions of your own.")
@@ -151,11 +152,11 @@ def load_policy(config: DemoConfig) -> ModelPolicy:
     from sayso.models.checkpoint import CheckpointError, load
 
     if not config.subject.is_dir():
-        raise CheckpointError(
-            f"there is no checkpoint in {str(config.subject)!r}. Run this from the folder of the "
-            "repository, or name another one with --checkpoint, or train one with `sayso record` and "
-            "`sayso train`, as the README shows."
+        remedy = elsewhere(config.subject, "config.json") or (
+            " Run this from the folder of the repository, or name another one with --checkpoint, or train one "
+            "with `sayso record` and `sayso train`, as the README shows."
         )
+        raise CheckpointError(f"there is no checkpoint in {str(config.subject)!r}.{remedy}")
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     return load(config.subject)

@@ -6,8 +6,12 @@ import contextlib
 import dataclasses
 import io
 import re
+import shlex
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar, get_type_hints
+from dataclasses import replace
+from itertools import takewhile
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_type_hints
 
 from sayso.spec import SaysoError, UnknownNameError
 
@@ -15,6 +19,7 @@ C = TypeVar("C")
 _EXPLAINED = (
     (re.compile(r"invalid literal for int\(\) with base 10: (.*)"), r"\1 is not a whole number"),
     (re.compile(r"could not convert string to float: (.*)"), r"\1 is not a number"),
+    (re.compile(r"Could not parse arguments \[(.*)\] into tuple type .*float.*"), r"\1 are not all numbers"),
     (re.compile(r"Expected 1 values"), "Expected one value"),
 )
 """What Python and tyro say of a value, and what a person would."""
@@ -49,15 +54,50 @@ def read(
         wanted = tuple[*typed, Annotated[config, tyro.conf.arg(name="")]]  # type: ignore[valid-type]
     prog, said = f"sayso {verb}", io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(said), _in_plain_words():
             return tyro.cli(wanted, args=list(given), prog=prog, description=summary)
     except ValueError as error:
         raise UsageError(_with_flag(str(error), config)) from error
     except SystemExit as ended:
         if not ended.code:
             raise
+        if hint := _unquoted(prog, given, words or {}):
+            raise UsageError(hint) from None
         refused = _sentence(said.getvalue(), ended, config, prog, given)
         raise UsageError(f"{refused.rstrip('.')}. `{prog} --help` explains the flags") from None
+
+
+def _in_plain_words() -> Any:
+    """Return what lets tyro, inside a `with`, write INT and {deg,rad}, not {None}|INT and {,deg,rad}.
+
+    A flag that may be left out is read as any other; leaving it out is how to give no value.
+    """
+    from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+    plain = ConstructorRegistry()
+
+    @plain.primitive_rule
+    def left_out(type_info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+        origin: Any = type_info.type_origin
+        kinds: tuple[Any, ...] = get_args(type_info.type)
+        if origin in (Union, UnionType) and NoneType in kinds:
+            nothing, shown = None, ["none"]
+            rest: Any = Union[tuple(kind for kind in kinds if kind is not NoneType)]  # noqa: UP007
+        elif origin is Literal and "" in kinds:
+            nothing, shown = "", [""]
+            rest = Literal[tuple(kind for kind in kinds if kind)]
+        else:
+            return None
+        spec = plain.get_primitive_spec(PrimitiveTypeInfo.make(rest, type_info.markers))
+        if not isinstance(spec, PrimitiveConstructorSpec):
+            return None
+        return replace(
+            spec,
+            is_instance=lambda value: value == nothing or spec.is_instance(value),
+            str_from_instance=lambda value: shown if value == nothing else spec.str_from_instance(value),
+        )
+
+    return plain
 
 
 def _word(name: str, help: str) -> Any:
@@ -91,6 +131,16 @@ def _sentence(box: str, ended: SystemExit, config: type[Any], prog: str, given: 
         if "Unrecognized" in titled
         else text
     )
+
+
+def _unquoted(prog: str, given: Sequence[str], words: Mapping[str, str]) -> str:
+    """Say how to type a sentence, the last of several words, that was typed without quotes; else nothing."""
+    typed = list(takewhile(lambda part: not part.startswith("-"), given))
+    if len(words) < 2 or len(typed) <= len(words):
+        return ""
+    first, sentence = typed[: len(words) - 1], " ".join(typed[len(words) - 1 :])
+    right = shlex.join([*prog.split(), *first, sentence, *given[len(typed) :]])
+    return f"the {[*words][-1].lower()} needs quotes: {right}"
 
 
 def _title_and_text(box: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from sayso.spec import SaysoError, UnknownNameError
@@ -60,6 +61,22 @@ def naming(path: Path) -> Iterator[None]:
         if error.filename is None and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def elsewhere(folder: Path, file: str) -> str:
+    """Ask for another folder, one that holds a file which this one lacks; empty if none is near.
+
+    Those below it count, or, where it does not even exist, one beside it with a similar name.
+    """
+    up = len(Path(file).parts) - 1
+    if folder.is_dir():
+        below = ([path.parents[up] for path in folder.glob(depth + file)] for depth in ("*/", "*/*/"))
+        near = [str(path) for path in next(filter(None, below), [])]
+    else:
+        beside = [path.parents[up].name for path in folder.parent.glob(f"*/{file}")]
+        near = [str(folder.parent / name) for name in get_close_matches(folder.name, beside, 1)]
+    *others, last = sorted(near) or [""]
+    return f" Did you mean {', '.join(others)}{' or ' * bool(others)}{last}?" if last else ""
 
 
 def refuse_unknown_renderer() -> None:

@@ -163,7 +163,7 @@ def test_a_policy_drives_the_simulated_robot_of_a_world_from_outside(sayso, poli
 
 
 def test_the_demonstration_shows_a_world_from_outside_scene_by_scene(sayso, policy):
-    given = ("--checkpoint", policy, "--films", "films", "--interactive", "False", "--instructions", "1")
+    given = ("--checkpoint", policy, "--films", "films", "--no-interactive", "--instructions", "1")
     said = sayso("demo", "--world", "toy", *given)
     assert "go to the" in said and "conditions" not in said
     assert list((sayso.folder / "films").glob("1-go-to-the-*.mp4"))

@@ -19,6 +19,7 @@ from string import Formatter
 from typing import Any
 
 from sayso.data.format import COUNTERS, INFO, OTHER_TASK_INDEX, VERSION, VIDEO, FormatError, info_text
+from sayso.refusals import elsewhere
 from sayso.spec import ACTION, IMAGES, OTHER_POINTS, POINTS, STATE, Dimension, Features
 
 OURS = "sayso"
@@ -120,14 +121,14 @@ def inside(root: Path, relative: str) -> Path:
 def _nothing_there(root: Path) -> str:
     """Say why there is no dataset in a folder, and where there may be one."""
     if not root.exists():
-        return f"there is no folder {root}; give the folder of a dataset, the one that contains meta/"
+        near = elsewhere(root, INFO) or " Give the folder of a dataset, the one that contains meta/"
+        return f"there is no folder {root}.{near}"
     if not root.is_dir():
         return f"{root} is a file; give the folder of a dataset, the one that contains meta/"
     if (root / "staging").is_dir():
         return f"{root} holds no finished dataset, but a recording; give its sayso record command again"
-    below = sorted(path.parent.parent for path in root.glob(f"*/{INFO}"))
-    if below:
-        return f"{root} holds no finished dataset itself. Did you mean {below[0]}?"
+    if below := elsewhere(root, INFO):
+        return f"{root} holds no finished dataset itself.{below}"
     if root.name == "meta" and (root / "info.json").is_file():
         return f"{root} is a part of a dataset. Did you mean {root.parent}?"
     return f"{root} holds no finished dataset: {INFO} is missing. Give the folder that contains meta/"

@@ -32,6 +32,7 @@ from sayso.models.contract import Renames, renamed
 from sayso.models.policy import ModelPolicy
 from sayso.models.table import MODELS, rebuild
 from sayso.models.typed import read
+from sayso.refusals import elsewhere
 from sayso.spec import FeatureMismatchError, Features, SaysoError, UnknownNameError
 from sayso.work.digests import SUMS, damaged, write_digests
 from sayso.work.replace import replace_folder
@@ -139,8 +140,10 @@ def read_folder(folder: Path) -> Saved:
         CheckpointError: if one is missing, damaged, or says what cannot be.
     """
     if not folder.is_dir():
-        raise CheckpointError(f"there is no checkpoint folder {str(folder)!r}")
+        raise CheckpointError(f"there is no checkpoint folder {str(folder)!r}.{elsewhere(folder, CONFIG)}")
     missing = [name for name in NEEDED if not (folder / name).is_file()]
+    if CONFIG in missing and (others := elsewhere(folder, CONFIG)):
+        raise CheckpointError(f"{str(folder)!r} holds no checkpoint itself: {CONFIG} is missing.{others}")
     if missing:
         raise CheckpointError(
             f"{str(folder)!r} is not a whole checkpoint: {', '.join(missing)} missing. "

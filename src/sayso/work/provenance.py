@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sayso.refusals import naming
+from sayso.refusals import elsewhere, naming
 from sayso.spec import SaysoError
 from sayso.work.pool import cores
 
@@ -125,7 +125,8 @@ def training_facts(policy: Path) -> dict[str, Any]:
     """
     config = policy / "config.json"
     if not config.is_file():
-        raise FileNotFoundError(f"there is no checkpoint in {str(policy)!r}: {config.name} is missing")
+        missing = f"there is no checkpoint in {str(policy)!r}: {config.name} is missing"
+        raise FileNotFoundError(f"{missing}.{elsewhere(policy, config.name)}")
     try:
         return dict(json.loads(config.read_text(encoding="utf-8")).get("training") or {})
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
