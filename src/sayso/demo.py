@@ -42,7 +42,7 @@ from sayso.tasks.household.errands import errands
 from sayso.tasks.household.words.endpoint import LanguageModelSplitter
 from sayso.tasks.household.words.language import Intent, abilities, things
 from sayso.tasks.household.words.plan import Splitter, split
-from sayso.tasks.worlds import SHOWN, WORLDS
+from sayso.tasks.worlds import SHOWN, WORLDS, read_elsewhere
 
 if TYPE_CHECKING:
     from sayso.models.policy import ModelPolicy
@@ -153,8 +153,8 @@ def load_policy(config: DemoConfig) -> ModelPolicy:
 
     if not config.subject.is_dir():
         remedy = elsewhere(config.subject, "config.json") or (
-            " Run this from the folder of the repository, or name another one with --checkpoint, or train one "
-            "with `sayso record` and `sayso train`, as the README shows."
+            " Run this from the folder of the repository, or name another one with --checkpoint, or train "
+            "one with `sayso record` and `sayso train`, as the README shows."
         )
         raise CheckpointError(f"there is no checkpoint in {str(config.subject)!r}.{remedy}")
     if config.threads is not None:
@@ -229,7 +229,8 @@ class Demonstration:
             try:
                 self.tell(line)
             except SaysoError as error:
-                self.console.print(f"{escape(str(error))} The robot stays where it is.")
+                hint = read_elsewhere(line, self.world.name)
+                self.console.print(f"{escape(str(error))}{hint} The robot stays where it is.")
 
     def tell(self, text: str) -> Report:
         """Carry out what was said, step by step in the room as it is.

@@ -5,7 +5,15 @@ import pickle
 import pytest
 
 from sayso.spec import SaysoError, UnknownNameError
-from sayso.tasks.worlds import WORLDS, WorldEntry, Worlds, chosen_families, make_world, world_of
+from sayso.tasks.worlds import (
+    WORLDS,
+    WorldEntry,
+    Worlds,
+    chosen_families,
+    make_world,
+    read_elsewhere,
+    world_of,
+)
 from small_worlds import SMALL_WORLDS, SPOTS
 
 
@@ -46,3 +54,20 @@ def test_families_are_those_that_were_named_or_all_in_an_order_of_their_own():
         chosen_families(("go", "visit"), ("visits",))
     with pytest.raises(ValueError, match="once"):
         chosen_families(("go", "visit"), ("go", "go"))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "here", "where"),
+    [
+        ("open the drawer", "tabletop", "home"),
+        ("drive to the sofa", "tabletop", "home"),
+        ("put the can in the bowl", "metaworld", "tabletop (checkpoints/tabletop) or home"),
+        ("stack the red can on the blue can", "home", ""),
+        ("put the pink mug in the bowl", "tabletop", ""),
+        ("make me tea", "tabletop", ""),
+    ],
+)
+def test_a_sentence_that_a_world_cannot_read_is_sent_to_one_that_can(sentence, here, where):
+    assert read_elsewhere(sentence, here) == (
+        f" It can be asked for in another world: {where} (checkpoints/home)." if where else ""
+    )

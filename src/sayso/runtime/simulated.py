@@ -11,7 +11,7 @@ from sayso.runtime.hearing import reading_of
 from sayso.runtime.robot import SimulatedRobot
 from sayso.spec import Features, Policy, SaysoError, seeds
 from sayso.tasks.contract import Brief, Sought, World, asking
-from sayso.tasks.worlds import make_world, world_of
+from sayso.tasks.worlds import make_world, read_elsewhere, world_of
 
 SCENES = 20_000
 """In how many scenes to look for the things that an instruction names: for a few seconds at most."""
@@ -43,12 +43,22 @@ def simulated(
         )
     world = make_world(name)
     try:
-        options = asking(world, instruction)
+        options = _asked(world, instruction)
         if seed is not None:
             return _standing(world, seeds("test", 1, seed)[0], options)
         return _found(world, instruction, options, tell)
     except SaysoError:
         world.close()
+        raise
+
+
+def _asked(world: World, instruction: str) -> Mapping[str, Any]:
+    """Return the options with which a world is asked for something, or say which other world can be."""
+    try:
+        return asking(world, instruction)
+    except SaysoError as error:
+        if hint := read_elsewhere(instruction, world.name):
+            raise SaysoError(f"{error}{hint}") from error
         raise
 
 

@@ -37,7 +37,7 @@ from sayso.studio.watching import WatchedPolicy, WatchedRobot
 from sayso.tasks.household.draw import called
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Thing, plain
 from sayso.tasks.household.words.plan import split
-from sayso.tasks.worlds import STUDIED, WORLDS
+from sayso.tasks.worlds import STUDIED, WORLDS, read_elsewhere
 
 LOG = logging.getLogger(__name__)
 
@@ -232,7 +232,8 @@ class Session:
         try:
             report = self._planned(text)
         except (NotUnderstoodError, UnknownNameError) as error:
-            self._say("I did not understand", "bad", str(error))
+            hint = read_elsewhere(text, self._config.world)
+            self._say("I did not understand", "bad", f"{error}{hint}")
             return
         self._last = report.last
         headline, tone, why = verdict(report, self._orders.stopped)

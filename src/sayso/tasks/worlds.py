@@ -37,6 +37,8 @@ class WorldEntry:
     """Names of its families of tasks."""
     features: Features
     """What its robot shows and accepts."""
+    read: Callable[[str], object] | None = None
+    """Reads a sentence and raises `SaysoError` if nothing here can be meant by it; None cannot tell."""
     checkpoint: str = ""
     """Folder of the policy that was shipped for it."""
     wordings: Path | None = None
@@ -83,11 +85,13 @@ def _build(where: str, **options: Any) -> World:
 def _household(name: str, **facts: Any) -> WorldEntry:
     from sayso.sim.scene import SPECS
     from sayso.tasks.household.catalogue import TASKS
+    from sayso.tasks.household.words.language import parse
 
     return WorldEntry(
         make=partial(_build, "sayso.tasks.household.world:World", world=name),
         families=tuple(TASKS[name].families),
         features=SPECS[name][0].features(),
+        read=partial(parse, families=tuple(TASKS[name].families)),
         horizon=max(row.horizons[name] for rows in TASKS[name].families.values() for row in rows),
         checkpoint=f"checkpoints/{name}",
         **facts,
@@ -139,6 +143,23 @@ GYMNASIUM_IDS = {
 def make_world(name: str, family: str | None = None, **options: Any) -> World:
     """Return a world by its name; `options` are those of its class."""
     return WORLDS.ready(name).make(**options | ({} if family is None else {"family": family}))
+
+
+def read_elsewhere(sentence: str, here: str) -> str:
+    """Say which other worlds can make sense of a sentence that one cannot; empty if that can, or none."""
+    able = {WORLDS[name].checkpoint or name: name for name in reversed([*WORLDS]) if _reads(name, sentence)}
+    if not able or here in able.values():
+        return ""
+    where = " or ".join(f"{name} ({checkpoint})" for checkpoint, name in reversed(able.items()))
+    return f" It can be asked for in another world: {where}."
+
+
+def _reads(name: str, sentence: str) -> bool:
+    try:
+        read = WORLDS[name].read
+        return read is not None and read(sentence) is not None
+    except SaysoError:
+        return False
 
 
 def world_of(robot_type: str) -> str:
