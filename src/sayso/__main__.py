@@ -29,7 +29,7 @@ def command() -> None:
     code = 1  # Python's own for what nobody caught
 
     def leave() -> None:
-        """End here, when all is done but the dismantling of Python itself.
+        """Leave the process, when all is done but the dismantling of Python itself.
 
         A policy that is still at an answer, in a thread that nobody waits for, would return into what is no
         more, which aborts the process.

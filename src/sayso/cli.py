@@ -201,7 +201,7 @@ def _serve(given: list[str]) -> int:
         token=loading.token(),
         about=loading.about(Path(checkpoint)),
     )
-    run_server(server, lambda url: print(f"serving {checkpoint} at {url}; Ctrl-C stops", flush=True))
+    run_server(server, lambda url: print(f"serving {checkpoint} until Ctrl-C, at {url}", flush=True))
     return 0
 
 

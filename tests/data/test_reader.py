@@ -369,6 +369,18 @@ def test_a_summary_names_families_instructions_and_actions(dataset):
         assert said in text
 
 
+def test_a_summary_counts_what_episodes_say_and_no_other_sentence(tmp_path):
+    labelled = [
+        frame | {OTHER_TASK: f"other {k}", OTHER_POINTS: np.zeros(3, np.float32)}
+        for k, frame in enumerate(frames("put", 3))
+    ]
+    stage_episode(tmp_path, FEATURES, labelled, seed=3, family="put")
+    console = Console(file=io.StringIO(), width=200)
+    console.print(summary(Dataset(assemble(tmp_path, FEATURES))))
+    assert "instructions (1 different)" in console.file.getvalue()
+    assert "other" not in console.file.getvalue()
+
+
 def test_a_dataset_without_cameras_and_with_odd_names_can_be_looked_at(tmp_path, capsys):
     """Brackets are no markup, and where there are no pictures none are written."""
     features = replace(FEATURES, robot_type="[/red]", cameras={}, points=())

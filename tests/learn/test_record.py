@@ -155,7 +155,7 @@ def test_a_recording_that_is_killed_and_resumed_holds_the_same_episodes(recordin
 
 
 def test_another_configuration_in_the_same_folder_is_refused_and_the_difference_named(recording):
-    with pytest.raises(SaysoError, match="start 0 there, 100 here"):
+    with pytest.raises(SaysoError, match="--start: 0 there, 100 now"):
         record(config(recording.out, start=100), SMALL_WORLDS)
 
 
@@ -166,7 +166,7 @@ def test_a_recording_begun_before_a_kind_of_noise_existed_can_be_continued(recor
     del begun["config"]["noise"]["share"]
     (out / RECORDING).write_text(json.dumps(begun))
     assert record(config(out), SMALL_WORLDS).episodes == recording.episodes
-    with pytest.raises(SaysoError, match="noise"):
+    with pytest.raises(SaysoError, match=r"\(--noise.share: 0.3 there, 0.1 now\)"):
         record(config(out, noise=ActionNoise(m_per_s=0.2, share=0.1)), SMALL_WORLDS)
 
 

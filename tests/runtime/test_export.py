@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -29,7 +32,7 @@ from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import ModelPolicy
 from sayso.models.table import build
 from sayso.runtime import engines, exported
-from sayso.runtime.engines import ExportError, OpenVINOEngine
+from sayso.runtime.engines import EngineName, ExportError, OpenVINOEngine, Precision
 from sayso.runtime.export import ExportConfig, export, stats_of
 from sayso.runtime.graphs import Graph, graph_of, write_graph
 from sayso.runtime.parity import (
@@ -582,3 +585,9 @@ except KeyboardInterrupt:
 def test_a_signal_arrives_after_exported_policies_were_opened_and_thrown_away():
     ended = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=120)
     assert (ended.returncode, ended.stdout) == (0, "interrupted")
+
+
+def test_git_ignores_what_is_exported_from_a_shipped_checkpoint():
+    ignored = (Path(__file__).parents[2] / ".gitignore").read_text().split()
+    for engine, precision in itertools.product(get_args(EngineName), get_args(Precision)):
+        assert any(fnmatch(f"/checkpoints/home-{engine}-{precision}/", pattern) for pattern in ignored)

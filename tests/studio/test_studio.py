@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,10 +16,12 @@ import pytest
 
 from sayso.data.normalize import Stats
 from sayso.runtime.robot import ImaginedRobot
+from sayso.runtime.stopping import Stop
 from sayso.sim.disturbance import Disturbance
 from sayso.sim.robots import LEKIWI, SO101
 from sayso.spec import ACTION, STATE, Chunk, FeatureMismatchError, image_key
 from sayso.studio import session as sessions
+from sayso.studio.open import StudioConfig, studio
 from sayso.studio.rooms import SUGGESTIONS
 from sayso.studio.session import Session, SessionConfig
 from small_worlds import SMALL_WORLDS, SPOTS
@@ -345,11 +348,27 @@ def test_ctrl_c_ends_the_page_in_good_order():
     page = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    line = page.stdout.readline()
-    assert re.match(r"the page is at http://localhost:\d+; Ctrl-C ends it", line), line + page.stderr.read()
+    line, second = page.stdout.readline(), page.stdout.readline()
+    assert re.fullmatch(r"http://localhost:\d+\n", line), line + page.stderr.read()
+    assert second == "That is the page; Ctrl-C ends it.\n"
     page.send_signal(signal.SIGINT)
     said, wrong = page.communicate(timeout=60)
     assert page.returncode == 0 and wrong == "" and "at rest" in said
+
+
+def test_a_page_that_finds_its_port_taken_says_where_it_went(monkeypatch):
+    pytest.importorskip("viser")
+    told, stop = [], Stop()
+
+    def tell(line):
+        told.append(line)
+        stop("that is all") if len(told) == 2 else None
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        studio(Stays(), SO101.features(), StudioConfig(port=port), tell, stop)
+    moved = int(told[0].rpartition(":")[2])
+    assert moved > port and f"Port {port} is taken, so it moved to {moved}." in told[1]
 
 
 def test_a_policy_from_lerobots_recordings_enters_under_its_own_name_and_rate(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,11 +109,13 @@ def _add_counts(table: Table, name: str, episodes: Sequence[RecordedEpisode], fp
 
 
 def _instructions(dataset: Dataset, count: int) -> Table:
-    table = Table(f"instructions ({len(dataset.tasks)} different)", "episodes")
-    uses = [task for episode in dataset.episodes for task in episode.tasks]
-    for place in np.linspace(0, len(dataset.tasks) - 1, min(count, len(dataset.tasks))).round():
-        task = dataset.tasks[int(place)]
-        table.add_row(escape(_one_line(task)), str(uses.count(task)))
+    """Count what episodes say; a dataset may hold other sentences, of what else could have been asked."""
+    uses = Counter(task for episode in dataset.episodes for task in episode.tasks)
+    said = [task for task in dataset.tasks if uses[task]]
+    table = Table(f"instructions ({len(said)} different)", "episodes")
+    for place in np.linspace(0, len(said) - 1, min(count, len(said))).round():
+        task = said[int(place)]
+        table.add_row(escape(_one_line(task)), str(uses[task]))
     return table
 
 

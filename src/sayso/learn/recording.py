@@ -53,16 +53,28 @@ def _refuse_other(out: Path, decides: Mapping[str, Any], there: dict[str, Any]) 
     # What there was not yet when it began was as its default is.
     there = {"keep": "corrections"} | there
     there["noise"] = dataclasses.asdict(ActionNoise()) | there.get("noise", {})
-    differing = [
-        f"{name} {there.get(name)} there, {value} here"
-        for name, value in decides.items()
-        if there.get(name) != value
-    ]
-    if differing:
+    begun, asked = _flags(there), _flags(decides)
+    if differing := [
+        f"{flag}: {begun.get(flag, 'nothing')} there, {value} now"
+        for flag, value in asked.items()
+        if begun.get(flag) != value
+    ]:
         raise SaysoError(
-            f"{out} holds a recording with another configuration: {'; '.join(differing)}. "
-            "Continue it with its own, or record into another folder"
+            f"{out} holds a recording that was asked for in other words ({'; '.join(differing)}). Give those "
+            "that it was begun with to continue it, or record into another folder"
         )
+
+
+def _flags(config: Mapping[str, Any], prefix: str = "--") -> dict[str, str]:
+    """Return what was asked for as a person types it: ``--noise.deg`` -> ``2.5``."""
+    flags: dict[str, str] = {}
+    for name, value in config.items():
+        flag = prefix + name.replace("_", "-")
+        if isinstance(value, dict):
+            flags |= _flags(value, f"{flag}.")
+        else:
+            flags[flag] = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return flags
 
 
 def _read(path: Path) -> dict[str, Any]:

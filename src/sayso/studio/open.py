@@ -17,6 +17,8 @@ from sayso.tasks.worlds import WORLDS
 
 PERIOD_S = 0.04
 """How often what is drawn is brought up to date."""
+EVERYWHERE = ("127.0.0.1", "0.0.0.0", "::")
+"""Addresses to listen on that are no name to call a page by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +81,13 @@ def studio(
         over.callback(session.close)
         tell_pace(features, session.room_features, tell)
         page = Page(server, session, features)
-        url = f"http://{'localhost' if config.host in ('127.0.0.1', '0.0.0.0') else config.host}"
-        url = f"{url}:{server.get_port()}"
-        tell(f"the page is at {url}; Ctrl-C ends it")
+        port, host = server.get_port(), "localhost" if config.host in EVERYWHERE else config.host
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        tell(url)  # on a line of its own, so that terminals know where it ends
+        moved = (
+            f" Port {config.port} is taken, so it moved to {port}." if config.port not in (0, port) else ""
+        )
+        tell(f"That is the page; Ctrl-C ends it.{moved}")
         if config.browser:
             webbrowser.open(url)
         while not stop.reason:
