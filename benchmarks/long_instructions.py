@@ -22,7 +22,7 @@ import torch
 
 from results_file import once
 from sayso.data.film import write_film
-from sayso.evaluation.planner import Here, Report, carry_out
+from sayso.evaluation.planner import Here, PlanReport, carry_out
 from sayso.evaluation.rollout import rollout
 from sayso.models.checkpoint import load
 from sayso.spec import Episode, Observation, Outcome, Policy, check_fits, seeds
@@ -121,7 +121,7 @@ def draw(room: Any, errand: Errand) -> tuple[int, str, int]:
     raise ValueError(f"none of {SCENES} scenes of {room.name!r} offers {errand.steps} things to do")
 
 
-def outcome_of(report: Report) -> Outcome:
+def outcome_of(report: PlanReport) -> Outcome:
     """Return how a plan ended; it is invalid if one of its episodes is."""
     if any(step.episode.outcome is Outcome.INVALID for step in report.steps):
         return Outcome.INVALID

@@ -40,7 +40,7 @@ from sayso.sim.render import Cameras
 from sayso.sim.simulation import camera_name
 from sayso.spec import seeds
 from sayso.tasks.household.catalogue import TASKS
-from sayso.tasks.household.world import World
+from sayso.tasks.household.world import HouseholdWorld
 from sayso.tasks.worlds import make_world
 
 
@@ -78,7 +78,9 @@ class Stopwatch:
         return 1000 * len(laps) / sum(laps)
 
 
-def drive(world: World, seed: int, steps: int, after_step: Callable[[], None], watch: Stopwatch) -> None:
+def drive(
+    world: HouseholdWorld, seed: int, steps: int, after_step: Callable[[], None], watch: Stopwatch
+) -> None:
     """Let the expert act for an episode, timing whole steps, its decisions, and resets."""
     with watch.lap("reset"):
         observation, _ = world.reset(seed=seed)

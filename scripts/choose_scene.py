@@ -17,11 +17,11 @@ from rich.console import Console
 
 from sayso import load
 from sayso.demo import Demonstration
-from sayso.evaluation.planner import Report
+from sayso.evaluation.planner import PlanReport
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.draw import called
 from sayso.tasks.household.words.language import plain
-from sayso.tasks.household.world import World
+from sayso.tasks.household.world import HouseholdWorld
 
 COUNT = 3
 """Instructions in a scene: as many as the demonstration runs."""
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("world", choices=tuple(TASKS))
     parser.add_argument("--scenes", type=int, default=40)
     given = parser.parse_args()
-    policy, world = load(f"checkpoints/{given.world}"), World(given.world)
+    policy, world = load(f"checkpoints/{given.world}"), HouseholdWorld(given.world)
     done = at_once = 0
     with tempfile.TemporaryDirectory() as films:
         for scene in range(given.scenes):
@@ -45,7 +45,7 @@ def main() -> None:
     print(f"everything done in {done} of {given.scenes} scenes, at the first attempt in {at_once}")
 
 
-def told(report: Report) -> str:
+def told(report: PlanReport) -> str:
     """Return what was asked for and how it went."""
     failed = [step.episode.why for step in report.steps if not step.episode.success]
     asked = ", then ".join(plain(called(intent)) for intent in report.asked)

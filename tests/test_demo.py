@@ -18,7 +18,7 @@ from sayso.evaluation.planner import BROKEN_OFF
 from sayso.models.checkpoint import CheckpointError, save
 from sayso.models.table import build
 from sayso.spec import ACTION, STATE, Chunk, FeatureMismatchError, Observation, SaysoError
-from sayso.tasks.household.words.plan import Splitter, split
+from sayso.tasks.household.words.plan import Decomposer, decompose
 from sayso.tasks.worlds import WORLDS, make_world
 from small_rooms import SpotRoom
 from small_videos import whole_video
@@ -37,12 +37,14 @@ class Breaks:
 class Show:
     """Hold a demonstration in the small room and what it printed."""
 
-    def __init__(self, films: Path, policy: Any = None, seed: int = 0, splitter: Splitter = split) -> None:
+    def __init__(
+        self, films: Path, policy: Any = None, seed: int = 0, decomposer: Decomposer = decompose
+    ) -> None:
         self.room = SpotRoom()
         self.text = io.StringIO()
         console = Console(file=self.text, width=400, highlight=False)
         self.demonstration = Demonstration(
-            self.room, policy or SpotExpert(self.room), console, films, seed, splitter=splitter
+            self.room, policy or SpotExpert(self.room), console, films, seed, decomposer=decomposer
         )
 
     def hear(self, monkeypatch: pytest.MonkeyPatch, *lines: str) -> str:
@@ -165,8 +167,8 @@ def test_what_is_asked_in_one_breath_is_done_step_by_step(
 def test_a_language_model_that_cannot_be_reached_moves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    splitter = DemoConfig(llm_url="http://127.0.0.1:9/v1", llm_model="any").splitter()
-    show = Show(tmp_path, Breaks(), splitter=splitter)
+    decomposer = DemoConfig(llm_url="http://127.0.0.1:9/v1", llm_model="any").decomposer()
+    show = Show(tmp_path, Breaks(), decomposer=decomposer)
     text = show.hear(monkeypatch, "tidy up, would you")
     assert "cannot reach a language model at http://127.0.0.1:9/v1" in text
     assert "The robot stays where it is." in text

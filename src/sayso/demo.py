@@ -22,7 +22,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from sayso.data.film import write_film
-from sayso.evaluation.planner import BROKEN_OFF, Report, as_it_is, carry_out
+from sayso.evaluation.planner import BROKEN_OFF, PlanReport, as_it_is, carry_out
 from sayso.evaluation.rollout import rollout
 from sayso.onlooker import FILM_EVERY, FilmedRoom, Onlooker
 from sayso.refusals import elsewhere
@@ -39,9 +39,9 @@ from sayso.spec import (
 from sayso.tasks.contract import Told, World, asking
 from sayso.tasks.household.draw import say
 from sayso.tasks.household.errands import errands
-from sayso.tasks.household.words.endpoint import LanguageModelSplitter
+from sayso.tasks.household.words.endpoint import LanguageModelDecomposer
 from sayso.tasks.household.words.language import Intent, abilities, things
-from sayso.tasks.household.words.plan import Splitter, split
+from sayso.tasks.household.words.plan import Decomposer, decompose
 from sayso.tasks.worlds import SHOWN, WORLDS, read_elsewhere
 
 if TYPE_CHECKING:
@@ -87,16 +87,16 @@ class DemoConfig:
         """Return which room to enter."""
         return WORLDS[self.world].shown_seed if self.seed is None else self.seed
 
-    def splitter(self) -> Splitter:
+    def decomposer(self) -> Decomposer:
         """Return what divides a text into steps.
 
         Raises:
             EndpointError: if the address is not one of the web, or the key would be sent for all to read.
         """
         if not self.llm_url:
-            return split
+            return decompose
         key = os.environ.get("OPENAI_API_KEY", "").strip()
-        return LanguageModelSplitter(base_url=self.llm_url, model=self.llm_model, api_key=key)
+        return LanguageModelDecomposer(base_url=self.llm_url, model=self.llm_model, api_key=key)
 
 
 def demo(config: DemoConfig) -> int:
@@ -110,7 +110,7 @@ def demo(config: DemoConfig) -> int:
     # As late as this, because the command line reads this file at every start.
     from sayso.data.units import check_fits_robot
 
-    console, splitter = Console(highlight=False), config.splitter()
+    console, decomposer = Console(highlight=False), config.decomposer()
     entry = WORLDS.ready(config.world)
     with console.status(f"waking the robot of {config.subject} ..."):
         policy, world = load_policy(config), entry.make()
@@ -123,7 +123,13 @@ def demo(config: DemoConfig) -> int:
             )
         kind = Demonstration if isinstance(world, Told) else SceneBySceneDemonstration
         show = kind(
-            cast(FilmedRoom, world), policy, console, config.films, config.scene, started, splitter=splitter
+            cast(FilmedRoom, world),
+            policy,
+            console,
+            config.films,
+            config.scene,
+            started,
+            decomposer=decomposer,
         )
         show.run(config.instructions)
         if config.interactive:
@@ -174,7 +180,7 @@ class Demonstration:
         seed: int = 0,
         started: float | None = None,
         *,
-        splitter: Splitter = split,
+        decomposer: Decomposer = decompose,
     ) -> None:
         """Enter the room of a test seed.
 
@@ -185,9 +191,9 @@ class Demonstration:
             films: folder for the films; made when there is one.
             seed: which room of the test split.
             started: ``time.perf_counter()`` when the person began to wait; None for now.
-            splitter: what divides a text into steps.
+            decomposer: what divides a text into steps.
         """
-        self._splitter = splitter
+        self._decomposer = decomposer
         self.world, self.policy, self.console, self.films = world, policy, console, films
         self.crashed = False
         self._started = time.perf_counter() if started is None else started
@@ -195,7 +201,7 @@ class Demonstration:
         self._last: Intent | None = None
         self._enter()
 
-    def run(self, count: int) -> list[Report]:
+    def run(self, count: int) -> list[PlanReport]:
         """Carry out instructions of our own, one after the other in the same room."""
         rng = np.random.default_rng(self._seed)
         return [self.tell(say(intent, rng)) for intent in errands(self.world, count, rng)]
@@ -232,7 +238,7 @@ class Demonstration:
                 hint = read_elsewhere(line, self.world.name)
                 self.console.print(f"{escape(str(error))}{hint} The robot stays where it is.")
 
-    def tell(self, text: str) -> Report:
+    def tell(self, text: str) -> PlanReport:
         """Carry out what was said, step by step in the room as it is.
 
         Raises:
@@ -245,7 +251,7 @@ class Demonstration:
             self.policy,
             text,
             self._room_seed,
-            splitter=self._splitter,
+            decomposer=self._decomposer,
             act=self._watch,
             last=self._last,
         )
@@ -325,7 +331,7 @@ class Demonstration:
 class SceneBySceneDemonstration(Demonstration):
     """Demonstration where a scene knows one task: what is asked for begins in a scene of its own."""
 
-    def run(self, count: int) -> list[Report]:
+    def run(self, count: int) -> list[PlanReport]:
         """Carry out what the world asks for in one scene after the other."""
         reports = []
         for family in np.random.default_rng(self._seed).permutation(self.world.families)[:count]:
@@ -334,7 +340,7 @@ class SceneBySceneDemonstration(Demonstration):
             self._seed += 1
         return reports
 
-    def tell(self, text: str) -> Report:
+    def tell(self, text: str) -> PlanReport:
         """Carry out one instruction.
 
         Raises:

@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 import sayso
-from sayso.chapter.body import Body, Look, RobotCamera, RobotInterface
+from sayso.chapter.body import Body, Capture, RobotCamera, RobotInterface
 from sayso.chapter.evaluation import (
     MobileManipulator,
     action_accuracy,
@@ -329,7 +329,7 @@ def test_a_policy_of_ours_drives_the_manipulator_with_all_that_the_camera_s_robo
 
 def test_what_comes_of_a_picture_is_a_plain_tensor(table):
     look = demonstrations(table, 1)[0]["image"]
-    assert isinstance(look, Look)
+    assert isinstance(look, Capture)
     assert type(look + 1) is torch.Tensor
     assert type(torch.cat([look, look])) is torch.Tensor
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sayso.data import digests
 from sayso.data import format as fmt
+from sayso.data import integrity
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
 from sayso.spec import ACTION, STATE, NotFiniteError, image_key
@@ -292,10 +292,10 @@ def test_a_flipped_bit_of_a_recording_is_told_by_the_files_name(tmp_path, file):
 
 def test_a_flipped_bit_of_a_video_is_told_before_it_is_decoded(tmp_path):
     root = build(tmp_path)
-    assert digests.verify(root) == 7
+    assert integrity.verify(root) == 7
     flipped(root / VIDEO)
     with pytest.raises(fmt.FormatError, match=VIDEO):
-        digests.verify(root)
+        integrity.verify(root)
     with pytest.raises(fmt.FormatError, match=VIDEO):
         Windows(Dataset(root)).decode()
 

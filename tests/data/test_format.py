@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sayso.data import format as fmt
-from sayso.data.digests import dataset_hash
+from sayso.data.integrity import dataset_hash
 from small_datasets import build
 
 

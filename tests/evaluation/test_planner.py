@@ -8,13 +8,13 @@ import math
 import numpy as np
 import pytest
 
-from sayso.evaluation.planner import BROKEN_OFF, Report, carry_out, needs
+from sayso.evaluation.planner import BROKEN_OFF, PlanReport, carry_out, needs
 from sayso.spec import STATE, Chunk, Episode, Outcome
 from sayso.tasks.household.draw import draw_task
 from sayso.tasks.household.errands import errands
 from sayso.tasks.household.words.kinds import MOVABLE, Place, Thing
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, plain
-from sayso.tasks.household.words.plan import split
+from sayso.tasks.household.words.plan import decompose
 from sayso.tasks.worlds import make_world
 from small_rooms import SpotRoom
 from small_worlds import SpotExpert, Still
@@ -223,7 +223,7 @@ def test_what_is_only_needed_does_not_count_as_done(home):
     text = f"put the {one.name} in the drawer and open the drawer"
     report = carry_out(home, Idle(), text, SEED, act=Acts(Outcome.SUCCESS, Outcome.SUCCESS, NO, NO, NO))
     assert report.done == 0 and not report.success
-    assert Report(asked=report.asked, steps=()).done == 0
+    assert PlanReport(asked=report.asked, steps=()).done == 0
 
 
 def test_what_is_not_understood_moves_nothing():
@@ -283,7 +283,7 @@ def test_errands_change_something_each_and_are_understood_in_one_breath(name, co
         room.reset(seed=seed, options={"family": room.families[seed % len(room.families)]})
         intents = errands(room, 3, np.random.default_rng(seed))
         assert is_sensible(room, intents), [plain(intent) for intent in intents]
-        assert split(", then ".join(map(plain, intents)), room.task.things.values()) == tuple(intents)
+        assert decompose(", then ".join(map(plain, intents)), room.task.things.values()) == tuple(intents)
         families |= {intent.family for intent in intents}
         found.add(len(intents))
     assert families == set(room.families)

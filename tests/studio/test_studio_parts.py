@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from sayso.evaluation.planner import Report
+from sayso.evaluation.planner import PlanReport
 from sayso.runtime.inference import PolicyFailedError
 from sayso.sim.kinematics import path_of
 from sayso.sim.robots import ARM, LEKIWI, SO101, to_robot_units
@@ -176,14 +176,14 @@ def test_a_step_that_must_come_first_and_another_attempt_are_shown():
     ]
 
 
-def report_of(outcome: Outcome, **more) -> Report:
+def report_of(outcome: Outcome, **more) -> PlanReport:
     from sayso.evaluation.planner import Step
 
     intent = Intent("drawer", "open", None, Place("", "drawer"))
     episode = Episode(
         world="home", family="drawer", instruction="", seed=0, horizon=1, outcome=outcome, **more
     )
-    return Report(
+    return PlanReport(
         asked=(intent,), steps=(Step(intent=intent, instruction="", reason="asked", episode=episode),)
     )
 

@@ -12,7 +12,7 @@ from sayso.sim.simulation import Simulation
 from sayso.tasks.household.motions import motion
 from sayso.tasks.household.motions.drawers import CLOSE_SKILL, OPEN_SKILL
 from sayso.tasks.household.success import AT_REST_M_S, DRAWER_OPEN_M, DRAWER_SHUT_M
-from sayso.tasks.household.task import Task
+from sayso.tasks.household.task import HouseholdTask
 from sayso.tasks.household.variants import VARIANTS
 from sayso.tasks.household.words.language import Intent, Place
 
@@ -29,7 +29,7 @@ def cabinet(opening_m: float) -> tuple[mujoco.MjModel, mujoco.MjData]:
 
 
 def steps_until(simulation: Simulation, skill: motion.Skill, done) -> int | None:
-    task = Task(
+    task = HouseholdTask(
         world="home",
         row=VARIANTS["drawer", "close"],
         intent=Intent("drawer", "close", None, Place("", "drawer")),

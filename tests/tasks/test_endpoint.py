@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from sayso.tasks.household.words.endpoint import EndpointError, LanguageModelSplitter
+from sayso.tasks.household.words.endpoint import EndpointError, LanguageModelDecomposer
 from sayso.tasks.household.words.kinds import Place, Thing
 from sayso.tasks.household.words.language import NotUnderstoodError, examples, plain
 from sayso.tasks.household.words.plan import MAX_PIECES
@@ -69,9 +69,9 @@ def endpoint() -> Iterator[Endpoint]:
 
 def test_a_language_model_divides_free_form_text(endpoint: Endpoint) -> None:
     endpoint.say("1. open the drawer\n\n2. put the blue mug in the drawer\n- close the drawer\n")
-    splitter = LanguageModelSplitter(base_url=endpoint.url, model="tiny", api_key="secret")
+    decomposer = LanguageModelDecomposer(base_url=endpoint.url, model="tiny", api_key="secret")
     text = "could somebody tidy away that mug where nobody sees it?"
-    steps = splitter(text, SCENE)
+    steps = decomposer(text, SCENE)
     assert [plain(intent) for intent in steps] == [
         "open the drawer",
         "put the blue mug in the drawer",
@@ -86,21 +86,21 @@ def test_a_language_model_divides_free_form_text(endpoint: Endpoint) -> None:
 
 
 def test_the_key_is_not_shown() -> None:
-    assert "secret" not in repr(LanguageModelSplitter(base_url="https://a", model="m", api_key="secret"))
+    assert "secret" not in repr(LanguageModelDecomposer(base_url="https://a", model="m", api_key="secret"))
 
 
 def test_every_line_of_a_language_model_must_be_understood(endpoint: Endpoint) -> None:
-    splitter = LanguageModelSplitter(base_url=endpoint.url, model="tiny")
+    decomposer = LanguageModelDecomposer(base_url=endpoint.url, model="tiny")
     endpoint.say("open the drawer\nboil some water")
     with pytest.raises(NotUnderstoodError, match=r"said \"boil some water\".*'boil'"):
-        splitter("make tea", SCENE)
+        decomposer("make tea", SCENE)
     assert endpoint.authorization == ""
     endpoint.say("put the purple block in the blue tray")
     with pytest.raises(NotUnderstoodError, match="There is no purple block here"):
-        splitter("tidy up", SCENE)
+        decomposer("tidy up", SCENE)
     endpoint.say("\n")
     with pytest.raises(NotUnderstoodError, match="nothing to do in 'sing'"):
-        splitter("sing", SCENE)
+        decomposer("sing", SCENE)
 
 
 @pytest.mark.parametrize(
@@ -115,31 +115,31 @@ def test_every_line_of_a_language_model_must_be_understood(endpoint: Endpoint) -
 def test_a_bad_answer_is_reported(endpoint: Endpoint, status: int, body: bytes, reason: str) -> None:
     endpoint.status, endpoint.body = status, body
     with pytest.raises(EndpointError, match=reason):
-        LanguageModelSplitter(base_url=endpoint.url, model="tiny")("open the drawer", SCENE)
+        LanguageModelDecomposer(base_url=endpoint.url, model="tiny")("open the drawer", SCENE)
 
 
 def test_a_dead_endpoint_is_reported() -> None:
     with HTTPServer(("127.0.0.1", 0), _Handler) as server:
         url = f"http://127.0.0.1:{server.server_port}/v1"
     with pytest.raises(EndpointError, match=r"cannot reach a language model at .*refused"):
-        LanguageModelSplitter(base_url=url, model="tiny")("open the drawer", SCENE)
+        LanguageModelDecomposer(base_url=url, model="tiny")("open the drawer", SCENE)
 
 
 def test_a_silent_endpoint_is_given_up() -> None:
     with HTTPServer(("127.0.0.1", 0), _Handler) as server:  # listens, but never answers
-        splitter = LanguageModelSplitter(
+        decomposer = LanguageModelDecomposer(
             base_url=f"http://127.0.0.1:{server.server_port}", model="tiny", timeout_s=0.1
         )
         with pytest.raises(EndpointError, match="timed out"):
-            splitter("open the drawer", SCENE)
+            decomposer("open the drawer", SCENE)
 
 
 def test_an_address_must_be_of_the_web() -> None:
     with pytest.raises(EndpointError, match="http://"):
-        LanguageModelSplitter(base_url="file:///etc", model="tiny")
+        LanguageModelDecomposer(base_url="file:///etc", model="tiny")
     for bad in ("http://", "http://[::1", "http://localhost:many/v1"):
         with pytest.raises(EndpointError, match=r"address|names no computer"):
-            LanguageModelSplitter(base_url=bad, model="tiny")
+            LanguageModelDecomposer(base_url=bad, model="tiny")
 
 
 @pytest.mark.parametrize(
@@ -155,14 +155,14 @@ def test_an_address_must_be_of_the_web() -> None:
 )
 def test_a_key_is_not_sent_through_a_network_for_all_to_read(url: str) -> None:
     with pytest.raises(EndpointError, match=r"could read the language model's key: .* https://"):
-        LanguageModelSplitter(base_url=url, model="tiny", api_key="secret")
-    LanguageModelSplitter(base_url=url, model="tiny")
-    LanguageModelSplitter(base_url=url.replace("http:", "https:"), model="tiny", api_key="secret")
+        LanguageModelDecomposer(base_url=url, model="tiny", api_key="secret")
+    LanguageModelDecomposer(base_url=url, model="tiny")
+    LanguageModelDecomposer(base_url=url.replace("http:", "https:"), model="tiny", api_key="secret")
 
 
 @pytest.mark.parametrize("url", ["http://localhost:1/v1", "http://127.0.0.1:1", "http://[::1]:1/v1"])
 def test_a_key_may_go_to_a_model_on_this_computer(url: str) -> None:
-    LanguageModelSplitter(base_url=url, model="tiny", api_key="secret")
+    LanguageModelDecomposer(base_url=url, model="tiny", api_key="secret")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -172,7 +172,7 @@ def test_a_key_follows_no_redirect(endpoint: Endpoint, status: int) -> None:
         server.timeout, asked = 0.1, []
         server.finish_request = lambda request, address: asked.append(address)  # type: ignore[method-assign]
         with pytest.raises(EndpointError, match=r"sends to|answered 30"):
-            LanguageModelSplitter(base_url=endpoint.url, model="tiny", api_key="secret")("tidy", SCENE)
+            LanguageModelDecomposer(base_url=endpoint.url, model="tiny", api_key="secret")("tidy", SCENE)
         server.handle_request()
         assert not asked
 
@@ -183,17 +183,17 @@ def test_a_key_for_this_computer_goes_through_no_proxy(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     endpoint.say("open the drawer")
-    LanguageModelSplitter(base_url=endpoint.url, model="tiny", api_key="secret")("tidy", SCENE)
+    LanguageModelDecomposer(base_url=endpoint.url, model="tiny", api_key="secret")("tidy", SCENE)
     assert endpoint.authorization == "Bearer secret"
 
 
 def test_a_key_that_no_header_can_carry_is_refused_without_being_shown() -> None:
     with pytest.raises(EndpointError, match="a line break") as refusal:
-        LanguageModelSplitter(base_url="https://a", model="tiny", api_key="sec\r\nret")
+        LanguageModelDecomposer(base_url="https://a", model="tiny", api_key="sec\r\nret")
     assert "sec" not in str(refusal.value)
 
 
 def test_a_language_model_that_wants_endlessly_much_is_refused(endpoint: Endpoint) -> None:
     endpoint.say("open the drawer\n" * (MAX_PIECES + 1))
     with pytest.raises(NotUnderstoodError, match=f"{MAX_PIECES + 1} steps"):
-        LanguageModelSplitter(base_url=endpoint.url, model="tiny")("tidy", SCENE)
+        LanguageModelDecomposer(base_url=endpoint.url, model="tiny")("tidy", SCENE)

@@ -14,7 +14,7 @@ from sayso.spec import seeds
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.draw import draw_task
 from sayso.tasks.household.experts import Expert
-from sayso.tasks.household.task import Task
+from sayso.tasks.household.task import HouseholdTask
 from sayso.tasks.household.variants import SENTENCES
 
 VARIANTS = [(w, f, row.name) for w, one in TASKS.items() for f, rows in one.families.items() for row in rows]
@@ -24,7 +24,7 @@ VARIANTS = [(w, f, row.name) for w, one in TASKS.items() for f, rows in one.fami
 class Scene:
     """Be what an expert looks at in a world: its task and its physics."""
 
-    task: Task
+    task: HouseholdTask
     simulation: Simulation
 
 

@@ -10,7 +10,7 @@ import pytest
 from sayso.evaluation.rollout import rollout
 from sayso.spec import STATE, Chunk, seeds
 from sayso.tasks.household.words.language import parse
-from sayso.tasks.household.world import World
+from sayso.tasks.household.world import HouseholdWorld
 
 
 class Rests:
@@ -26,7 +26,7 @@ class Rests:
 
 @pytest.fixture(scope="module")
 def worlds():
-    found = {name: World(name) for name in ("tabletop", "home")}
+    found = {name: HouseholdWorld(name) for name in ("tabletop", "home")}
     yield found
     for world in found.values():
         world.close()

@@ -23,7 +23,7 @@ from sayso.spec import STATE, TASK, Chunk, SaysoError, UnknownNameError, image_k
 from sayso.tasks.metaworld import CONDITION, DRAW_PX, LEROBOT_PX, Expert, MetaWorld, ask
 from sayso.tasks.mt50 import TASKS, TIERS, task_of
 from sayso.tasks.sawyer import CAMERA, CAMERA_M, CAMERA_ROTATION, FOVY_RAD, HAND, features, views
-from sayso.tasks.stage import build
+from sayso.tasks.simulators import build
 from sayso.tasks.worlds import make_world
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "metaworld.md"

@@ -13,8 +13,8 @@ from sayso.tasks.household.words.plan import (
     CONNECTIVES,
     MAX_PIECES,
     OPENERS,
+    decompose,
     join,
-    split,
 )
 from sayso.tasks.household.words.vocabulary import Intent
 
@@ -52,7 +52,7 @@ def test_split_inverts_join(wording: str) -> None:
     for _ in range(300):
         several = [INTENTS[i] for i in rng.permutation(len(INTENTS))[: rng.integers(1, 4)]]
         text = join(several, rng, wording)
-        assert list(split(text, SCENE)) == several, text
+        assert list(decompose(text, SCENE)) == several, text
 
 
 def test_joined_sentences_of_the_test_are_never_those_of_training() -> None:
@@ -88,7 +88,7 @@ def test_joined_sentences_of_the_test_are_never_those_of_training() -> None:
     ],
 )
 def test_a_long_instruction_becomes_its_steps(text: str, steps: list[str]) -> None:
-    assert [plain(intent) for intent in split(text, SCENE)] == steps
+    assert [plain(intent) for intent in decompose(text, SCENE)] == steps
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_long_instruction_becomes_its_steps(text: str, steps: list[str]) -> No
     ],
 )
 def test_the_and_inside_one_instruction_does_not_cut_it(text: str) -> None:
-    assert split(text, SCENE) == (Intent("put", "in", RED, TRAY),)
+    assert decompose(text, SCENE) == (Intent("put", "in", RED, TRAY),)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_the_and_inside_one_instruction_does_not_cut_it(text: str) -> None:
     ],
 )
 def test_a_clause_may_lean_on_an_earlier_one(text: str, steps: list[str]) -> None:
-    assert [plain(intent) for intent in split(text, SCENE)] == steps
+    assert [plain(intent) for intent in decompose(text, SCENE)] == steps
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_clause_may_lean_on_an_earlier_one(text: str, steps: list[str]) -> Non
 def test_what_is_fetched_is_brought_to_the_speaker_unless_something_else_follows(
     text: str, steps: list[str]
 ) -> None:
-    assert [plain(intent) for intent in split(text, SCENE)] == steps
+    assert [plain(intent) for intent in decompose(text, SCENE)] == steps
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_what_is_fetched_is_brought_to_the_speaker_unless_something_else_follows
     ],
 )
 def test_what_is_asked_of_several_things_is_done_with_each(text: str, steps: list[str]) -> None:
-    assert [plain(intent) for intent in split(text, SCENE)] == steps
+    assert [plain(intent) for intent in decompose(text, SCENE)] == steps
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_what_is_asked_of_several_things_is_done_with_each(text: str, steps: lis
     ],
 )
 def test_people_number_and_join_steps_in_many_ways(text: str, steps: list[str]) -> None:
-    assert [plain(intent) for intent in split(text, SCENE)] == steps
+    assert [plain(intent) for intent in decompose(text, SCENE)] == steps
 
 
 @pytest.mark.parametrize(
@@ -218,23 +218,23 @@ def test_people_number_and_join_steps_in_many_ways(text: str, steps: list[str]) 
 )
 def test_the_clause_that_is_not_understood_is_named(text: str, reason: str) -> None:
     with pytest.raises(NotUnderstoodError) as refusal:
-        split(text, SCENE)
+        decompose(text, SCENE)
     assert reason in str(refusal.value)
     assert "I can:" in str(refusal.value)
 
 
 def test_endless_instructions_are_refused_at_once() -> None:
     with pytest.raises(NotUnderstoodError, match="too much at once"):
-        split("open the drawer and " * (MAX_PIECES + 1), SCENE)
+        decompose("open the drawer and " * (MAX_PIECES + 1), SCENE)
     with pytest.raises(NotUnderstoodError, match="tea"):
-        split("open the drawer and " * (MAX_PIECES - 2) + "make tea", SCENE)
+        decompose("open the drawer and " * (MAX_PIECES - 2) + "make tea", SCENE)
     with pytest.raises(NotUnderstoodError, match="one thing at a time"):
-        split("put the can and the purple mug in the tray, " * (MAX_PIECES // 2 - 1), SCENE)
+        decompose("put the can and the purple mug in the tray, " * (MAX_PIECES // 2 - 1), SCENE)
 
 
 def test_only_the_given_families_are_planned() -> None:
     with pytest.raises(NotUnderstoodError, match="open the drawer"):
-        split("open the drawer, then come to me", SCENE, families=["goto"])
+        decompose("open the drawer, then come to me", SCENE, families=["goto"])
 
 
 @pytest.mark.parametrize(
@@ -252,5 +252,5 @@ def test_only_the_given_families_are_planned() -> None:
 )
 def test_what_is_in_no_words_it_knows_is_refused_in_a_sentence(text: str, reason: str) -> None:
     with pytest.raises(NotUnderstoodError) as refusal:
-        split(text, SCENE)
+        decompose(text, SCENE)
     assert reason in str(refusal.value) and len(str(refusal.value)) < 2000

@@ -10,7 +10,7 @@ from sayso.sim.robots import gripper_rad
 from sayso.sim.scene import Layout
 from sayso.sim.simulation import Simulation
 from sayso.tasks.household.motions import motion, pushing
-from sayso.tasks.household.task import Task
+from sayso.tasks.household.task import HouseholdTask
 from sayso.tasks.household.variants import row_of
 from sayso.tasks.household.words.kinds import Place, Thing
 from sayso.tasks.household.words.language import Intent
@@ -31,7 +31,7 @@ def start(*items: Item, variant: str, arm_rad: tuple[float, ...] | None = None) 
     intent = Intent("push", variant, Thing(*thing.name.split()), goal)
     layout = Layout(items=items, arm_rad=arm_rad)
     row = row_of(intent)
-    task = Task(
+    task = HouseholdTask(
         world="tabletop", row=row, intent=intent, instruction="", horizon=150, layout=layout, things={}
     )
     return SimpleNamespace(simulation=Simulation("tabletop", layout), task=task)

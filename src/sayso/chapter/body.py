@@ -2,7 +2,7 @@
 
 ::
 
-    robot_camera.capture() --> Look [1, 3, 224, 224] --> model --> action --> robot.execute(action)
+    robot_camera.capture() --> Capture [1, 3, 224, 224] --> model --> action --> robot.execute(action)
             ^                                                                        |
             +-------------------------- one Body: a world, or a real arm <-----------+
 
@@ -26,7 +26,7 @@ from sayso.spec import EXECUTE, Array, FeatureMismatchError, Features, Policy, R
 from sayso.tasks.worlds import SHOWN, make_world
 
 
-class Look(Tensor):
+class Capture(Tensor):
     """Picture ready for the model, ``[1, 3, 224, 224]``, that knows what else was seen and felt.
 
     A model computes with it as with any tensor; what comes of that is a plain one.
@@ -41,7 +41,7 @@ class Look(Tensor):
     """How many actions its body had executed before, since its episode began."""
 
     @classmethod
-    def of(cls, body: Body, reading: Mapping[str, Any], step: int) -> Look:
+    def of(cls, body: Body, reading: Mapping[str, Any], step: int) -> Capture:
         """Return the picture of the first camera in a reading."""
         camera = next(iter(body.features.cameras))
         made = Tensor._make_subclass(cls, prepare_images(reading[camera][None]))
@@ -64,7 +64,7 @@ class Body:
         """Say how the robot is made, and what it is if it does not say so itself."""
         self._make, self._features = make, features
         self._robot: Robot | None = None
-        self._newest: Look | None = None
+        self._newest: Capture | None = None
         self.steps = 0
 
     @property
@@ -93,13 +93,13 @@ class Body:
         self._robot.connect()
         self.steps, self._newest = 0, None
 
-    def look(self) -> Look:
+    def look(self) -> Capture:
         """Return what there is to see now."""
         robot = self.robot
-        self._newest = Look.of(self, robot.get_observation(), self.steps)
+        self._newest = Capture.of(self, robot.get_observation(), self.steps)
         return self._newest
 
-    def back_to(self, seen: Look) -> None:
+    def back_to(self, seen: Capture) -> None:
         """Be in the scene that a picture shows: the newest one, or the beginning of the episode.
 
         Raises:
@@ -250,6 +250,6 @@ class RobotCamera:
         """Take a robot's camera; None is that of the shared one."""
         self._body = SHARED if robot is None else robot.body
 
-    def capture(self) -> Look:
+    def capture(self) -> Capture:
         """Return the picture of now, standardised ``[1, 3, 224, 224]``; a policy of ours sees all of it."""
         return self._body.look()

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sayso.chapter.body import Body, Look, RobotInterface, rows
+from sayso.chapter.body import Body, Capture, RobotInterface, rows
 from sayso.chapter.hand import arm_of, move_of
 from sayso.models.baselines.textbook import prepare_images
 from sayso.runtime.robot import SimulatedRobot, look
@@ -35,8 +35,8 @@ from sayso.tasks.worlds import SHOWN, make_world
 
 Model = Callable[[Any, Any], Any]
 Demonstration = Mapping[str, Any]
-"""``image`` (a `Look`), ``instruction`` (a list of one sentence), the expert's ``action`` (``[A]`` in robot
-units), the same as a move of the hand, ``hand_move`` ([7]), and ``world``, ``seed``, ``family``."""
+"""``image`` (a `Capture`), ``instruction`` (a list of one sentence), the expert's ``action`` (``[A]`` in
+robot units), the same as a move of the hand, ``hand_move`` ([7]), and ``world``, ``seed``, ``family``."""
 
 
 class MobileManipulator:
@@ -82,7 +82,7 @@ class Trial(Body):
         super().enter()
         self._task = self.robot.world.task
 
-    def back_to(self, seen: Look) -> None:
+    def back_to(self, seen: Capture) -> None:
         """Be in the scene that a picture shows, though the world went on to another."""
         if not self.here:
             self._newest = None
@@ -167,7 +167,7 @@ def execute_and_evaluate(image: Tensor, predicted_action: Tensor | Array) -> boo
     Raises:
         SaysoError: if the picture knows no scene, the robot is real, or the scene has gone on.
     """
-    if not isinstance(image, Look):
+    if not isinstance(image, Capture):
         raise SaysoError(
             f"this {type(image).__name__} does not know which scene it shows; take the picture as "
             "demonstrations(...) or robot_camera.capture() give it"

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image as Picture
 
-from sayso.data import digests
 from sayso.data import format as fmt
+from sayso.data import integrity
 from sayso.data.footage import Footage, of_size
 from sayso.data.info import Info, read_info
 from sayso.data.normalize import Integers, Stats
@@ -65,7 +65,7 @@ class Dataset:
         self.info = read_info(self.root)
         self.features = self.info.features
         self.fps = self.features.fps
-        remarks = digests.check(self.root, ours=self.info.ours)
+        remarks = integrity.check(self.root, ours=self.info.ours)
         self._places = read_episodes(self.root, self.info, fmt.EXTRAS)
         rows = read_rows(self.root, self.info, self._places)
         self.state, self.action, self.points = (rows.vectors[key] for key in (STATE, ACTION, POINTS))
@@ -102,7 +102,7 @@ class Dataset:
     @cached_property
     def hash(self) -> str:
         """Return a SHA-256 over metadata, rows and videos."""
-        return digests.dataset_hash(self.root, ours=self.info.ours)
+        return integrity.dataset_hash(self.root, ours=self.info.ours)
 
     @cached_property
     def stats(self) -> dict[str, Stats]:

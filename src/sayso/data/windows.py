@@ -50,7 +50,7 @@ from sayso.spec import (
 
 ACTION_IS_PAD = "action_is_pad"
 _ENOUGH_CHUNKS = 20_000
-Batch = dict[str, Any]
+RawBatch = dict[str, Any]
 T = TypeVar("T")
 
 
@@ -161,7 +161,9 @@ class Windows:
             remarks.append(f"pictures are scaled, which the policy remembers: {sizes}")
         return tuple(remarks)
 
-    def batch(self, indices: Sequence[int] | Integers, ask_other: NDArray[np.bool_] | None = None) -> Batch:
+    def batch(
+        self, indices: Sequence[int] | Integers, ask_other: NDArray[np.bool_] | None = None
+    ) -> RawBatch:
         """Return windows, stacked.
 
         Where `ask_other` is True (bool ``[B]``) and the dataset has it, a window comes with the other
@@ -178,7 +180,7 @@ class Windows:
         future = rows[:, None] + np.arange(self.chunk)
         other = np.array([bool(self._other_tasks[row]) for row in rows], np.bool_)
         other &= False if ask_other is None else ask_other
-        batch: Batch = {image_key(camera): self._images(camera, past) for camera in self.features.cameras}
+        batch: RawBatch = {image_key(camera): self._images(camera, past) for camera in self.features.cameras}
         batch |= {
             STATE: self._state[past],
             ACTION: self._action[np.minimum(future, stops[:, None] - 1)],

@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sayso.data import digests
 from sayso.data import format as fmt
+from sayso.data import integrity
 from sayso.data.normalize import describe, describe_images
 from sayso.data.staging import STAGING, Staged, read_staged
 from sayso.data.staging import EpisodeKey as EpisodeKey
@@ -135,7 +135,7 @@ def _build(
     info = fmt.make_info(features, episodes=len(episodes), frames=ends[-1], tasks=len(tasks), others=others)
     (folder / fmt.STATS).write_text(json.dumps(_total_stats(episodes, columns), indent=2))
     (folder / fmt.INFO).write_text(fmt.info_text(info))
-    digests.write(folder)
+    integrity.write(folder)
 
 
 def _publish(root: Path) -> None:

@@ -50,16 +50,16 @@ class ActionNoise:
             if not 0 < low <= high < math.inf:
                 raise ConfigError(f"{name} is ({low}, {high}), but a span is 0 < shortest <= longest")
 
-    def begin(self, features: Features, seed: int) -> Disturbance:
+    def begin(self, features: Features, seed: int) -> Perturbation:
         """Return the noise of one episode; the same seed gives the same noise."""
         by_unit = {"deg": self.deg, "%": self.percent, "m/s": self.m_per_s, "deg/s": self.deg_per_s}
         by_unit |= {"share": self.share, "effort": 0.0}
         scale = [by_unit[known("unit of an action", d.unit, by_unit)] for d in features.action]
         rng = np.random.default_rng([_NOISE_STREAM, seed])
-        return Disturbance(self, np.array(scale), features.fps, rng)
+        return Perturbation(self, np.array(scale), features.fps, rng)
 
 
-class Disturbance:
+class Perturbation:
     """Perturbation of the actions of one episode, one after the other."""
 
     def __init__(self, noise: ActionNoise, scale: np.ndarray, fps: float, rng: np.random.Generator) -> None:

@@ -1,6 +1,6 @@
 """Carry out several instructions in a row, each with its own conditions of success.
 
-    text --split--> intents --> for each: what it needs first, the step itself, once more if it failed
+    text --decompose--> intents --> for each: what it needs first, the step itself, once more if it failed
                                  |
                                  go back to the table; open the drawer
 
@@ -21,7 +21,7 @@ from sayso.tasks.contract import World
 from sayso.tasks.household.draw import called
 from sayso.tasks.household.variants import BACK, row_of
 from sayso.tasks.household.words.language import Intent, Place, plain
-from sayso.tasks.household.words.plan import Splitter, split
+from sayso.tasks.household.words.plan import Decomposer, decompose
 
 Reason = Literal["asked", "needed", "again"]
 BROKEN_OFF = Intent("", "", None, Place("", "table"))
@@ -62,7 +62,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class PlanReport:
     """Plan that was carried out."""
 
     asked: tuple[Intent, ...]
@@ -115,12 +115,12 @@ def carry_out(
     text: str,
     seed: int,
     *,
-    splitter: Splitter = split,
+    decomposer: Decomposer = decompose,
     attempts: int = 2,
     execute: int = EXECUTE,
     act: Callable[[str], Episode] | None = None,
     last: Intent | None = None,
-) -> Report:
+) -> PlanReport:
     """Divide an instruction into steps and carry them out one after the other.
 
     A step that fails is tried again, from the table where there is one to drive back to. The plan ends at
@@ -131,17 +131,17 @@ def carry_out(
         policy: who acts.
         text: one instruction or several.
         seed: of the room, for the report.
-        splitter: what divides the text; the grammar by default.
+        decomposer: what divides the text; the grammar by default.
         attempts: how often a step may be tried.
         execute: how many actions of a chunk to apply before looking again.
         act: what carries out one sentence instead of `policy`, to watch or film it.
-        last: what was done last in this room, as `Report.last` has it; None if the robot stands at its
+        last: what was done last in this room, as `PlanReport.last` has it; None if the robot stands at its
             start, `BROKEN_OFF` if somebody stopped it.
 
     Raises:
         NotUnderstoodError: if the text or a part of it is not understood. Nothing has moved then.
     """
-    asked = splitter(text, room.task.things.values(), room.families)
+    asked = decomposer(text, room.task.things.values(), room.families)
     act = act or (lambda sentence: _rollout(room, policy, sentence, seed, execute))
     steps: list[Step] = []
 
@@ -165,13 +165,13 @@ def carry_out(
     for intent in asked:
         if not manage(intent):
             break
-    return Report(asked=asked, steps=tuple(steps))
+    return PlanReport(asked=asked, steps=tuple(steps))
 
 
-def as_it_is(text: str, act: Callable[[str], Episode]) -> Report:
+def as_it_is(text: str, act: Callable[[str], Episode]) -> PlanReport:
     """Carry out one sentence without dividing it, where a world has one task a scene, and report."""
     step = Step(intent=BROKEN_OFF, instruction=text, reason="asked", episode=act(text))
-    return Report(asked=(BROKEN_OFF,), steps=(step,))
+    return PlanReport(asked=(BROKEN_OFF,), steps=(step,))
 
 
 def needs(room: Room, intent: Intent, last: Intent | None, *, failed: bool = False) -> list[Intent]:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from sayso.data.reader import Dataset
 from sayso.data.units import check_fits_robot
-from sayso.data.windows import Batch, Windows
+from sayso.data.windows import RawBatch, Windows
 from sayso.learn.beginning import first_policy, learned_from, refuse_device, resolved
 from sayso.learn.config import TrainConfig as TrainConfig
 from sayso.learn.config import decides, plain
@@ -46,7 +46,7 @@ class Imitation:
         """Learn as `policy` does."""
         self.policy = policy
 
-    def loss(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+    def loss(self, model: nn.Module, batch: RawBatch) -> Mapping[str, Tensor]:
         """Return the loss to minimise, ``total``, and its terms."""
         losses: Mapping[str, Tensor] = model(self.policy.collate(batch))
         return losses

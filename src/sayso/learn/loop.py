@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sayso.data.windows import Batch, prefetch
+from sayso.data.windows import RawBatch, prefetch
 from sayso.learn.beginning import seeded
 from sayso.learn.progress import TrainingProgress, say
 from sayso.learn.run import Run
@@ -32,7 +32,7 @@ from sayso.spec import NotFiniteError
 class Objective(Protocol):
     """Objective: what a way of learning minimises."""
 
-    def loss(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+    def loss(self, model: nn.Module, batch: RawBatch) -> Mapping[str, Tensor]:
         """Return the loss to minimise, ``total``, and whatever else the log is to hold of it.
 
         Args:
@@ -91,7 +91,7 @@ def steps(run: Run, source: Source, objective: Objective) -> Generator[dict[str,
             yield take_step(run, objective, batch, source.examples)
 
 
-def take_step(run: Run, objective: Objective, batch: Batch, examples: str) -> dict[str, float]:
+def take_step(run: Run, objective: Objective, batch: RawBatch, examples: str) -> dict[str, float]:
     """Take one optimiser step and return what it wrote into the log.
 
     Args:
@@ -117,7 +117,7 @@ def take_step(run: Run, objective: Objective, batch: Batch, examples: str) -> di
     return run.write_step(losses, norm)
 
 
-def _clip(run: Run, batch: Batch, examples: str) -> float:
+def _clip(run: Run, batch: RawBatch, examples: str) -> float:
     """Shorten the gradient if it is too long, and return the length it had."""
     moving = {name: p for name, p in run.average.live.items() if p.grad is not None}
     norm = nn.utils.get_total_norm([p.grad for p in moving.values() if p.grad is not None])
@@ -132,7 +132,7 @@ def _clip(run: Run, batch: Batch, examples: str) -> float:
     return float(norm)
 
 
-def _refuse_not_finite_loss(losses: Mapping[str, Tensor], step: int, batch: Batch, examples: str) -> None:
+def _refuse_not_finite_loss(losses: Mapping[str, Tensor], step: int, batch: RawBatch, examples: str) -> None:
     bad = [name for name, loss in losses.items() if not torch.isfinite(loss)]
     if not bad:
         return
@@ -149,7 +149,7 @@ def _refuse_not_finite_loss(losses: Mapping[str, Tensor], step: int, batch: Batc
     raise NotFiniteError(f"step {step}: loss {', '.join(bad)} is not finite: {cause}")
 
 
-def _named(batch: Batch, examples: str, which: Any = slice(None)) -> str:
+def _named(batch: RawBatch, examples: str, which: Any = slice(None)) -> str:
     return f"{examples} {batch[INDEX][which].tolist()}"
 
 

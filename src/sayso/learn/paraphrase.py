@@ -25,7 +25,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from sayso.data.windows import Batch
+from sayso.data.windows import RawBatch
 from sayso.learn.beginning import refuse_device
 from sayso.learn.config import SHARE, FitConfig, Range, decides, plain, refuse_outside
 from sayso.learn.loop import fit
@@ -94,7 +94,7 @@ ALLOWED: Mapping[str, Range] = {"drop": SHARE, "noise": Range(0, 100), "probe_sh
 class Paraphrase:
     """Objective of paraphrase training: a sentence's slots are those of the one it means."""
 
-    def __init__(self, reader: nn.Module, known: Batch, config: ParaphraseConfig, scale: Tensor) -> None:
+    def __init__(self, reader: nn.Module, known: RawBatch, config: ParaphraseConfig, scale: Tensor) -> None:
         """Remember which slots a reader gives now.
 
         Args:
@@ -110,7 +110,7 @@ class Paraphrase:
         self.spread = among.mean() / self.targets[0].numel()
         """Mean squared difference of a number in the slots of two known sentences."""
 
-    def loss(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+    def loss(self, model: nn.Module, batch: RawBatch) -> Mapping[str, Tensor]:
         """Return as ``total`` how far the slots of sentences that are varied are from what they mean."""
         words, mask, meaning = self._tensors(batch)
         lost = torch.rand(mask.shape) < self.drop
@@ -120,7 +120,7 @@ class Paraphrase:
         return {"total": self._off(slots, meaning).mean()}
 
     @torch.no_grad()
-    def understood(self, reader: nn.Module, batch: Batch) -> Understood:
+    def understood(self, reader: nn.Module, batch: RawBatch) -> Understood:
         """Measure how well a reader understands sentences."""
         slots, (_, _, meaning) = slots_of(reader, batch), self._tensors(batch)
         nearest = torch.cdist(slots.flatten(1), self.targets.flatten(1)).argmin(1)
@@ -131,13 +131,13 @@ class Paraphrase:
         """Return how far slots ``[B, N, D]`` are from those they should be, ``[B]``."""
         return (slots - self.targets[meaning]).square().mean((1, 2)) / self.spread
 
-    def _tensors(self, batch: Batch) -> list[Tensor]:
+    def _tensors(self, batch: RawBatch) -> list[Tensor]:
         """Return words ``[B, L, 384]``, which are real ``[B, L]``, and meanings ``[B]``."""
         where = self.targets.device
         return [torch.from_numpy(batch[name]).to(where) for name in (WORDS, WORDS_MASK, MEANING)]
 
 
-def slots_of(reader: nn.Module, batch: Batch) -> Tensor:
+def slots_of(reader: nn.Module, batch: RawBatch) -> Tensor:
     """Return the slots ``[B, N, D]`` that a reader gives for a batch of sentences."""
     where = next(reader.parameters()).device
     slots: Tensor = reader(*(torch.from_numpy(batch[name]).to(where) for name in (WORDS, WORDS_MASK)))

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sayso.data.windows import Batch, Windows
+from sayso.data.windows import RawBatch, Windows
 from sayso.models.words import FrozenTextEncoder
 
 INDEX = "index"
@@ -35,7 +35,7 @@ class Source(Protocol):
         """Do what takes long, such as decoding, before the first batch; return what is worth saying."""
         ...
 
-    def batch(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
+    def batch(self, step: int, rank: int = 0, ranks: int = 1) -> RawBatch:
         """Return what a step sees, counted from 1: of its examples, every `ranks`-th from `rank` on."""
         ...
 
@@ -54,7 +54,7 @@ class Demonstrations:
         self.windows.decode()
         return self.windows.taking_room
 
-    def batch(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
+    def batch(self, step: int, rank: int = 0, ranks: int = 1) -> RawBatch:
         """Return the windows of a step, as `Windows.batch` does, and their numbers."""
         drawn = self.windows.draw(self.seed, step - 1, self.batch_size)
         draws = np.random.default_rng([_OTHERS_STREAM, self.seed, step - 1]).random(len(drawn))
@@ -82,12 +82,12 @@ class Sentences:
         """Do nothing: all sentences are read."""
         return ()
 
-    def batch(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
+    def batch(self, step: int, rank: int = 0, ranks: int = 1) -> RawBatch:
         """Return words ``[B, L, 384]``, which are real ``[B, L]``, and meanings ``[B]``."""
         rng = np.random.default_rng([self.seed, step])
         return self.chosen(rng.integers(len(self.words), size=self.batch_size)[rank::ranks])
 
-    def chosen(self, index: Any = slice(None)) -> Batch:
+    def chosen(self, index: Any = slice(None)) -> RawBatch:
         """Return some of the sentences, or all, as a batch."""
         return {
             INDEX: np.arange(len(self.words))[index],

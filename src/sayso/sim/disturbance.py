@@ -35,7 +35,7 @@ class Disturbance:
     """Factor on all lamps."""
 
 
-class Staging:
+class Disturber:
     """Scene as it was built, remembered so that it can be disturbed and put right again."""
 
     def __init__(self, physics: Physics) -> None:

@@ -28,7 +28,7 @@ from sayso.geometry import quat_about_z
 from sayso.sim.drawer import add_cabinet
 from sayso.sim.objects import BOX, CAPSULE, CYLINDER, SHAPES, SPHERE, STRAW, Item
 from sayso.sim.robots import ARM, BASE_JOINTS, LEKIWI, MOUNT_M, SO101, RobotKind, add_camera, arm_spec
-from sayso.sim.variation import RGB, Look
+from sayso.sim.variation import RGB, Appearance
 
 TABLETOP, HOME = "tabletop", "home"
 """What both rooms are called, everywhere."""
@@ -46,7 +46,7 @@ class Layout:
     """Everything that is decided before an episode is compiled."""
 
     items: tuple[Item, ...]
-    look: Look = Look()
+    appearance: Appearance = Appearance()
     robot_pose: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Where LeKiwi starts: x, y in metres and heading in radians. The arm on the table does not move."""
     arm_rad: tuple[float, ...] | None = None
@@ -61,10 +61,14 @@ def _rgba(rgb: RGB) -> list[float]:
 
 def tabletop_spec(layout: Layout) -> mujoco.MjSpec:
     """Return the SO-101 bolted to a table, with the layout's items on it."""
-    spec = _empty_spec(layout.look, floor_z_m=-0.72)
+    spec = _empty_spec(layout.appearance, floor_z_m=-0.72)
     world = spec.worldbody
     world.add_geom(
-        name="table", type=BOX, size=[0.45, 0.6, 0.02], pos=[0.25, 0, -0.02], rgba=_rgba(layout.look.surface)
+        name="table",
+        type=BOX,
+        size=[0.45, 0.6, 0.02],
+        pos=[0.25, 0, -0.02],
+        rgba=_rgba(layout.appearance.surface),
     )
     _attach_arm(spec, world, (0.0, 0.0, 0.0))
     add_camera(spec, world, (0.60, 0.0, 0.44), (0.21, 0.0, 0.0), 46)
@@ -74,7 +78,7 @@ def tabletop_spec(layout: Layout) -> mujoco.MjSpec:
 
 def home_spec(layout: Layout) -> mujoco.MjSpec:
     """Return LeKiwi in a furnished room, with the layout's items on the low table and on the floor."""
-    spec = _empty_spec(layout.look)
+    spec = _empty_spec(layout.appearance)
     _furnish(spec, layout)
     _attach_arm(spec, _add_chassis(spec, layout.robot_pose), tuple(MOUNT_M))
     _add_items(spec, layout.items)
@@ -87,7 +91,7 @@ SPECS: Mapping[str, tuple[RobotKind, Callable[[Layout], mujoco.MjSpec]]] = {
 }
 
 
-def _empty_spec(look: Look, floor_z_m: float = 0.0) -> mujoco.MjSpec:
+def _empty_spec(appearance: Appearance, floor_z_m: float = 0.0) -> mujoco.MjSpec:
     """Return a room without furniture: options, lamps and a floor."""
     spec = mujoco.MjSpec()
     spec.compiler.degree = False  # else the ranges of radian joints attached below shrink 57 times
@@ -100,14 +104,17 @@ def _empty_spec(look: Look, floor_z_m: float = 0.0) -> mujoco.MjSpec:
     spec.visual.map.znear, spec.visual.map.zfar = 0.01, 20
     spec.visual.quality.offsamples = 0  # anti-aliasing doubles the cost of a frame in the software renderer
     spec.visual.quality.numslices, spec.visual.quality.numstacks = 10, 6
-    spec.visual.headlight.ambient = [0.40 * look.light] * 3
-    spec.visual.headlight.diffuse = [0.40 * look.light] * 3
+    spec.visual.headlight.ambient = [0.40 * appearance.light] * 3
+    spec.visual.headlight.diffuse = [0.40 * appearance.light] * 3
     spec.visual.headlight.specular = [0.1] * 3
-    x, y = look.light_from
+    x, y = appearance.light_from
     spec.worldbody.add_light(
-        pos=[0.3 + x, y, 2.0], dir=[-x / 2, -y / 2, -1], diffuse=[0.45 * look.light] * 3, castshadow=False
+        pos=[0.3 + x, y, 2.0],
+        dir=[-x / 2, -y / 2, -1],
+        diffuse=[0.45 * appearance.light] * 3,
+        castshadow=False,
     )
-    floor = {"type": mujoco.mjtGeom.mjGEOM_PLANE, "size": [4, 4, 0.1], "rgba": _rgba(look.floor)}
+    floor = {"type": mujoco.mjtGeom.mjGEOM_PLANE, "size": [4, 4, 0.1], "rgba": _rgba(appearance.floor)}
     spec.worldbody.add_geom(name="floor", pos=[0, 0, floor_z_m], **floor)
     return spec
 
@@ -174,17 +181,17 @@ def _furnish(spec: mujoco.MjSpec, layout: Layout) -> None:
 
     Every piece is a body at the point that stands for it: the middle of its front edge, or of the basket.
     """
-    look, room = layout.look, spec.worldbody
-    _box(room, [0.03, 2.6, 0.6], [2.2, 0, 0.6], look.wall)
+    appearance, room = layout.appearance, spec.worldbody
+    _box(room, [0.03, 2.6, 0.6], [2.2, 0, 0.6], appearance.wall)
     for side in (-1, 1):
-        _box(room, [2.2, 0.03, 0.6], [0.2, 2.3 * side, 0.6], look.wall)
+        _box(room, [2.2, 0.03, 0.6], [0.2, 2.3 * side, 0.6], appearance.wall)
     _box(room, [0.9, 0.7, 0.002], [-0.1, 0, 0.002], (0.45, 0.40, 0.42), contype=0, conaffinity=0)
     table = room.add_body(name="table", pos=[TABLE_EDGE_X_M, 0, TABLE_HEIGHT_M])
     _box(
         table,
         [TABLE_DEPTH_M / 2, TABLE_WIDTH_M / 2, TABLE_HEIGHT_M / 2],
         [TABLE_DEPTH_M / 2, 0, -TABLE_HEIGHT_M / 2],
-        look.surface,
+        appearance.surface,
     )
     _add_sofa(room.add_body(name="sofa", pos=list(SOFA_M)))
     add_cabinet(spec, layout.drawer_m)

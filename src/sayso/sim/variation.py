@@ -10,7 +10,7 @@ RGB = tuple[float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class Appearance:
     """How a scene is lit and painted. Colours are RGB in 0..1; light is a factor on the lamps."""
 
     light: float = 1.0
@@ -21,7 +21,7 @@ class Look:
     """Where the lamp hangs, x and y in metres from the middle of the scene."""
 
 
-def sample_look(rng: np.random.Generator) -> Look:
+def sample_appearance(rng: np.random.Generator) -> Appearance:
     """Draw a look from the training ranges."""
 
     def near(colour: RGB, spread: float) -> RGB:
@@ -29,8 +29,8 @@ def sample_look(rng: np.random.Generator) -> Look:
         r, g, b = np.clip(np.array(colour) + shade + rng.uniform(-0.02, 0.02, 3), 0, 1)
         return float(r), float(g), float(b)
 
-    nominal = Look()
-    return Look(
+    nominal = Appearance()
+    return Appearance(
         light=float(rng.uniform(0.85, 1.15)),
         surface=near(nominal.surface, 0.08),
         floor=near(nominal.floor, 0.08),

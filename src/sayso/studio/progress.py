@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sayso.evaluation.planner import Report
+from sayso.evaluation.planner import PlanReport
 from sayso.runtime.report import RunReport
 from sayso.spec import SaysoError
 from sayso.studio.view import Line, Mark, Tone
@@ -30,7 +30,7 @@ def ended(lines: Sequence[Line], *, success: bool) -> tuple[Line, ...]:
     return tuple(replace(line, mark=over) if line.mark == "running" else line for line in lines)
 
 
-def verdict(report: Report, stopped: str) -> tuple[str, Tone, str]:
+def verdict(report: PlanReport, stopped: str) -> tuple[str, Tone, str]:
     """Return how a plan ended: a headline, its tone, and what is still to be said.
 
     Args:

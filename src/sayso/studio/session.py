@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sayso.data.units import check_fits_robot
-from sayso.evaluation.planner import Report, as_it_is, carry_out
+from sayso.evaluation.planner import PlanReport, as_it_is, carry_out
 from sayso.runtime.chunking import StrategyName
 from sayso.runtime.limits import SERVO_DEG_S, limits_of
 from sayso.runtime.loop import LoopConfig, drive
@@ -36,7 +36,7 @@ from sayso.studio.view import Line, Tone, View
 from sayso.studio.watching import WatchedPolicy, WatchedRobot
 from sayso.tasks.household.draw import called
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Thing, plain
-from sayso.tasks.household.words.plan import split
+from sayso.tasks.household.words.plan import decompose
 from sayso.tasks.worlds import STUDIED, WORLDS, read_elsewhere
 
 LOG = logging.getLogger(__name__)
@@ -239,7 +239,7 @@ class Session:
         headline, tone, why = verdict(report, self._orders.stopped)
         self._say(headline, tone, f"{why} {self.view.detail}".strip())
 
-    def _planned(self, text: str) -> Report:
+    def _planned(self, text: str) -> PlanReport:
         site = self._site
         if site.room is None:
             self._show(lines=(Line(sentence=text),))
@@ -249,7 +249,7 @@ class Session:
             self._policy,
             text,
             self.simulated.number,
-            splitter=self._divided,
+            decomposer=self._divided,
             attempts=site.attempts,
             act=self._act,
             last=self._last,
@@ -259,7 +259,7 @@ class Session:
         self, text: str, known: Iterable[Thing] | None = None, families: Collection[str] | None = None
     ) -> tuple[Intent, ...]:
         """Divide a text into steps, and show them; a room without things is one of which nothing is known."""
-        intents = split(text, list(known or ()) or None, families)
+        intents = decompose(text, list(known or ()) or None, families)
         self._show(lines=tuple(Line(sentence=plain(called(intent))) for intent in intents))
         return intents
 

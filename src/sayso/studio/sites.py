@@ -19,7 +19,7 @@ import numpy as np
 from sayso.evaluation.planner import Room
 from sayso.runtime.robot import DRIVER_ERRORS
 from sayso.runtime.run import ending
-from sayso.sim.disturbance import Disturbance, Staging
+from sayso.sim.disturbance import Disturbance, Disturber
 from sayso.sim.physics import Physics
 from sayso.spec import Array, Features, Image, Robot, SaysoError, image_key, seeds
 from sayso.studio.rooms import general_suggestions, room_of, suggestions, unknown_room
@@ -170,10 +170,10 @@ class SimulatedSite:
 
     def show(self, disturbance: Disturbance) -> bool:
         """Move the first camera and dim the lamps, in a world that can be drawn."""
-        if self._staging is None or disturbance == self._disturbance:
+        if self._disturber is None or disturbance == self._disturbance:
             return False
         self._disturbance = disturbance
-        self._staging.show(disturbance)
+        self._disturber.show(disturbance)
         return True
 
     def begin(self, sentence: str) -> Robot:
@@ -218,7 +218,7 @@ class SimulatedSite:
     def _lay_out(self, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         seen, info = self.world.reset(seed=seeds("test", 1, self.number)[0], options=dict(options))
         self._physics: Physics | None = self.world.physics() if isinstance(self.world, Drawn) else None
-        self._staging = None if self._physics is None else Staging(self._physics)
+        self._disturber = None if self._physics is None else Disturber(self._physics)
         self.scene = None if self._physics is None else scene_of(self._physics)
         self._disturbance = Disturbance()
         self._keep(seen)

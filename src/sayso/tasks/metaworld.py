@@ -47,7 +47,7 @@ from sayso.spec import (
 from sayso.tasks.episodic import NO_EPISODE, EpisodicWorld, disturbance_of
 from sayso.tasks.mt50 import TASKS, task_of
 from sayso.tasks.sawyer import CAMERA, EYES, FPS, HORIZON, MOVE_M, SIZES_PX, features, squares, views
-from sayso.tasks.stage import Stage, build, packages
+from sayso.tasks.simulators import TaskSimulator, build, packages
 
 DRAW_PX = 320
 """As large as the view of the hand can use: its square then has about as many pixels as the view."""
@@ -122,8 +122,8 @@ class MetaWorld(EpisodicWorld[MetaWorldTask]):
         if draw_px < 1:
             raise ValueError(f"a picture has at least one pixel, but got draw_px={draw_px}")
         self._cameras = Cameras(draw_px, draw_px, plain=not lerobot)
-        self._stages: dict[str, Stage] = {}
-        self._stage: Stage | None = None
+        self._simulators: dict[str, TaskSimulator] = {}
+        self._simulator: TaskSimulator | None = None
 
     @property
     def raw(self) -> Vector:
@@ -139,9 +139,9 @@ class MetaWorld(EpisodicWorld[MetaWorldTask]):
         options, family = self.begin(seed, options)
         self._places = int(self.np_random.integers(2**31)) if seed is None else seed
         self._task = ask(known("task", family, self.families), self._places, options)
-        stage = self._enter(family)
-        stage.staging.show(disturbance_of(options, _number(family), self._places))
-        self._raw = stage.place(self._places)
+        simulator = self._enter(family)
+        simulator.disturber.show(disturbance_of(options, _number(family), self._places))
+        self._raw = simulator.place(self._places)
         return self.observe(), self._info(False)
 
     def step(
@@ -223,25 +223,25 @@ class MetaWorld(EpisodicWorld[MetaWorldTask]):
     def close(self) -> None:
         """Free the camera and the simulators."""
         self._cameras.close()
-        for stage in self._stages.values():
-            stage.env.close()
-        self._stages.clear()
-        self._stage = None
+        for simulator in self._simulators.values():
+            simulator.env.close()
+        self._simulators.clear()
+        self._simulator = None
 
-    def _running(self) -> Stage:
-        if self._stage is None:
+    def _running(self) -> TaskSimulator:
+        if self._simulator is None:
             raise SaysoError(NO_EPISODE)
-        return self._stage
+        return self._simulator
 
-    def _enter(self, family: str) -> Stage:
+    def _enter(self, family: str) -> TaskSimulator:
         """Make a task's simulator the running one and return it."""
-        if family not in self._stages:
-            self._stages[family] = build(family, lerobot=self._lerobot)
-        stage = self._stages[family]
-        if stage is not self._stage:
-            self._stage = stage
-            self._cameras.load(stage.env.model)
-        return stage
+        if family not in self._simulators:
+            self._simulators[family] = build(family, lerobot=self._lerobot)
+        simulator = self._simulators[family]
+        if simulator is not self._simulator:
+            self._simulator = simulator
+            self._cameras.load(simulator.env.model)
+        return simulator
 
     def _feel(self) -> Observation:
         return {STATE: self._raw[:SEEN].astype(np.float32), TASK: self.task.instruction}

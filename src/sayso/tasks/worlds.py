@@ -88,7 +88,7 @@ def _household(name: str, **facts: Any) -> WorldEntry:
     from sayso.tasks.household.words.language import parse
 
     return WorldEntry(
-        make=partial(_build, "sayso.tasks.household.world:World", world=name),
+        make=partial(_build, "sayso.tasks.household.world:HouseholdWorld", world=name),
         families=tuple(TASKS[name].families),
         features=SPECS[name][0].features(),
         read=partial(parse, families=tuple(TASKS[name].families)),

@@ -11,7 +11,7 @@ from sayso.sim.scene import Layout
 from sayso.spec import SaysoError, known
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.layout import Demand, NoRoomError
-from sayso.tasks.household.task import Task
+from sayso.tasks.household.task import HouseholdTask
 from sayso.tasks.household.variant import Variant
 from sayso.tasks.household.variants import row_of
 from sayso.tasks.household.words.kinds import Place, Thing
@@ -27,7 +27,7 @@ def draw_task(
     *,
     objects: str = "train",
     swappable: bool = False,
-) -> Task:
+) -> HouseholdTask:
     """Draw a scene, one of the things that may be asked in it, and words for it.
 
     Args:
@@ -78,10 +78,10 @@ def called(intent: Intent) -> Intent:
 
 def make_task(
     world: str, intent: Intent, instruction: str, layout: Layout, things: Mapping[str, Thing]
-) -> Task:
+) -> HouseholdTask:
     """Put an intent that was understood into a scene."""
     row = row_of(intent)
-    return Task(
+    return HouseholdTask(
         world=world,
         row=row,
         intent=intent,
@@ -92,7 +92,7 @@ def make_task(
     )
 
 
-def alternatives(task: Task) -> list[Intent]:
+def alternatives(task: HouseholdTask) -> list[Intent]:
     """Return what could be asked instead in the same scene: another object or, without one, another place."""
     found = [i for i in _nameable(task, task.row) if task.row.feasible(task.layout, i)]
     if task.intent.object is None:
@@ -101,7 +101,7 @@ def alternatives(task: Task) -> list[Intent]:
     return [i for i in others if i.place == task.intent.place] or others
 
 
-def askable(task: Task) -> list[Intent]:
+def askable(task: HouseholdTask) -> list[Intent]:
     """Return whatever else its world's families could name in a task's scene, feasible or not."""
     rows = [row for rows in TASKS[task.world].families.values() for row in rows]
     found = [intent for row in rows for intent in _nameable(task, row)]
@@ -109,7 +109,7 @@ def askable(task: Task) -> list[Intent]:
     return [intent for intent in found if (intent.object, intent.place) != own]
 
 
-def _nameable(task: Task, row: Variant) -> list[Intent]:
+def _nameable(task: HouseholdTask, row: Variant) -> list[Intent]:
     """Return every intent of a row that names what stands in a task's scene."""
     return intents(Demand(row), task.layout, task.things)
 

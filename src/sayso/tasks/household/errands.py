@@ -10,7 +10,7 @@ import numpy as np
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.stations import STATIONS
 from sayso.tasks.household.success import DRAWER_SHUT_M
-from sayso.tasks.household.task import Task
+from sayso.tasks.household.task import HouseholdTask
 from sayso.tasks.household.variants import row_of
 from sayso.tasks.household.words.kinds import Thing
 from sayso.tasks.household.words.vocabulary import Intent
@@ -30,7 +30,7 @@ class Furnished(Protocol):
         ...
 
     @property
-    def task(self) -> Task:
+    def task(self) -> HouseholdTask:
         """Return the task of the present step, with its scene."""
         ...
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from sayso.sim.simulation import Simulation
 from sayso.spec import Chunk, Observation
 from sayso.tasks.household.motions import motion
-from sayso.tasks.household.task import Task
+from sayso.tasks.household.task import HouseholdTask
 
 
 class Watched(Protocol):
@@ -19,7 +19,7 @@ class Watched(Protocol):
         ...
 
     @property
-    def task(self) -> Task:
+    def task(self) -> HouseholdTask:
         """Return what is asked in it."""
         ...
 

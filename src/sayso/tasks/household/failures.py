@@ -16,7 +16,7 @@ from sayso.sim.scene import TABLE_HEIGHT_M
 from sayso.sim.simulation import Simulation, Vector
 from sayso.tasks.household.stations import station_of
 from sayso.tasks.household.success import AHEAD_RAD, DRAWER_SHUT_M, LIFTED_M, NEAR_M
-from sayso.tasks.household.task import Task
+from sayso.tasks.household.task import HouseholdTask
 from sayso.tasks.household.words.kinds import KINDS
 
 MOVED_M = 0.02
@@ -29,7 +29,7 @@ FLAT = ("mat", "plate")
 """Kinds of place that have nothing to be in."""
 
 
-def why_not(task: Task, simulation: Simulation, began: Mapping[str, Vector], taken: str) -> str:
+def why_not(task: HouseholdTask, simulation: Simulation, began: Mapping[str, Vector], taken: str) -> str:
     """Return what is missing for success, such as ``it fell off the table``; empty if nothing is.
 
     Args:
@@ -51,7 +51,7 @@ def why_not(task: Task, simulation: Simulation, began: Mapping[str, Vector], tak
     return _not_placed(task, simulation, began, taken)
 
 
-def _not_there(task: Task, simulation: Simulation) -> str:
+def _not_there(task: HouseholdTask, simulation: Simulation) -> str:
     dx, dy, turn = station_of(task.place_name) - simulation.base_pose
     place, off_m, turned = f"the {task.intent.place.name}", math.hypot(dx, dy), abs(wrap_angle(turn))
     if off_m >= NEAR_M:
@@ -61,7 +61,7 @@ def _not_there(task: Task, simulation: Simulation) -> str:
     return f"the robot is at {place}, but has not stopped"
 
 
-def _drawer(task: Task, simulation: Simulation, missing: list[str]) -> str:
+def _drawer(task: HouseholdTask, simulation: Simulation, missing: list[str]) -> str:
     open_m = simulation.drawer_m
     if "drawer_open" in missing:
         shut = open_m <= DRAWER_SHUT_M
@@ -72,7 +72,7 @@ def _drawer(task: Task, simulation: Simulation, missing: list[str]) -> str:
     return f"the drawer is {'open' if task.row.opens else 'closed'}, but {rest}"
 
 
-def _not_left(task: Task, missing: list[str]) -> str:
+def _not_left(task: HouseholdTask, missing: list[str]) -> str:
     """Say why a thing that is where it should be does not count yet."""
     if "never_lifted" in missing:
         return "it was lifted there, and should have been pushed"
@@ -80,7 +80,7 @@ def _not_left(task: Task, missing: list[str]) -> str:
     return f"it is {_preposition(task)} {_place(task)}, but {rest}"
 
 
-def _not_placed(task: Task, simulation: Simulation, began: Mapping[str, Vector], taken: str) -> str:
+def _not_placed(task: HouseholdTask, simulation: Simulation, began: Mapping[str, Vector], taken: str) -> str:
     name, pushing = task.object_name, task.row.pushed
     now, lifted = simulation.position(name), simulation.highest(name) >= LIFTED_M
     fallen = now[2] < (TABLE_HEIGHT_M if simulation.kind.mobile else 0.0) - BELOW_M
@@ -101,7 +101,7 @@ def _not_placed(task: Task, simulation: Simulation, began: Mapping[str, Vector],
     return _beside(task, simulation)
 
 
-def _elsewhere(task: Task, simulation: Simulation) -> str:
+def _elsewhere(task: HouseholdTask, simulation: Simulation) -> str:
     """Return the name of another place with walls that the thing is in; empty if it is in none."""
     for other in task.things.values():
         walls = KINDS[other.kind].holds and other.kind not in FLAT and other.name != task.place_name
@@ -110,7 +110,7 @@ def _elsewhere(task: Task, simulation: Simulation) -> str:
     return ""
 
 
-def _beside(task: Task, simulation: Simulation) -> str:
+def _beside(task: HouseholdTask, simulation: Simulation) -> str:
     gap_m, place, word = _gap_m(task, simulation), _place(task), _preposition(task)
     if gap_m >= BESIDE_M or word == "beside":
         return f"it lies {_length(gap_m)} from {place}"
@@ -118,7 +118,7 @@ def _beside(task: Task, simulation: Simulation) -> str:
     return f"it lies {'on the edge of' if on_edge else 'beside'} {place}, not {word} it"
 
 
-def _gap_m(task: Task, simulation: Simulation) -> float:
+def _gap_m(task: HouseholdTask, simulation: Simulation) -> float:
     """Return how far the thing is from the edge of where it should go, seen from above."""
     across, along, _ = simulation.position(task.object_name) - simulation.position(task.place_name)
     reach = simulation.shape(task.place_name).radius_m
@@ -127,12 +127,12 @@ def _gap_m(task: Task, simulation: Simulation) -> float:
     return math.hypot(across, along) - reach
 
 
-def _place(task: Task) -> str:
+def _place(task: HouseholdTask) -> str:
     place = task.intent.place
     return "the person's basket" if place.kind == "person" else f"the {place.name}"
 
 
-def _preposition(task: Task) -> str:
+def _preposition(task: HouseholdTask) -> str:
     return task.row.preposition or KINDS[task.intent.place.kind].prepositions[0]
 
 

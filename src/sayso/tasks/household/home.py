@@ -9,7 +9,7 @@ import numpy as np
 
 from sayso.sim.objects import SHAPES, Item
 from sayso.sim.scene import TABLE_EDGE_X_M, TABLE_HEIGHT_M, TABLE_WIDTH_M, Layout
-from sayso.sim.variation import sample_look
+from sayso.sim.variation import sample_appearance
 from sayso.tasks.household.layout import (
     Demand,
     Spot,
@@ -44,7 +44,7 @@ def layout(rng: np.random.Generator, demand: Demand) -> tuple[Layout, Mapping[st
     moved = rng.random() < (0.5 if anywhere else MOVED_START_SHARE)
     found = Layout(
         items=tuple(items),
-        look=sample_look(rng),
+        appearance=sample_appearance(rng),
         robot_pose=anywhere_pose(rng) if anywhere else start_pose(rng),
         arm_rad=draw_posture(rng, (0.20, 0.32), 0.4, (0.10, 0.22)) if moved else None,
         drawer_m=_opening(rng, demand.row.drawer),

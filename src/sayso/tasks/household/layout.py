@@ -42,7 +42,7 @@ class Demand:
     """What a scene must offer."""
 
     row: Variant
-    split: str = "train"
+    things: str = "train"
     """``train``, or ``heldout`` for what no training set shows."""
 
     @property
@@ -56,8 +56,8 @@ class Demand:
         return self.row.sentences.places
 
     def shows(self, thing: Thing) -> bool:
-        """Tell whether this split may ask for a thing."""
-        return held_out(thing) is (self.split == "heldout")
+        """Tell whether this scene may ask for a thing."""
+        return held_out(thing) is (self.things == "heldout")
 
 
 def held_out(thing: Thing) -> bool:
@@ -79,7 +79,7 @@ def draw_objects(rng: np.random.Generator, demand: Demand, count: int = 3) -> li
         colours[-1] = colours[0]
     for i, colour in enumerate(colours):
         pool = movable_places if movable_places and i == 1 else wanted if i < 2 else list(MOVABLE)
-        seen = "train" if i else demand.split  # beside the one that is asked for, things are everyday ones
+        seen = "train" if i else demand.things  # beside the one that is asked for, things are everyday ones
         allowed = [
             thing
             for kind in pool

@@ -10,7 +10,7 @@ import numpy as np
 
 from sayso.sim.objects import SHAPES, Item
 from sayso.sim.scene import Layout
-from sayso.sim.variation import sample_look
+from sayso.sim.variation import sample_appearance
 from sayso.tasks.household.layout import Demand, Spot, draw_objects, draw_places, draw_posture, scatter
 from sayso.tasks.household.words.language import Thing
 
@@ -35,7 +35,7 @@ def layout(rng: np.random.Generator, demand: Demand) -> tuple[Layout, Mapping[st
         items = _pushed(rng, items)
     moved = rng.random() < MOVED_START_SHARE
     posture = draw_posture(rng, (0.17, 0.26), 0.9, (0.10, 0.15)) if moved else None
-    found = Layout(items=tuple(items), look=sample_look(rng), arm_rad=posture)
+    found = Layout(items=tuple(items), appearance=sample_appearance(rng), arm_rad=posture)
     return found, {thing.name: thing for thing in drawn}
 
 

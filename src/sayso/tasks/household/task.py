@@ -17,7 +17,7 @@ from sayso.tasks.household.words.vocabulary import Intent
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class HouseholdTask:
     """What is asked in one episode, of which scene, and how long it may take."""
 
     world: str

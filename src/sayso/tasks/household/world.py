@@ -13,7 +13,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from sayso.sim.disturbance import Staging
+from sayso.sim.disturbance import Disturber
 from sayso.sim.objects import SHAPES
 from sayso.sim.physics import Physics
 from sayso.sim.render import Cameras
@@ -40,7 +40,7 @@ from sayso.tasks.household.draw import alternatives, askable, called, draw_task,
 from sayso.tasks.household.experts import Expert
 from sayso.tasks.household.failures import why_not
 from sayso.tasks.household.scenes import objects_for, scenes_with
-from sayso.tasks.household.task import Task
+from sayso.tasks.household.task import HouseholdTask
 from sayso.tasks.household.variants import row_of
 from sayso.tasks.household.words.language import Intent, parse, plain
 
@@ -52,7 +52,7 @@ OTHERS = 4
 _OTHERS_STREAM = 0x07E5  # keeps them independent of the scene drawn from the same seed
 
 
-class World(EpisodicWorld[Task]):
+class HouseholdWorld(EpisodicWorld[HouseholdTask]):
     """Gymnasium environment: one instruction per episode, carried out by a simulated robot.
 
     Observations are a dict with LeRobot's names; states and actions are in robot units (see `Features`).
@@ -128,7 +128,7 @@ class World(EpisodicWorld[Task]):
         self._simulation = Simulation(self.name, task.layout)
         if not options.keys().isdisjoint(DISTURBANCES):
             stream = self.families.index(task.family), self.np_random_seed
-            Staging(self.physics()).show(disturbance_of(options, *stream))
+            Disturber(self.physics()).show(disturbance_of(options, *stream))
         self._cameras.load(self._simulation.model)
         self._start_episode()
         return self.observe(), self._info()
@@ -283,7 +283,7 @@ class World(EpisodicWorld[Task]):
     def _place_point(self, intent: Intent) -> Point:
         return row_of(intent).place_point(self.simulation, intent.place.name)
 
-    def _understood(self, sentence: str, task: Task) -> Task:
+    def _understood(self, sentence: str, task: HouseholdTask) -> HouseholdTask:
         """Return the task that a sentence asks for in a task's scene.
 
         What a sentence leaves to the scene ("the can", where there is one; "the blue bin", which may be out
@@ -294,7 +294,7 @@ class World(EpisodicWorld[Task]):
         words = sentence if called(said) == called(intent) else plain(called(intent))
         return make_task(self.name, intent, words, task.layout, task.things)
 
-    def _ask_for_another(self, task: Task) -> Task:
+    def _ask_for_another(self, task: HouseholdTask) -> HouseholdTask:
         others = alternatives(task)
         intent: Intent = others[self.np_random.integers(len(others))]
         return make_task(self.name, intent, say(intent, self.np_random), task.layout, task.things)

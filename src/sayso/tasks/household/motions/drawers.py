@@ -35,7 +35,7 @@ from sayso.tasks.household.motions.motion import (
     read_pose,
     station_before,
 )
-from sayso.tasks.household.task import Task
+from sayso.tasks.household.task import HouseholdTask
 
 REACH_M = 0.36
 """Distance from the chassis to the handle at which the arm can point its hand at it."""
@@ -102,7 +102,7 @@ class Situation:
         return self.points_ahead and self.pose.rotation[2, 0] > 0.8
 
 
-def observe(simulation: Simulation, task: Task) -> Situation:
+def observe(simulation: Simulation, task: HouseholdTask) -> Situation:
     """Read the state that decides the phase."""
     sim = simulation
     pose, handle = read_pose(sim), sim.handle()

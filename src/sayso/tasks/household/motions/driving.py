@@ -22,7 +22,7 @@ from sayso.tasks.household.motions.motion import (
     read_pose,
 )
 from sayso.tasks.household.stations import station_of
-from sayso.tasks.household.task import Task
+from sayso.tasks.household.task import HouseholdTask
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Situation:
         return math.hypot(dx, dy) < 0.03 and abs(wrap_angle(turn)) < 0.08
 
 
-def observe(simulation: Simulation, task: Task) -> Situation:
+def observe(simulation: Simulation, task: HouseholdTask) -> Situation:
     """Read the state that decides the phase."""
     return Situation(read_pose(simulation), station_of(task.place_name))
 

@@ -37,7 +37,7 @@ from sayso.tasks.household.motions.motion import (
     pace,
     read_pose,
 )
-from sayso.tasks.household.task import Task
+from sayso.tasks.household.task import HouseholdTask
 
 FORK = 18.0
 """Per cent of the gripper's travel at which the pads stand 16 mm apart, less than any thing is wide."""
@@ -167,7 +167,7 @@ def gap_m(simulation: Simulation, first: str, second: str) -> float:
     return min(float(mujoco.mj_geomDistance(model, simulation.data, a, b, 1.0, None)) for a, b in pairs)
 
 
-def observe(simulation: Simulation, task: Task) -> Situation:
+def observe(simulation: Simulation, task: HouseholdTask) -> Situation:
     """Read the state that decides the phase."""
     sim = simulation
     thing = sim.arm_from_world(sim.position(task.object_name))[:2]

@@ -35,7 +35,7 @@ from sayso.tasks.household.motions.motion import (
     read_pose,
     station_before,
 )
-from sayso.tasks.household.task import Task
+from sayso.tasks.household.task import HouseholdTask
 
 SLOPE = 3.0
 """How steep the funnels are in which the hand comes down: metres up per metre off."""
@@ -96,7 +96,7 @@ class Situation:
         return self.pose.at_station(self.station, CARRY_M if self.held else READY_M)
 
 
-def observe(simulation: Simulation, task: Task) -> Situation:
+def observe(simulation: Simulation, task: HouseholdTask) -> Situation:
     """Read the state that decides the phase."""
     sim = simulation
     pose = read_pose(sim)

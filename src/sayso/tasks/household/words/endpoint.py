@@ -32,8 +32,8 @@ class EndpointError(SaysoError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LanguageModelSplitter:
-    """Language-model planner: free-form text divided by an OpenAI-compatible endpoint; a `Splitter`."""
+class LanguageModelDecomposer:
+    """Language-model planner: free-form text divided by an OpenAI-compatible endpoint; a `Decomposer`."""
 
     base_url: str
     """Such as ``http://localhost:8000/v1``; "/chat/completions" is added."""

@@ -42,9 +42,9 @@ class Words:
     train: tuple[str, ...]
     heldout: tuple[str, ...]
 
-    def of(self, split: str) -> tuple[str, ...]:
+    def of(self, wording: str) -> tuple[str, ...]:
         """Return the words of ``train`` or ``heldout``."""
-        return {"train": self.train, "heldout": self.heldout}[spec.known("wording", split, WORDINGS)]
+        return {"train": self.train, "heldout": self.heldout}[spec.known("wording", wording, WORDINGS)]
 
 
 @dataclass(frozen=True, kw_only=True)

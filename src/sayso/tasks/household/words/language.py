@@ -40,25 +40,25 @@ __all__ = [
 ]
 
 
-def phrase(intent: Intent, rng: np.random.Generator, split: str = "train") -> str:
-    """Say an intent in one of many ways; ``split="heldout"`` uses only wordings that training never hears.
+def phrase(intent: Intent, rng: np.random.Generator, wording: str = "train") -> str:
+    """Say an intent in one of many ways; ``wording="heldout"`` uses only wordings that training never hears.
 
     A bin with both a colour and a landmark is called by one of the two.
 
     Raises:
-        UnknownNameError: if there is no such split.
+        UnknownNameError: if there is no such wording.
     """
-    sentence = clause(intent, rng, split)
-    return pick(COURTESIES.of(split), rng).format(sentence) if rng.random() < 0.25 else sentence
+    sentence = clause(intent, rng, wording)
+    return pick(COURTESIES.of(wording), rng).format(sentence) if rng.random() < 0.25 else sentence
 
 
-def clause(intent: Intent, rng: np.random.Generator, split: str = "train") -> str:
+def clause(intent: Intent, rng: np.random.Generator, wording: str = "train") -> str:
     """Say an intent as `phrase` does, but without courtesies, so that clauses can be strung together."""
 
     def noun(thing: Thing, colour: str) -> str:
-        return _with_article(colour, pick(KINDS[thing.kind].words.of(split), rng))
+        return _with_article(colour, pick(KINDS[thing.kind].words.of(wording), rng))
 
-    words = {slot: pick(row.of(split), rng) for slot, row in SLOTS.items()}
+    words = {slot: pick(row.of(wording), rng) for slot, row in SLOTS.items()}
     if intent.object is not None:
         words["object"] = noun(intent.object, intent.object.colour)
     place, landmark = intent.place, getattr(intent.place, "landmark", "")
@@ -67,7 +67,7 @@ def clause(intent: Intent, rng: np.random.Generator, split: str = "train") -> st
     else:
         words["place"] = noun(place, place.colour)
     words["into"] = words[pick(KINDS[place.kind].prepositions, rng)]
-    return _fill(pick(SENTENCES[intent.family, intent.variant].of(split), rng), intent, words)
+    return _fill(pick(SENTENCES[intent.family, intent.variant].of(wording), rng), intent, words)
 
 
 def pick(options: Sequence[str], rng: np.random.Generator) -> str:

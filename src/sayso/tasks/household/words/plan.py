@@ -1,10 +1,10 @@
 """Divide a long instruction into the single ones that worlds carry out, and string single ones together.
 
     "put the red block in the tray, then open the drawer and come to me"
-        --split--> put red block in tray | open drawer | come to me        (three intents)
+        --decompose--> put red block in tray | open drawer | come to me        (three intents)
         <--join---
 
-`split` needs nothing but the grammar; `endpoint` asks a language model where that is not enough.
+`decompose` needs nothing but the grammar; `endpoint` asks a language model where that is not enough.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sayso.tasks.household.words.parser import understand
 from sayso.tasks.household.words.vocabulary import Intent
 
 
-class Splitter(Protocol):
+class Decomposer(Protocol):
     """Task decomposition: a long instruction divided into intents, in the order to carry them out."""
 
     def __call__(
@@ -42,17 +42,17 @@ CLOSERS = Words(train=(", and finally ", ". finally, "), heldout=(", and lastly 
 """What stands before the last of three clauses or more."""
 
 
-def join(intents: Sequence[Intent], rng: np.random.Generator, split: str = "train") -> str:
-    """Say several intents one after another; ``split="heldout"`` uses only wordings training never hears.
+def join(intents: Sequence[Intent], rng: np.random.Generator, wording: str = "train") -> str:
+    """Say several intents one after another; ``wording="heldout"`` uses only wordings training never hears.
 
     Raises:
-        UnknownNameError: if there is no such split.
+        UnknownNameError: if there is no such wording.
     """
     text = ""
     for i, intent in enumerate(intents):
         last = 1 < i == len(intents) - 1 and rng.random() < 0.5
-        text += pick((OPENERS if i == 0 else CLOSERS if last else CONNECTIVES).of(split), rng)
-        text += clause(intent, rng, split)
+        text += pick((OPENERS if i == 0 else CLOSERS if last else CONNECTIVES).of(wording), rng)
+        text += clause(intent, rng, wording)
     return text
 
 
@@ -197,7 +197,7 @@ class _Search:
         return f'I do not understand what comes after "{clause}".'
 
 
-def split(
+def decompose(
     text: str, known: Iterable[Thing] | None = None, families: Collection[str] | None = None
 ) -> tuple[Intent, ...]:
     """Divide a long instruction into intents, in order; one clause is fine.

@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 
 from sayso.geometry import Vector
-from sayso.sim.disturbance import Staging
+from sayso.sim.disturbance import Disturber
 from sayso.sim.physics import Physics
 from sayso.spec import SaysoError
 from sayso.tasks.sawyer import CAMERA, CAMERA_M, EYES
@@ -36,11 +36,11 @@ def packages() -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True)
-class Stage:
+class TaskSimulator:
     """One task's simulator, and its camera and lights as they come."""
 
     env: Any
-    staging: Staging
+    disturber: Disturber
     """What moves the camera and dims the lights, whatever the episode before had changed."""
     lerobot: bool
     """Whether it is built, and looked at first, as LeRobot does."""
@@ -69,7 +69,7 @@ class Stage:
         return raw
 
 
-def build(family: str, *, lerobot: bool) -> Stage:
+def build(family: str, *, lerobot: bool) -> TaskSimulator:
     """Build a task's simulator with its goal observable, as in the multi-task benchmarks.
 
     Raises:
@@ -87,4 +87,4 @@ def build(family: str, *, lerobot: bool) -> Stage:
         env._partially_observable, env._set_task_called = False, True
         del env.sawyer_observation_space  # cached, and it differs where the goal can be seen
     env._freeze_rand_vec, env.seeded_rand_vec = False, True
-    return Stage(env, Staging(Physics(model=env.model, data=env.data, eyes=EYES)), lerobot)
+    return TaskSimulator(env, Disturber(Physics(model=env.model, data=env.data, eyes=EYES)), lerobot)
