@@ -256,6 +256,8 @@ class Demonstration:
             last=self._last,
         )
         self._last = report.last
+        if report.already:
+            self.console.print("   it was so already")
         if len(report.asked) > 1:
             self.console.print(f"   {report.done} of {len(report.asked)} steps done")
         return report

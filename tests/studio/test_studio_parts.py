@@ -176,20 +176,20 @@ def test_a_step_that_must_come_first_and_another_attempt_are_shown():
     ]
 
 
-def report_of(outcome: Outcome, **more) -> PlanReport:
+def report_of(outcome: Outcome, *, already: bool = False, **more) -> PlanReport:
     from sayso.evaluation.planner import Step
 
     intent = Intent("drawer", "open", None, Place("", "drawer"))
     episode = Episode(
         world="home", family="drawer", instruction="", seed=0, horizon=1, outcome=outcome, **more
     )
-    return PlanReport(
-        asked=(intent,), steps=(Step(intent=intent, instruction="", reason="asked", episode=episode),)
-    )
+    step = Step(intent=intent, instruction="", reason="asked", episode=episode, already=already)
+    return PlanReport(asked=(intent,), steps=(step,))
 
 
 def test_a_verdict_says_why():
     assert verdict(report_of(Outcome.SUCCESS), "")[:2] == ("Done", "good")
+    assert verdict(report_of(Outcome.SUCCESS, already=True), "")[2] == "It was so already."
     assert verdict(report_of(Outcome.FAILURE, conditions={"drawer_open": False, "stopped": True}), "") == (
         "Not done",
         "bad",

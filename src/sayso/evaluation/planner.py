@@ -59,6 +59,8 @@ class Step:
     reason: Reason
     """Whether a person asked for it, or a later step needed it, or it is another attempt."""
     episode: Episode
+    already: bool = False
+    """Whether it was so before anything moved."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,11 @@ class PlanReport:
     def success(self) -> bool:
         """Tell whether everything that was asked for succeeded."""
         return self.done == len(self.asked)
+
+    @property
+    def already(self) -> bool:
+        """Tell whether all that was done was so before."""
+        return self.success and all(step.already for step in self.steps)
 
     @property
     def last(self) -> Intent:
@@ -147,9 +154,11 @@ def carry_out(
 
     def take(intent: Intent, reason: Reason) -> bool:
         nonlocal last
-        sentence, last = plain(called(intent)), intent
+        sentence, last, already = plain(called(intent)), intent, room.holds(intent)
         episode = act(sentence)
-        steps.append(Step(intent=intent, instruction=sentence, reason=reason, episode=episode))
+        steps.append(
+            Step(intent=intent, instruction=sentence, reason=reason, episode=episode, already=already)
+        )
         return episode.success
 
     def manage(intent: Intent) -> bool:

@@ -39,7 +39,7 @@ def verdict(report: PlanReport, stopped: str) -> tuple[str, Tone, str]:
     """
     last = report.steps[-1].episode
     if report.success:
-        return "Done", "good", ""
+        return "Done", "good", "It was so already." if report.already else ""
     if last.error:
         return "The robot stopped", "bad", sentence(last.error)
     if stopped:
