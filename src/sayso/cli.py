@@ -42,8 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 when it was done; 1 when it was carried out and came to nothing, such as an evaluation without a
-        valid episode; 2 for what was refused; 130 for Ctrl-C. What a person, a disk or a machine can do wrong
-        is one sentence on stderr. Anything else is a bug, and keeps its traceback.
+        valid episode; 2 for what was refused; 130 for what Ctrl-C has broken off. Where it is how to end
+        what would go on for ever (``run``, ``serve``, ``studio``), that is 0. What a person, a disk or
+        a machine can do wrong is one sentence on stderr. Anything else is a bug, and keeps its traceback.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
