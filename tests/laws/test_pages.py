@@ -47,7 +47,6 @@ SHORTER = {
     r"sayso demo": "--instructions 1",
     r"sayso export ": "--frames 2 --calls 2",
     r"python benchmarks/throughput\.py sim": "--steps 5 --episodes 1",
-    r"python benchmarks/mt50_table\.py": "--episodes 1 --families reach",
     r"python scripts/from_nothing\.py": "--scale 0.001",
     r"python scripts/damage\.py": "--tries 2 --commands 2",
 }
@@ -59,7 +58,7 @@ NEARER = (r"ws://[\w.]+:8000", "ws://127.0.0.1:8000")
 WHOLE = ("chapter.md", "metaworld.md")
 """Pages whose snippets run in `test_chapter.py` and `test_metaworld.py`; openpi's run in `make openpi`."""
 
-HOURS = r"python benchmarks/(ablations|baselines|latency)\.py"
+HOURS = r"python benchmarks/(ablations|baselines|latency|mt50_table)\.py"
 """What cannot be made short: it is only asked whether it knows its flags; its parts are tested elsewhere."""
 
 REFUSED = {
@@ -156,11 +155,13 @@ def test_what_a_page_says_can_be_typed(page, clone):
             assert run.returncode == 0, f"snippet {number}:\n{code}\n{run.stderr[-3000:]}"
 
 
-def flags_of(script: Path) -> set[str]:
-    """Return the flags in the commands that a script's docstring shows."""
+def flags_of(script: Path) -> dict[str, set[str]]:
+    """Return the flags in the commands that a docstring shows, by the word behind the script, if any."""
     said = ast.get_docstring(ast.parse(script.read_text("utf-8"))) or ""
-    shown = re.findall(r"^ {4}python .*", said, re.M)
-    return set(re.findall(r"--[a-z][\w-]*", " ".join(shown)))
+    found: dict[str, set[str]] = {}
+    for word, rest in re.findall(r"\bpython \S+\.py(?: ([a-z]+)(?= |$))?(.*)", said, re.M):
+        found.setdefault(word, set()).update(re.findall(r"--[a-z][\w-]*", rest))
+    return {word: flags for word, flags in found.items() if flags}
 
 
 SCRIPTS = [path for folder in ("scripts", "benchmarks") for path in sorted((ROOT / folder).glob("*.py"))]
@@ -168,10 +169,11 @@ SCRIPTS = [path for folder in ("scripts", "benchmarks") for path in sorted((ROOT
 
 @pytest.mark.parametrize("script", [s for s in SCRIPTS if flags_of(s)], ids=lambda script: script.stem)
 def test_what_a_script_says_of_itself_it_understands(script):
-    words = [sys.executable, str(script), "--help"]
-    run = subprocess.run(words, env=bare(), capture_output=True, text=True, timeout=200)
-    assert run.returncode == 0, run.stderr
-    assert sorted(flag for flag in flags_of(script) if flag not in run.stdout) == []
+    for word, flags in flags_of(script).items():
+        words = [sys.executable, str(script), *filter(None, [word]), "--help"]
+        run = subprocess.run(words, env=bare(), capture_output=True, text=True, timeout=200)
+        assert run.returncode == 0, run.stderr
+        assert sorted(flag for flag in flags if flag not in run.stdout) == [], words
 
 
 def has_metaworld() -> bool:
