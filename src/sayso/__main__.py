@@ -1,4 +1,4 @@
-"""Be the command ``sayso``: begin, end in one line at Ctrl-C, whenever it comes, and leave nothing behind."""
+"""Entry point of the command ``sayso``, which ends in one line at Ctrl-C while it is being imported, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Let a policy be called as textbooks call their models: ``action = policy(image, instruction)``."""
+"""Policies that can be called as textbooks call their models: ``action = policy(image, instruction)``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turn words on a command line into calls: one verb, one room.
+"""Command line: words become calls, one verb, one room.
 
 Each verb's flags are the fields of the config dataclass of its room, and a room is imported only when its
 verb is spoken, so that help comes at once and recording needs no torch.

@@ -1,4 +1,4 @@
-"""Show what the robot can do: three instructions in one room, then whatever a person types.
+"""Demo of what the robot can do: three instructions in one room, then whatever a person types.
 
 Everything goes the same way: the planner divides what was said into steps or refuses it, `rollout` runs the
 policy from where the robot stands, and an onlooker in between shows progress and keeps the film.

@@ -1,4 +1,4 @@
-"""Read the flags of a verb into its config dataclass, and refuse what is wrong with them in one sentence."""
+"""Command-line flags of a verb, read into its config dataclass, and refused in one sentence if wrong."""
 
 from __future__ import annotations
 

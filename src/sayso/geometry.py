@@ -1,4 +1,4 @@
-"""Rotate and place things: quaternions are ``wxyz``, angles radians, lengths metres."""
+"""Rigid transforms: quaternions are ``wxyz``, angles radians, lengths metres."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watch an episode from outside while it happens: how far it is, what is still missing, and its film."""
+"""Episode viewer, from outside while it happens: how far it is, what is still missing, and its film."""
 
 from __future__ import annotations
 

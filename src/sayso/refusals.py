@@ -1,4 +1,4 @@
-"""Say in one sentence what went wrong that is no bug: a full disk, missing rights, memory, a variable."""
+"""Error messages for what is no bug, in one sentence: a full disk, missing rights, memory, a variable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Register the worlds with Gymnasium as soon as somebody imports it, and not before.
+"""Registration of the worlds with Gymnasium, as soon as somebody imports it, and not before.
 
 Gymnasium takes a tenth of a second to import and is not needed by who asks for help, and it has no way to be
 told of worlds without being imported. So an import of it, before ours or after, is what registers them.

@@ -1,4 +1,4 @@
-"""State the words every room shares: features, episodes, outcomes, seeds, protocols and errors.
+"""Vocabulary that every room shares: features, episodes, outcomes, seeds, protocols and errors.
 
 Conventions, written here once and nowhere contradicted:
 

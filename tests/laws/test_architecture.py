@@ -49,8 +49,8 @@ TORCH = {"torch", "transformers", "sayso.models"}
 FILE_LINES, FUNCTION_LINES = 400, 80
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc", "core", "base", "shared", "tools"}
 COMMANDS = {"Be", "Compute", "Describe", "Fix", "Hold", "Identify", "Keep", "Know", "Report", "Say", "Tell"}
-"""First words of a docstring that suit a function, not a class; so does every word that one begins with."""
-NOUNS_AS_WELL = {"Answer", "Digest", "Export", "Place", "Record", "Time", "Word"}
+"""First words of a docstring that suit a function only, as does every word that a function's begins with."""
+NOUNS_AS_WELL = {"Answer", "Check", "Digest", "Export", "Place", "Record", "Report", "Time", "Word"}
 BROAD = {"Exception", "BaseException"}
 MAY_CATCH_ALL = {
     *(
@@ -202,7 +202,7 @@ def forbidden_names(src: Path) -> list[str]:
 def first_words(src: Path, *kinds: type[ast.AST]) -> list[tuple[str, str]]:
     """Return the first word of each docstring of these kinds, and where it stands."""
     found = [
-        (f"{name}.{node.name}", (ast.get_docstring(node) or "").split())
+        (f"{name}.{getattr(node, 'name', '')}".rstrip("."), (ast.get_docstring(node) or "").split())
         for name, tree in modules(src)
         for node in ast.walk(tree)
         if isinstance(node, kinds)
@@ -210,10 +210,11 @@ def first_words(src: Path, *kinds: type[ast.AST]) -> list[tuple[str, str]]:
     return [(place, words[0].rstrip(":,;.")) for place, words in found if words]
 
 
-def commanding_classes(src: Path) -> list[str]:
+def commanding(src: Path) -> list[str]:
+    """Return the classes and files whose docstrings begin as if they were functions."""
     of_functions = {word for _, word in first_words(src, ast.FunctionDef, ast.AsyncFunctionDef)}
     verbs = (of_functions | COMMANDS) - NOUNS_AS_WELL
-    return [place for place, word in first_words(src, ast.ClassDef) if word in verbs]
+    return [place for place, word in first_words(src, ast.ClassDef, ast.Module) if word in verbs]
 
 
 def broad_handlers(src: Path) -> list[str]:
@@ -255,8 +256,8 @@ def test_no_room_is_a_drawer():
     assert forbidden_names(SRC) == []
 
 
-def test_a_class_is_introduced_as_a_thing():
-    assert commanding_classes(SRC) == []
+def test_a_class_and_a_file_are_introduced_as_things():
+    assert commanding(SRC) == []
 
 
 def test_everything_is_caught_only_at_the_named_borders():
@@ -314,7 +315,7 @@ def test_this_test_notices_each_kind_of_violation(tmp_path):
     assert uses_of_torch(tmp_path) == ["sim.utils imports torch"]
     assert circles(tmp_path) == [("sim.egg", "sim.hen")]
     assert len(over_budget(tmp_path)) == 2
-    assert commanding_classes(tmp_path) == ["sim.hen.Egg"]
+    assert commanding(tmp_path) == ["sim.hen.Egg"]
     assert forbidden_names(tmp_path) == ["sim.utils"]
     (tmp_path / "sayso" / "planner.py").write_text("if family == 'goto':\n    pass\n")
     assert names_of_families(tmp_path, {"goto"}) == ["planner, line 1: goto"]

@@ -1,1 +1,1 @@
-"""Be what the textbook's chapter takes for granted: a robot, a camera, a person who asks, an evaluation."""
+"""What the textbook's chapter takes for granted: a robot, a camera, a person who asks, an evaluation."""

@@ -1,4 +1,4 @@
-"""Be a robot and its camera as the textbook's chapter has them: ``execute`` an action, ``capture`` a picture.
+"""Robot and camera as the textbook's chapter has them: ``execute`` an action, ``capture`` a picture.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Evaluate as the textbook's chapter does, with the robot in the loop: what a model predicts is carried out.
+"""Closed-loop evaluation as in the textbook's chapter: what a model predicts is carried out.
 
 The chapter's loop asks a model once per demonstration. Nobody can tell from one action whether a cup will
 end up on a shelf. So a demonstration here is an episode, and going through one goes through its steps::

@@ -1,4 +1,4 @@
-"""Be the three things that the textbook's last loop uses without making them: a robot, a camera, a person."""
+"""Three things that the textbook's last loop uses without making them: a robot, a camera, a person."""
 
 from sayso.chapter.body import RobotCamera, RobotInterface
 from sayso.chapter.terminal import TerminalInterface

@@ -1,4 +1,4 @@
-"""Say an action in seven numbers, as most vision-language-action models do, and back: a move of the hand.
+"""End-effector actions in seven numbers, as most vision-language-action models have them, and back.
 
     dx, dy, dz             metres, seen from the arm's foot
     droll, dpitch, dyaw    an axis as long as the angle, radians

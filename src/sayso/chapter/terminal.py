@@ -1,4 +1,4 @@
-"""Ask a person at the terminal what the robot is to do, as long as there is somebody to answer.
+"""Terminal: a person is asked what the robot is to do, as long as there is somebody to answer.
 
 ::
 

@@ -1,1 +1,1 @@
-"""Keep what was shown: write, read, normalise and preview demonstrations as LeRobotDataset v3.0."""
+"""Recorded demonstrations: LeRobotDataset v3.0, written, read, cut into windows, normalised, looked at."""

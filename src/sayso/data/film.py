@@ -1,4 +1,4 @@
-"""Show recorded frames to a person: cameras side by side with a caption, as a film or a contact sheet.
+"""Contact sheets and films of recorded frames: cameras side by side with a caption.
 
 Every picture is laid out like this::
 

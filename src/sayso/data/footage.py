@@ -1,4 +1,4 @@
-"""Find the pictures of a camera in its videos, where a dataset's table says that they are.
+"""Video index: where a dataset's table says that a camera's pictures are in its videos.
 
     table    episode 7 begins in file-002.mp4 at 4.101 s; frame k is shown k / fps later
     video    frames at 4.067, 4.1, 4.133 ...            the nearest is 1 ms off: taken, and said

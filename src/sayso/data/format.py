@@ -1,4 +1,4 @@
-"""Name every file and field of a LeRobotDataset v3.0, and write `sayso.spec.Features` into them.
+"""File format LeRobotDataset v3.0: its files and fields, and `sayso.spec.Features` written into them.
 
     <root>/
       meta/info.json                                  features, rate, totals, path patterns

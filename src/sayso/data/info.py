@@ -1,4 +1,4 @@
-"""Read a dataset's ``info.json`` and check all of it in one place, before it is believed or a path is opened.
+"""Metadata of a dataset (``info.json``), checked in one place before it is believed or a path is opened.
 
 Recorders differ in how they call things. What is read here goes by one set of names:
 

@@ -1,4 +1,4 @@
-"""Write down what every file of a dataset holds, so that a changed bit is told by the file's name.
+"""Integrity of a dataset: a digest of every file, so that a changed bit is told by the file's name.
 
 ``meta/sayso.json`` has the SHA-256 of each, and its size, which tells of a cut video without reading it. They
 count as long as nobody else has written the dataset anew: LeRobot's tools leave an ``info.json`` behind them

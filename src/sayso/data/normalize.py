@@ -1,4 +1,4 @@
-"""Turn robot units into model units and back: statistics and one chain of small two-way transforms.
+"""Normalisation: robot units into model units and back, by statistics and one chain of two-way transforms.
 
     robot  -- forward -->  model        degrees, %, m/s  ->  zero mean, unit spread
     robot  <-- inverse --  model        the same chain, read from right to left

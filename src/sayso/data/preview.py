@@ -1,4 +1,4 @@
-"""Show what a dataset holds: in words and numbers, on one sheet of pictures, and as a film."""
+"""Preview of a dataset: in words and numbers, on one sheet of pictures, and as a film."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read LeRobotDataset v3.0 datasets, ours or anybody's: their numbers into memory, their images on demand."""
+"""Dataset reader: LeRobotDataset v3.0, ours or anybody's, numbers into memory, images on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scale pictures down, in the same way when learning and when acting.
+"""Image resizing, the same when learning and when acting.
 
 A picture is cut about its middle to the shape that is asked for, and every new pixel is the mean of the area
 that it covers::

@@ -1,4 +1,4 @@
-"""Read the rows of a dataset, one per frame, and hold every number of them against what it should be."""
+"""Rows of a dataset, one per frame, and every number of them held against what it should be."""
 
 from __future__ import annotations
 

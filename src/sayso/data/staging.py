@@ -1,4 +1,4 @@
-"""Keep recorded episodes until all are there, each in a folder of its own that is whole or is not there.
+"""Staging of recorded episodes until all are there, each in a folder that is whole or is not there.
 
     staging/episode-7-put/    episode.json    features, sentences, how it ended
                               arrays.npz      states, actions, labels, histograms of colours

@@ -1,4 +1,4 @@
-"""Read the parquet files of a dataset: what is damaged, missing or of another kind is refused by its name."""
+"""Parquet tables of a dataset: what is damaged, missing or of another kind is refused by its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write, join and read the videos of a dataset, with frame times that are exact.
+"""Video encoding and decoding for datasets, with frame times that are exact.
 
 Every video here is H.264 without B-frames and with a key frame every second frame: frame k is shown at
 exactly ``k / fps``, any frame is reached by decoding at most two, and files join by copying packets.

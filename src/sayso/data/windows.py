@@ -1,4 +1,4 @@
-"""Cut recorded episodes into training windows, serve them in batches, and draw which ones a step sees.
+"""Training windows, cut from recorded episodes, served in batches, and sampled for each step.
 
 A window looks at one frame t of an episode, back over the history and ahead over the chunk:
 

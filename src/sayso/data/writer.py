@@ -1,4 +1,4 @@
-r"""Record episodes from any number of processes, then assemble them into one LeRobotDataset v3.0.
+r"""Dataset writer: episodes from any number of processes, then one LeRobotDataset v3.0 of them all.
 
     workers                               one process, at the end
     stage_episode -> staging/episode-7-put/     \

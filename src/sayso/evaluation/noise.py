@@ -1,4 +1,4 @@
-"""Disturb what an expert does in bursts, so that demonstrations show how to recover."""
+"""Action noise: what an expert does is disturbed in bursts, so that demonstrations show how to recover."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Carry out several instructions in a row, each with its own conditions of success.
+"""Long-horizon tasks: several instructions in a row, each with its own conditions of success.
 
     text --decompose--> intents --> for each: what it needs first, the step itself, once more if it failed
                                  |

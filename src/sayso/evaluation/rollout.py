@@ -1,4 +1,4 @@
-"""Run the closed loop: a policy in a world, from reset to the end.
+"""Rollout, the closed loop: a policy in a world, from reset to the end.
 
 Evaluation, recording, DAgger and reinforcement learning all use this one loop::
 

@@ -1,4 +1,4 @@
-"""Measure a policy: episodes on seeds it has never seen, and a success rate with its interval.
+"""Evaluation of a policy: episodes on seeds it has never seen, and a success rate with its interval.
 
 Outcomes are three-valued. An episode that crashed says nothing about the policy's skill: it is reported as
 invalid and belongs to neither the successes nor the failures. A report describes itself: what was asked, on

@@ -1,4 +1,4 @@
-"""Choose what a run begins with, fresh weights or a policy's, and refuse what does not fit it."""
+"""Initialisation of a run: fresh weights or a policy's (fine-tuning), and refusal of what does not fit."""
 
 from __future__ import annotations
 

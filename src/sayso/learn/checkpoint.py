@@ -1,4 +1,4 @@
-"""Keep a training run on disk so that it survives being killed at any moment, and a disk that lies.
+"""Training checkpoints, which survive a kill at any moment, and a disk that lies.
 
 A checkpoint is a folder ``checkpoints/step_00001200`` with ``state.safetensors`` (every tensor of the run,
 named), ``state.json`` (step, elapsed seconds) and the digests of both. It is written under a temporary name,

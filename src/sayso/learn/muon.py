@@ -1,4 +1,4 @@
-"""Move matrices by an orthogonal step: Muon, with Adam for whatever is no matrix.
+"""Muon optimiser: matrices move by an orthogonal step, whatever is no matrix by Adam.
 
 The momentum of a weight matrix is replaced by the nearest matrix whose singular values are all about one, so
 that directions which gradients show rarely count as much as those they show all the time. Here that took

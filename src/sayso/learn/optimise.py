@@ -1,4 +1,4 @@
-"""Say how weights move: the schedule of the learning rate, the optimiser, the moving average."""
+"""Optimisation: learning-rate schedule, optimisers, exponential moving average of the weights."""
 
 from __future__ import annotations
 

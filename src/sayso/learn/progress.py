@@ -1,4 +1,4 @@
-"""Show how training is getting on: a bar where somebody watches, a line now and then where a file does."""
+"""Progress of a training: a bar where somebody watches, a line now and then where a file does."""
 
 from __future__ import annotations
 

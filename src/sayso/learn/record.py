@@ -1,4 +1,4 @@
-"""Record demonstrations: let a world's expert show every family of tasks, and keep what succeeded.
+"""Recording of demonstrations: a world's expert shows every family of tasks, and what succeeded is kept.
 
 Seeds are dealt to the families in turn, and each family keeps the first ones that succeed::
 

@@ -1,4 +1,4 @@
-"""Say in the folder of a recording what is recorded there, and how long that took."""
+"""Facts about a recording, in its folder: what is recorded there, and how long that took."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Run a policy on a robot: at a fixed rate, within limits, with answers that come late."""
+"""Deployment: a policy on a robot, at a fixed rate, within limits, with answers that come late."""

@@ -1,4 +1,4 @@
-"""Turn a policy into a graph that runs without torch, and check on the spot that it is still that policy.
+"""Export of a policy to a graph that runs without torch, checked on the spot to be still that policy.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Export of a model: turned into a graph of tensors, and written for an engine in a precision.
+"""Computation graph of a policy: its model as tensors in and out, written for an engine in a precision.
 
 ::
 

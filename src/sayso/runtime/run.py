@@ -1,4 +1,4 @@
-"""Join a policy, a robot and an instruction: what ``sayso run`` does."""
+"""Deployment of a policy: joined with a robot and an instruction, which is what ``sayso run`` does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold position: which action makes a robot stand still; places are kept, speeds are zero.
+"""Standing still: which action makes a robot hold its position; places are kept, speeds are zero.
 
 ::
 

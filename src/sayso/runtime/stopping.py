@@ -1,4 +1,4 @@
-"""Stop a running robot: by a call, by a signal, by a key. The first reason counts; nothing takes it back."""
+"""Emergency stop: by a call, by a signal, by a key. The first reason counts; nothing takes it back."""
 
 from __future__ import annotations
 

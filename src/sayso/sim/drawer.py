@@ -1,4 +1,4 @@
-"""Build a cabinet with one drawer that works.
+"""Articulated furniture: a cabinet with one drawer that works.
 
 the cabinet from its right side, cut through the drawer      z up, x ahead
 

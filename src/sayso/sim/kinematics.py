@@ -1,4 +1,4 @@
-"""Solve the arm's inverse kinematics by damped least squares (Wampler 1986; Nakamura and Hanafusa 1986).
+"""Inverse kinematics of the arm by damped least squares (Wampler 1986; Nakamura and Hanafusa 1986).
 
 The SO-101 has five joints before the gripper, so a full pose is out of reach: position comes first, then the
 direction in which the hand approaches, then the heading along which the jaws close.

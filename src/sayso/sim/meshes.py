@@ -1,4 +1,4 @@
-"""Read the arm's meshes from the package that ships them and thin each once into a cache.
+"""Meshes of the arm, read from the package that ships them, each thinned once into a cache.
 
 The CAD meshes hold 323,000 triangles; the software renderer pays for each of them in every frame.
 Eight hundred a part look the same at 224 pixels and render ten times faster.

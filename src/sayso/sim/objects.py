@@ -1,4 +1,4 @@
-"""Build things from primitives: what robots grasp, and what they put it into.
+"""Objects from primitives: what robots grasp, and what they put it into.
 
 Every kind is a row of `SHAPES`. A thing stands on the origin of its body. One that is grasped is turned so
 that jaws which close along its x axis grip it well: a mug has its handle along y, a banana lies along y.

@@ -1,4 +1,4 @@
-"""See through the cameras: MuJoCo's classic renderer with the settings that make it fast in software.
+"""Rendering of cameras: MuJoCo's classic renderer with the settings that make it fast in software.
 
 One GL context lives as long as the `Cameras`; what belongs to a model is replaced when the scene changes. Two
 contexts in one process are safe because every picture makes its own context current first: without that a

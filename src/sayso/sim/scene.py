@@ -1,4 +1,4 @@
-"""Compose rooms, furniture and objects around a robot, as one MjSpec per episode.
+"""Scene composition: rooms, furniture and objects around a robot, as one MjSpec per episode.
 
 the home from above, in metres               y left
                                              ^

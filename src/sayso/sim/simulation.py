@@ -1,4 +1,4 @@
-"""Run the physics of one episode: apply actions in robot units; read robot, things, contacts, cameras."""
+"""Physics of one episode: actions in robot units go in; robot, things, contacts and cameras are read."""
 
 from __future__ import annotations
 

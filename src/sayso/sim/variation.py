@@ -1,4 +1,4 @@
-"""Say what about a scene may vary from episode to episode, apart from where things lie."""
+"""Domain randomisation: what about a scene varies from episode to episode, apart from where things lie."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Let people look in: a live page with the world in three dimensions, a field for instructions, the robot."""
+"""Live page: the world in three dimensions, a field for instructions, the robot, for people to look in."""

@@ -1,4 +1,4 @@
-"""Draw a scene in the browser once, then move what moves."""
+"""Drawing of a scene in the browser (viser): once, then what moves is moved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write what changes on the page as HTML that looks right on light and on dark paper."""
+"""HTML of what changes on the page, which looks right on light and on dark paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open the page, keep it up to date, and leave everything at rest: what ``sayso studio`` does."""
+"""Opening of the live page, kept up to date, everything left at rest: what ``sayso studio`` does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queue what people ask for. What moves the robot gives way to whatever is asked for after it."""
+"""Queue of what people ask for. What moves the robot gives way to whatever is asked for after it."""
 
 from __future__ import annotations
 

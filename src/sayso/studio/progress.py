@@ -1,4 +1,4 @@
-"""Say how a plan gets on: marks on its lines, a verdict at its end."""
+"""Progress of a plan, in words: marks on its lines, a verdict at its end."""
 
 from __future__ import annotations
 

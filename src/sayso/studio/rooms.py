@@ -1,4 +1,4 @@
-"""Say what can be asked for: in a scene of the simulation, and in a real room of which nothing is known."""
+"""Suggestions of what to ask: in a scene of the simulation, and in a real room of which nothing is known."""
 
 from __future__ import annotations
 

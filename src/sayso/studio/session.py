@@ -1,4 +1,4 @@
-"""Carry out what a page is told, in one thread: one room, one policy, and one robot at a time.
+"""Session that does what a page is told, in one thread: one room, one policy, and one robot at a time.
 
     page, any thread ── orders ──> the session's thread: physics, cameras, drivers, the control loop
           ^                                   │

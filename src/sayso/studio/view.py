@@ -1,4 +1,4 @@
-"""State what there is to see at one moment: the scene, the pictures, the plan, the numbers."""
+"""View of one moment, to be drawn: the scene, the pictures, the plan, the numbers."""
 
 from __future__ import annotations
 

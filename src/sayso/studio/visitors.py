@@ -1,4 +1,4 @@
-"""Say who may open the page: pages of other web sites may not, whatever browser they are open in.
+"""Origin check: pages of other web sites may not open ours, whatever browser they are open in.
 
     a browser:  GET /  Host: localhost:8080   Origin: http://localhost:8080       the page itself: let in
                        Host: localhost:8080   Origin: https://elsewhere.example   another site: turned away

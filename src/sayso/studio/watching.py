@@ -1,4 +1,4 @@
-"""Stand between the loop and what it drives, and tell what passes: readings, commands, answers.
+"""Observer between the loop and what it drives, which tells what passes: readings, commands, answers.
 
 loop ──> WatchedRobot ──> robot          loop ──> WatchedPolicy ──> policy
               │ seen                                    │ heard, after a delay if there is to be one

@@ -1,4 +1,4 @@
-"""Put Meta-World's fifty tasks behind our contracts, seen and asked for as LeRobot does.
+"""Meta-World's fifty tasks behind our contracts, seen and asked for as LeRobot does.
 
 The episode is that of LeRobot 0.6.1: camera ``corner2`` moved to [0.75, 0.075, 0.7] and its picture turned by
 180 degrees; a state of four numbers, the hand's place and the gripper's opening, and nothing else of what the

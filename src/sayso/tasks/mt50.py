@@ -1,4 +1,4 @@
-"""List Meta-World's fifty tasks: how hard each is, LeRobot's sentence for it, and other ways to say it.
+"""Table of Meta-World's fifty tasks: how hard each is, LeRobot's sentence for it, and other ways to say it.
 
 The tiers and the first sentence of each task are those of LeRobot's ``metaworld_config.json``, to the letter,
 so that numbers can be compared. It asks for `push` and for `push-back` in the same words. The other three

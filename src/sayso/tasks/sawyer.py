@@ -1,4 +1,4 @@
-"""Say what Meta-World's robot shows and accepts, and cut both of its views out of the one picture there is.
+"""Observations and actions of Meta-World's robot, both of its views cut out of the one picture there is.
 
 ::
 

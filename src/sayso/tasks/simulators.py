@@ -1,4 +1,4 @@
-"""Build Meta-World's simulators, and set one up for an episode: its places, its camera and its lights.
+"""Simulators of Meta-World, and how one is set up for an episode: its places, its camera and its lights.
 
 Meta-World offers no public way to most of this, so here and nowhere else we reach into its private parts.
 """

@@ -1,4 +1,4 @@
-"""Name the folder for what can be made again at any time: thinned meshes, decoded frames."""
+"""Cache folder for what can be made again at any time: thinned meshes, decoded frames."""
 
 from __future__ import annotations
 

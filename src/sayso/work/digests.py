@@ -1,4 +1,4 @@
-"""Write down what each file of a folder holds, and find out later which were damaged since.
+"""Digests (SHA-256) of a folder's files, to find out later which were damaged since.
 
     sha256 of each file  -->  SHA256SUMS, a line per file, as `sha256sum` writes them
 

@@ -1,4 +1,4 @@
-"""Let one process at a time write into a folder, and tell the next one who is there.
+"""File lock: one process at a time writes into a folder, and the next one is told who is there.
 
     sayso record --out d   holds d/.lock ----------------------------> ends, or is killed: the lock is gone
     sayso record --out d     refused: "d is in use: recording, by process 4711 on lab3 since 14:02:11"

@@ -1,4 +1,4 @@
-"""Do jobs in processes of their own, one per core, and outlive those that die.
+"""Process pool: jobs in processes of their own, one per core, which outlives those that die.
 
 Each process builds what it works with (a world, a policy) once and then takes one job after the other::
 

@@ -1,4 +1,4 @@
-"""Say where a number comes from: which code, which machine, which command, when.
+"""Provenance of a number: which code, which machine, which command, when.
 
 A result that carries these can be repeated, and doubted, by somebody else.
 """

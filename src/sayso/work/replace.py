@@ -1,4 +1,4 @@
-"""Put a finished folder or file in the place of another, so that nobody ever finds half of one.
+"""Atomic replacement of a folder or file by a finished one, so that nobody ever finds half of one.
 
 fill .policy.new --> flush to the disk --> rename policy to .policy.old, and .policy.new to policy
 """

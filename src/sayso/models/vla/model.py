@@ -19,7 +19,7 @@ Training asks two things: the expert's actions, and, where the data has labels, 
 point at the object and the place that the instruction names. The second is what makes the words matter.
 
 Shapes: B batch, T frames (always the present one alone), C camera, V views (one per camera), H x W pixels,
-L words, N slots, R referents, D width, P patches, K chunk, A action, S state.
+L words, N slots, R referents, D width, P patches, K chunk, A action, S state (proprioception).
 """
 
 from __future__ import annotations

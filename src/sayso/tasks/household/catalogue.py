@@ -1,4 +1,4 @@
-"""List the worlds of the household: how each is laid out, and which families of tasks are asked there."""
+"""Catalogue of the household's worlds: how each is laid out, and which families of tasks are asked there."""
 
 from __future__ import annotations
 

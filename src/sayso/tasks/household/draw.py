@@ -1,4 +1,4 @@
-"""Draw a task: a scene, something that may be asked in it, and words for it."""
+"""Task sampling: a scene, something that may be asked in it, and words for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Think of things to ask for one after the other in a room: each changes something and spoils nothing."""
+"""Errands, to be asked for one after the other in a room: each changes something and spoils nothing."""
 
 from __future__ import annotations
 

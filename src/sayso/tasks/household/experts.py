@@ -1,4 +1,4 @@
-"""Show how it is done: scripted experts that see the simulator's state, one skill per variant of a family."""
+"""Scripted experts that see the simulator's state (privileged), one skill per variant of a family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say in words why a task is not done: where the thing lies, what was taken, how much is missing.
+"""Failure analysis, in words: where the thing lies, what was taken, how much is missing.
 
 Conditions name what must hold ("object_in_place"); a person wants to hear what happened ("it fell off the
 table"). Both look at the same simulation, so they cannot disagree.

@@ -1,4 +1,4 @@
-"""Lay out the home: a low table with three things and two containers, two bins, a drawer and a person."""
+"""Layout of the home: a low table with three things and two containers, two bins, a drawer and a person."""
 
 from __future__ import annotations
 

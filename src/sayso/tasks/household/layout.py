@@ -1,4 +1,4 @@
-"""Scatter things so that every one can be seen and reached and none touches another."""
+"""Object placement: things scattered so that every one can be seen and reached and none touches another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find a scene in which what somebody asks for can be done.
+"""Scene search: one in which what somebody asks for can be done.
 
 What stands in a scene is drawn before where it stands, and that takes a hundredth of the time: thousands of
 scenes can be looked through while a person waits.

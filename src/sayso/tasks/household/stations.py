@@ -1,4 +1,4 @@
-"""Know where the base stands when it is at a place of the room."""
+"""Goal poses of the base: where it stands when it is at a place of the room."""
 
 from __future__ import annotations
 

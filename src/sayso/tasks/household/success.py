@@ -1,4 +1,4 @@
-"""Tell whether a task is done: named conditions on the simulation, so that a failure says why it is one."""
+"""Success conditions: named, on the simulation, so that a failure says why it is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lay out the fixed arm's table: three things to grasp and two places for them, within reach and in view."""
+"""Layout of the fixed arm's table: three things to grasp and two places for them, in reach and in view."""
 
 from __future__ import annotations
 

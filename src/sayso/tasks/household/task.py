@@ -1,4 +1,4 @@
-"""Say what is asked in one episode of the household.
+"""Task of the household: what is asked in one episode.
 
 A task is a frozen value: a scene, an instruction, a horizon, and success as a conjunction of named
 conditions, so that a failure says why it is one.

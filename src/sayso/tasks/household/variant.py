@@ -1,4 +1,4 @@
-"""Describe one thing that can be asked: its sentences, its skill, when it is done, and what goes before it.
+"""Variant of a family of tasks: its sentences, its skill, when it is done, and what goes before it.
 
 A family of tasks is one file of rows in `families/`; `variants` lists them all. Who adds a variant writes one
 row, and nothing outside of it names a family.

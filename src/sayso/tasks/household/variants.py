@@ -1,4 +1,4 @@
-"""List everything that can be asked: all rows of all families, in the order in which they are offered."""
+"""Table of everything that can be asked: all rows of all families, in the order they are offered in."""
 
 from __future__ import annotations
 

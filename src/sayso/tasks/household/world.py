@@ -1,4 +1,4 @@
-"""Be the Gymnasium world: one robot, one scene and one task per episode, seen through cameras.
+"""Gymnasium environment: one robot, one scene and one task per episode, seen through cameras.
 
     reset(seed) --> observation --> policy --> step(action) x execute --> observation ...
 

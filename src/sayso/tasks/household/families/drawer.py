@@ -1,4 +1,4 @@
-"""Open the drawer, close it, and put things in."""
+"""Drawer tasks: open it, close it, and put things in."""
 
 from __future__ import annotations
 

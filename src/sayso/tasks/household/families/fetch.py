@@ -1,4 +1,4 @@
-"""Take a thing to a bin on the floor, or to the person."""
+"""Fetching tasks: take a thing to a bin on the floor, or to the person."""
 
 from __future__ import annotations
 

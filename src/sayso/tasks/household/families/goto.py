@@ -1,4 +1,4 @@
-"""Drive to the furniture or to the person."""
+"""Navigation tasks: drive to the furniture or to the person."""
 
 from __future__ import annotations
 

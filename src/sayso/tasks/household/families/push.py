@@ -1,4 +1,4 @@
-"""Push a thing over the table: onto a mat, or beside another thing."""
+"""Pushing tasks: a thing over the table, onto a mat, or beside another thing."""
 
 from __future__ import annotations
 

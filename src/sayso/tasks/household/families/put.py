@@ -1,4 +1,4 @@
-"""Put a thing into a container or onto a plate, at the table."""
+"""Placing tasks: a thing into a container or onto a plate, at the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stack a thing on a block or a cylinder."""
+"""Stacking tasks: a thing on a block or a cylinder."""
 
 from __future__ import annotations
 

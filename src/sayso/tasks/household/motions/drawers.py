@@ -1,4 +1,4 @@
-"""Open the drawer by its handle, and push it shut.
+"""Drawer skills (articulated objects): open it by its handle, and push it shut.
 
     open    rise -> drive -> reach -> insert -> grip -> pull -> release -> retreat
     close   rise -> drive -> aim -> push -> retreat

@@ -1,4 +1,4 @@
-"""Drive to a place in the room and stop there, the arm folded."""
+"""Navigation skill: drive to a place in the room and stop there, the arm folded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Move a robot with privileged sight: what all experts share.
+"""Motion primitives with privileged sight: what all experts share.
 
 An expert is a list of phases. Each has an entry condition on the present state alone, and the first phase
 whose condition holds decides the action. Nothing is remembered, so an expert can be asked what to do in any

@@ -1,4 +1,4 @@
-"""Push a thing over the table: onto a mat, or beside another thing.
+"""Pushing skill (non-prehensile): a thing over the table, onto a mat, or beside another thing.
 
 The jaws stand slightly open as a fork across the way, low, behind the thing. Two fingers hold its course
 where one would let it slip away to the side::

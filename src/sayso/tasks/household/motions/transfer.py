@@ -1,4 +1,4 @@
-"""Bring a thing to a place: grasp it, carry it, let go. Put, stack, fetch and filling the drawer are this.
+"""Pick-and-place skill: grasp, carry, let go. Put, stack, fetch and filling the drawer are this.
 
     reach -> close -> bring -> release -> retreat
       ^______ (lost the object) ______|

@@ -1,4 +1,4 @@
-"""Let a language model divide free-form text into steps, and believe only what the grammar understands.
+"""Task decomposition by a language model, of which only what the grammar understands is believed.
 
 The endpoint is OpenAI-compatible, as those of llama.cpp, vLLM and ollama are. Its key goes to the address
 that was given and to no other, and never through a network for all to read.

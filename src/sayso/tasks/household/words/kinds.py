@@ -1,4 +1,4 @@
-"""Name the things that worlds hold: colours, kinds, what training never shows, and how one is called.
+"""Names of the things that worlds hold: colours, kinds, what training never shows, and how one is called.
 
 A new kind of thing is one row of `KINDS` (and one of `sayso.sim.objects`, which gives it a shape).
 """

@@ -1,4 +1,4 @@
-"""Speak and understand instructions: one grammar, read in both directions.
+"""Instruction grammar, read in both directions: to speak and to understand.
 
     Intent --phrase--> "could you put the red cube into the blue tray, please" --parse--> Intent
 

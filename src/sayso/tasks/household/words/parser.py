@@ -1,4 +1,4 @@
-"""Read one instruction: words to tokens, tokens to mentions of things, mentions to a row of the grammar.
+"""Parser of one instruction: words to tokens, to mentions of things, to a row of the grammar.
 
     "in the blue tray, put the red block" -> i c n v c n -> (in, blue tray), (red block) -> put, in
 

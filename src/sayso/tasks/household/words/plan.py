@@ -1,4 +1,4 @@
-"""Divide a long instruction into the single ones that worlds carry out, and string single ones together.
+"""Task decomposition: a long instruction becomes single ones that worlds carry out, and these a long one.
 
     "put the red block in the tray, then open the drawer and come to me"
         --decompose--> put red block in tray | open drawer | come to me        (three intents)

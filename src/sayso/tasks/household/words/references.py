@@ -1,4 +1,4 @@
-"""Find the things of a scene that an instruction refers to: "the can", where there is but one."""
+"""Reference resolution: the things of a scene that an instruction means by "the can", if there is but one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List the words that people say and the robot does not: what `parse` understands beyond its own sentences.
+"""Synonyms that people say and the robot does not: what `parse` understands beyond its own sentences.
 
 Nothing is ever drawn from these tables, so that a word more changes no recording and no evaluation.
 """

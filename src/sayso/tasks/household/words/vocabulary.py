@@ -1,4 +1,4 @@
-"""List the words that sentences leave open, verbs and prepositions, and say what a sentence is.
+"""Vocabulary that sentences leave open, verbs and prepositions, and what a sentence is.
 
 Everything has a part that training hears and a held-out part that it never does. A new wording is one row
 here, or one line of a family in `families/`; `language` speaks and understands it from then on.
