@@ -17,6 +17,7 @@ from sayso.evaluation.measure import EvalConfig, Subject, asked_of, evaluate_pol
 from sayso.evaluation.statistics import is_void
 from sayso.learn.run import trained_seconds
 from sayso.loading import subject
+from sayso.refusals import in_one_sentence
 from sayso.spec import Outcome, SaysoError
 from sayso.tasks.worlds import WorldEntry
 from sayso.work.provenance import code, provenance, training_facts, write_json
@@ -118,6 +119,8 @@ def _read(path: Path) -> dict[str, Any]:
         return found if isinstance(found, dict) else {}
     except (FileNotFoundError, ValueError):
         return {}
+    except OSError as error:
+        raise SaysoError(in_one_sentence(error)) from error
 
 
 def _refuse_void(path: Path, found: dict[str, Any]) -> dict[str, Any]:

@@ -254,7 +254,7 @@ def damaged_files(root: Path, config: Damage) -> Iterator[Try]:
             about = {"run": "run", "dataset": "dataset", "foreign": "dataset"}.get(kind.name, ".")
             path = draw.choice(sorted(p for p in (here / about).rglob("*") if p.is_file()))
             name = path.relative_to(here).as_posix()
-            one = Try(number, name, damage(path, draw))
+            one = Try(number, f"{kind.name}: {name}", damage(path, draw))
             one.code, one.printed = in_a_process(here, kind.use)
             parts = tuple(part for part in Path(name).parts if part != "run")
             one.outcome = judged(one.code, one.printed, parts, _result(here, kind) == expected[kind.name])

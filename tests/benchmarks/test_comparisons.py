@@ -228,6 +228,12 @@ def test_a_report_that_was_damaged_is_measured_anew(content, tmp_path):
     assert results_file.once(path, lambda: path.write_text('{"number": 1}'))["number"] == 1
 
 
+def test_a_folder_where_a_report_should_be_is_refused_by_name(tmp_path):
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(SaysoError, match=r"report\.json: is a directory"):
+        results_file.once(tmp_path / "report.json", lambda: None)
+
+
 def test_a_report_of_other_weights_is_measured_anew(tmp_path):
     path = tmp_path / "report.json"
 

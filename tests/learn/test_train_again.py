@@ -336,3 +336,22 @@ def test_lines_of_the_log_that_are_lost_are_said_to_be(tmp_path):
     (config.out / "log.jsonl").unlink()
     with begun(dataclasses.replace(config, steps=6)) as (run, *_):
         assert any("holds nothing of steps 1 to 4" in note for note in run.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("dataset_hashes", None), ("chunk", 29.97), ("ema", []), ("model_config", "../../x")]
+)
+def test_a_run_that_says_other_things_than_it_did_is_refused_naming_the_file(config, name, value):
+    path = config.out / "run.json"
+    said = json.loads(path.read_text()) | {name: value}
+    path.write_text(json.dumps({key: one for key, one in said.items() if one is not None}))
+    with pytest.raises(SaysoError, match=r"run\.json"):
+        train(config)
+
+
+def test_what_is_in_the_way_of_a_log_is_named(config):
+    log = config.out / "log.jsonl"
+    log.unlink()
+    log.mkdir()
+    with pytest.raises(SaysoError, match=r"log\.jsonl cannot be written to \(Is a directory\).*Mend that"):
+        train(longer(config, 7))

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from sayso.runtime.stopping import Stop, on_key, on_signals
+from sayso.runtime.stopping import Stop, later, on_key, on_signals
 from small_drivers import noted, run_in_a_process
 
 
@@ -31,6 +31,22 @@ def test_a_signal_that_nobody_listens_to_is_followed_by_an_interrupt(monkeypatch
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert stop.reason == "SIGINT"
+
+
+def test_ctrl_c_waits_until_it_may_come():
+    done = []
+
+    def whole():
+        with later():
+            signal.raise_signal(signal.SIGINT)
+            done.append("what must not be broken off")
+
+    with pytest.raises(KeyboardInterrupt):
+        whole()
+    assert done
+    with later():
+        pass
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_any_key_stops_the_robot_and_the_terminal_is_left_as_it_was():

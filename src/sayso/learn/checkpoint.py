@@ -9,6 +9,7 @@ later is put aside, and the one before it is taken.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,9 @@ KEEP = 2
 """How many checkpoints stay on disk: the newest, and one more in case the newest is damaged."""
 
 TENSORS, FACTS = "state.safetensors", "state.json"
+
+FULL = (errno.ENOSPC, errno.EDQUOT, None)
+"""Numbers of errors for which there must be room; safetensors gives none."""
 
 
 class DamagedError(SaysoError):
@@ -136,9 +140,11 @@ def written(run: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
+        where = getattr(error, "filename", None) or run
+        remedy = "Make room on that disk" if getattr(error, "errno", None) in FULL else "Mend that"
         raise SaysoError(
-            f"{run} cannot be written to ({getattr(error, 'strerror', None) or error}); {kept(run)}. Make "
-            "room on that disk, then give the same command again to go on"
+            f"{where} cannot be written to ({getattr(error, 'strerror', None) or error}); {kept(run)}. "
+            f"{remedy}, then give the same command again to go on"
         ) from error
 
 

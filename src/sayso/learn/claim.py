@@ -132,9 +132,9 @@ class Claim:
         if differing := differing - IN_THE_LAST_BITS:
             lines = [_difference(name, there.get(name), self._asked.get(name)) for name in sorted(differing)]
             raise SaysoError(
-                f"{self.out} holds another run than the one asked for. Go on with what it was begun with, or "
-                f"choose another --out, with {self._beginning} to begin with its weights:\n  "
-                + "\n  ".join(lines)
+                f"{self.out} holds another run than the one asked for, as {self.path.name} says. Go on with "
+                f"what it was begun with, or choose another --out, with {self._beginning} to begin with its "
+                "weights:\n  " + "\n  ".join(lines)
             )
 
 
@@ -145,7 +145,8 @@ def flag(name: str) -> str:
 
 def _difference(name: str, there: Any, now: Any) -> str:
     if name == "dataset_hashes":
-        return f"--datasets: it learns from {len(there)} with other contents than the {len(now)} given now"
+        many = f"{len(there)} with" if isinstance(there, list) else "data with"
+        return f"--datasets: it learns from {many} other contents than the {len(now)} given now"
     if name in CONTENTS:
         return f"{CONTENTS[name]} has other contents than it had"
     if name in GONE:

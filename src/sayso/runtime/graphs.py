@@ -35,6 +35,7 @@ from sayso.runtime.engines import (
     openvino_core,
     package,
 )
+from sayso.runtime.stopping import later
 from sayso.runtime.torchscript import traceable
 from sayso.spec import STATE, image_key
 
@@ -153,7 +154,8 @@ def _write_onnx(graph: Graph, path: Path) -> None:
 def _write_openvino(traced: Any, inputs: Mapping[str, Tensor], path: Path) -> None:
     openvino = package("openvino")
     shapes = [list(example.shape) for example in inputs.values()]
-    model = openvino.convert_model(traced, example_input=tuple(inputs.values()), input=shapes)
+    with later():  # it calls its own Python in between
+        model = openvino.convert_model(traced, example_input=tuple(inputs.values()), input=shapes)
     for port, name in zip(model.inputs, inputs, strict=True):
         port.get_tensor().set_names({name})
     openvino.save_model(model, str(path), compress_to_fp16=False)

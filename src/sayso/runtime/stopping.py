@@ -66,6 +66,22 @@ def on_signals(stop: Stop) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def later() -> Iterator[None]:
+    """Let Ctrl-C wait, inside a `with`, where raising would abort the process: in C++ that calls Python."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: came.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came.is_set():
+            signal.raise_signal(signal.SIGINT)
+
+
+@contextlib.contextmanager
 def on_key(stop: Stop, terminal: TextIO | None = None) -> Iterator[bool]:
     """Stop at any key. Yield whether there are keys: without a terminal, or behind one, there are none.
 
