@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from sayso.data import format as fmt
 from sayso.data.format import Ending
 from sayso.data.writer import assemble, stage_episode
 from sayso.spec import ACTION, POINTS, STATE, TASK, Dimension, Features, Observation, Outcome, image_key
 
+DATA = fmt.DATA.format(**fmt.place(0))
+EPISODES = fmt.EPISODES.format(**fmt.place(0))
 SIZE = (16, 24)
 FPS = 20
 FEATURES = Features(
@@ -61,6 +67,34 @@ def build(root: Path, features: Features = FEATURES, **options: float) -> Path:
 def without_points() -> Features:
     """Return the features of a robot that records no privileged labels."""
     return replace(FEATURES, points=())
+
+
+def foreign(root: Path) -> Path:
+    """Leave a dataset as other software would: nothing of ours, and no digests."""
+    change_info(root, lambda info: info.pop("sayso"))
+    (root / fmt.DIGESTS).unlink()
+    return root
+
+
+def change_info(root, change):
+    """Change ``info.json`` in place."""
+    info = json.loads((root / fmt.INFO).read_text())
+    change(info)
+    (root / fmt.INFO).write_text(json.dumps(info))
+
+
+def change(root, file, key, values, kind=None):
+    """Replace or drop (None) a column of a parquet file."""
+    table = pq.read_table(root / file)
+    table = table.drop_columns([key]) if key in table.column_names else table
+    if values is not None:
+        table = table.append_column(key, pa.array(values, kind))
+    pq.write_table(table, root / file)
+
+
+def rows(root, key):
+    """Return a column of the rows as plain values."""
+    return pq.read_table(root / DATA)[key].to_pylist()
 
 
 def fingerprint(root: Path) -> str:

@@ -150,6 +150,14 @@ def _show(given: list[str]) -> int:
     return 0
 
 
+def _check(given: list[str]) -> int:
+    from sayso.data.check import CheckConfig, check
+    from sayso.models.words import Reading
+
+    dataset, config = _config(CheckConfig, "check", given, DATASET)
+    return check(Path(dataset), config, Reading.of)
+
+
 def _train(given: list[str]) -> int:
     from sayso.learn.imitate import TrainConfig, train
 
@@ -232,6 +240,9 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
     "show and record": {
         "record": Verb("let experts demonstrate, into a LeRobotDataset v3.0", _record),
         "show": Verb("say what is in a dataset; write a contact sheet and a film", _show),
+        "check": Verb(
+            "say what is wrong with a dataset, where, and what to do; the exit code tells CI", _check
+        ),
     },
     "learn": {
         "train": Verb("learn a policy from demonstrations", _train),

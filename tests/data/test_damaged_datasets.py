@@ -15,10 +15,8 @@ from sayso.data import integrity
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
 from sayso.spec import ACTION, STATE, NotFiniteError, image_key
-from small_datasets import FEATURES, build, without_points
+from small_datasets import DATA, EPISODES, FEATURES, build, change, change_info, foreign, rows, without_points
 
-DATA = fmt.DATA.format(**fmt.place(0))
-EPISODES = fmt.EPISODES.format(**fmt.place(0))
 FRONT = image_key("front")
 VIDEO = fmt.VIDEO.format(video_key=FRONT, **fmt.place(0))
 
@@ -27,31 +25,6 @@ VIDEO = fmt.VIDEO.format(video_key=FRONT, **fmt.place(0))
 def root(tmp_path):
     """A dataset as other software would have left it: nothing of ours, and no digests."""
     return foreign(build(tmp_path / "dataset", without_points()))
-
-
-def foreign(root):
-    change_info(root, lambda info: info.pop("sayso"))
-    (root / fmt.DIGESTS).unlink()
-    return root
-
-
-def change_info(root, change):
-    info = json.loads((root / fmt.INFO).read_text())
-    change(info)
-    (root / fmt.INFO).write_text(json.dumps(info))
-
-
-def change(root, file, key, values, kind=None):
-    """Replace or drop (None) a column of a parquet file."""
-    table = pq.read_table(root / file)
-    table = table.drop_columns([key]) if key in table.column_names else table
-    if values is not None:
-        table = table.append_column(key, pa.array(values, kind))
-    pq.write_table(table, root / file)
-
-
-def rows(root, key):
-    return pq.read_table(root / DATA)[key].to_pylist()
 
 
 # Instructions

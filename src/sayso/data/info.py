@@ -74,11 +74,29 @@ def read_info(root: Path) -> Info:
         FormatError: if `root` holds no dataset, one of another version, or one that cannot be understood; the
             message names the file, the field and what to do.
     """
+    raw = read_raw(root)
+    check_version(root, raw.get("codebase_version"))
+    return understood(root / INFO, raw)
+
+
+def read_raw(root: Path) -> dict[str, Any]:
+    """Read ``info.json`` of whatever version, and believe nothing of it.
+
+    Raises:
+        FormatError: if `root` holds no dataset, or the file is damaged.
+    """
     path = root / INFO
     if not path.is_file():
         raise FormatError(_nothing_there(root))
-    raw = _read_json(path)
-    _check_version(root, raw.get("codebase_version"))
+    return _read_json(path)
+
+
+def understood(path: Path, raw: Mapping[str, Any]) -> Info:
+    """Check everything that an ``info.json`` of this version says; `path` is where it lies.
+
+    Raises:
+        FormatError: as `read_info` does.
+    """
     entries = _entries(path, raw.get("features"))
     columns = {ours: name for ours, names in _THEIRS.items() for name in names[::-1] if name in entries}
     cameras, left_out = _cameras(path, entries)
@@ -153,7 +171,8 @@ def _wrong(path: Path, field: str, value: Any, allowed: str) -> FormatError:
     return FormatError(f"{path}: {field} is {shown}, but must be {allowed}; mend the file or record again")
 
 
-def _check_version(root: Path, version: Any) -> None:
+def check_version(root: Path, version: Any) -> None:
+    """Raise `FormatError` unless a dataset is of the version that is read here."""
     if version == VERSION:
         return
     older = isinstance(version, str) and re.match(r"v[12]\.", version)

@@ -102,7 +102,7 @@ def check(root: Path, *, ours: bool) -> tuple[str, ...]:
         return (changed,) if known else ()
     for name, digest in known.items():
         if name != STATS:  # LeRobot computes it anew in place; here nothing is read from it
-            _compare(root / name, digest, content=not name.startswith("videos/"))
+            compare(root / name, digest, content=not name.startswith("videos/"))
     return ()
 
 
@@ -116,11 +116,16 @@ def verify(root: Path) -> int:
     if not known:
         raise FormatError(f"{root} has no digests ({DIGESTS}): only recordings of sayso's own have")
     for name, digest in known.items():
-        _compare(root / name, digest, content=True)
+        compare(root / name, digest, content=True)
     return len(known)
 
 
-def _compare(path: Path, digest: Digest, *, content: bool) -> None:
+def compare(path: Path, digest: Digest, *, content: bool) -> None:
+    """Hold a file against its digest: its size, and what it holds if `content`.
+
+    Raises:
+        FormatError: if it is missing or is not what was recorded.
+    """
     if not path.is_file():
         raise FormatError(f"{path} is missing, but was recorded. {_REMEDY}")
     if path.stat().st_size != digest.size or (content and Digest.of(path) != digest):

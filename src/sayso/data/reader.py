@@ -147,12 +147,16 @@ class Dataset:
             column = read_table(path, [about.key])[about.key] if len(mine) else ()
             for row in mine.tolist():
                 where = f"{about.key!r} in row {row}"
-                yield of_size(_picture(column[row - first].as_py(), path, where), about, path, where)
+                yield of_size(picture_of(column[row - first].as_py(), path, where), about, path, where)
             first += count
 
 
-def _picture(value: Any, path: Path, where: str) -> Image:
-    """Return the colours of a PNG or JPEG."""
+def picture_of(value: Any, path: Path, where: str) -> Image:
+    """Return the colours of a PNG or JPEG that a row holds; `path` and `where` say which.
+
+    Raises:
+        FormatError: if it is none.
+    """
     content = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(content, bytes):
         raise fmt.FormatError(

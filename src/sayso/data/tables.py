@@ -213,13 +213,18 @@ def read_episodes(root: Path, info: Info, extras: Sequence[str]) -> list[Episode
     rows = []
     for path in parquet_files(root / "meta" / "episodes"):
         table = read_table(path, without="stats/")
-        rows += [_episode_row(root, path, info, row, extras) for row in table.to_pylist()]
+        rows += [episode_row(root, path, info, row, extras) for row in table.to_pylist()]
     return sorted(rows, key=lambda row: row.index)
 
 
-def _episode_row(
+def episode_row(
     root: Path, path: Path, info: Info, row: Mapping[str, Any], extras: Sequence[str]
 ) -> EpisodeRow:
+    """Return what one row of the table of episodes says, which stands in the file `path`.
+
+    Raises:
+        FormatError: if it does not say where its episode's videos are.
+    """
     index = _number(path, row, "episode_index", None)
     clips = {}
     for name, camera in info.cameras.items():

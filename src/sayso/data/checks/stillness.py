@@ -1,0 +1,130 @@
+"""Movement in a recording: numbers that never move, sensors that are stuck, episodes without action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sayso.data.checks import remedies
+from sayso.data.checks.evidence import Evidence, Floats
+from sayso.data.checks.finding import Finding, error, note, warning
+from sayso.data.checks.joints import WORD, shared
+from sayso.data.normalize import hardly_moves
+from sayso.spec import ACTION, STATE
+
+STILL_SHARE = 0.02
+"""Share of its range in the dataset within which a number counts as standing still."""
+IDLE_S, IDLE_SHARE = 2.0, 0.15
+"""How long, and for which share of an episode, a robot may stand still at one end without a word."""
+
+
+def still_dimensions(e: Evidence) -> Iterator[Finding]:
+    """Find numbers that never move in the whole dataset, and sensors that stay while they are commanded."""
+    still = {key: _still(values) for key, values in e.numbers.items()}
+    moving = {
+        name for key in still for name, stays in zip(e.names(key), still[key], strict=True) if not stays
+    }
+    for key, stays in still.items():
+        for k in np.flatnonzero(stays).tolist():
+            name = e.names(key)[k]
+            value = float(np.nanmean(e.numbers[key][:, k])) if np.isfinite(e.numbers[key][:, k]).any() else 0
+            if name not in moving:
+                if key == ACTION or name not in e.names(ACTION):
+                    yield _unmoved(e, key, name, value)
+            elif key == STATE:
+                yield error(
+                    f"stays at {value:.4g} in every frame, though the action of that name moves: the sensor "
+                    "is stuck or was never read",
+                    name=f"state {name}",
+                    remedy="look at what reads it, and record again; or leave it out: "
+                    + remedies.drop_dimensions(e.root, name),
+                )
+            else:
+                yield warning(
+                    f"stays at {value:.4g} in every frame, though the state of that name moves",
+                    name=f"action {name}",
+                    remedy=remedies.drop_dimensions(e.root, name),
+                )
+
+
+def _still(values: Floats) -> NDArray[np.bool_]:
+    known = values[np.isfinite(values).all(1)]
+    if len(known) < 2:
+        return np.zeros(values.shape[1], np.bool_)
+    return hardly_moves(known.mean(0), known.std(0))
+
+
+def _unmoved(e: Evidence, key: str, name: str, value: float) -> Finding:
+    return warning(
+        f"hardly moves in the whole dataset: it stays at {value:.4g}. Nothing can be learned of it, and a "
+        "policy will hold it there",
+        name=f"{WORD[key]} {name}",
+        remedy=remedies.drop_dimensions(e.root, name),
+    )
+
+
+def stuck_sensors(e: Evidence) -> Iterator[Finding]:
+    """Find episodes in which a number of the state never changes though its action moves."""
+    if STATE not in e.vectors:
+        return
+    moves = {key: e.highs[key] - e.lows[key] for key in e.vectors}
+    still = _still(e.numbers[STATE])
+    for name, s, a in shared(e):
+        width = e.widths[ACTION][a]
+        stuck = (moves[STATE][:, s] == 0) & (moves[ACTION][:, a] > 5 * STILL_SHARE * width) & (width > 0)
+        if stuck.any() and not still[s]:
+            episodes = _numbered(e, stuck)
+            yield error(
+                "does not change at all while the action of that name moves: the sensor was stuck",
+                episodes=episodes,
+                name=f"state {name}",
+                remedy=remedies.drop_episodes(e.root, episodes),
+            )
+
+
+def still_episodes(e: Evidence) -> Iterator[Finding]:
+    """Find episodes in which nobody moves, and those that wait long at one end."""
+    still = np.all([_share_moved(e, key) < STILL_SHARE for key in e.vectors], axis=0)
+    if not e.vectors or still.all():
+        if e.vectors and len(e.episodes):
+            yield error("nothing moves in any episode: there is nothing to learn from", remedy="record again")
+        return
+    if still.any():
+        episodes = _numbered(e, still)
+        yield warning(
+            f"nobody moves: state and action stay within {STILL_SHARE:.0%} of their range",
+            episodes=episodes,
+            remedy=remedies.drop_episodes(e.root, episodes),
+        )
+    yield from _idle(e, still)
+
+
+def _share_moved(e: Evidence, key: str) -> Floats:
+    """Return for each stretch the largest share of its range that a number moved, ``[E]``."""
+    width = e.widths[key]
+    moved = (e.highs[key] - e.lows[key])[:, width > 0] / width[width > 0]
+    return np.asarray(np.nan_to_num(moved).max(axis=1, initial=0.0))
+
+
+def _idle(e: Evidence, still: NDArray[np.bool_]) -> Iterator[Finding]:
+    key = STATE if e.vectors.get(STATE, np.empty((0, 0))).shape[1] else ACTION
+    width = e.widths[key]
+    for end, words in ((1, "before the robot moves"), (-1, "after it has stopped")):
+        waits: dict[int, float] = {}
+        for span, stays in zip(e.episodes, still, strict=True):
+            rows = e.numbers[key][span.start : span.stop][::end, width > 0]
+            away = (np.abs(rows - rows[0]) > STILL_SHARE * width[width > 0]).any(1)
+            waited = int(np.argmax(away)) if away.any() else 0
+            if not stays and waited > max(IDLE_S * e.fps, IDLE_SHARE * len(span)):
+                waits[span.index] = waited / e.fps
+        if waits:
+            yield note(
+                f"{np.mean(list(waits.values())):.1f} s pass {words}; a policy may learn to wait as long",
+                episodes=tuple(waits),
+            )
+
+
+def _numbered(e: Evidence, which: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(e.episodes[k].index for k in np.flatnonzero(which).tolist()))
