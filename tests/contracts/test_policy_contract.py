@@ -3,15 +3,19 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from contracts.policy_contract import PolicyContract
 from sayso.data.normalize import Stats
 from sayso.models.checkpoint import load
-from sayso.models.table import build
+from sayso.models.table import MODELS, build
 from sayso.sim.robots import LEKIWI, SO101
 from sayso.spec import ACTION, STATE, check_fits
-from sayso.tasks import sawyer
+from sayso.tasks.worlds import WORLDS
+
+TOY = "MODEL"
+"""What the package outside calls its model."""
 
 
 def fresh(kind, features):
@@ -21,30 +25,36 @@ def fresh(kind, features):
     return build(kind, preset="tiny", features=features, stats=stats)
 
 
-class TestFreshVLA(PolicyContract):
-    def make(self):
-        features = LEKIWI.features()
-        return fresh("vla", features), features
+class TestEveryModel(PolicyContract):
+    """A fresh policy of each row of the table, and of the package outside."""
+
+    @pytest.fixture(scope="class", params=[*MODELS, TOY])
+    def made(self, request):
+        features = (LEKIWI if request.param == "vla" else SO101).features()
+        if request.param is not TOY:
+            return fresh(request.param, features), features
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(str(Path(__file__).parents[1] / "outside"))
+            patch.setattr(MODELS, "own", {**MODELS.own, TOY: f"sayso_outside.model:{TOY}"})
+            return fresh(TOY, features), features
 
 
-class TestFreshTextbook(PolicyContract):
-    def make(self):
-        features = SO101.features()
-        return fresh("textbook", features), features
+class TestEveryShippedPolicy(PolicyContract):
+    """The checkpoint of each world keeps it too, and fits that world."""
 
-
-class ShippedContract(PolicyContract):
-    """The checkpoints in the repository keep it too, and fit the worlds they are named after."""
-
-    world = ""
-
-    def make(self):
-        policy = load(Path(__file__).parents[2] / "checkpoints" / self.world)
+    @pytest.fixture(
+        scope="class", params=sorted({row.checkpoint for row in WORLDS.values() if row.checkpoint})
+    )
+    def made(self, request):
+        policy = load(Path(__file__).parents[2] / request.param)
         return policy, policy.features
 
-    def test_it_fits_its_world(self, made):
-        features = {"tabletop": SO101.features, "home": LEKIWI.features, "metaworld": sawyer.features}
-        check_fits(made[0].features, features[self.world]())
+    def test_it_fits_its_world(self, made, request):
+        where = request.node.callspec.params["made"]
+        rows = [row for row in WORLDS.values() if row.checkpoint == where]
+        assert rows
+        for row in rows:
+            check_fits(made[0].features, row.features)
 
     def test_the_words_decide_what_it_does(self, made, look):
         policy, _ = made
@@ -52,16 +62,4 @@ class ShippedContract(PolicyContract):
         assert np.abs(policy.act(look).actions - other).max() > 0.1
 
 
-class TestShippedTabletop(ShippedContract):
-    world = "tabletop"
-
-
-class TestShippedHome(ShippedContract):
-    world = "home"
-
-
-class TestShippedMetaworld(ShippedContract):
-    world = "metaworld"
-
-
-del PolicyContract, ShippedContract  # pytest would collect them here as tests of their own
+del PolicyContract  # pytest would collect it here as tests of its own

@@ -109,7 +109,7 @@ class WorldContract:
         world.reset(seed=seed, options={"family": family})
         expert, done = world.expert(), False
         while not done:
-            *_, terminated, truncated, info = world.step(expert.act({}).actions[0])
+            *_, terminated, truncated, info = world.step(expert.act({}).actions[0], render=False)
             done = terminated or truncated
         return info["is_success"]
 

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 import sayso  # noqa: F401 (registers the worlds)
-from contracts.world_contract import WorldContract
 from sayso.evaluation.noise import ActionNoise
 from sayso.evaluation.rollout import rollout
 from sayso.runtime.simulated import simulated
@@ -96,16 +95,6 @@ def test_noise_moves_the_hand_and_leaves_the_gripper_alone():
     drawn = np.stack([disturb(np.zeros(4, np.float32)) for _ in range(500)])
     assert drawn[:, :3].std() == pytest.approx(0.5, rel=0.2)
     assert not drawn[:, 3].any()
-
-
-@needs_metaworld
-class TestMetaWorld(WorldContract):
-    """Two of the fifty stand for all; the others differ in nothing that is ours."""
-
-    def make(self):
-        world = MetaWorld(draw_px=128)
-        world.families = FEW
-        return world
 
 
 @needs_metaworld

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 import sayso  # noqa: F401 (registers the worlds)
-from contracts.world_contract import WorldContract
 from sayso.sim.objects import SHAPES
 from sayso.spec import STATE, TASK, SaysoError, UnknownNameError, image_key
 from sayso.tasks.household.catalogue import TASKS
@@ -11,16 +10,6 @@ from sayso.tasks.household.families.push import PUSHABLE
 from sayso.tasks.household.layout import held_out
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Place, parse
 from sayso.tasks.worlds import make_world
-
-
-class TestTabletop(WorldContract):
-    def make(self):
-        return make_world("tabletop")
-
-
-class TestHome(WorldContract):
-    def make(self):
-        return make_world("home")
 
 
 @pytest.fixture(scope="module")

@@ -10,18 +10,10 @@ from sayso.tasks.worlds import (
     WorldEntry,
     Worlds,
     chosen_families,
-    make_world,
     read_elsewhere,
     world_of,
 )
 from small_worlds import SMALL_WORLDS, SPOTS
-
-
-@pytest.mark.parametrize("name", ["tabletop", "home"])
-def test_a_row_says_what_the_world_says_of_itself(name):
-    row, world = WORLDS[name], make_world(name)
-    assert (world.name, world.families, world.features) == (name, row.families, row.features)
-    world.close()
 
 
 def test_what_makes_a_world_can_be_handed_to_other_processes():

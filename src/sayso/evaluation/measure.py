@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from sayso.evaluation.journal import Journal
 from sayso.evaluation.report import Training
 from sayso.evaluation.trials import evaluate
 from sayso.spec import EXECUTE, Policy, SaysoError, at_least, seeds
+from sayso.tasks.axes import departures, options_of
 from sayso.tasks.contract import World
 from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families
 from sayso.work import pool
@@ -58,6 +60,9 @@ class EvalConfig:
     """How many actions of a chunk to apply before looking again."""
     swap: bool = False
     """Name another object of the same scene, and count which one the policy goes for."""
+    axis: tuple[str, ...] = ()
+    """How far the world departs from training, such as camera=3 light=1: axes of the world, each with its
+    level, of which 0 is as in training. See docs/worlds.md."""
     workers: int = 0
     """Processes that evaluate side by side; 0 is one per core."""
     out: Path | None = None
@@ -94,10 +99,12 @@ def evaluate_policy(
         raise SaysoError(f"{config.films} is a file; name a folder for the films")
     world = place or WORLDS.ready(config.world)
     families = chosen_families(world.families, config.families)
-    asked = asked_of(subject, config, options)
+    departs = departures(world.axes, config.axis)
+    asked = asked_of(subject, config, options_of(departs) | dict(options or {}))
+    making = options_of(departs, in_making=True)
     with journal_beside(config.out, asked) as journal:
         report = evaluate(
-            world.make,
+            partial(world.make, **making) if making else world.make,
             subject.make,
             families=families,
             seeds=seeds(config.split, config.episodes, config.start),
@@ -107,7 +114,7 @@ def evaluate_policy(
             films=config.films,
             max_films=config.max_films,
             training=subject.training,
-            config=_plain(config) | asked,
+            config=_plain(config) | asked | ({"departs": [*map(str, departs)]} if departs else {}),
             journal=journal,
         )
         out = config.out

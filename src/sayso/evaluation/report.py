@@ -157,6 +157,7 @@ class Report:
         heading = f"{self.world or self.config.get('world', '')}, {len(self.episodes)} episodes"
         heading += " on seeds disjoint from training" if self.disjoint else ""
         heading += " (interrupted)" if self.partial else ""
+        heading += "".join(f"\n  {departs}" for departs in self.config.get("departs", ()))
         lines = [heading, *(_line(family, self.of(family)) for family in self.families)]
         if crash := next((e for e in self.episodes if e.outcome is Outcome.INVALID), None):
             words = (crash.error.splitlines() or ["it does not say why"])[-1]

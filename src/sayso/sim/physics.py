@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import mujoco
+if TYPE_CHECKING:
+    import mujoco
 
 
 @dataclass(frozen=True, kw_only=True)

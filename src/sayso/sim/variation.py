@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 RGB = tuple[float, float, float]
+LIGHT_RANGE = (0.85, 1.15)
+"""Factors on the lamps that training shows."""
+PAINT_SPREAD = 0.10
+"""How far each of a colour's three numbers strays in training, at most: its shade, and its hue by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +35,22 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
 
     nominal = Appearance()
     return Appearance(
-        light=float(rng.uniform(0.85, 1.15)),
+        light=float(rng.uniform(*LIGHT_RANGE)),
         surface=near(nominal.surface, 0.08),
         floor=near(nominal.floor, 0.08),
         wall=near(nominal.wall, 0.06),
         light_from=(float(rng.uniform(-0.5, 0.5)), float(rng.uniform(-0.5, 0.5))),
     )
+
+
+def repainted(appearance: Appearance, by: float, rng: np.random.Generator) -> Appearance:
+    """Return an appearance in other paint: each of a colour's numbers changed by so much, up or down."""
+
+    def other(colour: RGB) -> RGB:
+        here, change = np.array(colour), by * rng.choice((-1.0, 1.0), 3)
+        fits = (here + change >= 0) & (here + change <= 1)
+        r, g, b = np.where(fits, here + change, here - change)
+        return float(r), float(g), float(b)
+
+    paints = {name: other(getattr(appearance, name)) for name in ("surface", "floor", "wall")}
+    return replace(appearance, **paints)

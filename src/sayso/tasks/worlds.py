@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 from sayso.extensions import Own, Table
 from sayso.robots import our_name
 from sayso.spec import ConfigError, Features, SaysoError, UnknownNameError, known
+from sayso.tasks.axes import CAMERA, HOUSEHOLD, LIGHT, NOISE, RENDERER, WORDS, Axis
 from sayso.tasks.contract import World
 
 GROUP = "sayso.worlds"
@@ -45,6 +46,8 @@ class WorldEntry:
     """File of other wordings that comes with it; ``sayso paraphrase`` takes the world's name for it."""
     extra: str = ""
     """Extra of ours that it needs, which is also the name of the module that brings it."""
+    axes: tuple[Axis, ...] = ()
+    """Along which it may differ from training."""
     horizon: int = 0
     """Steps after which the longest of its episodes is over; 0 is not said."""
     shown_seed: int = 0
@@ -92,6 +95,7 @@ def _household(name: str, **facts: Any) -> WorldEntry:
         families=tuple(TASKS[name].families),
         features=SPECS[name][0].features(),
         read=partial(parse, families=tuple(TASKS[name].families)),
+        axes=HOUSEHOLD,
         horizon=max(row.horizons[name] for rows in TASKS[name].families.values() for row in rows),
         checkpoint=f"checkpoints/{name}",
         **facts,
@@ -107,6 +111,7 @@ def _metaworld(*, lerobot: bool) -> WorldEntry:
         make=partial(_build, "sayso.tasks.metaworld:MetaWorld", lerobot=lerobot),
         families=tuple(TASKS),
         features=features(),
+        axes=(CAMERA, replace(LIGHT, trained=(1.0, 1.0)), NOISE, WORDS, *(() if lerobot else (RENDERER,))),
         horizon=HORIZON,
         wordings=WORDINGS,
         checkpoint="checkpoints/metaworld",

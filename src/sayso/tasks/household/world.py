@@ -8,6 +8,7 @@ The seed decides everything: the scene, the thing that is asked for, and the wor
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import mujoco
@@ -21,6 +22,7 @@ from sayso.sim.robots import CAMERAS, FPS
 from sayso.sim.scene import SPECS, Layout
 from sayso.sim.simulation import Simulation
 from sayso.sim.simulation import Vector as Point
+from sayso.sim.variation import repainted
 from sayso.spec import (
     CHOSEN_OBJECT,
     STATE,
@@ -49,7 +51,7 @@ PUSHED_M = 0.02
 """From how far on a thing counts as the one that was chosen to be pushed."""
 OTHERS = 4
 """How many other instructions a recorded episode is labelled with."""
-_OTHERS_STREAM = 0x07E5  # keeps them independent of the scene drawn from the same seed
+_OTHERS_STREAM, _PAINT_STREAM = 0x07E5, 0x07E6  # keep them independent of the scene drawn from the seed
 
 
 class HouseholdWorld(EpisodicWorld[HouseholdTask]):
@@ -61,11 +63,12 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
     ``reset`` takes in ``options`` beside those of `EpisodicWorld`:
 
     - ``objects``: ``"heldout"`` to ask for kinds and pairs of colour and kind that training never shows;
+    - ``background``: by how much table, floor and walls are painted otherwise, of 1;
     - ``swap``: keep the scene, ask for another object; ``info["chosen_object"]`` tells which was taken.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": FPS}  # noqa: RUF012 (Gymnasium's own type)
-    options = (*EpisodicWorld.options, "objects", "swap")
+    options = (*EpisodicWorld.options, "objects", "background", "swap")
 
     def __init__(
         self,
@@ -125,7 +128,7 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
         if options.get("instruction"):
             task = self._understood(str(options["instruction"]), task)
         self._task = task
-        self._simulation = Simulation(self.name, task.layout)
+        self._simulation = Simulation(self.name, _painted(task.layout, options, self.np_random_seed))
         if not options.keys().isdisjoint(DISTURBANCES):
             stream = self.families.index(task.family), self.np_random_seed
             Disturber(self.physics()).show(disturbance_of(options, *stream))
@@ -328,3 +331,11 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
             return info
         names = {"": None, self.original_object: "original", self.task.object_name: "named"}
         return info | {CHOSEN_OBJECT: names.get(self._taken, "other")}
+
+
+def _painted(layout: Layout, options: dict[str, Any], seed: int) -> Layout:
+    """Return a layout, in other colours if the options of a reset want it."""
+    if not options.get("background"):
+        return layout
+    rng = np.random.default_rng([_PAINT_STREAM, seed])
+    return replace(layout, appearance=repainted(layout.appearance, float(options["background"]), rng))
