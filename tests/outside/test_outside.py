@@ -115,6 +115,11 @@ def test_a_policy_learns_in_a_world_from_outside_and_is_measured_there(sayso, po
     assert report["n"] == 2 and report["invalid"] == 0
 
 
+def test_a_world_from_outside_departs_along_an_axis_of_its_own(sayso):
+    given = ["--world", "toy", "--axis", "wind=4", "--episodes", "1", "--workers", "1", "--out", "windy.json"]
+    assert "wind=4 (everything is blown along x at 0.4 m/s)" in sayso("eval", "expert", *given)
+
+
 def test_an_objective_from_outside_is_what_is_learned_by(sayso, policy):
     given = "--preset tiny --steps 2 --batch-size 2 --threads 1 --objective toy-squared"
     sayso("train", "--datasets", "toy", "--out", "squared", *given.split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from sayso.tasks.worlds import WORLDS
 from small_worlds import SMALL_WORLDS, SPOTS, still
 
 AXES = [pytest.param(axis, id=f"{name}-{axis.name}") for name in WORLDS for axis in WORLDS[name].axes]
+PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
 FAR = Axis(
     name="far",
     levels=(0.0, 1.0, 2.0, 3.0, 4.0),
@@ -52,6 +54,12 @@ def test_the_least_repainting_leaves_every_colour_outside_of_what_training_shows
             assert strayed.min() > PAINT_SPREAD
             assert np.abs(np.array(getattr(seen, paint)) - getattr(nominal, paint)).max() <= PAINT_SPREAD
             assert min(getattr(other, paint)) >= 0 and max(getattr(other, paint)) <= 1
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_the_page_lists_every_axis_with_its_levels(axis):
+    (line,) = [line for line in PAGE.read_text().splitlines() if line.startswith(f"| `{axis.name}` ")]
+    assert ", ".join(f"{level:g}" for level in axis.levels) in line
 
 
 def test_levels_are_read_from_words_and_what_is_not_there_is_answered_with_what_is():

@@ -62,7 +62,7 @@ class EvalConfig:
     """Name another object of the same scene, and count which one the policy goes for."""
     axis: tuple[str, ...] = ()
     """How far the world departs from training, such as camera=3 light=1: axes of the world, each with its
-    level, of which 0 is as in training. See docs/worlds.md."""
+    level, of which 0 is as in training. docs/recipes.md lists them."""
     workers: int = 0
     """Processes that evaluate side by side; 0 is one per core."""
     out: Path | None = None

@@ -136,6 +136,8 @@ def export(checkpoint: Path, config: ExportConfig, say: Callable[[str], None] = 
     graph = graph_of(source, bf16=(config.engine, config.precision) == ("torchscript", "bf16"))
     if config.verify:  # better now than when all the rest is done
         chosen_families(_world(source).families, config.families)
+    if not config.calibrate:
+        say("the expert shows what to check on, an episode of each family of tasks")
     samples = _samples(source, config)
     out.parent.mkdir(parents=True, exist_ok=True)
     with naming(out), tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as made:

@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium.spaces import Box, Dict, Text
 
 from sayso.spec import IMAGES, STATE, TASK, Chunk, Dimension, Features, Observation, image_key, known
+from sayso.tasks.axes import Axis
 from sayso.tasks.worlds import WorldEntry
 
 SIZE, FPS, NEAR = 32, 10, 0.08
@@ -55,6 +56,7 @@ class ToyWorld(gymnasium.Env):
         """Draw spots and point from the seed."""
         super().reset(seed=seed)
         options = options or {}
+        self.wind = float(options.get("wind", 0.0))
         known("family", options.get("family", "go"), self.families)
         self.spots = {colour: self.np_random.uniform(0.1, 0.9, 2) for colour in COLOURS}
         colour = str(self.np_random.choice(list(COLOURS)))
@@ -72,7 +74,7 @@ class ToyWorld(gymnasium.Env):
         velocity = np.asarray(action, np.float32)
         if velocity.shape != (2,):
             raise ValueError(f"an action here is [x.vel, y.vel], but got shape {velocity.shape}")
-        self.point = np.clip(self.point + np.clip(velocity, -1, 1) / FPS, 0, 1)
+        self.point = np.clip(self.point + (np.clip(velocity, -1, 1) + [self.wind, 0]) / FPS, 0, 1)
         self.steps += 1
         info, late = self._info(), self.steps >= self.task.horizon
         seen = self._observe()
@@ -112,4 +114,11 @@ class ToyExpert:
         return Chunk(np.clip(4 * gap, -1, 1)[None].astype(np.float32))
 
 
-ENTRY = WorldEntry(make=ToyWorld, families=ToyWorld.families, features=FEATURES)
+WIND = Axis(
+    name="wind",
+    levels=(0.0, 0.1, 0.2, 0.3, 0.4),
+    trained=(0.0, 0.0),
+    change=lambda amount: {"wind": amount},
+    says="everything is blown along x at {:g} m/s",
+)
+ENTRY = WorldEntry(make=ToyWorld, families=ToyWorld.families, features=FEATURES, axes=(WIND,))
