@@ -52,5 +52,5 @@ def repainted(appearance: Appearance, by: float, rng: np.random.Generator) -> Ap
         r, g, b = np.where(fits, here + change, here - change)
         return float(r), float(g), float(b)
 
-    paints = {name: other(getattr(appearance, name)) for name in ("surface", "floor", "wall")}
-    return replace(appearance, **paints)
+    surface, floor, wall = (other(paint) for paint in (appearance.surface, appearance.floor, appearance.wall))
+    return replace(appearance, surface=surface, floor=floor, wall=wall)
