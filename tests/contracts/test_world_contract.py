@@ -18,13 +18,13 @@ SMALLER = {"metaworld": {"draw_px": 128}}
 
 
 class TestEveryWorld(WorldContract):
-    @pytest.fixture(autouse=True, scope="class", params=list(WORLDS))
+    @pytest.fixture(autouse=True, params=list(WORLDS))
     def row(self, request):
         try:
-            type(self).entry = WORLDS.ready(request.param)
+            self.entry = WORLDS.ready(request.param)
         except SaysoError as error:
             pytest.skip(str(error))
-        type(self).named = request.param
+        self.named = request.param
 
     def make(self, **options):
         world = self.entry.make(**SMALLER.get(self.entry.extra, {}) | options)
