@@ -13,29 +13,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 
 from comparison import ROOT, Row, Terms, compare
 
 
-def changed(*words: str) -> Row:
+def changed(**fields: Any) -> Row:
     """Return a row whose model differs in fields of its config."""
-    return Row(train={"model_config": words})
+    return Row(train={"model_config": fields})
 
 
 ROWS = {
     "base": Row(),
     "another_seed": Row(train={"seed": 1}),
-    "late_fusion": changed("fusion=late"),
+    "late_fusion": changed(fusion="late"),
     "chunk_1": Row(train={"chunk": 1}, execute=1),
     "chunk_4": Row(train={"chunk": 4}),
     "chunk_32": Row(train={"chunk": 32}),
-    "discount_85": changed("discount=0.85"),
+    "discount_85": changed(discount=0.85),
     "looks_each_step": Row(weights_of="base", execute=1),
     "looks_each_eighth": Row(weights_of="base", execute=8),
-    "no_augmentation": changed("augmentation=none"),
-    "no_pointing_loss": changed("point_weight=0", "where_weight=0"),
+    "no_augmentation": changed(augmentation=None),
+    "no_pointing_loss": changed(point_weight=0.0, where_weight=0.0),
     "asked_one_thing": Row(train={"other_share": 0.0}),
     "flow_matching": Row(train={"decoder": "flow"}),
     "adamw": Row(train={"optimizer": "adamw"}),

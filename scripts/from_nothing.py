@@ -131,7 +131,7 @@ def commands(world: str, scale: float, cores: int) -> Iterator[str]:
         yield f"{record} {acts} --episodes {scaled(more.own)} --start {fresh} --out own_{made}"
         data += f" own_{made}"
         steps = scaled(more.steps)
-        learns = f"--init {made}/policy --model-config discount={more.discount:g}"
+        learns = f"--init {made}/policy --model.discount {more.discount:g}"
         yield f"train --datasets {data} {learns} {pace} --steps {steps} --out {following}"
         made = following
     if recipe.wordings:

@@ -83,6 +83,12 @@ WRONG = {
     "train --datasets d --out o --model lva": "Did you mean 'vla'?",
     "train --datasets d --out o --steps 1e4": "--steps: '1e4' is not a whole number",
     "train --datasets d --out o --decoder flwo": "Did you mean 'flow'?",
+    "train --datasets d --out o --model.fusoin late": "Did you mean '--model.fusion'?",
+    "train --datasets d --out o --model.fusion lat": "there is no --model.fusion 'lat'. Did you mean 'late'?",
+    "train --datasets d --out o --model act --model.fusion late": "no flag of train '--model.fusion'",
+    "train --datasets d --out o --model.chunk 8": "no flag of train '--model.chunk'",
+    "train --datasets d --out o --model.width 63": "a width of 63 cannot be shared by 6 heads",
+    "train --datasets d --out o --model.point-weight nan": "--model.point-weight is nan",
     "train --datasets d --out o --optimizer sgd": "there is no --optimizer 'sgd'",
     # out of range
     "eval expert --world home --episodes 0": "--episodes is 0, but must be at least 1",

@@ -12,7 +12,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -159,9 +159,14 @@ def _check(given: list[str]) -> int:
 
 
 def _train(given: list[str]) -> int:
+    from sayso.learn.beginning import changeable
     from sayso.learn.imitate import TrainConfig, train
 
-    print(f"policy: {train(_config(TrainConfig, 'train', given))}")
+    part = changeable(*(flags.typed(given, flag) for flag in ("--model", "--preset", "--init")))
+    config = _config(TrainConfig, "train", given, part=part)
+    if part:
+        config = replace(config[0], model_config=config[1])
+    print(f"policy: {train(config)}")
     return 0
 
 
@@ -231,9 +236,15 @@ def _studio(given: list[str]) -> int:
     return 0
 
 
-def _config(config: type[C], verb: str, given: list[str], words: Mapping[str, str] | None = None) -> Any:
-    """Read a config dataclass, and the words before it, from the command line behind a verb."""
-    return flags.read(config, verb, VERBS[verb].summary, given, words)
+def _config(
+    config: type[C],
+    verb: str,
+    given: list[str],
+    words: Mapping[str, str] | None = None,
+    part: flags.Part | None = None,
+) -> Any:
+    """Read a config dataclass, and what goes with it, from the command line behind a verb."""
+    return flags.read(config, verb, VERBS[verb].summary, given, words, part)
 
 
 PURPOSES: Mapping[str, Mapping[str, Verb]] = {

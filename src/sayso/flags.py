@@ -7,9 +7,10 @@ import dataclasses
 import io
 import re
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from itertools import takewhile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise, takewhile
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_type_hints
 
@@ -20,6 +21,7 @@ _EXPLAINED = (
     (re.compile(r"invalid literal for int\(\) with base 10: (.*)"), r"\1 is not a whole number"),
     (re.compile(r"could not convert string to float: (.*)"), r"\1 is not a number"),
     (re.compile(r"Could not parse arguments \[(.*)\] into tuple type .*float.*"), r"\1 are not all numbers"),
+    (re.compile(r"Could not find valid parse for arguments: \[(.*)\]"), r"\1 cannot be read"),
     (re.compile(r"Expected 1 values"), "Expected one value"),
 )
 """What Python and tyro say of a value, and what a person would."""
@@ -29,10 +31,63 @@ class UsageError(SaysoError):
     """Command line that cannot be understood, and which flag is wrong."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """Fields of another config as flags under a name, ``--model.width 64``; what they mean if not typed."""
+
+    name: str
+    usual: Any
+    """That config, a frozen dataclass."""
+    decided: Collection[str] = ()
+    """Fields that are no flags."""
+
+    @cached_property
+    def config(self) -> type[Any]:
+        """Return the dataclass of the flags; a config that may be left out is a yes or a no."""
+        import tyro
+
+        fields, hints = [], get_type_hints(type(self.usual))
+        for field in dataclasses.fields(self.usual):
+            kind, value = hints[field.name], getattr(self.usual, field.name)
+            if _may_be_left_out(kind):
+                kind, value = bool, value is not None
+            if field.name in self.decided:
+                kind = Annotated[kind, tyro.conf.Fixed]
+            fields.append((field.name, kind, dataclasses.field(default=value)))
+        name, base = type(self.usual).__name__, (type(self.usual),)  # the base has what the help says
+        return dataclasses.make_dataclass(name, fields, bases=base, frozen=True, kw_only=True)
+
+    def changes(self, typed: Any) -> dict[str, Any]:
+        """Return what was typed otherwise than it usually is, as plain JSON."""
+        hints, usual, found = get_type_hints(type(self.usual)), self.config(), {}
+        for field in dataclasses.fields(usual):
+            if (value := getattr(typed, field.name)) != getattr(usual, field.name):
+                kind = _may_be_left_out(hints[field.name])
+                found[field.name] = value if not kind else dataclasses.asdict(kind()) if value else None
+        return found
+
+
+def _may_be_left_out(kind: Any) -> Any:
+    """Return the config of a field that holds one or None; nothing for other fields."""
+    parts = get_args(kind) if isinstance(kind, UnionType) else ()
+    return next((part for part in parts if dataclasses.is_dataclass(part)), None)
+
+
+def typed(given: Sequence[str], flag: str) -> str:
+    """Return what was typed for a flag, before all of them are read; empty if it was not."""
+    words = [word for part in given for word in (part.split("=", 1) if part.startswith(flag) else [part])]
+    return next((after for word, after in pairwise(words) if word == flag), "")
+
+
 def read(
-    config: type[C], verb: str, summary: str, given: Sequence[str], words: Mapping[str, str] | None = None
+    config: type[C],
+    verb: str,
+    summary: str,
+    given: Sequence[str],
+    words: Mapping[str, str] | None = None,
+    part: Part | None = None,
 ) -> Any:
-    """Return what was given: the config, or a tuple of the words before it and the config.
+    """Return what was given: the config, or a tuple of the words before it, the config and the part.
 
     Args:
         config: a dataclass whose fields are the flags.
@@ -40,6 +95,7 @@ def read(
         summary: the verb's line in the overview.
         given: the command line behind the verb.
         words: name of each word that comes without a flag, such as ``CHECKPOINT``, and what it is.
+        part: another config that has flags, too; of it, what was changed is returned.
 
     Raises:
         UsageError: if a flag or a word is unknown, missing or unreadable.
@@ -49,21 +105,25 @@ def read(
     import tyro
 
     wanted: Any = config
-    if words:
-        typed = [_word(name, help) for name, help in words.items()]
-        wanted = tuple[*typed, Annotated[config, tyro.conf.arg(name="")]]  # type: ignore[valid-type]
-    prog, said = f"sayso {verb}", io.StringIO()
+    parts = [_word(name, help) for name, help in (words or {}).items()]
+    parts += [Annotated[config, tyro.conf.arg(name="")]]
+    parts += [Annotated[part.config, tyro.conf.arg(name=part.name)]] if part else []
+    if len(parts) > 1:
+        wanted = tuple[*parts]  # type: ignore[valid-type]
+    prog, said, flags = f"sayso {verb}", io.StringIO(), _flags(config, part)
     try:
         with contextlib.redirect_stderr(said), _in_plain_words():
-            return tyro.cli(wanted, args=list(given), prog=prog, description=summary)
+            hidden = (tyro.conf.SuppressFixed,)
+            found = tyro.cli(wanted, args=list(given), prog=prog, description=summary, config=hidden)
+            return (*found[:-1], part.changes(found[-1])) if part else found
     except ValueError as error:
-        raise UsageError(_with_flag(str(error), config)) from error
+        raise UsageError(_with_flag(str(error), flags)) from error
     except SystemExit as ended:
         if not ended.code:
             raise
         if hint := _unquoted(prog, given, words or {}):
             raise UsageError(hint) from None
-        refused = _sentence(said.getvalue(), ended, config, prog, given)
+        refused = _sentence(said.getvalue(), ended, flags, prog, given)
         raise UsageError(f"{refused.rstrip('.')}. `{prog} --help` explains the flags") from None
 
 
@@ -107,20 +167,20 @@ def _word(name: str, help: str) -> Any:
     return Annotated[str, tyro.conf.Positional, about]
 
 
-def _sentence(box: str, ended: SystemExit, config: type[Any], prog: str, given: Sequence[str]) -> str:
+def _sentence(box: str, ended: SystemExit, flags: Sequence[str], prog: str, given: Sequence[str]) -> str:
     """Say what tyro drew a box around."""
-    flags = _flags(config)
     for part in given:
         name = part.partition("=")[0].replace("_", "-")
         if re.match(r"--[a-z]", name) and name not in flags:
-            return str(UnknownNameError(f"flag of {prog.removeprefix('sayso ')}", name, flags))
+            near = [flag for flag in flags if "." in name and flag.startswith(name.partition(".")[0] + ".")]
+            return str(UnknownNameError(f"flag of {prog.removeprefix('sayso ')}", name, near or flags))
     titled, text = _title_and_text(box)
     if "Required options" in titled:
         missing = re.split("Unrecognized options|For full helptext", box)[0]
         needed = re.findall(r"^(?:│ {5}| {6})(\S+)", missing, re.MULTILINE)
         return f"{prog.removeprefix('sayso ')} needs {' and '.join(needed)}"
     if refused := re.match(r"Error parsing (?!-|[A-Z]+:)\S+: (.*)", text):
-        return _with_flag(_reason(ended) or refused[1], config)
+        return _with_flag(_reason(ended) or refused[1], flags)
     if choice := re.match(r"invalid choice '(.*)' for argument '(.*)'\. Expected one of \((.*)\)", text):
         return str(UnknownNameError(choice[2], choice[1], re.findall(r"'([^']*)'", choice[3])))
     text = text.removeprefix("Error parsing ")
@@ -159,21 +219,27 @@ def _reason(error: BaseException | None) -> str:
     return ""
 
 
-def _with_flag(text: str, config: type[Any]) -> str:
+def _with_flag(text: str, flags: Sequence[str]) -> str:
     """Write ``--max-mb is -1`` where a config said ``max_mb is -1``."""
     name, space, rest = text.partition(" ")
     written = name.replace("_", "-")
-    flags = [flag for flag in _flags(config) if flag == f"--{written}" or flag.endswith(f".{written}")]
-    return (flags[0] if flags else name) + space + rest
+    meant = [flag for flag in flags if flag == f"--{written}" or flag.endswith(f".{written}")]
+    return (meant[0] if meant else name) + space + rest
 
 
-def _flags(config: type[Any], prefix: str = "--") -> list[str]:
-    """Return every flag there is, such as ``--noise.deg``."""
-    found, types = ["--help"] * (prefix == "--"), get_type_hints(config)
+def _flags(config: type[Any], part: Part | None) -> list[str]:
+    """Return every flag there is, such as ``--noise.deg`` and ``--model.width``."""
+    return ["--help", *_flags_of(config, "--"), *(_flags_of(part.config, f"--{part.name}.") if part else ())]
+
+
+def _flags_of(config: type[Any], prefix: str) -> list[str]:
+    import tyro
+
+    found, hints = [], get_type_hints(config, include_extras=True)
     for field in dataclasses.fields(config):
-        name = field.name.replace("_", "-")
-        if dataclasses.is_dataclass(types[field.name]):
-            found += _flags(types[field.name], f"{prefix}{name}.")
-        else:
-            found += [prefix + name] + [f"{prefix}no-{name}"] * (types[field.name] is bool)
+        kind, name = hints[field.name], field.name.replace("_", "-")
+        if dataclasses.is_dataclass(kind):
+            found += _flags_of(kind, f"{prefix}{name}.")  # type: ignore[arg-type]
+        elif tyro.conf.Fixed not in getattr(kind, "__metadata__", ()):
+            found += [prefix + name] + [f"{prefix}no-{name}"] * (kind is bool)
     return found

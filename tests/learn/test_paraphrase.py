@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from sayso.learn.log import Log
 
 from sayso import cli
 from sayso.learn import checkpoint
@@ -23,6 +22,7 @@ from sayso.models.table import build
 from sayso.models.words import MAX_WORDS, FrozenTextEncoder, bert_tokenizer
 from sayso.spec import SaysoError
 from sayso.tasks.mt50 import TASKS, WORDINGS
+from sayso.work.ledger import Ledger
 from small_policies import STATS, policy
 from small_trainings import record, tiny
 from small_worlds import FEATURES
@@ -106,14 +106,14 @@ def test_a_lesson_that_is_killed_ends_as_if_nothing_had_happened(learner: Path, 
     class PulledThePlugError(Exception):
         pass
 
-    def pull(self: Log, line: Mapping[str, float]) -> None:
+    def pull(self: Ledger, line: Mapping[str, float]) -> None:
         if line["step"] == 4:
             raise PulledThePlugError
         write(self, line)
 
-    write = Log.write
+    write = Ledger.append
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Log, "write", pull)
+        patch.setattr(Ledger, "append", pull)
         with pytest.raises(PulledThePlugError):
             paraphrase(learner, asked)
     newest = checkpoint.newest(asked.out)

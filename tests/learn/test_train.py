@@ -258,7 +258,7 @@ def test_the_time_of_a_training_counts_the_one_it_began_with(config, straight):
     [
         ({}, 0.15, 0.35),
         ({"other_share": 0.0}, 0, 0),
-        ({"model_config": ("point_weight=0", "where_weight=0")}, 0, 0),
+        ({"model_config": {"point_weight": 0, "where_weight": 0}}, 0, 0),
         ({"model": "act"}, 0, 0),
     ],
 )
@@ -364,25 +364,30 @@ def test_config_that_cannot_work_is_refused(dataset, tmp_path):
 
 
 def test_changes_to_the_model_are_built_recorded_and_refused_to_another_run(config, straight):
-    changed = dataclasses.replace(config, model_config=("fusion=late", "point_weight=0"))
+    changed = dataclasses.replace(config, model_config={"fusion": "late", "point_weight": 0})
     with begun(changed) as (run, _, _):
         assert (run.model.config.fusion, run.model.config.point_weight) == ("late", 0.0)
         assert run.model.config.width == policies.load(straight / "policy").model.config.width
         run.save()
     facts = json.loads((config.out / "policy" / "config.json").read_text())["training"]
-    assert facts["config"]["model_config"] == ["fusion=late", "point_weight=0"]
+    assert facts["config"]["model_config"] == {"fusion": "late", "point_weight": 0}
     assert policies.load(config.out / "policy").model.config == run.model.config
-    with pytest.raises(SaysoError, match="--model-config: fusion=late point_weight=0 there, nothing now"):
+    with pytest.raises(SaysoError, match=r"--model\.\*: fusion=late point_weight=0 there, nothing now"):
         train(config)
 
 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"model_config": ("fusoin=late",)}, "Did you mean 'fusion'"),
-        ({"model_config": ("chunk=8",)}, "no field of VLAConfig to set 'chunk'"),
-        ({"model_config": ("fusion=late",), "model": "act"}, "only a vla's config"),
-        ({"model_config": ("fusion=late",), "init": Path("policy")}, "keeps its fusion"),
+        ({"model_config": {"fusoin": "late"}}, "Did you mean 'fusion'"),
+        ({"model_config": {"chunk": 8}}, "no field of VLAConfig to set 'chunk'"),
+        ({"model_config": {"fusion": "late"}, "model": "act"}, "no field of ActConfig to set 'fusion'"),
+        ({"model_config": {"fusion": "last"}}, "must be 'early' or 'late'"),
+        ({"model_config": {"width": 63}}, "cannot be shared by"),
+        (
+            {"model_config": {"fusion": "late"}, "model": "vla", "init": Path("policy")},
+            "keeps its fusion; change state_dropout",
+        ),
     ],
 )
 def test_changes_that_cannot_be_made_are_refused_before_anything_is_written(config, changes, complaint):
@@ -392,7 +397,7 @@ def test_changes_that_cannot_be_made_are_refused_before_anything_is_written(conf
 
 
 def test_a_policy_that_is_trained_on_may_learn_otherwise_than_before(straight, config):
-    other = dataclasses.replace(config, init=straight / "policy", model_config=("discount=0.5",))
+    other = dataclasses.replace(config, init=straight / "policy", model_config={"discount": 0.5})
     before = policies.load(straight / "policy").model.config
     with begun(other) as (run, _, _):
         assert run.model.config == dataclasses.replace(before, discount=0.5)

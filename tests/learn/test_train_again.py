@@ -147,6 +147,8 @@ def test_a_run_begun_before_a_flag_there_was_or_with_one_that_is_gone_goes_on(co
     del facts["model_config"], facts["optimizer"]
     path.write_text(json.dumps(facts | {"history": 1}))
     train(config)
+    path.write_text(json.dumps(facts | {"model_config": []}))  # as it once was written
+    train(config)
     with pytest.raises(SaysoError, match="--optimizer: muon there, adamw now"):
         train(dataclasses.replace(config, optimizer="adamw"))
     path.write_text(json.dumps(facts | {"history": 2}))

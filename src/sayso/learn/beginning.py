@@ -13,6 +13,7 @@ import torch
 
 from sayso.data.windows import Windows
 from sayso.evaluation.report import Training, training_of
+from sayso.flags import Part
 from sayso.learn.config import USUAL, TrainConfig, completed
 from sayso.models import checkpoint as policies
 from sayso.models import table
@@ -30,6 +31,28 @@ def resolved(config: TrainConfig) -> TrainConfig:
     if all(getattr(config, name) for name in USUAL):
         return config
     return completed(config, _own(policies.load(config.init)) if config.init else {})
+
+
+def changeable(model: str, preset: str, init: str) -> Part | None:
+    """Return the fields of a model that `TrainConfig.model_config` can change, to be typed.
+
+    Args:
+        model: its name; empty if it was not typed.
+        preset: its size; as above.
+        init: folder of the policy to begin with, of which only changes how it learns; as above.
+
+    Raises:
+        SaysoError: if there is no such model, or no such policy.
+    """
+    if init:
+        policy = policies.load(init)
+        row, usual = table.MODELS[policy.type], policy.model.config
+        decided = {field.name for field in dataclasses.fields(usual)} - {*row.learning}
+    else:
+        row = table.MODELS[model or USUAL["model"]]
+        size = preset if preset in row.presets else USUAL["preset"]
+        usual, decided = table.usual_config(model or USUAL["model"], size), {*row.decided}
+    return Part("model", usual, decided) if row.config else None
 
 
 def first_policy(config: TrainConfig, windows: Windows) -> ModelPolicy:
@@ -130,5 +153,5 @@ def _own(policy: ModelPolicy) -> dict[str, Any]:
         "model": sizes["type"],
         "preset": table.preset_of(sizes, policy.features),
         "chunk": sizes.get("chunk"),
-        "decoder": sizes["decoder"] if sizes["type"] == "vla" else None,
+        "decoder": sizes.get("decoder"),
     }

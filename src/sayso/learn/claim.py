@@ -24,6 +24,8 @@ CONTENTS = {"policy_digest": "the policy that it began with", "wordings_digest":
 """Digests, and what each is of."""
 IMITATE = "imitate"
 """Method of the runs from before there was a choice."""
+MODEL = "model_config"
+"""Field of changes to the model; once it was a list of words, which were none in most runs."""
 GONE = {"history": 1}
 """Fields that older runs have, and the only value with which they still go on."""
 
@@ -112,7 +114,7 @@ class Claim:
 
     def _compare(self, found: dict[str, Any]) -> None:
         # What there was not yet when it began was as its default is.
-        defaults = {f.name: f.default for f in dataclasses.fields(self._config)} | {**USUAL}
+        defaults = {f.name: f.default for f in dataclasses.fields(self._config)} | {**USUAL, MODEL: {}}
         if (method := found.get("objective", IMITATE)) != self._asked.get("objective"):
             raise SaysoError(
                 f"{self.out} holds a run of another method ({method}, not {self._asked.get('objective')}): "
@@ -120,6 +122,7 @@ class Claim:
             )
         there = {name: json.loads(json.dumps(defaults.get(name), default=str)) for name in self._asked}
         there |= {name: value for name, value in found.items() if name not in GONE or GONE[name] != value}
+        there |= {MODEL: there.get(MODEL) or {}} if MODEL in self._asked else {}
         names = (there.keys() | self._asked.keys()) - {"steps"}
         differing = {name for name in names if there.get(name) != self._asked.get(name)}
         if self._asked["steps"] < there["steps"]:
@@ -151,12 +154,15 @@ def _difference(name: str, there: Any, now: Any) -> str:
         return f"{CONTENTS[name]} has other contents than it had"
     if name in GONE:
         return f"{flag(name)}: {there} there, which can no longer be trained"
+    if name == MODEL:
+        return f"{flag('model')}.*: {_said(there)} there, {_said(now)} now"
     fewer = "; steps can become more, not fewer" if name == "steps" else ""
     return f"{flag(name)}: {_said(there)} there, {_said(now)} now{fewer}"
 
 
 def _said(value: Any) -> str:
     """Return a value as it is typed."""
-    if isinstance(value, list):
-        return " ".join(map(str, value)) or "nothing"
+    if isinstance(value, list | dict):
+        parts = [f"{name}={part}" for name, part in value.items()] if isinstance(value, dict) else value
+        return " ".join(map(str, parts)) or "nothing"
     return "nothing" if value in (None, "") else str(value)

@@ -7,7 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from tyro.conf import Fixed
 
 from sayso.data.resize import read_size
 from sayso.data.units import JointUnit
@@ -100,9 +102,9 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
     decoder: Literal["", "regression", "flow"] = ""
     """How sayso's model reads actions off: in one pass with L1 (regression, unless another is named), or by
     flow matching in several."""
-    model_config: tuple[str, ...] = ()
-    """Changes to sayso's model, such as ``fusion=late point_weight=0 augmentation=none``: fields of
-    `sayso.models.vla.config.VLAConfig` that have no flag of their own; with ``init`` only how it learns."""
+    model_config: Annotated[Mapping[str, Any], Fixed] = dataclasses.field(default_factory=dict)
+    """Changes to the model, such as ``{"fusion": "late", "augmentation": None}``: fields of its config, which
+    are the flags ``--model.fusion late --model.no-augmentation``; with ``init`` only how it learns."""
     eval_every: int = 0
     """Steps between evaluations in closed loop; 0 is never."""
     eval_episodes: int = 20
@@ -118,19 +120,18 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
         refuse_outside(self, ALLOWED)
         known("objective", self.objective, objectives.OBJECTIVES)
         read_size(self.resize)
-        if self.decoder == "flow" and self.model not in ("", "vla"):
-            raise ConfigError(f"decoder is {self.decoder}, but {self.model} has only its own; leave it out")
-        if self.model:
-            known("policy type", self.model, table.MODELS)
+        model, preset = self.model or USUAL["model"], self.preset or USUAL["preset"]
+        if self.decoder == "flow" and not hasattr(table.usual_config(model), "decoder"):
+            raise ConfigError(f"decoder is {self.decoder}, but {model} has only its own; leave it out")
         if self.world:
             known("world", self.world, WORLDS)
         if self.world and not self.eval_every:
             raise ConfigError(f"world is {self.world}, but without --eval-every nothing is evaluated there")
         if self.eval_every > self.steps:
             raise ConfigError(f"eval_every is {self.eval_every}, but there are only {self.steps} steps")
-        table.changed_fields(
-            self.model or "vla", self.model_config, preset=self.preset or "small", built=self.init is not None
-        )
+        known("policy type", model, table.MODELS)
+        if self.model or not self.init:  # else it is that policy's, which is not known yet
+            table.check_changes(model, self.model_config, preset=preset, built=self.init is not None)
 
 
 USUAL: Mapping[str, Any] = {"model": "vla", "preset": "small", "chunk": 16, "decoder": "regression"}

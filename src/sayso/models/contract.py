@@ -141,6 +141,13 @@ class ModelType:
     """What parts of the model are called in older weights, and what they are called now; see `renamed`."""
     exact: tuple[str, ...] = ()
     """Parts of the model that an export to int8 leaves as they are."""
+    config: Callable[[Mapping[str, Any]], Any] | None = None
+    """Reads the config, a dataclass, from (some of) its fields as they come out of JSON; ValueError if they
+    cannot be. None if nobody may change one of them."""
+    decided: tuple[str, ...] = ("chunk",)
+    """Fields of the config that data or a flag of its own decides, and nobody else changes."""
+    learning: tuple[str, ...] = ()
+    """Fields that say how it learns, not what it is: they may change when a trained model learns on."""
 
 
 def renamed(name: str, renames: Renames) -> str:

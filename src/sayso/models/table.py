@@ -11,16 +11,14 @@ One table, `MODELS`. A package that is installed beside sayso adds a row with an
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from sayso.data.normalize import Stats
 from sayso.extensions import Table
 from sayso.models.contract import ModelType
-from sayso.models.overrides import overrides
 from sayso.models.policy import ModelPolicy
 from sayso.models.typed import read
-from sayso.models.vla.config import VLAConfig, small, tiny
 from sayso.spec import Dimension, Features, SaysoError, known
 
 GROUP = "sayso.models"
@@ -38,14 +36,9 @@ MODELS = Table(
 )
 """Where each row is: it is imported when asked for, so that nobody pays for what others need."""
 SOME_ROBOT = Features(
-    robot_type="any", fps=1, state=(), action=(Dimension(name="any", unit=""),), cameras={"any": (8, 8)}
+    robot_type="any", fps=1, state=(), action=(Dimension(name="any", unit=""),), cameras={"front": (8, 8)}
 )
 """Whom a change to a config is tried with before the data is there."""
-PRESETS = {"small": small, "tiny": tiny}
-DECIDED = ("chunk", "decoder", "image_sizes", "state_dim", "action_dim")
-"""Fields that data or an argument of `build` decides."""
-IN_TRAINING = ("discount", "state_dropout", "point_weight", "where_weight", "augmentation")
-"""Fields of a ``vla``'s config that say how it learns, not what it is."""
 
 
 def build(
@@ -56,7 +49,7 @@ def build(
     stats: Mapping[str, Stats],
     chunk: int = 16,
     decoder: Literal["regression", "flow"] = "regression",
-    changes: Sequence[str] = (),
+    changes: Mapping[str, Any] | None = None,
 ) -> ModelPolicy:
     """Return a policy with fresh weights, drawn from torch's own generator.
 
@@ -67,15 +60,14 @@ def build(
         features: what the robot shows and accepts.
         stats: of ``observation.state`` and ``action``, in robot units.
         chunk: K, actions it predicts; the textbook model predicts one.
-        decoder: how a ``vla`` reads actions off; the others have only their own way.
-        changes: to further fields of a ``vla``'s config, each ``name=value``; see `changed_fields`.
+        decoder: how actions are read off, of a model that has more than its own way.
+        changes: to further fields of its config; see `check_changes`.
     """
-    presets = MODELS[type].presets
     try:
-        fields = dict(presets[known("preset", preset, presets)](features, chunk))
-        if type == "vla":
-            fields |= {"decoder": decoder, **changed_fields(type, changes, preset=preset)}
-        return rebuild({**fields, "type": type}, features, stats)
+        fields = _preset(type, preset, features, chunk)
+        if "decoder" in fields:
+            fields["decoder"] = decoder
+        return rebuild({**fields, **(changes or {}), "type": type}, features, stats)
     except ValueError as error:
         raise SaysoError(f"no {type} can be built so: {error}") from error
 
@@ -89,42 +81,62 @@ def rebuild(config: Mapping[str, Any], features: Features, stats: Mapping[str, S
 
 
 def preset_of(config: Mapping[str, Any], features: Features) -> str | None:
-    """Return which preset a policy's ``config()`` is of; None if each of them differs somewhere."""
-    presets = MODELS[config["type"]].presets
-    made = {name: preset(features, config.get("chunk", 1)) for name, preset in presets.items()}
-    if config["type"] != "vla":
-        smallest = {name: value for name, value in made["tiny"].items() if name not in made["small"]}
-        return "tiny" if all(config[name] == value for name, value in smallest.items()) else "small"
+    """Return which preset a policy's ``config()`` is closest to; None if nothing tells them apart."""
+    row, chunk = MODELS[config["type"]], config.get("chunk", 1)
+    made = {name: _fields(row, preset(features, chunk)) for name, preset in row.presets.items()}
     telling = [
         name
-        for name in made["small"]
-        if name not in IN_TRAINING and len({str(fields[name]) for fields in made.values()}) > 1
+        for name in dict.fromkeys(name for fields in made.values() for name in fields)
+        if name not in row.learning and len({str(fields.get(name)) for fields in made.values()}) > 1
     ]
-    alike = [preset for preset, its in made.items() if all(config[name] == its[name] for name in telling)]
-    return alike[0] if alike else None
+    alike = {preset: sum(config.get(n) == its.get(n) for n in telling) for preset, its in made.items()}
+    return max(alike, key=lambda preset: alike[preset]) if telling else None
 
 
-def changed_fields(
-    type: str, changes: Sequence[str], *, preset: str = "small", built: bool = False
-) -> dict[str, Any]:
-    """Return the fields of a ``vla``'s config that words such as ``point_weight=0`` set, and their values.
+def usual_config(type: str, preset: str = "small") -> Any:
+    """Return the config, a dataclass, of a preset for some robot; None if nothing of it can be changed."""
+    row = MODELS[type]
+    return row.config(_preset(type, preset, SOME_ROBOT, 16)) if row.config else None
+
+
+def check_changes(
+    type: str, changes: Mapping[str, Any], *, preset: str = "small", built: bool = False
+) -> None:
+    """Refuse changes to the fields of a model's config that cannot be made.
 
     Raises:
-        UnknownNameError: if there is no such field, or one that data or an argument of `build` decides.
-        ValueError: if a value is of another type or cannot work, the policy is of another type than ``vla``,
-            or it is built and the field says what it is, not how it learns.
+        UnknownNameError: if there is no such field, or one that data or a flag of its own decides.
+        ValueError: if a value is of another type or cannot work, or the policy is built and the field says
+            what it is, not how it learns.
     """
-    if changes and type != "vla":
-        raise ValueError(f"only a vla's config can be changed, but the policy is of the type {type!r}")
-    fields = overrides(VLAConfig, changes, without=DECIDED)
-    if built and (fixed := [name for name in fields if name not in IN_TRAINING]):
-        raise ValueError(f"a trained model keeps its {fixed[0]}; change {', '.join(IN_TRAINING)}")
-    dataclasses.replace(PRESETS[known("preset", preset, PRESETS)](SOME_ROBOT), **fields)  # refuses nonsense
-    return fields
+    if not changes:
+        return
+    row, usual = MODELS[type], usual_config(type, preset)
+    if row.config is None:
+        raise ValueError(f"nothing of the model {type} can be changed")
+    fields = dataclasses.asdict(usual)
+    for name in changes:
+        known(f"field of {usual.__class__.__name__} to set", name, fields.keys() - set(row.decided))
+        if built and name not in row.learning:
+            may = f"change {', '.join(row.learning)}" if row.learning else "nothing of it can be changed"
+            raise ValueError(f"a trained model keeps its {name}; {may}")
+    row.config({**fields, **changes})
 
 
-def learn_otherwise(policy: ModelPolicy, changes: Sequence[str]) -> None:
-    """Change how a policy learns from now on, by words such as ``discount=0.85``; see `changed_fields`."""
+def learn_otherwise(policy: ModelPolicy, changes: Mapping[str, Any]) -> None:
+    """Change how a policy learns from now on, such as ``{"discount": 0.85}``; see `check_changes`."""
     if changes:
-        fields = changed_fields(policy.type, changes, built=True)
-        policy.model.config = dataclasses.replace(policy.model.config, **fields)
+        check_changes(policy.type, changes, built=True)
+        config = MODELS[policy.type].config
+        assert config is not None
+        policy.model.config = config({**dataclasses.asdict(policy.model.config), **changes})
+
+
+def _preset(type: str, preset: str, features: Features, chunk: int) -> dict[str, Any]:
+    presets = MODELS[type].presets
+    return dict(presets[known("preset", preset, presets)](features, chunk))
+
+
+def _fields(row: ModelType, preset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all fields of a config of which a preset names some."""
+    return dataclasses.asdict(row.config(preset)) if row.config else dict(preset)

@@ -75,4 +75,6 @@ MODEL = ModelType(
     build=lambda fields, features: ToyModel(ToyConfig(**fields)),
     presets={"small": _preset, "tiny": _preset},
     collator=_collator,
+    config=lambda fields: ToyConfig(**fields),
+    decided=("inputs", "action_dim", "chunk"),
 )

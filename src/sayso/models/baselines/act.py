@@ -268,6 +268,7 @@ def _build(fields: Mapping[str, Any], features: Features) -> ActionChunkingTrans
 
 ACT = published_type(
     _build,
+    ActConfig.from_json,
     standardise,
     tiny={
         "width": 32, "heads": 4, "feedforward": 64, "encoder_layers": 1, "latent": 4, "dropout": 0.0,
@@ -282,5 +283,6 @@ ACT = published_type(
         ("norms.2", "norm3"),
         ("answer", "cls"),
     ),
+    learning=("kl_weight",),
 )  # fmt: skip
 """Its row in the table of models."""

@@ -304,6 +304,7 @@ def _by_extremes(key: str, stats: Stats) -> Standardise:
 
 DIFFUSION = published_type(
     _build,
+    DiffusionConfig.from_json,
     scale_to_extremes,
     tiny={"widths": (16, 32), "keypoints": 8, "time_width": 16, "text_width": 16},
     renames=(

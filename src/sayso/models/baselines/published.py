@@ -142,18 +142,22 @@ def _group_instead_of_batch(network: nn.Module) -> None:
 
 def published_type(
     build: Callable[[Mapping[str, Any], Features], Model],
+    config: Callable[[Mapping[str, Any]], PublishedConfig],
     chain: Callable[[Mapping[str, Stats]], Chain],
     *,
     tiny: Mapping[str, Any],
     renames: Renames,
+    learning: tuple[str, ...] = (),
 ) -> ModelType:
     """Return the row in the table of models of one that predicts absolute targets.
 
     Args:
         build: makes the model.
+        config: reads its config from JSON.
         chain: makes the way to model units and back from statistics of state and action.
         tiny: fields of its preset for tests, beside those that both have.
         renames: see `ModelType`.
+        learning: see `ModelType`.
     """
 
     def small(features: Features, chunk: int) -> dict[str, Any]:
@@ -173,5 +177,10 @@ def published_type(
         )
 
     return ModelType(
-        build=build, presets={"small": small, "tiny": smallest}, collator=collator, renames=renames
+        build=build,
+        presets={"small": small, "tiny": smallest},
+        collator=collator,
+        renames=renames,
+        config=config,
+        learning=learning,
     )

@@ -22,6 +22,7 @@ from sayso.models.baselines.textbook import (
 )
 from sayso.models.collate import Collator
 from sayso.models.contract import Batch, Model, ModelType
+from sayso.models.typed import read
 from sayso.spec import ACTION, Features, image_key, known
 
 
@@ -84,9 +85,13 @@ class TextbookModel(Model):
         return action.float()
 
 
+def _config(fields: Mapping[str, Any]) -> TextbookConfig:
+    return read(TextbookConfig, dict(fields), "model")
+
+
 def _build(fields: Mapping[str, Any], features: Features) -> TextbookModel:
     """Return the model with the config that names the encoders which were really used."""
-    config = TextbookConfig(**fields)
+    config = _config(fields)
     saved = config.started_from != ""
     network = VisionLanguageActionModel(
         len(features.action),
@@ -113,5 +118,7 @@ TEXTBOOK = ModelType(
     },
     collator=_collator,
     renames=RENAMES,
+    config=_config,
+    decided=("started_from",),
 )
 """Its row in the table of models."""

@@ -198,5 +198,8 @@ VLA = ModelType(
     collator=collator,
     renames=RENAMES,
     exact=("pointer", "context", "decoder"),
+    config=VLAConfig.from_json,
+    decided=("image_sizes", "state_dim", "action_dim", "chunk", "decoder"),
+    learning=("state_dropout", "discount", "point_weight", "where_weight", "augmentation"),
 )
 """Its row in the table of models."""
