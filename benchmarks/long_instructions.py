@@ -22,10 +22,11 @@ import torch
 
 from results_file import once
 from sayso.data.film import write_film
+from sayso.data.fit import check_fits
 from sayso.evaluation.planner import Here, PlanReport, carry_out
 from sayso.evaluation.rollout import rollout
 from sayso.models.checkpoint import load
-from sayso.spec import Episode, Observation, Outcome, Policy, check_fits, seeds
+from sayso.spec import Episode, Observation, Outcome, Policy, seeds
 from sayso.tasks.household.draw import called
 from sayso.tasks.household.errands import errands
 from sayso.tasks.household.words.language import NotUnderstoodError

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.models.policy import ModelPolicy
 from sayso.models.table import build
 from sayso.spec import ACTION, STATE

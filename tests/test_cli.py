@@ -29,10 +29,18 @@ FLAGS = {
     + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s")],
     "show": ["--out", "--episodes"],
     "eval": ["--world", "--families", "--episodes", "--split", "--start", "--execute", "--swap"]
-    + ["--workers", "--out", "--films", "--max-films"],
+    + ["--workers", "--out", "--films", "--max-films", "--rename"],
     "run": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
     + ["--rest-s", "--robot", "--dry-run", "--seed", "--port", "--ip", "--id", "--cameras", "--limp"]
-    + ["--max-speed-deg-s", "--workspace-low-m", "--workspace-high-m", "--threads", "--units", "--out"],
+    + [
+        "--max-speed-deg-s",
+        "--workspace-low-m",
+        "--workspace-high-m",
+        "--threads",
+        "--units",
+        "--rename",
+        "--out",
+    ],
     "studio": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
     + ["--rest-s", "--world", "--seed", "--robot", "--id", "--max-speed-deg-s"]
     + ["--policy", "--host", "--port", "--threads", "--browser"],
@@ -160,7 +168,7 @@ def test_an_interrupted_evaluation_leaves_the_whole_report_of_before(small, tmp_
 
 
 def test_an_evaluation_without_a_number_ends_with_1(small, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(loading, "maker_of", lambda _: breaks_on(raises=(2_000_000, 2_000_001)))
+    monkeypatch.setattr(loading, "maker_of", lambda *_: breaks_on(raises=(2_000_000, 2_000_001)))
     out = tmp_path / "report.json"
     given = ["eval", "expert", "--world", "spots", "--families", "go", "--episodes", "2", "--out", str(out)]
     assert cli.main(given) == 1

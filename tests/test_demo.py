@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.demo import DemoConfig, Demonstration, at_terminal, demo
 from sayso.evaluation.planner import BROKEN_OFF
 from sayso.models.checkpoint import CheckpointError, save

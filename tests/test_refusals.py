@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from sayso import cli
+from sayso.data.fit import check_fits
 from sayso.evaluation import measure
 from sayso.evaluation.report import training_of
 from sayso.refusals import in_one_sentence
-from sayso.spec import Dimension, FeatureMismatchError, Features, SaysoError, check_fits, differences
+from sayso.spec import Dimension, FeatureMismatchError, Features, SaysoError, differences
 
 SRC = Path(__file__).parents[1] / "src"
 
@@ -89,6 +90,9 @@ WRONG = {
     "train --datasets d --out o --model.chunk 8": "no flag of train '--model.chunk'",
     "train --datasets d --out o --model.width 63": "a width of 63 cannot be shared by 6 heads",
     "train --datasets d --out o --model.point-weight nan": "--model.point-weight is nan",
+    "train --datasets d --out o --rename front": "--rename is 'front', but is NAME=THEIRS",
+    "eval expert --world home --rename front=": "--rename is 'front=', but is NAME=THEIRS",
+    "run p words --rename a=b b=c": "--rename has b as an old name and as a new one",
     "train --datasets d --out o --optimizer sgd": "there is no --optimizer 'sgd'",
     # out of range
     "eval expert --world home --episodes 0": "--episodes is 0, but must be at least 1",

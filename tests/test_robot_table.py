@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sayso import robots
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.data.units import with_units
 from sayso.robots import OWN, Connection, RobotEntry, drivable, known_robot
 from sayso.runtime.limits import limits_of

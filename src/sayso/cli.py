@@ -179,10 +179,11 @@ def _paraphrase(given: list[str]) -> int:
 
 
 def _eval(given: list[str]) -> int:
+    from sayso.data.fit import read_names
     from sayso.evaluation.measure import EvalConfig, evaluate_policy
 
     subject, config = _config(EvalConfig, "eval", given, SUBJECT)
-    return evaluate_policy(loading.subject(subject), config)
+    return evaluate_policy(loading.subject(subject, read_names(config.rename)), config)
 
 
 def _demo(given: list[str]) -> int:

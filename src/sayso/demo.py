@@ -108,14 +108,14 @@ def demo(config: DemoConfig) -> int:
     """
     started = time.perf_counter()
     # As late as this, because the command line reads this file at every start.
-    from sayso.data.units import check_fits_robot
+    from sayso.models.repacked import in_world
 
     console, decomposer = Console(highlight=False), config.decomposer()
     entry = WORLDS.ready(config.world)
     with console.status(f"waking the robot of {config.subject} ..."):
-        policy, world = load_policy(config), entry.make()
+        loaded, world = load_policy(config), entry.make()
     try:
-        check_fits_robot(policy.features, world.features)
+        policy = in_world(loaded, loaded.features, world.features)
         if config.seed is None and config.checkpoint is None and entry.shown_seed:
             console.print(
                 f"Scene {config.scene} was chosen because the shipped policy does what it is asked there; "

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sayso.data.units import check_fits_robot
+from sayso.models.repacked import in_world
 from sayso.spec import Features, Policy, SaysoError
 from sayso.tasks.contract import expert_of
 from sayso.work.provenance import digest_of
@@ -42,9 +42,14 @@ def token() -> str:
     return os.environ.get(TOKEN, "")
 
 
-def maker_of(subject: str) -> Callable[[World], Policy]:
-    """Return what builds the policy for a world, in one process of several: on one thread, and if it fits."""
-    return expert_of if subject == EXPERT else partial(_that_fits, subject)
+def maker_of(subject: str, names: Mapping[str, str] | None = None) -> Callable[[World], Policy]:
+    """Return what builds the policy for a world, in one process of several: on one thread, and if it fits.
+
+    Args:
+        subject: the policy.
+        names: what worlds call cameras and numbers -> what the policy does, beside what it remembers.
+    """
+    return expert_of if subject == EXPERT else partial(_that_fits, subject, names)
 
 
 def policy_and_features(subject: str, threads: int) -> tuple[Policy, Features]:
@@ -90,11 +95,12 @@ def load(folder: Path | str, threads: int | None = None) -> ModelPolicy | Export
     return checkpoint.load(folder)
 
 
-def subject(name: str) -> Subject:
-    """Return a policy as something to be measured."""
+def subject(name: str, names: Mapping[str, str] | None = None) -> Subject:
+    """Return a policy as something to be measured; `names` as in `maker_of`."""
     from sayso.evaluation.measure import Subject
 
-    return Subject(name=name, make=maker_of(name), weights=weights_of(name), training=learned_from(name))
+    make, training = maker_of(name, names), learned_from(name)
+    return Subject(name=name, make=make, weights=weights_of(name), training=training)
 
 
 def with_its_own_memory(policy: ModelPolicy | ExportedPolicy) -> ModelPolicy | ExportedPolicy:
@@ -142,10 +148,9 @@ def _told(metadata: Mapping[str, Any]) -> Training:
         raise SaysoError(f"what the server says its policy learned from cannot be read: {error}") from error
 
 
-def _that_fits(subject: str, world: World) -> Policy:
+def _that_fits(subject: str, names: Mapping[str, str] | None, world: World) -> Policy:
     policy, features = policy_and_features(subject, threads=1)
-    check_fits_robot(features, world.features)
-    return policy
+    return in_world(policy, features, world.features, names)
 
 
 def _called(url: str) -> RemotePolicy:

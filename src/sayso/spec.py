@@ -16,7 +16,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -86,6 +86,8 @@ class Features:
     scaled_from: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Camera -> (height, width) that it was recorded in, where pictures are scaled to what `cameras` says
     before anything sees them (`sayso.data.resize`). Such a camera may show any size when a policy acts."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """What cameras and numbers were called elsewhere -> what they are called here (`sayso.data.fit`)."""
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -108,6 +110,7 @@ class Features:
             "cameras": {name: list(size) for name, size in self.cameras.items()},
             "points": list(self.points),
             **({"scaled_from": scaled} if scaled else {}),
+            **({"renamed": dict(self.renamed)} if self.renamed else {}),
         }
 
     @classmethod
@@ -128,29 +131,8 @@ class Features:
             cameras={name: (int(h), int(w)) for name, (h, w) in raw["cameras"].items()},
             points=tuple(raw.get("points", ())),
             scaled_from={name: (int(h), int(w)) for name, (h, w) in raw.get("scaled_from", {}).items()},
+            renamed=dict(raw.get("renamed", {})),
         )
-
-    def seen_by(self, policy: Features) -> Features:
-        """Return what a policy makes of this: its size of pictures it scales, its units where none are."""
-        sizes = {
-            name: policy.cameras.get(name, size) if name in policy.scaled_from else size
-            for name, size in self.cameras.items()
-        }
-        units = {d.name: d.unit for d in (*policy.state, *policy.action)}
-        state, action = (
-            tuple(d if d.unit else replace(d, unit=units.get(d.name, "")) for d in dimensions)
-            for dimensions in (self.state, self.action)
-        )
-        return replace(self, cameras=sizes, scaled_from=policy.scaled_from, state=state, action=action)
-
-
-def check_fits(policy: Features, world: Features) -> None:
-    """Raise `FeatureMismatchError`, unless a policy can act where `world` comes from.
-
-    The message says what differs and nothing else. Labels are left out: only training sees them.
-    """
-    if wrong := differences(policy, world.seen_by(policy), "the policy", "the world"):
-        raise FeatureMismatchError("policy and world do not fit: " + "; ".join(wrong))
 
 
 def differences(one: Features, other: Features, first: str, second: str) -> list[str]:

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from contracts.policy_contract import PolicyContract
-from sayso.data.normalize import Stats
+from sayso.data.fit import check_fits
+from sayso.data.statistics import Stats
 from sayso.models.checkpoint import load
 from sayso.models.table import MODELS, build
 from sayso.sim.robots import LEKIWI, SO101
-from sayso.spec import ACTION, STATE, check_fits
+from sayso.spec import ACTION, STATE
 from sayso.tasks.worlds import WORLDS
 
 TOY = "MODEL"

@@ -7,13 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from sayso.data.fit import check_fits
 from sayso.data.reader import Dataset
 from sayso.data.resize import ResizeError, as_learned, fitted, scaled, scaled_size
 from sayso.data.windows import Windows
 from sayso.models import checkpoint, table
 from sayso.runtime.request import read_request
 from sayso.runtime.wire import WireError, pack
-from sayso.spec import FeatureMismatchError, Features, check_fits, image_key
+from sayso.spec import FeatureMismatchError, Features, image_key
 from small_datasets import FEATURES, build, without_points
 
 LARGE = dataclasses.replace(without_points(), cameras={"front": (480, 640), "wrist": (270, 480)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.data.units import with_units
 from sayso.robots import JOINTS, known_robot, our_name
 from sayso.spec import ACTION, STATE, Dimension, Features, SaysoError

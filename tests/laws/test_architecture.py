@@ -41,7 +41,8 @@ INSIDE_A_ROW = {
 TORCH_FREE = {
     *("spec", "calling", "evaluation", "extensions", "flags", "geometry", "refusals", "registration"),
     *("robots", "work", "sim", "data", "tasks"),
-    *("runtime", "studio", "learn.record", "learn.recording", "models.words", "models.collate"),
+    *("runtime", "studio", "learn.record", "learn.recording"),
+    *("models.words", "models.collate", "models.repacked"),
 }
 MAY_USE_TORCH = {"runtime.export", "runtime.graphs", "runtime.torchscript"}
 TORCH = {"torch", "transformers", "sayso.models"}
@@ -150,7 +151,7 @@ def uses_of_torch(src: Path) -> list[str]:
         for name, tree in modules(src)
         if is_torch_free(name)
         for imported in imports(name, tree)
-        if not imported.startswith(("sayso.models.words.", "sayso.models.collate."))
+        if not imported.startswith(("sayso.models.words.", "sayso.models.collate.", "sayso.models.repacked."))
         if any(f"{imported}.".startswith(f"{forbidden}.") for forbidden in TORCH)
         or imported == "safetensors.torch"
         or imported.startswith("safetensors.torch.")

@@ -14,7 +14,7 @@ from torch import nn
 from transformers import ResNetConfig, ResNetModel
 
 from contracts.policy_contract import PolicyContract
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.models.baselines import published
 from sayso.models.baselines.act import sines_2d
 from sayso.models.baselines.diffusion import DiffusionConfig, SpatialSoftmax, squared_cosine

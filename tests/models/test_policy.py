@@ -14,7 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sayso.data.normalize import Stats
+from sayso.data.fit import check_fits
+from sayso.data.statistics import Stats
 from sayso.evaluation.rollout import rollout
 from sayso.models.checkpoint import CheckpointError, load, save
 from sayso.models.contract import renamed
@@ -30,7 +31,6 @@ from sayso.spec import (
     Policy,
     SaysoError,
     UnknownNameError,
-    check_fits,
     image_key,
 )
 from small_policies import STATS, policy

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, ResNetConfig, ResNetModel
 
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.models.baselines import resnet, textbook
 from sayso.models.baselines.sentences import Reader, bert
 from sayso.models.baselines.textbook import (

@@ -22,8 +22,9 @@ import sayso
 import small_datasets
 from contracts.policy_contract import PolicyContract
 from sayso import cli, loading
-from sayso.data.normalize import Chain, Stats, standardise
 from sayso.data.reader import Dataset
+from sayso.data.statistics import Stats
+from sayso.data.transforms import Chain, standardise
 from sayso.data.windows import Windows
 from sayso.evaluation.report import training_of
 from sayso.evaluation.rollout import rollout

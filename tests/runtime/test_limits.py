@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.runtime.limits import UnsafeActionError, Workspace, limits_of
 from sayso.sim.robots import LEKIWI, REST_RAD, SO101, to_robot_units
 from sayso.spec import ACTION, STATE, Dimension, Features, SaysoError, UnknownNameError

@@ -14,7 +14,7 @@ from websockets.sync.server import serve
 
 from contracts.policy_contract import PolicyContract
 from sayso import cli, loading
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.evaluation.rollout import rollout as roll
 from sayso.runtime.limits import Limits
 from sayso.runtime.loop import LoopConfig, drive
@@ -486,7 +486,7 @@ def test_what_cannot_be_served_is_refused_in_one_line(arguments, words, capsys, 
 def test_policies_of_one_server_share_weights_and_no_memory():
     import torch
 
-    from sayso.data.normalize import Stats
+    from sayso.data.statistics import Stats
     from sayso.models.table import build
     from sayso.spec import ACTION
 

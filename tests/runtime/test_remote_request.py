@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgpack
 import numpy as np
 import pytest
@@ -34,6 +36,19 @@ def test_an_observation_is_the_same_under_all_its_names(request_):
     for name, value in look().items():
         np.testing.assert_array_equal(observation[name], value)
     assert observation[STATE].dtype == np.float32
+
+
+@pytest.mark.parametrize("theirs", ["observation/{}", "observation.images.{}", "images/{}", "{}"])
+def test_a_camera_goes_by_what_it_was_called_in_the_recording_as_well(theirs):
+    """As in openpi's LIBERO: observation/image and observation/wrist_image."""
+    renamed = dataclasses.replace(FEATURES, renamed={"image": "front", "wrist_image": "wrist"})
+    there = {theirs.format(name): look()[image_key(here)] for name, here in renamed.renamed.items()}
+    asked = there | {"observation/state": look()[STATE], "prompt": look()[TASK]}
+    observation, _ = read_request(pack(asked), renamed)
+    for name, value in look().items():
+        np.testing.assert_array_equal(observation[name], value)
+    with pytest.raises(WireError, match=r"the policy needs observation\.images\.front"):
+        read_request(pack(asked), FEATURES)
 
 
 @pytest.mark.parametrize(

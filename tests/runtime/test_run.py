@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
 
 from sayso import cli
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.models.checkpoint import save
 from sayso.models.table import build
 from sayso.runtime.robot import DryRun, ImaginedRobot
 from sayso.runtime.run import RunConfig, cameras_of, connected, make_robot, run
 from sayso.runtime.simulated import simulated
 from sayso.sim.robots import LEKIWI, SO101
-from sayso.spec import ACTION, SPLITS, STATE, Chunk, Dimension, Features, SaysoError, UnknownNameError
+from sayso.spec import (
+    ACTION,
+    SPLITS,
+    STATE,
+    TASK,
+    Chunk,
+    Dimension,
+    Features,
+    SaysoError,
+    UnknownNameError,
+    image_key,
+)
 from sayso.tasks.household.words.language import NotUnderstoodError
-from small_drivers import Steady
+from small_drivers import Driver, Steady
 from small_worlds import FEATURES
 
 ARM = SO101.features()
@@ -219,9 +232,39 @@ def test_a_policy_in_per_cent_is_not_given_to_a_robot_that_speaks_degrees_or_is_
     policy, features = lerobots("koch_follower", 99.0)
     with pytest.raises(SaysoError, match="made for 'koch_follower', which --robot so101 is not"):
         run(policy, features, "rise", RunConfig(robot="so101", port="none"), [].append)
+
+
+def test_a_policy_in_radians_moves_an_arm_that_speaks_degrees(monkeypatch):
     policy, features = lerobots("so_follower", 1.5)
-    with pytest.raises(SaysoError, match="the policy's unit is rad"):
-        run(policy, features, "rise", RunConfig(robot="so101", port="none", units="rad"), [].append)
+    driver, told = Driver(features), list[str]()
+    monkeypatch.setattr("sayso.runtime.lerobot.so101", lambda port, *, degrees, **_: driver)
+    config = RunConfig(robot="so101", port="none", units="rad", seconds=2.5, rest_s=0)
+    report = run(policy, features, "rise", config, told.append)
+    assert not report.fault, report.stopped
+    assert max(action["wrist_roll.pos"] for action in driver.sent) == pytest.approx(
+        math.degrees(1.5), abs=0.1
+    )
+    assert "the robot's wrist_roll.pos deg is wrist_roll.pos rad to the policy" in told
+
+
+def test_a_policy_is_told_what_a_robot_calls_its_cameras(monkeypatch):
+    seen: list[set[str]] = []
+
+    class Watching(Rising):
+        def act(self, observation) -> Chunk:
+            seen.append({*observation})
+            return super().act(observation)
+
+    driver = Driver(dataclasses.replace(ARM, cameras={"cam": (240, 320), "wrist": (240, 320)}))
+    monkeypatch.setattr("sayso.runtime.lerobot.so101", lambda port, **_: driver)
+    config = RunConfig(robot="so101", port="none", seconds=0.3, rest_s=0, rename=("front=cam",))
+    report = run(Watching(), ARM, "rise", config, [].append)
+    assert not report.fault, report.stopped
+    assert seen and seen[0] == {STATE, TASK, image_key("front"), image_key("wrist")}
+    remembering = dataclasses.replace(ARM, renamed={"cam": "front"})
+    assert not run(Watching(), remembering, "rise", dataclasses.replace(config, rename=()), [].append).fault
+    with pytest.raises(SaysoError, match=r"camera or number to rename 'camm'. Did you mean 'cam'"):
+        run(Watching(), ARM, "rise", dataclasses.replace(config, rename=("front=camm",)), [].append)
 
 
 def test_a_driver_of_lerobots_is_asked_for_the_unit_that_the_policy_learned(monkeypatch):

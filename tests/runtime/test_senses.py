@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.runtime.limits import limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.robot import DryRun, ImaginedRobot, is_imagined

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.runtime.robot import ImaginedRobot
 from sayso.runtime.stopping import Stop
 from sayso.sim.disturbance import Disturbance

@@ -18,7 +18,7 @@ import numpy as np
 
 from sayso.data.format import FormatError
 from sayso.data.info import Camera
-from sayso.data.normalize import Integers
+from sayso.data.statistics import Integers
 from sayso.data.tables import Clip
 from sayso.data.video import TOLERANCE_S, VideoError, extent, frames_at
 from sayso.spec import Image

@@ -26,8 +26,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from sayso.data.normalize import Integers
 from sayso.data.resize import fitted
+from sayso.data.statistics import Integers
 from sayso.spec import Features, Image, SaysoError
 from sayso.work.cache import cache_folder
 from sayso.work.lock import InUseError, locked

@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sayso.data import film as pictures
-from sayso.data.normalize import hardly_moves
 from sayso.data.reader import Dataset, RecordedEpisode
+from sayso.data.statistics import hardly_moves
 from sayso.data.units import with_units
 from sayso.spec import ACTION, Features, Observation, at_least
 from sayso.work.replace import appearing

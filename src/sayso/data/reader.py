@@ -17,8 +17,8 @@ from sayso.data import format as fmt
 from sayso.data import integrity
 from sayso.data.footage import Footage, of_size
 from sayso.data.info import Info, read_info
-from sayso.data.normalize import Integers, Stats
 from sayso.data.rows import Rows, read_rows
+from sayso.data.statistics import Integers, Stats
 from sayso.data.tables import EpisodeRow, read_episodes, read_table
 from sayso.spec import ACTION, OTHER_POINTS, POINTS, STATE, TASK, Image, Observation, image_key, known
 

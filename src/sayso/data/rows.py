@@ -11,7 +11,7 @@ import numpy as np
 from sayso.data.format import OTHER_TASK_INDEX, TASKS, FormatError
 from sayso.data.info import Info
 from sayso.data.looks import WILD
-from sayso.data.normalize import Integers
+from sayso.data.statistics import Integers
 from sayso.data.tables import EpisodeRow, integers, matrix, parquet_files, read_table, read_tasks
 from sayso.spec import OTHER_POINTS, POINTS, STATE, Array, NotFiniteError
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from sayso.data import format as fmt
-from sayso.data.normalize import Integers, colour_histogram
+from sayso.data.statistics import Integers, colour_histogram
 from sayso.data.video import VideoError, encode_video, extent
 from sayso.spec import (
     OTHER_TASK,

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from sayso.data.format import DATA, INFO, TASKS, FormatError
 from sayso.data.info import Camera, Info, inside
-from sayso.data.normalize import Integers
+from sayso.data.statistics import Integers
 from sayso.spec import Array
 
 _COPY = "Take the file from a copy of the dataset, or record again"

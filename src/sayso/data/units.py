@@ -20,9 +20,10 @@ from typing import Literal
 
 import numpy as np
 
-from sayso.data.normalize import Stats
+from sayso.data.fit import as_known
+from sayso.data.statistics import Stats
 from sayso.robots import BASE, GRIPPER, JOINTS, NORMALIZED, PERCENT, RADIANS, known_robot, our_name
-from sayso.spec import ACTION, STATE, Dimension, Features, SaysoError, check_fits
+from sayso.spec import ACTION, STATE, Dimension, Features, SaysoError
 
 JointUnit = Literal["", "deg", "normalized", "rad"]
 PREFIXES = ("", "arm_", "left_", "right_", "left_arm_", "right_arm_", "main_", "left_main_", "right_main_")
@@ -32,15 +33,6 @@ ROUNDING = 0.5
 """How far beyond 100 a number may be that was cut there."""
 FARTHEST: Mapping[str, float] = {NORMALIZED: NORMALIZED_TO + ROUNDING, RADIANS: 4 * np.pi}
 """How far from zero a joint can be in a unit; a wrist may turn twice."""
-
-
-def check_fits_robot(policy: Features, world: Features) -> None:
-    """Raise FeatureMismatchError unless a policy can act in a world, whoever named its robot.
-
-    LeRobot's ``so_follower`` is our ``so101``; names, units, cameras and rate must still be alike.
-    """
-    ours = [dataclasses.replace(f, robot_type=our_name(f.robot_type)) for f in (policy, world)]
-    check_fits(*ours)
 
 
 def alike(
@@ -75,7 +67,7 @@ def alike(
         teller = next((r for r in found if r not in lacking and _same_names(found[r], found[root])), None)
         if teller is None:
             continue
-        found[root] = found[root].seen_by(found[teller])
+        found[root] = as_known(found[root], found[teller])
         _refuse_too_far(root, found[root], stats[root], teller)
         units = ", ".join(dict.fromkeys(d.unit for d in found[root].action))
         said.append(

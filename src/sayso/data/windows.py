@@ -24,17 +24,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sayso.data.fit import as_known, names_of, refuse_unused, renamed
 from sayso.data.frames import Wanted, frames_folder, open_frames, taken, taking_room
-from sayso.data.normalize import (
-    RELATIVE,
-    Integers,
-    Stats,
-    hardly_moves,
-    relative_chunk,
-    relative_dimensions,
-)
 from sayso.data.reader import Dataset
 from sayso.data.resize import scaled, scalings
+from sayso.data.statistics import RELATIVE, Integers, Stats, hardly_moves
+from sayso.data.transforms import Repack, relative_chunk, relative_dimensions
 from sayso.data.units import JointUnit, alike, with_units
 from sayso.spec import (
     ACTION,
@@ -62,6 +57,9 @@ class Windows:
     holds only the frames some window needs. `resize` scales them first (`sayso.data.resize`), or
     the features of a policy do, `like` whose pictures they are to be.
 
+    `rename` says what cameras and numbers are called in some dataset, and what here; datasets may also differ
+    in units that can be converted (`sayso.data.fit`).
+
     Units that a dataset does not name are those of the others (`sayso.data.units.alike`), and those that none
     names are found by `with_units` there; `units` are the joints'.
 
@@ -69,6 +67,7 @@ class Windows:
 
     Raises:
         FeatureMismatchError: if the datasets' features differ.
+        UnknownNameError: if what is to be renamed is in none of them.
         ResizeError: if pictures cannot be scaled so.
     """
 
@@ -84,11 +83,15 @@ class Windows:
         resize: str = "",
         like: Features | None = None,
         units: JointUnit = "",
+        rename: Mapping[str, str] | None = None,
     ) -> None:
         """Lay out the windows. Frames are decoded later, by `decode` or the first batch."""
         self.datasets = (datasets,) if isinstance(datasets, Dataset) else tuple(datasets)
+        refuse_unused(rename or {}, {name for d in self.datasets for name in names_of(d.features)})
+        called = {d.root: renamed(d.features, rename or {}) for d in self.datasets}
         given = {
-            d.root: d.features.seen_by(like) if like else scaled(d.features, resize) for d in self.datasets
+            root: as_known(features, like) if like else scaled(features, resize)
+            for root, features in called.items()
         }
         given, units, taken = alike(given, {d.root: d.stats for d in self.datasets}, units)
         self.features = _common_features(given)
@@ -100,10 +103,14 @@ class Windows:
                 f"history ({history}), chunk ({chunk}), stride ({stride}) and one weight per dataset "
                 f"({len(self.datasets)} of them; weights {self.weights}) must be positive"
             )
-        self._state = np.concatenate([d.state for d in self.datasets])
-        self._action = np.concatenate([d.action for d in self.datasets])
-        numbers = {STATE: Stats.of(self._state), ACTION: Stats.of(self._action)}
-        self.features, assumed = with_units(self.features, numbers, units)
+        self._ways = [Repack.between(d.features, self.features) for d in self.datasets]
+        numbers = [
+            way.forward({STATE: d.state, ACTION: d.action})
+            for way, d in zip(self._ways, self.datasets, strict=True)
+        ]
+        self._state, self._action = (np.concatenate([one[key] for one in numbers]) for key in (STATE, ACTION))
+        shown = {STATE: Stats.of(self._state), ACTION: Stats.of(self._action)}
+        self.features, assumed = with_units(self.features, shown, units)
         self._assumed = taken + assumed
         self._points = np.concatenate([d.points for d in self.datasets])
         self._tasks = [d.tasks[k] for d in self.datasets for k in d.task_index]
@@ -217,9 +224,15 @@ class Windows:
         cameras = self.features.cameras
         wanted = [
             Wanted(
-                dataset=dataset, camera=camera, rows=kept - first, size=size, which=self._which(kept, dataset)
+                dataset=dataset,
+                camera=way.there(camera),
+                rows=kept - first,
+                size=size,
+                which=self._which(kept, dataset),
             )
-            for dataset, kept, first in zip(self.datasets, self._kept, self._first_rows[:-1], strict=True)
+            for dataset, way, kept, first in zip(
+                self.datasets, self._ways, self._kept, self._first_rows[:-1], strict=True
+            )
             for camera, size in cameras.items()
         ]
         opened = iter(open_frames(wanted, self._cache))
@@ -303,8 +316,9 @@ def _common_features(given: Mapping[Path, Features]) -> Features:
     """Return the features that all datasets have; of the sizes they were recorded in, the first one's."""
     (root, first), *others = given.items()
     for other_root, other in others:
-        if replace(other, scaled_from=first.scaled_from) != first:
-            wrong = differences(first, other, str(root), str(other_root))
+        known = replace(as_known(other, first), cameras=other.cameras)
+        if known != first:
+            wrong = differences(first, known, str(root), str(other_root))
             if first.points != other.points:
                 wrong.append("they label other points, or only one of them has labels")
             raise FeatureMismatchError(f"{root} and {other_root} cannot be read together: {'; '.join(wrong)}")

@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 
 from sayso.data import format as fmt
 from sayso.data import integrity
-from sayso.data.normalize import describe, describe_images
 from sayso.data.staging import STAGING, Staged, read_staged
 from sayso.data.staging import EpisodeKey as EpisodeKey
 from sayso.data.staging import stage_episode as stage_episode
 from sayso.data.staging import staged as staged
+from sayso.data.statistics import describe, describe_images
 from sayso.data.video import concatenate_videos
 from sayso.spec import FeatureMismatchError, Features, SaysoError, image_key
 

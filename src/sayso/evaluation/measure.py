@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from sayso.data.fit import read_names
 from sayso.evaluation.journal import Journal
 from sayso.evaluation.report import Training
 from sayso.evaluation.trials import evaluate
@@ -71,9 +72,13 @@ class EvalConfig:
     """Folder for films of the first failures."""
     max_films: int = 5
     """How many failures to film."""
+    rename: tuple[str, ...] = ()
+    """Cameras and numbers that the world calls otherwise than the policy, such as front=image: what the
+    policy calls it, and what the world does. What it was trained with is known already."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that cannot work."""
+        """Refuse what cannot work."""
+        read_names(self.rename)
         at_least(self, episodes=1, start=0, execute=1, workers=0, max_films=0)
 
 

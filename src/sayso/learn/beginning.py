@@ -143,6 +143,8 @@ def _improved(config: TrainConfig, init: Path, windows: Windows) -> ModelPolicy:
             f"{'; '.join(unlike)}. Leave out --init to train a policy of their own"
         )
     table.learn_otherwise(policy, config.model_config)
+    policy.features = dataclasses.replace(policy.features, renamed=windows.features.renamed)
+    policy.collator = dataclasses.replace(policy.collator, features=policy.features)
     return policy
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Fixed
 
+from sayso.data.fit import read_names
 from sayso.data.resize import read_size
 from sayso.data.units import JointUnit
 from sayso.learn import objectives
@@ -33,6 +34,9 @@ class DemonstrationsConfig:
     units: JointUnit = ""
     """Unit of the arm's joints, where the datasets name none: deg, normalized (-100 to 100, as LeRobot
     records without use_degrees) or rad. By default it is seen from how far they go, and said."""
+    rename: tuple[str, ...] = ()
+    """Cameras and numbers that some dataset calls otherwise, such as front=observation.images.image
+    wrist=wrist_image: what the policy calls it, and what is recorded. The policy remembers both."""
     cache: Path | None = None
     """Folder for decoded frames; the user's cache folder (~/.cache/sayso/frames) if none is named."""
     other_share: float = 0.25
@@ -120,6 +124,7 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
         refuse_outside(self, ALLOWED)
         known("objective", self.objective, objectives.OBJECTIVES)
         read_size(self.resize)
+        read_names(self.rename)
         model, preset = self.model or USUAL["model"], self.preset or USUAL["preset"]
         if self.decoder == "flow" and not hasattr(table.usual_config(model), "decoder"):
             raise ConfigError(f"decoder is {self.decoder}, but {model} has only its own; leave it out")

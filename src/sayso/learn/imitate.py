@@ -21,8 +21,8 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from sayso.data.fit import check_fits, read_names
 from sayso.data.reader import Dataset
-from sayso.data.units import check_fits_robot
 from sayso.data.windows import RawBatch, Windows
 from sayso.learn.beginning import first_policy, learned_from, refuse_device, resolved
 from sayso.learn.config import TrainConfig as TrainConfig
@@ -76,7 +76,7 @@ def train(config: TrainConfig, *, world: World | None = None) -> Path:
     validation = validation_of(config, learned_from(windows, config.init), world)
     policy = first_policy(config, windows)
     if validation is not None:
-        check_fits_robot(policy.features, validation.world.features)
+        check_fits(policy.features, validation.world.features)  # before an hour of training, not after
     with kept(config.out, "training"):
         run, source, objective = begin(config, windows, policy)
         fit(run, source, objective, validation)
@@ -120,6 +120,7 @@ def open_windows(config: TrainConfig) -> Windows:
         cache=config.cache,
         resize=config.resize,
         units=config.units,
+        rename=read_names(config.rename),
         like=policies.load(config.init).features if config.init is not None and not config.resize else None,
     )
     for remark in windows.remarks:

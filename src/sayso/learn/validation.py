@@ -11,6 +11,7 @@ from sayso.evaluation.trials import refuse_seen_seeds
 from sayso.learn.beginning import seeded
 from sayso.learn.config import TrainConfig
 from sayso.learn.run import Run
+from sayso.models.repacked import in_world
 from sayso.spec import EXECUTE, SaysoError, seeds
 from sayso.tasks.contract import World
 from sayso.tasks.worlds import WORLDS, make_world
@@ -32,8 +33,9 @@ class Validation:
         """Let the averaged weights act on validation seeds, and return what that wrote into the log."""
         families, chosen = self.world.families, seeds("validation", self.episodes)
         with run.deployed(), seeded(run.config.seed, run.step):
+            policy = in_world(run.policy, run.policy.features, self.world.features)
             done = [
-                rollout(self.world, run.policy, seed, family=families[k % len(families)], execute=EXECUTE)
+                rollout(self.world, policy, seed, family=families[k % len(families)], execute=EXECUTE)
                 for k, seed in enumerate(chosen)
             ]
         line: dict[str, float] = {"step": run.step}

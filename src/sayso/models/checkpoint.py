@@ -27,7 +27,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.models.contract import Renames, renamed
 from sayso.models.policy import ModelPolicy
 from sayso.models.table import MODELS, rebuild
@@ -49,9 +49,10 @@ FEATURES: Mapping[str, Any] = {
     "cameras": Mapping[str, tuple[int, int]],
     "points": tuple[str, ...],
     "scaled_from": Mapping[str, tuple[int, int]],
+    "renamed": Mapping[str, str],
 }
 """What `Features.to_json` writes."""
-OPTIONAL = ("points", "scaled_from")
+OPTIONAL = ("points", "scaled_from", "renamed")
 """What it did not always write."""
 
 

@@ -17,18 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sayso.data.looks import check_state
-from sayso.data.normalize import Chain, Stats
-from sayso.data.resize import as_learned
+from sayso.data.statistics import Stats
+from sayso.data.transforms import Chain, Repack
 from sayso.models.words import LEARNING, WORD_WIDTH, FrozenTextEncoder, Reading
 from sayso.spec import (
     ACTION,
-    IMAGES,
     POINTS,
     STATE,
     TASK,
@@ -57,6 +57,15 @@ class Collator:
     trims_words: bool = False
     """Whether to leave out the padding that no instruction of a batch reaches."""
 
+    @cached_property
+    def _repack(self) -> Repack:
+        return Repack.known(self.features)
+
+    @cached_property
+    def _whole(self) -> Chain:
+        """Return the way from what a robot shows: its names and sizes first."""
+        return Chain((self._repack, *self.chain.transforms))
+
     def look(self, observation: Observation) -> dict[str, Any]:
         """Return one observation as windows of one frame for a batch of one.
 
@@ -64,9 +73,10 @@ class Collator:
             FeatureMismatchError: if something that the model needs is missing, or of another size.
             NotFiniteError: if a number of the state is beyond what any robot could mean.
         """
-        if missing := [key for key in (*self.inputs, TASK) if key not in observation]:
-            raise _missing(missing, observation)
-        seen = {key: np.asarray(observation[key]) for key in self.inputs}
+        shown = self._repack.named(observation)
+        if missing := [key for key in (*self.inputs, TASK) if key not in shown]:
+            raise _missing(missing, shown)
+        seen = {key: np.asarray(shown[key]) for key in self.inputs}
         if STATE in seen:
             check_state(seen[STATE], self.features)
         return {**{key: value[None, None] for key, value in seen.items()}, TASK: [observation[TASK]]}
@@ -83,10 +93,11 @@ class Collator:
         Raises:
             FeatureMismatchError: if the windows are not what the model was built for.
         """
-        units, sentences = self.chain.forward(self._numbers(windows)), look_up(windows, TASK)
+        windows = self._repack.named(windows)
+        units, sentences = self._whole.forward(self._shown(windows)), look_up(windows, TASK)
         words, mask = self._words(sentences)
         parts: dict[str, Any] = {
-            "images": [self._images(windows, key) for key in self.inputs if key != STATE],
+            "images": [np.ascontiguousarray(units[key]) for key in self.inputs if key != STATE],
             "state": units.get(STATE, np.zeros((len(sentences), 1, 0), np.float32))[:, -1:],
             "words": words,
             "words_mask": mask,
@@ -104,7 +115,7 @@ class Collator:
     def inverse(self, actions: Array, state: Array) -> Array:
         """Return the first chunk, ``[K, A]`` in robot units, of ``[B, K, A]`` and a state in model units."""
         told = {STATE: state} if self._tells_state else {}
-        chunk: Array = self.chain.inverse({**told, ACTION: actions})[ACTION][0]
+        chunk: Array = self._whole.inverse({**told, ACTION: actions})[ACTION][0]
         return chunk
 
     def hear(self, instruction: str) -> Reading | None:
@@ -121,19 +132,13 @@ class Collator:
         """Tell whether the chain is given a state; a robot that has none has one without numbers."""
         return STATE in self.inputs or not self.features.state
 
-    def _numbers(self, windows: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what goes through the chain."""
-        numbers = {ACTION: windows[ACTION]} if ACTION in windows else {}
-        if STATE in self.inputs:
-            numbers[STATE] = look_up(windows, STATE)
-        elif self._tells_state:
-            numbers[STATE] = np.zeros((len(look_up(windows, TASK)), 1, 0), np.float32)
-        return numbers
-
-    def _images(self, windows: Mapping[str, Any], key: str) -> NDArray[np.uint8]:
-        """Return the newest frame of a camera, uint8 ``[B, 1, H, W, 3]``."""
-        newest = np.asarray(look_up(windows, key))[:, -1:]
-        return np.ascontiguousarray(as_learned(newest, key.removeprefix(IMAGES), self.features))
+    def _shown(self, windows: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what goes through the chain; of each camera the newest frame, uint8 ``[B, 1, H, W, 3]``."""
+        shown = {key: look_up(windows, key) for key in self.inputs}
+        shown |= {key: np.asarray(shown[key])[:, -1:] for key in self.inputs if key != STATE}
+        if STATE not in self.inputs and self._tells_state:
+            shown[STATE] = np.zeros((len(look_up(windows, TASK)), 1, 0), np.float32)
+        return shown | ({ACTION: windows[ACTION]} if ACTION in windows else {})
 
     def _words(self, sentences: Sequence[str]) -> tuple[Array, NDArray[np.bool_]]:
         """Return the words ``[B, L, 384]`` of instructions, and which are real ``[B, L]``."""

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.models.collate import Collator
 from sayso.spec import Features
 

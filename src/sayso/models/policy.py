@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from sayso.calling import CalledLikeAModel
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.models.collate import Collator
 from sayso.models.contract import Batch, Model
 from sayso.models.words import Reading

@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.extensions import Table
 from sayso.models.contract import ModelType
 from sayso.models.policy import ModelPolicy

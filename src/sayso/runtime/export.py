@@ -26,7 +26,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sayso.data.normalize import RELATIVE, RelativeChunk, Standardise, Stats, two_way
+from sayso.data.statistics import RELATIVE, Stats
+from sayso.data.transforms import RelativeChunk, Standardise, two_way
 from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import ModelPolicy
 from sayso.refusals import naming
@@ -275,7 +276,7 @@ def stats_of(policy: ModelPolicy) -> dict[str, Stats]:
     if chain != tuple(t for t in again if getattr(t, "key", ACTION) in used):
         raise ExportError(
             f"a {policy.type} turns numbers into its own units in a way that an export does not know: only "
-            "standardised ones and chunks relative to the state (`sayso.data.normalize.two_way`)"
+            "standardised ones and chunks relative to the state (`sayso.data.transforms.two_way`)"
         )
     return stats
 

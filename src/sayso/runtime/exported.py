@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from sayso.calling import CalledLikeAModel
-from sayso.data.normalize import Stats, two_way
+from sayso.data.statistics import Stats
+from sayso.data.transforms import two_way
 from sayso.models.collate import Collator
 from sayso.models.words import MAX_WORDS, SHORT_WORDS, FrozenTextEncoder, Reading
 from sayso.runtime.engines import (

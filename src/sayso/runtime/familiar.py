@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.runtime.standing import is_speed
 from sayso.spec import STATE, Array, Features
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.data.units import NORMALIZED_TO
 from sayso.robots import DEGREES, GRIPPER, NORMALIZED, PERCENT, ROBOTS, Range, RobotEntry, known_robot
 from sayso.runtime.standing import is_speed

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.runtime.chunking import Plan, StrategyName, make_strategy
 from sayso.runtime.clock import Clock, MonotonicClock, steady
 from sayso.runtime.familiar import unfamiliar

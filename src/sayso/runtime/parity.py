@@ -15,8 +15,10 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from sayso.data.normalize import RELATIVE, Stats, scale
+from sayso.data.fit import check_fits
 from sayso.data.reader import Dataset
+from sayso.data.statistics import RELATIVE, Stats, scale
+from sayso.data.transforms import Repack
 from sayso.evaluation.rollout import rollout
 from sayso.evaluation.statistics import Interval, is_void, wilson
 from sayso.evaluation.trials import evaluate
@@ -30,7 +32,6 @@ from sayso.spec import (
     Outcome,
     Policy,
     SaysoError,
-    check_fits,
     image_key,
     seeds,
 )
@@ -58,6 +59,7 @@ def dataset_samples(root: Path, features: Features, n: int) -> list[Observation]
     """
     dataset = Dataset(root)
     check_fits(features, dataset.features)
+    way = Repack.between(dataset.features, features)
     chosen = np.unique(np.linspace(0, len(dataset.episodes) - 1, EPISODES).astype(int))
     shares = np.diff(np.linspace(0, n, len(chosen) + 1).astype(int))
     samples: list[Observation] = []
@@ -65,7 +67,7 @@ def dataset_samples(root: Path, features: Features, n: int) -> list[Observation]
         episode = dataset.episodes[number]
         steps = _spread(len(episode), int(share))
         frames = dict(zip(sorted(set(steps)), dataset.frames(episode, sorted(set(steps))), strict=True))
-        samples += [_look(frames[step], features) for step in steps]
+        samples += [_look(way.forward(frames[step]), features) for step in steps]
     return samples
 
 
@@ -79,9 +81,12 @@ def world_samples(make_world: Callable[[], World], features: Features, n: int) -
     samples: list[Observation] = []
     with contextlib.closing(make_world()) as place:
         check_fits(features, place.features)
+        way = Repack.between(place.features, features)
         shares = np.diff(np.linspace(0, n, len(place.families) + 1).astype(int))
         for family, share in zip(place.families, shares, strict=True):
-            samples += [_look(frame, features) for frame in _demonstration(place, family, int(share))]
+            samples += [
+                _look(way.forward(frame), features) for frame in _demonstration(place, family, int(share))
+            ]
     return samples
 
 

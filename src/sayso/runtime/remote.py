@@ -22,7 +22,7 @@ from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
 from sayso.calling import CalledLikeAModel
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.models.words import Reading
 from sayso.runtime.request import MAX_WORDS, RESET, WARNINGS
 from sayso.runtime.wire import WireError, authorization, describe, pack, unpack

@@ -4,6 +4,7 @@
 
     ours                       openpi's way                           also
     observation.images.front   observation/images/front               images/front, {"images": {"front": ...}}
+    (recorded as image)        observation/image                      image
     observation.state          observation/state                      state
     task                       prompt
     reset                                                             true before the first look of an episode
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from sayso.data.resize import fitted
+from sayso.data.transforms import Repack
 from sayso.runtime.robot import LARGEST
 from sayso.runtime.wire import WireError, describe, unpack
 from sayso.spec import IMAGES, STATE, TASK, Array, Features, Image, Observation, image_key
@@ -54,7 +56,7 @@ def read_request(message: bytes | str, features: Features) -> tuple[Observation,
     request = unpack(message)
     if not isinstance(request, dict):
         raise WireError(f"a request is a map from names to values, but got {describe(request)}")
-    values = _by_our_names(request)
+    values = Repack(features=features, names=_elsewhere(features)).named(_by_our_names(request))
     missing = [name for name in names(features) if name not in values]
     if missing:
         raise WireError(_missing(missing, values))
@@ -77,6 +79,16 @@ def our_name(name: str) -> str:
     if f"observation.{name}" == STATE or f"observation.{name}".startswith(IMAGES):
         return f"observation.{name}"
     return name
+
+
+def _elsewhere(features: Features) -> dict[str, str]:
+    """Return what else a camera may go by, as LeRobot or openpi would write it -> our name."""
+    return {
+        prefix + there: image_key(here)
+        for there, here in features.renamed.items()
+        for prefix in (IMAGES, "observation.", "")
+        if here in features.cameras
+    }
 
 
 def _by_our_names(request: Mapping[Any, Any]) -> dict[str, Any]:

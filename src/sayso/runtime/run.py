@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sayso.data.normalize import Stats
+from sayso.data.fit import CONVERSIONS, names_of, read_names
+from sayso.data.statistics import Stats
 from sayso.data.units import JointUnit, with_units
+from sayso.models.repacked import knowing, on_robot
 from sayso.robots import (
     DEGREES,
     NORMALIZED,
     PERCENT,
+    RADIANS,
     ROBOTS,
     Connection,
     RobotEntry,
@@ -29,6 +32,7 @@ from sayso.runtime.simulated import short_enough, simulated
 from sayso.runtime.standing import is_speed
 from sayso.runtime.stopping import Stop, on_key, on_signals
 from sayso.spec import STATE, Features, Policy, Robot, SaysoError, at_least, known
+from sayso.tasks.worlds import WORLDS, world_of
 from sayso.work.replace import appearing
 
 SIMULATION, DRY = "sim", "dry"
@@ -70,12 +74,16 @@ class RunConfig(LoopConfig):
     units: JointUnit = ""
     """Unit of the arm's joints, where the policy's recording named none: deg, normalized (-100 to 100) or
     rad. By default it is seen from how far they go."""
+    rename: tuple[str, ...] = ()
+    """Cameras and numbers that the robot calls otherwise than the policy, such as front=image: what the
+    policy calls it, and what the robot does. What it was trained with is known already."""
     out: Path | None = None
     """File for the report, as JSON."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
         super().__post_init__()
+        read_names(self.rename)
         at_least(self, seed=0, threads=1)
         known("--robot", self.kind, (SIMULATION, *drivable(), DRY))
 
@@ -107,10 +115,16 @@ def run(
     if not instruction.strip():
         raise SaysoError('the instruction is empty; say what to do, such as "put the can in the bowl"')
     not_heard(policy, instruction, moves=config.kind not in (SIMULATION, DRY) and not config.dry_run)
-    stats = demonstrated(policy)
+    stats, stop = demonstrated(policy), Stop()
     features = measured(features, stats, config.units, tell)
-    limits = _limits(features, stats, config, tell)
-    robot, stop = make_robot(config, features, instruction, tell, stats), Stop()
+    robot = make_robot(config, features, instruction, tell, stats)
+    try:
+        policy, features = _spoken(policy, features, robot, config, tell)
+        stats = demonstrated(policy)
+        limits = _limits(features, stats, config, tell)
+    except SaysoError:
+        _let_go(robot)
+        raise
     # Whoever interrupts while a robot is being connected or let go of must not leave it half open.
     with on_signals(stop), connected(robot, tell):
         if isinstance(robot, SimulatedRobot):
@@ -153,6 +167,28 @@ def measured(
     for line in said:
         tell(line)
     return found
+
+
+def _spoken(
+    policy: Policy, features: Features, robot: Robot, config: RunConfig, tell: Callable[[str], None]
+) -> tuple[Policy, Features]:
+    """Return a policy as it acts on a robot, and its features in the robot's names and units.
+
+    Raises:
+        UnknownNameError: if the robot has none of a name that is to be renamed.
+    """
+    shown = dict.fromkeys((*robot.observation_features, *robot.action_features), "")
+    if config.kind == SIMULATION:
+        shown |= names_of(WORLDS[world_of(features.robot_type)].features)
+    elif config.kind != DRY:
+        shown |= {name: unit or DEGREES for name, unit in ROBOTS[config.kind].units.items()}
+    here = knowing(features, read_names(config.rename), shown)
+    policy, there = on_robot(policy, here, shown)
+    pairs = zip(names_of(here).items(), names_of(there).items(), strict=True)
+    for (name, unit), (its, its_unit) in pairs:
+        if (name, unit) != (its, its_unit):
+            tell(f"the robot's {its} {its_unit}".rstrip() + f" is {name} {unit}".rstrip() + " to the policy")
+    return policy, there
 
 
 def _limits(
@@ -303,7 +339,8 @@ def _joint_unit(features: Features, robot: RobotEntry) -> str:
             f"the policy was made for {features.robot_type!r}, which --robot {robot.name} is not"
         )
     if all(robot.units.values()):
-        if wrong := [d for d in features.action if robot.units.get(d.name, d.unit) != d.unit]:
+        spoken = ((d, robot.units.get(d.name, d.unit)) for d in features.action)
+        if wrong := [d for d, unit in spoken if unit != d.unit and (unit, d.unit) not in CONVERSIONS]:
             one = wrong[0]
             raise SaysoError(
                 f"a {robot.name} speaks of {one.name} in {robot.units[one.name]}, the policy in "
@@ -311,6 +348,7 @@ def _joint_unit(features: Features, robot: RobotEntry) -> str:
             )
         return ""
     units = {d.unit for d in features.action if d.unit != PERCENT and not is_speed(d)}
+    units = {DEGREES if unit == RADIANS else unit for unit in units}  # which are converted
     if len(units) == 1 and units <= {DEGREES, NORMALIZED}:
         return units.pop()
     given = ", ".join(sorted(unit or "unknown" for unit in units))

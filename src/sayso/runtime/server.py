@@ -34,7 +34,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.runtime.hearing import NotHeardError, not_heard, reading_of
 from sayso.runtime.inference import Worker
 from sayso.runtime.metrics import Metrics

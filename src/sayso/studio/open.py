@@ -9,6 +9,8 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sayso.data.fit import names_of
+from sayso.models.repacked import on_robot
 from sayso.runtime.run import demonstrated, measured, tell_pace
 from sayso.runtime.stopping import Stop, on_signals
 from sayso.spec import Features, Policy, SaysoError, at_least, known
@@ -74,6 +76,7 @@ def studio(
             raise
         raise SaysoError("the live page needs viser: pip install 'sayso[studio]'") from error
     stop, features = stop or Stop(), measured(features, demonstrated(policy), "", tell)
+    policy, features = on_robot(policy, features, names_of(WORLDS[config.world].features))
     with on_signals(stop), contextlib.ExitStack() as over:
         server = serve(config.host, config.port, config.world)
         over.callback(_quietly, server.stop)

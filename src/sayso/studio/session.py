@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sayso.data.units import check_fits_robot
+from sayso.data.fit import check_fits
 from sayso.evaluation.planner import PlanReport, as_it_is, carry_out
 from sayso.runtime.chunking import StrategyName
 from sayso.runtime.limits import SERVO_DEG_S, limits_of
@@ -131,7 +131,7 @@ class Session:
             self.simulated = SimulatedSite(world)
             self._site: Site = self.simulated
             self.room_features = world.features
-            check_fits_robot(replace(self._features, fps=self.room_features.fps), self.room_features)
+            check_fits(replace(self._features, fps=self.room_features.fps), self.room_features)
             self.simulated.number = self._config.seed
             self._enter(0)
         except BaseException as error:  # the border of a thread: who waits for it has it raised

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sayso.data.normalize import Stats, two_way
+from sayso.data.statistics import Stats
+from sayso.data.transforms import two_way
 from sayso.models.collate import Collator, all_inputs
 from sayso.models.contract import Batch, Model, ModelType
 from sayso.models.words import FrozenTextEncoder

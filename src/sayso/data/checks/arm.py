@@ -10,7 +10,7 @@ from sayso.data.checks import remedies
 from sayso.data.checks.evidence import Evidence
 from sayso.data.checks.finding import Finding, error, note, warning
 from sayso.data.checks.joints import WORD, is_joint, shared
-from sayso.data.normalize import Stats
+from sayso.data.statistics import Stats
 from sayso.data.units import joint_of, with_units
 from sayso.robots import DEGREES, GRIPPER, PERCENT, RADIANS, known_robot
 from sayso.spec import ACTION, STATE, SaysoError

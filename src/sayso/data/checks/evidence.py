@@ -25,7 +25,7 @@ from sayso.data.checks.asked import NOTHING_MORE, Asked
 from sayso.data.checks.finding import Finding, error, warning
 from sayso.data.info import Info, check_version, read_raw, understood
 from sayso.data.looks import WILD
-from sayso.data.normalize import Integers
+from sayso.data.statistics import Integers
 from sayso.data.tables import (
     EpisodeRow,
     episode_row,

@@ -15,7 +15,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from sayso.data.normalize import Integers
+from sayso.data.statistics import Integers
 from sayso.data.video import VideoError
 from sayso.spec import Array
 

@@ -11,7 +11,7 @@ from sayso.data.checks import remedies
 from sayso.data.checks.evidence import Evidence, Floats
 from sayso.data.checks.finding import Finding, error, note, warning
 from sayso.data.checks.joints import WORD, shared
-from sayso.data.normalize import hardly_moves
+from sayso.data.statistics import hardly_moves
 from sayso.spec import ACTION, STATE
 
 STILL_SHARE = 0.02

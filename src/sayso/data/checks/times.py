@@ -9,7 +9,7 @@ import numpy as np
 from sayso.data.checks import remedies
 from sayso.data.checks.evidence import Evidence
 from sayso.data.checks.finding import Finding, error, warning
-from sayso.data.normalize import Integers
+from sayso.data.statistics import Integers
 from sayso.data.video import TOLERANCE_S
 
 GAP = 1.5

@@ -36,7 +36,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sayso.data.normalize import standardise
+from sayso.data.transforms import standardise
 from sayso.models.baselines.published import PublishedConfig, ResNet18, WeightsFrom, published_type
 from sayso.models.contract import Batch, Model
 from sayso.models.typed import within

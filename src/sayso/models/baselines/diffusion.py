@@ -34,7 +34,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sayso.data.normalize import Chain, Standardise, Stats
+from sayso.data.statistics import Stats
+from sayso.data.transforms import Chain, Standardise
 from sayso.models.baselines.act import sines
 from sayso.models.baselines.published import PublishedConfig, ResNet18, published_type
 from sayso.models.contract import Batch, Model

@@ -21,7 +21,8 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from sayso.data.normalize import Chain, Stats
+from sayso.data.statistics import Stats
+from sayso.data.transforms import Chain
 from sayso.models.baselines.pretrained import fetch
 from sayso.models.collate import Collator, all_inputs, check_statistics
 from sayso.models.contract import Model, ModelType, Renames

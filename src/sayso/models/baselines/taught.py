@@ -12,7 +12,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from sayso.data.normalize import Stats, standardise
+from sayso.data.statistics import Stats
+from sayso.data.transforms import standardise
 from sayso.models.baselines.textbook import (
     IMAGE_PX,
     RENAMES,

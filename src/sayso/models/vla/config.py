@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sayso.data.normalize import RELATIVE, Stats, two_way
+from sayso.data.statistics import RELATIVE, Stats
+from sayso.data.transforms import two_way
 from sayso.models.collate import Collator, all_inputs, check_statistics
 from sayso.models.typed import read, within
 from sayso.models.vla.augmentation import Augmentation

@@ -1,100 +1,33 @@
-"""Normalisation: robot units into model units and back, by statistics and one chain of two-way transforms.
+"""Transforms between a robot and a model: one chain of small steps, to see forwards and to move backwards.
 
-    robot  -- forward -->  model        degrees, %, m/s  ->  zero mean, unit spread
-    robot  <-- inverse --  model        the same chain, read from right to left
+::
+
+    robot, recording  -- Repack -->  as the policy knows it  -- RelativeChunk, Standardise -->  model
+                      names, units, sizes                    zero mean, unit spread
+
+                      <-------------------- the same chain, from right to left --------------------
 
 Transforms act on dicts with LeRobot's names and leave alone every key that is absent, so one chain serves
-an observation (no action yet), a training window (both) and a chunk of actions on its way to the robot.
+an observation (no action yet), a training window (both) and a chunk of actions on its way to the robot. What
+it does is kept with the policy: names and sizes in its features, the rest in its statistics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from sayso.spec import ACTION, STATE, Array, FeatureMismatchError, Features, Image
-
-Integers = NDArray[np.int64]
-
-RELATIVE = "action.relative"
-"""Key of the statistics of whole chunks, ``K * A`` numbers, joints counted from where they stand."""
-STILL_TO_MEAN, STILL_TO_LARGEST, STILL = 1e-4, 1e-6, 1e-9
-"""Spreads up to which a dimension hardly moved in the data: as shares of its own mean and of the largest
-spread beside it, and in any unit. Shares, for data comes in degrees as well as in metres per step."""
+from sayso.data.fit import as_known, conversion, renamed
+from sayso.data.resize import as_learned
+from sayso.data.statistics import RELATIVE, Stats, scale
+from sayso.spec import ACTION, IMAGES, STATE, Array, FeatureMismatchError, Features, image_key
 
 JOINT_UNITS = ("deg", "normalized", "rad")
 """Units of joints: degrees, -100 to 100 of a calibrated range, radians."""
-QUANTILES: Mapping[str, float] = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stats:
-    """Statistics of one vector feature: every field has one number per dimension, in robot units."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    min: tuple[float, ...]
-    max: tuple[float, ...]
-    q01: tuple[float, ...]
-    q99: tuple[float, ...]
-
-    @classmethod
-    def of(cls, rows: ArrayLike) -> Self:
-        """Summarise rows ``[N, D]``."""
-        return cls.from_json(describe(rows))
-
-    def to_json(self) -> dict[str, list[float]]:
-        """Return plain lists."""
-        return {name: list(values) for name, values in vars(self).items()}
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote, or an entry of ``stats.json``, where quantiles may be missing."""
-        fallback = {"q01": raw["min"], "q99": raw["max"]}
-        chosen = {name: raw.get(name, fallback.get(name)) for name in cls.__dataclass_fields__}
-        return cls(**{name: tuple(np.ravel(value).astype(float).tolist()) for name, value in chosen.items()})
-
-
-def describe(rows: ArrayLike) -> dict[str, list[float]]:
-    """Return LeRobot's statistics of rows ``[N, D]``: min, max, mean, std, count and exact quantiles."""
-    values = np.asarray(rows, np.float64)
-    levels = np.quantile(values, list(QUANTILES.values()), axis=0)
-    summary = {"min": values.min(0), "max": values.max(0), "mean": values.mean(0), "std": values.std(0)}
-    summary |= {"count": np.array([len(values)])}
-    summary |= dict(zip(QUANTILES, levels, strict=True))
-    return {name: numbers.tolist() for name, numbers in summary.items()}
-
-
-def colour_histogram(images: Iterable[Image]) -> Integers:
-    """Count how often each of 256 values occurs in each colour, ``[3, 256]``; histograms of parts add up."""
-    counts = np.zeros((3, 256), np.int64)
-    for image in images:
-        for colour in range(3):
-            counts[colour] += np.bincount(image[..., colour].ravel(), minlength=256)
-    return counts
-
-
-def describe_images(histogram: Integers, samples: int) -> dict[str, Any]:
-    """Return the statistics of `describe` per colour, ``[3, 1, 1]``, for pixel values scaled to 0..1.
-
-    `samples` is the number of images that were counted.
-    """
-    levels = np.arange(256) / 255
-    share = histogram / histogram.sum(1, keepdims=True)
-    mean = share @ levels
-    summary = {
-        "min": levels[(histogram > 0).argmax(1)],
-        "max": levels[255 - (histogram[:, ::-1] > 0).argmax(1)],
-        "mean": mean,
-        "std": np.sqrt((share * (levels - mean[:, None]) ** 2).sum(1)),
-    }
-    # Rounding may leave the sum of shares a hair below 1; the quantiles must not run off the end.
-    summary |= {name: levels[(share.cumsum(1) >= q - 1e-12).argmax(1)] for name, q in QUANTILES.items()}
-    return {name: values.reshape(3, 1, 1).tolist() for name, values in summary.items()} | {"count": [samples]}
 
 
 class Transform(Protocol):
@@ -107,6 +40,72 @@ class Transform(Protocol):
     def inverse(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Go from model units to robot units."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repack:
+    """Names, units and sizes of pictures as a policy knows them, and back; a picture keeps its new size."""
+
+    features: Features
+    """Of the policy."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Key of a camera there -> here."""
+    factors: Mapping[str, Array] = field(default_factory=dict)
+    """STATE and ACTION -> what each of their numbers is multiplied by; absent where units are the same."""
+
+    @classmethod
+    def known(cls, features: Features) -> Self:
+        """Return what brings any camera by the name and to the size that a policy learned from."""
+        names = {image_key(there): image_key(here) for there, here in features.renamed.items()}
+        return cls(features=features, names=names)
+
+    @classmethod
+    def between(cls, given: Features, features: Features) -> Self:
+        """Return what brings a robot or a recording to a policy that it fits; see `sayso.data.fit`."""
+        called, known = renamed(given, features.renamed), as_known(given, features)
+        names = {
+            image_key(there): image_key(here)
+            for there, here in zip(given.cameras, called.cameras, strict=True)
+            if there != here
+        }
+        units = {STATE: (called.state, known.state), ACTION: (called.action, known.action)}
+        factors = {key: conversion(*pair) for key, pair in units.items()}
+        converted = {key: factor for key, factor in factors.items() if np.any(factor != 1)}
+        return cls(features=features, names=names, factors=converted)
+
+    def there(self, camera: str) -> str:
+        """Return what a camera of the policy is called there."""
+        back = {here: there for there, here in self.names.items()}
+        return back.get(image_key(camera), image_key(camera)).removeprefix(IMAGES)
+
+    def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the dict with cameras under the policy's names; what has one of them already keeps it."""
+        there = {key for key, here in self.names.items() if key in values and here not in values}
+        return {self.names[key] if key in there else key: value for key, value in values.items()}
+
+    def forward(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the dict with the policy's names, units and sizes."""
+        found = self._times(self.named(values), 1)
+        pictures = {image_key(camera): camera for camera in self.features.cameras}
+        seen = {key: as_learned(found[key], pictures[key], self.features) for key in pictures if key in found}
+        return found | seen
+
+    def inverse(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the dict with the robot's names and units."""
+        back = {here: there for there, here in self.names.items()}
+        return self._times({back.get(key, key): value for key, value in values.items()}, -1)
+
+    def stats(self, stats: Mapping[str, Stats]) -> dict[str, Stats]:
+        """Return a policy's statistics of state and action in the robot's units."""
+        return {
+            key: Stats.from_json({name: self.inverse({key: row})[key] for name, row in vars(one).items()})
+            for key, one in stats.items()
+            if key in (STATE, ACTION)
+        }
+
+    def _times(self, values: dict[str, Any], power: int) -> dict[str, Any]:
+        units = {key: self.factors[key] ** power for key in self.factors if key in values}
+        return values | {key: np.asarray(values[key], np.float32) * unit for key, unit in units.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,20 +183,6 @@ class RelativeChunk:
     @property
     def _scale(self) -> Array:
         return scale(self.mean, self.std).reshape(-1, len(self.relative))
-
-
-def hardly_moves(mean: ArrayLike, std: ArrayLike) -> NDArray[np.bool_]:
-    """Tell which dimensions of a feature moved so little in the data that nothing can be learned of them."""
-    spread = np.asarray(std, np.float64)
-    largest = spread.max(initial=0.0)
-    floor = np.maximum(STILL_TO_MEAN * np.abs(np.asarray(mean, np.float64)), STILL_TO_LARGEST * largest)
-    still: NDArray[np.bool_] = spread <= np.maximum(floor, STILL)
-    return still
-
-
-def scale(mean: ArrayLike, std: ArrayLike) -> Array:
-    """Return the size of one model unit in robot units: the spread, or 1 for what hardly moves."""
-    return np.where(hardly_moves(mean, std), np.float32(1), np.asarray(std, np.float32))
 
 
 def relative_dimensions(features: Features) -> tuple[bool, ...]:

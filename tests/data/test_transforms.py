@@ -1,4 +1,4 @@
-"""Statistics are exact, and the chain of transforms undoes itself."""
+"""The chain of transforms undoes itself."""
 
 from __future__ import annotations
 
@@ -7,18 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sayso.data.normalize import (
-    RELATIVE,
-    Chain,
-    Standardise,
-    Stats,
-    colour_histogram,
-    describe,
-    describe_images,
-    hardly_moves,
-    standardise,
-    two_way,
-)
+from sayso.data.statistics import RELATIVE, Stats, hardly_moves
+from sayso.data.transforms import Chain, Standardise, standardise, two_way
 from sayso.spec import ACTION, STATE, Dimension, FeatureMismatchError, Features
 
 numbers = st.floats(-1000, 1000, width=32)
@@ -114,63 +104,3 @@ def test_a_vector_of_another_size_is_refused():
     chain = standardise({STATE: Stats.of(rows())})
     with pytest.raises(FeatureMismatchError, match=r"'observation\.state' has 2 dimensions.* 3"):
         chain.forward({STATE: np.zeros(2, np.float32)})
-
-
-def test_statistics_survive_json():
-    stats = Stats.of(rows())
-    assert Stats.from_json(stats.to_json()) == stats
-
-
-def test_statistics_are_those_of_numpy():
-    recorded = rows().astype(np.float64)
-    stats = Stats.of(recorded)
-    np.testing.assert_allclose(stats.mean, recorded.mean(0))
-    np.testing.assert_allclose(stats.std, recorded.std(0))
-    np.testing.assert_allclose(stats.q99, np.quantile(recorded, 0.99, axis=0))
-    assert describe(recorded)["count"] == [500]
-
-
-def test_statistics_without_quantiles_fall_back_to_the_extremes():
-    raw = {"mean": [0.0], "std": [1.0], "min": [-3.0], "max": [3.0]}
-    assert Stats.from_json(raw).q01 == (-3.0,) and Stats.from_json(raw).q99 == (3.0,)
-
-
-def test_image_statistics_from_a_histogram_are_those_of_the_pixels():
-    images = np.random.default_rng(0).integers(0, 200, (4, 10, 12, 3), dtype=np.uint8)
-    summary = describe_images(colour_histogram(images[:1]) + colour_histogram(images[1:]), samples=4)
-    pixels = images.reshape(-1, 3) / 255
-    for name, expected in {
-        "mean": pixels.mean(0),
-        "std": pixels.std(0),
-        "min": pixels.min(0),
-        "max": pixels.max(0),
-        "q50": np.quantile(pixels, 0.5, axis=0, method="inverted_cdf"),
-        "q99": np.quantile(pixels, 0.99, axis=0, method="inverted_cdf"),
-    }.items():
-        assert np.shape(summary[name]) == (3, 1, 1)
-        np.testing.assert_allclose(np.ravel(summary[name]), expected, atol=1e-9)
-    assert summary["count"] == [4]
-
-
-def test_relative_chunks_come_back_to_robot_units():
-    from sayso.data.normalize import RELATIVE, relative_chunk, relative_dimensions, two_way
-    from sayso.spec import Dimension, Features
-
-    names = (Dimension(name="a.pos", unit="deg"), Dimension(name="gripper.pos", unit="%"))
-    features = Features(robot_type="r", fps=20, state=names, action=names, cameras={})
-    rng = np.random.default_rng(0)
-    state, chunk = rng.normal(0, 30, (9, 1, 2)), rng.normal(0, 30, (9, 4, 2))
-    relative = relative_dimensions(features)
-    assert relative == (True, False)
-    counted = relative_chunk(chunk, state, relative)
-    assert counted[..., 0] == pytest.approx(chunk[..., 0] - state[..., 0], abs=1e-4)
-    assert counted[..., 1] == pytest.approx(chunk[..., 1], abs=1e-4)
-    stats = {
-        STATE: Stats.of(state[:, 0]),
-        ACTION: Stats.of(chunk.reshape(-1, 2)),
-        RELATIVE: Stats.of(counted.reshape(9, -1)),
-    }
-    chain = two_way(stats, features)
-    units = chain.forward({STATE: state, ACTION: chunk})
-    assert units[ACTION].mean(0) == pytest.approx(np.zeros((4, 2)), abs=1e-5)
-    assert chain.inverse(units)[ACTION] == pytest.approx(chunk, abs=1e-3)

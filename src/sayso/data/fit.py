@@ -1,0 +1,177 @@
+"""Fit of a robot or a recording to a policy: its names, units and sizes of pictures as the policy knows them.
+
+::
+
+    there                              here, as the policy knows it
+    image               640 x 480      front               128 x 96    renamed ("front=image"), scaled
+    shoulder_pan.pos    rad            shoulder_pan.pos    deg         converted
+    gripper.pos         (no unit)      gripper.pos         %           taken to be the policy's
+
+Features say what it becomes, `sayso.data.transforms.Repack` makes it so. A policy remembers the names under
+which its recordings had things (``Features.renamed``): a robot that uses them needs nothing said.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from sayso.robots import DEGREES, RADIANS, our_name
+from sayso.spec import (
+    IMAGES,
+    Array,
+    ConfigError,
+    Dimension,
+    FeatureMismatchError,
+    Features,
+    differences,
+    known,
+)
+
+CONVERSIONS: Mapping[tuple[str, str], float] = {
+    (DEGREES + per, RADIANS + per): math.pi / 180 for per in ("", "/s")
+} | {(RADIANS + per, DEGREES + per): 180 / math.pi for per in ("", "/s")}
+"""Unit there, unit here -> what a number is multiplied by."""
+
+
+def read_names(words: Sequence[str]) -> dict[str, str]:
+    """Return name there -> name here from words such as ``front=observation.images.image``.
+
+    Raises:
+        ConfigError: if a word is none, or what is renamed is also a new name.
+    """
+    names: dict[str, str] = {}
+    for word in words:
+        here, _, there = (part.strip().removeprefix(IMAGES) for part in word.partition("="))
+        if not here or not there or here == there:
+            raise ConfigError(f"rename is {word!r}, but is NAME=THEIRS, such as front=image")
+        if names.setdefault(there, here) != here:
+            raise ConfigError(f"rename gives {there} two names, {names[there]} and {here}")
+    if both := names.keys() & set(names.values()):
+        raise ConfigError(
+            f"rename has {', '.join(sorted(both))} as an old name and as a new one, and later nobody could "
+            "tell which is meant; choose new names"
+        )
+    return names
+
+
+def names_of(features: Features) -> dict[str, str]:
+    """Return the name of each camera and number -> its unit; that of cameras is empty."""
+    numbers = {d.name: d.unit for d in (*features.state, *features.action)}
+    return {**dict.fromkeys(features.cameras, ""), **numbers}
+
+
+def refuse_unused(names: Iterable[str], there: Iterable[str]) -> None:
+    """Raise UnknownNameError if a name that was said is none of those that cameras and numbers have there."""
+    for name in names:
+        known("camera or number to rename", name, there)
+
+
+def renamed(features: Features, names: Mapping[str, str]) -> Features:
+    """Return features whose cameras and numbers are called otherwise, and remember it.
+
+    Args:
+        features: of a robot or a recording.
+        names: name there -> name here; those that nothing has stay unused.
+
+    Raises:
+        FeatureMismatchError: if two things would have one name.
+    """
+    if not names:
+        return features
+
+    def called(dimensions: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
+        return tuple(dataclasses.replace(d, name=names.get(d.name, d.name)) for d in dimensions)
+
+    found = dataclasses.replace(
+        features,
+        cameras={names.get(camera, camera): size for camera, size in features.cameras.items()},
+        scaled_from={names.get(camera, camera): size for camera, size in features.scaled_from.items()},
+        state=called(features.state),
+        action=called(features.action),
+        points=tuple(_of_camera(point, names) for point in features.points),
+        renamed={**features.renamed, **names},
+    )
+    for before, after in (
+        (features.cameras, found.cameras),
+        (features.state, {*found.state_names}),
+        (features.action, {*found.action_names}),
+    ):
+        if len(before) != len(after):
+            had = {name for name in names_of(features) if name in {*names, *names.values()}}
+            raise FeatureMismatchError(
+                f"{features.robot_type} has {', '.join(sorted(had))}, of which two would get one name; "
+                "rename to something else"
+            )
+    return found
+
+
+def as_known(given: Features, policy: Features) -> Features:
+    """Return what a policy makes of the features of a robot or a recording.
+
+    They get the names that the policy remembers, its size of the pictures it scales, and its units where they
+    have none, or such as can be converted.
+    """
+    found, units = renamed(given, policy.renamed), names_of(policy)
+
+    def measured(d: Dimension) -> Dimension:
+        unit = units.get(d.name, d.unit)
+        return dataclasses.replace(d, unit=unit) if not d.unit or (d.unit, unit) in CONVERSIONS else d
+
+    return dataclasses.replace(
+        found,
+        cameras={
+            camera: policy.cameras.get(camera, size) if camera in policy.scaled_from else size
+            for camera, size in found.cameras.items()
+        },
+        scaled_from=policy.scaled_from,
+        state=tuple(map(measured, found.state)),
+        action=tuple(map(measured, found.action)),
+    )
+
+
+def as_shown(policy: Features, shown: Mapping[str, str]) -> Features:
+    """Return a policy's features under the names and in the units of a robot: `as_known` backwards.
+
+    Args:
+        policy: its features.
+        shown: name of each camera and number of the robot -> its unit; see `names_of`.
+    """
+    back = {here: there for there, here in policy.renamed.items() if there in shown and here not in shown}
+    found = dataclasses.replace(renamed(policy, back), renamed={})
+
+    def measured(d: Dimension) -> Dimension:
+        unit = shown.get(d.name, "")
+        return dataclasses.replace(d, unit=unit) if (d.unit, unit) in CONVERSIONS else d
+
+    return dataclasses.replace(
+        found, state=tuple(map(measured, found.state)), action=tuple(map(measured, found.action))
+    )
+
+
+def conversion(given: Sequence[Dimension], known: Sequence[Dimension]) -> Array:
+    """Return what each number is multiplied by on its way from one unit to another, float32."""
+    factors = [CONVERSIONS.get((one.unit, other.unit), 1.0) for one, other in zip(given, known, strict=True)]
+    return np.array(factors, np.float32)
+
+
+def check_fits(policy: Features, world: Features) -> None:
+    """Raise `FeatureMismatchError`, unless a policy can act where `world` comes from.
+
+    The message says what differs and nothing else. Labels are left out: only training sees them. LeRobot's
+    ``so_follower`` is our ``so101``.
+    """
+    one, other = (
+        dataclasses.replace(features, robot_type=our_name(features.robot_type))
+        for features in (policy, as_known(world, policy))
+    )
+    if wrong := differences(one, other, "the policy", "the world"):
+        raise FeatureMismatchError("policy and world do not fit: " + "; ".join(wrong))
+
+
+def _of_camera(point: str, names: Mapping[str, str]) -> str:
+    camera, dot, rest = point.partition(".")
+    return names.get(camera, camera) + dot + rest
