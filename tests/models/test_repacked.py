@@ -115,6 +115,13 @@ def test_a_policy_in_degrees_feels_and_moves_a_robot_in_radians():
     assert there.stats[STATE].mean == pytest.approx(np.array(stats[STATE].mean) * factor)
 
 
+def test_a_unit_that_nobody_knows_stays_unknown_on_every_robot():
+    nameless = arm("")
+    assert on_robot(Mute(), nameless, names_of(arm("deg")))[1] == nameless
+    there = on_robot(Mute(), dataclasses.replace(nameless, renamed=BACK), names_of(RenamedWorld.features))[1]
+    assert there.action == nameless.action and list(there.cameras) == [*BACK]
+
+
 class Mute:
     """Answer, and nothing else."""
 
