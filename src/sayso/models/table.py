@@ -64,6 +64,7 @@ def build(
         changes: to further fields of its config; see `check_changes`.
     """
     try:
+        check_changes(type, changes or {}, preset=preset)
         fields = _preset(type, preset, features, chunk)
         if "decoder" in fields:
             fields["decoder"] = decoder
