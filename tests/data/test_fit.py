@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sayso.data.fit import as_known, as_shown, check_fits, names_of, read_names, renamed
@@ -104,6 +104,7 @@ def test_repacking_gives_names_units_and_sizes_that_the_policy_knows():
     np.testing.assert_array_equal(shown[image_key("image")], image)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.floats(-1000, 1000, width=32)] * 2), min_size=1, max_size=8))
 def test_repacking_undoes_itself_but_for_the_size_of_pictures(chunk):
     way = Repack.between(THERE, POLICY)

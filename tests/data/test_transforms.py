@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sayso.data.statistics import RELATIVE, Stats, hardly_moves
@@ -19,6 +19,7 @@ def rows(seed=0):
     return (rng.normal(size=(500, 3)) * [90, 0.1, 5] + [10, 0, -400]).astype(np.float32)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=20),
     st.lists(numbers, min_size=3, max_size=3),
