@@ -28,6 +28,7 @@ EXIT_INTERRUPTED = 130
 EXIT_NO_READER = 141
 """What a shell says of a command whose reader left in the middle, as in ``sayso show d | head -1``."""
 DATASET = {"DATASET": "folder of a LeRobotDataset"}
+DATASETS = {"DATASET...": "folders of LeRobotDatasets, v3.0 or v2.1; several are put together"}
 CHECKPOINT = {"CHECKPOINT": "folder of a policy"}
 DRIVER = {"CHECKPOINT": "folder of a policy, or ws://host:port of one elsewhere"}
 INSTRUCTION = {"INSTRUCTION": 'what to do, such as "put the can in the bowl"'}
@@ -158,6 +159,15 @@ def _check(given: list[str]) -> int:
     return check(Path(dataset), config, Reading.of)
 
 
+def _edit(given: list[str]) -> int:
+    from sayso.data.edit.config import EditConfig
+    from sayso.data.edit.verb import edit
+
+    datasets, config = _config(EditConfig, "edit", given, DATASETS)
+    edit([Path(dataset) for dataset in datasets], config)
+    return 0
+
+
 def _train(given: list[str]) -> int:
     from sayso.learn.beginning import changeable
     from sayso.learn.imitate import TrainConfig, train
@@ -255,6 +265,7 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
         "check": Verb(
             "say what is wrong with a dataset, where, and what to do; the exit code tells CI", _check
         ),
+        "edit": Verb("write a new dataset: pick, rename, relabel, merge, split, resize, upgrade v2.1", _edit),
     },
     "learn": {
         "train": Verb("learn a policy from demonstrations", _train),

@@ -94,7 +94,8 @@ def read(
         verb: what it belongs to, such as ``eval``.
         summary: the verb's line in the overview.
         given: the command line behind the verb.
-        words: name of each word that comes without a flag, such as ``CHECKPOINT``, and what it is.
+        words: name of each word that comes without a flag, such as ``CHECKPOINT``, and what it is; of
+            one that may come more than once, ``DATASET...``.
         part: another config that has flags, too; of it, what was changed is returned.
 
     Raises:
@@ -163,8 +164,9 @@ def _in_plain_words() -> Any:
 def _word(name: str, help: str) -> Any:
     import tyro
 
-    about = tyro.conf.arg(name=name.lower(), metavar=name, help=help)
-    return Annotated[str, tyro.conf.Positional, about]
+    bare = name.removesuffix("...")
+    about = tyro.conf.arg(name=bare.lower(), metavar=name, help=help)
+    return Annotated[str if bare == name else tuple[str, ...], tyro.conf.Positional, about]
 
 
 def _sentence(box: str, ended: SystemExit, flags: Sequence[str], prog: str, given: Sequence[str]) -> str:

@@ -67,7 +67,7 @@ def test_instructions_are_read_in_every_form_lerobot_has_stored_them(root, colum
 def test_an_instruction_that_says_nothing_is_refused(root, text):
     pq.write_table(pa.table({"task_index": [0], "task": [text]}), root / fmt.TASKS)
     change(root, DATA, "task_index", [0] * 26)
-    with pytest.raises(fmt.FormatError, match=r"empty text for task_index 0.*modify_tasks"):
+    with pytest.raises(fmt.FormatError, match=r"empty text for task_index 0.*--relabel"):
         Dataset(root)
 
 

@@ -208,8 +208,8 @@ def test_what_is_no_json_is_refused_with_its_path(text, tmp_path):
 @pytest.mark.parametrize(
     ("version", "said"),
     [
-        ("v2.1", "convert_dataset_v21_to_v30"),
-        ("v2.0", "convert_dataset_v21"),
+        ("v2.1", "sayso edit"),
+        ("v1.6", "older LeRobot.*sayso edit"),
         ("v4.0", "newer"),
         (None, "newer"),
     ],

@@ -23,9 +23,12 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sayso.data.video import video_info
@@ -132,11 +135,22 @@ def vector_names(features: Features, *, others: bool = False) -> dict[str, tuple
 def make_info(
     features: Features, *, episodes: int, frames: int, tasks: int, others: bool = False
 ) -> dict[str, Any]:
-    """Compose ``info.json``; `others` as in `vector_names`."""
+    """Compose ``info.json`` of what sayso records; `others` as in `vector_names`."""
+    entries = _feature_entries(features, others)
+    return compose_info(
+        features.robot_type, features.fps, entries, episodes=episodes, frames=frames, tasks=tasks
+    )
+
+
+def compose_info(
+    robot_type: str, fps: float, entries: Mapping[str, Any], *, episodes: int, frames: int, tasks: int
+) -> dict[str, Any]:
+    """Compose ``info.json``; `entries` are the features as they stand in it."""
+    with_videos = any(entry["dtype"] == "video" for entry in entries.values())
     return {
         "codebase_version": VERSION,
-        "robot_type": features.robot_type,
-        "fps": features.to_json()["fps"],
+        "robot_type": robot_type or None,
+        "fps": int(fps) if fps == int(fps) else fps,
         "total_episodes": episodes,
         "total_frames": frames,
         "total_tasks": tasks,
@@ -144,9 +158,9 @@ def make_info(
         "data_files_size_in_mb": DATA_FILE_MB,
         "video_files_size_in_mb": VIDEO_FILE_MB,
         "data_path": DATA,
-        "video_path": VIDEO if features.cameras else None,
+        "video_path": VIDEO if with_videos else None,
         "splits": {"train": f"0:{episodes}"},
-        "features": _feature_entries(features, others),
+        "features": dict(entries),
         "sayso": {"digests": DIGESTS},
     }
 
@@ -156,14 +170,22 @@ def info_text(info: Mapping[str, Any]) -> str:
     return json.dumps(info, indent=2)
 
 
-def data_table(columns: Mapping[str, NDArray[Any]]) -> pa.Table:
+def data_table(columns: Mapping[str, NDArray[Any] | pa.Array]) -> pa.Table:
     """Return columns as a table; vectors ``[N, D]`` become fixed-size lists, scalars are ``[N]``."""
 
-    def arrow(values: NDArray[Any]) -> pa.Array:
+    def arrow(values: NDArray[Any] | pa.Array) -> pa.Array:
+        if not isinstance(values, np.ndarray):
+            return values
         flat = pa.array(values.ravel())
         return flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
 
     return pa.table({key: arrow(values) for key, values in columns.items()})
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a parquet file as LeRobot does, and the folder for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, compression="snappy", use_dictionary=True)
 
 
 def task_table(tasks: Sequence[str]) -> pa.Table:

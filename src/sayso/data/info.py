@@ -115,7 +115,9 @@ def understood(path: Path, raw: Mapping[str, Any]) -> Info:
         features=features,
         columns=columns,
         cameras=cameras,
-        video_path=_pattern(path, raw.get("video_path"), needed=any(c.is_video for c in cameras.values())),
+        video_path=_pattern(
+            path, raw.get("video_path"), needed=any(e["dtype"] == "video" for e in entries.values())
+        ),
         episodes=_count(path, raw, "total_episodes"),
         ours=OURS in raw and path.read_bytes() == info_text(raw).encode(),
         remarks=_remarks(
@@ -175,13 +177,10 @@ def check_version(root: Path, version: Any) -> None:
     """Raise `FormatError` unless a dataset is of the version that is read here."""
     if version == VERSION:
         return
-    older = isinstance(version, str) and re.match(r"v[12]\.", version)
-    remedy = (
-        "Convert it first, from v2.1 on with LeRobot's own converter: python -m "
-        f"lerobot.scripts.convert_dataset_v21_to_v30 --repo-id=NAME --root={root} --push-to-hub=false"
-        if older
-        else "If a newer LeRobot wrote it, write it again with one that writes this version"
-    )
+    remedy = "If a newer LeRobot wrote it, write it again with one that writes this version"
+    if isinstance(version, str) and re.match(r"v[12]\.", version):
+        first = "Convert it to v2.1 with an older LeRobot, then" if version[1] == "1" else "First"
+        remedy = f"{first} write it anew in this one: sayso edit {root} --out NEW"
     raise FormatError(
         f"{root} is a dataset of version {str(version)[:40]!r}, but {VERSION!r} is read here. {remedy}"
     )
@@ -211,19 +210,24 @@ def _cameras(path: Path, entries: Mapping[str, Any]) -> tuple[dict[str, Camera],
     for key, entry in entries.items():
         if entry["dtype"] not in ("video", "image"):
             continue
-        name = key.removeprefix(IMAGES).removeprefix("observation.")
+        name = camera_name(key)
         if not _PLAIN.fullmatch(key) or not _PLAIN.fullmatch(name):
             raise _wrong(path, "the name of a camera", key, "plain: letters, digits, '_', '-' and '.' only")
         if name in cameras:
             raise _wrong(path, "the name of a camera", key, f"unlike {cameras[name].key!r}")
-        if _is_depth(entry):
+        if is_depth(entry):
             left_out[key] = f"camera {name!r} shows depth, not colours, and is left out"
             continue
         cameras[name] = Camera(key=key, is_video=entry["dtype"] == "video", size=_size(path, key, entry))
     return cameras, left_out
 
 
-def _is_depth(entry: Mapping[str, Any]) -> bool:
+def camera_name(key: str) -> str:
+    """Return a camera's name by that of its pictures: ``observation.images.front`` -> ``front``."""
+    return key.removeprefix(IMAGES).removeprefix("observation.")
+
+
+def is_depth(entry: Mapping[str, Any]) -> bool:
     """Tell whether a camera's pictures are depth maps, in any of the ways LeRobot has said so."""
     about = [entry, entry.get("info"), entry.get("video_info")]
     marks = ("is_depth_map", "video.is_depth_map")

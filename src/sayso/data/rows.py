@@ -131,9 +131,15 @@ def _check_tasks(root: Path, rows: Rows, key: str, index: Integers, tasks: Mappi
             f"({', '.join(map(str, list(tasks)[:12]))}{', ...' if len(tasks) > 12 else ''})"
         )
         raise FormatError(
-            f"{fault}; it is used in {rows.place(row)}. Give these episodes a sentence with LeRobot's "
-            "lerobot-edit-dataset (--operation.type modify_tasks), or record again"
+            f"{fault}; it is used in {rows.place(row)}. Give these frames a sentence: "
+            f'sayso edit {root} --out NEW --relabel "=TEXT"'
         )
+
+
+def _episodes_of(rows: Rows, wrong: Integers, most: int = 12) -> str:
+    """Return the episodes of some rows as they are typed."""
+    numbers = np.unique(rows.episodes[wrong]).tolist()
+    return ",".join(map(str, numbers[:most])) + ",..." * (len(numbers) > most)
 
 
 def _check_finite(rows: Rows, info: Info) -> None:
@@ -147,6 +153,6 @@ def _check_finite(rows: Rows, info: Info) -> None:
             fault = "is nothing that a robot can have" if finite else "is not finite"
             raise NotFiniteError(
                 f"{rows.path(row)}: {info.columns[key]!r} {fault} in {rows.place(row)}: number "
-                f"{number} is {values[row, number]} ({len(wrong)} such frames). Leave these episodes out "
-                "with LeRobot's lerobot-edit-dataset (--operation.type delete_episodes), or record them again"
+                f"{number} is {values[row, number]} ({len(wrong)} such frames). Leave these episodes out: "
+                f"sayso edit DATASET --out NEW --drop-episodes {_episodes_of(rows, wrong)}"
             )

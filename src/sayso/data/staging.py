@@ -184,7 +184,7 @@ def _write_staged(
         other_tasks, arrays[OTHER_TASK] = _numbered([frame[OTHER_TASK] for frame in frames])
     for camera, size in features.cameras.items():
         images = _images(frames, image_key(camera), size)
-        arrays[f"histogram.{camera}"] = colour_histogram(images[k] for k in _sample(len(images)))
+        arrays[f"histogram.{camera}"] = colour_histogram(images[k] for k in sampled(len(images)))
         encode_video(folder / f"{camera}.mp4", images, features.fps)
     np.savez(folder / ARRAYS, **arrays)
     sentences = {"tasks": tasks, "other_tasks": other_tasks}
@@ -221,7 +221,8 @@ def _images(frames: Sequence[Observation], key: str, size: tuple[int, int]) -> l
     return [frame[key] for frame in frames]
 
 
-def _sample(length: int) -> Integers:
+def sampled(length: int) -> Integers:
+    """Return which frames of an episode enter the statistics of its pictures."""
     return np.linspace(0, length - 1, min(length, IMAGE_SAMPLES)).round().astype(np.int64)
 
 
@@ -260,7 +261,7 @@ def _read(folder: Path, key: EpisodeKey, features: Features) -> Staged:
             other_rows=arrays[OTHER_TASK] if others else None,
             vectors={name: arrays[name] for name in fmt.vector_names(features, others=others)},
             histograms={camera: arrays[f"histogram.{camera}"] for camera in features.cameras},
-            samples=len(_sample(len(arrays[TASK]))),
+            samples=len(sampled(len(arrays[TASK]))),
             ending=fmt.Ending.from_columns(about),
         )
     if any(extent(folder / f"{camera}.mp4")[0] != len(episode) for camera in features.cameras):

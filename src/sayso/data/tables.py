@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sayso.data.format import DATA, INFO, TASKS, FormatError
-from sayso.data.info import Camera, Info, inside
+from sayso.data.info import Info, inside
 from sayso.data.statistics import Integers
 from sayso.spec import Array
 
@@ -199,7 +199,7 @@ def read_tasks(root: Path) -> dict[int, str]:
             texts_of = f"{text!r} and {tasks[index]!r}" if index in tasks and text else repr(text)
             raise FormatError(
                 f"{path}: task_index {index} stands for {texts_of}; each, from 0 on, must stand for one "
-                "text. Correct it with LeRobot's lerobot-edit-dataset (modify_tasks), or record again"
+                "text. Correct the table, or record again"
             )
     return tasks
 
@@ -225,11 +225,11 @@ def episode_row(
     Raises:
         FormatError: if it does not say where its episode's videos are.
     """
-    index = _number(path, row, "episode_index", None)
+    index = number_in(path, row, "episode_index", None)
     clips = {}
     for name, camera in info.cameras.items():
         if camera.is_video:
-            clips[name] = _clip(root, path, info, camera, row, index)
+            clips[name] = clip_of(root, path, info.video_path, camera.key, row, index)
     length = row.get("length")
     return EpisodeRow(
         path=path,
@@ -247,22 +247,32 @@ def _rows_file(row: Mapping[str, Any]) -> str:
     return DATA.format(**place).removeprefix("data/") if said else ""
 
 
-def _clip(root: Path, path: Path, info: Info, camera: Camera, row: Mapping[str, Any], episode: int) -> Clip:
+def clip_of(
+    root: Path, path: Path, pattern: str, key: str, row: Mapping[str, Any], episode: int | None
+) -> Clip:
+    """Return where a row of the table of episodes says that the pictures of a video feature are.
+
+    Raises:
+        FormatError: if it does not say so.
+    """
     places = {
-        name: _number(path, row, f"videos/{camera.key}/{name}", episode)
-        for name in ("chunk_index", "file_index")
+        name: number_in(path, row, f"videos/{key}/{name}", episode) for name in ("chunk_index", "file_index")
     }
-    begins = row.get(f"videos/{camera.key}/from_timestamp")
+    begins = row.get(f"videos/{key}/from_timestamp")
     if not isinstance(begins, int | float) or not math.isfinite(begins) or begins < 0:
         raise FormatError(
-            f"{path}: episode {episode} has {begins!r} as 'videos/{camera.key}/from_timestamp', but it must "
-            f"be a time in seconds. {_UNFINISHED}"
+            f"{path}: episode {episode} has {begins!r} as 'videos/{key}/from_timestamp', but it must be a "
+            f"time in seconds. {_UNFINISHED}"
         )
-    place = inside(root, info.video_path.format(video_key=camera.key, **places))
-    return Clip(path=place, begins_s=float(begins))
+    return Clip(path=inside(root, pattern.format(video_key=key, **places)), begins_s=float(begins))
 
 
-def _number(path: Path, row: Mapping[str, Any], column: str, episode: int | None) -> int:
+def number_in(path: Path, row: Mapping[str, Any], column: str, episode: int | None) -> int:
+    """Return a whole number, at least 0, that a row of a table holds; `path` and `episode` say where.
+
+    Raises:
+        FormatError: if it holds none there.
+    """
     value = row.get(column)
     # pandas turns a column of whole numbers into floats where one is missing.
     if isinstance(value, float) and value.is_integer():

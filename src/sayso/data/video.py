@@ -10,6 +10,7 @@ exactly ``k / fps``, any frame is reached by decoding at most two, and files joi
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
@@ -20,6 +21,7 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from sayso.spec import Image, SaysoError
 from sayso.work.replace import appearing
@@ -104,7 +106,7 @@ def concatenate_videos(path: Path, parts: Sequence[Path], fps: float) -> list[in
                 packets = [packet for packet in source.demux(video) if packet.size]  # an empty one ends it
                 if stream is None:
                     header = video.codec_context.extradata
-                    stream = joined.add_stream_from_template(video)
+                    stream = joined.add_stream_from_template(video, opaque=True)
                 elif video.codec_context.extradata != header:
                     raise VideoError(
                         f"{part} cannot be joined to {parts[0]}: its size or encoder settings differ"
@@ -113,6 +115,93 @@ def concatenate_videos(path: Path, parts: Sequence[Path], fps: float) -> list[in
             _append(packets, joined, stream, fps, first_frame=frames)
             frames += len(packets)
     return starts
+
+
+def copy_clip(path: Path, source: Path, begins_s: float, frames: int, fps: float) -> bool:
+    """Copy some frames of a video into one of their own, packet by packet, where that changes no pixel.
+
+    That is where they begin with a key frame, lie in the order in which they are shown, and none is missing.
+
+    Args:
+        path: the video to write.
+        source: the one they are in.
+        begins_s: when the first of them is shown there.
+        frames: how many.
+        fps: how many a second.
+
+    Returns:
+        Whether they were copied; if not, nothing is written.
+
+    Raises:
+        VideoError: if `source` is damaged.
+    """
+    with _opened(source) as container:
+        video = container.streams.video[0]
+        packets = _packets(container, video, begins_s, frames, fps)
+        if not packets:
+            return False
+        content = io.BytesIO()  # a disk that is full is no fault of the source
+        with av.open(content, "w", format="mp4") as copy:
+            _append(packets, copy, copy.add_stream_from_template(video, opaque=True), fps, first_frame=0)
+    with appearing(path) as partial:
+        partial.write_bytes(content.getvalue())
+    last = frames - 1
+    for first, n in ((0, min(frames, 2)), (last, 1)):
+        copied, given = (
+            _looks(file, at + first / fps, n, fps) for file, at in ((path, 0.0), (source, begins_s))
+        )
+        if not np.array_equal(copied, given):
+            path.unlink()
+            return False
+    return True
+
+
+def encoding(path: Path) -> tuple[str, bytes]:
+    """Return the codec and the settings of a video: such as have these alike can be joined.
+
+    Raises:
+        VideoError: if it is damaged.
+    """
+    with _opened(path) as container:
+        context = container.streams.video[0].codec_context
+        return context.name, bytes(context.extradata or b"")
+
+
+def _looks(path: Path, from_s: float, frames: int, fps: float) -> NDArray[Any]:
+    """Return some frames as they are decoded, depth as well as colours."""
+    found = []
+    for time_s, frame in _decoded(path, from_s):
+        if time_s > from_s - 0.5 / fps:
+            form = "rgb24" if len(frame.format.components) >= 3 else "gray16le"
+            found.append(_converted(VideoReformatter(), frame, form).to_ndarray())
+        if len(found) == frames:
+            break
+    return np.array(found)
+
+
+def _packets(
+    container: av.container.InputContainer, video: VideoStream, begins_s: float, frames: int, fps: float
+) -> list[av.Packet[Any]]:
+    """Return the packets of so many frames from a time on; none if they cannot stand alone."""
+    if begins_s > 0:
+        container.seek(int(begins_s * av.time_base))
+    found: list[av.Packet[Any]] = []
+    shown = -1
+    for packet in container.demux(video):
+        if packet.pts is None or not packet.size:
+            continue
+        if packet.pts <= shown or packet.is_corrupt:
+            return []
+        shown = packet.pts
+        off_s = float(packet.pts * (video.time_base or 0)) - begins_s - len(found) / fps
+        if not found and off_s < -0.5 / fps:
+            continue
+        if abs(off_s) > 0.5 / fps or not (found or packet.is_keyframe):
+            return []
+        found.append(packet)
+        if len(found) == frames:
+            return found
+    return []
 
 
 class Shown(NamedTuple):
@@ -201,7 +290,7 @@ def _off(path: Path, shown_s: float, time_s: float, within_s: float) -> float:
     raise VideoError(
         f"{path} shows no frame at {time_s:.4f} s; the nearest is at {shown_s:.4f} s, {off_s * 1e3:.1f} ms "
         "off. Frames were lost while recording, or the video is of another episode or rate: leave it out "
-        "(lerobot-edit-dataset deletes an episode), or record anew"
+        "(sayso edit --drop-episodes), or record anew"
     )
 
 

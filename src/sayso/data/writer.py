@@ -130,8 +130,8 @@ def _build(
     ]
     table = pa.Table.from_pylist(rows)
     unsaid = [name for name in fmt.EXTRAS if pa.types.is_null(table.schema.field(name).type)]
-    _write_table(folder / fmt.EPISODES.format(**fmt.place(0)), table.drop_columns(unsaid))
-    _write_table(folder / fmt.TASKS, fmt.task_table(list(tasks)))
+    fmt.write_table(folder / fmt.EPISODES.format(**fmt.place(0)), table.drop_columns(unsaid))
+    fmt.write_table(folder / fmt.TASKS, fmt.task_table(list(tasks)))
     info = fmt.make_info(features, episodes=len(episodes), frames=ends[-1], tasks=len(tasks), others=others)
     (folder / fmt.STATS).write_text(json.dumps(_total_stats(episodes, columns), indent=2))
     (folder / fmt.INFO).write_text(fmt.info_text(info))
@@ -244,8 +244,3 @@ def _total_stats(episodes: Sequence[Staged], columns: Sequence[Mapping[str, NDAr
 
 def _as_rows(values: NDArray[Any]) -> NDArray[Any]:
     return values.reshape(len(values), -1)
-
-
-def _write_table(path: Path, table: pa.Table) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, compression="snappy", use_dictionary=True)

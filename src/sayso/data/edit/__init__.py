@@ -1,0 +1,1 @@
+"""Change recordings into new ones; nothing is changed in place."""
