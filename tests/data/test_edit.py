@@ -14,7 +14,7 @@ import pytest
 from PIL import Image as Picture
 
 from sayso.cli import main
-from sayso.data import digests
+from sayso.data import integrity
 from sayso.data.edit import verb
 from sayso.data.edit.config import EditConfig, read_episodes, spans
 from sayso.data.edit.verb import edit
@@ -76,7 +76,7 @@ def test_an_edit_without_a_change_gives_equal_rows_and_pictures(root, tmp_path):
     for camera in FEATURES.cameras:
         np.testing.assert_array_equal(pictures(new, camera), pictures(Dataset(root), camera))
     assert new.features == FEATURES
-    assert digests.verify(tmp_path / "new") > 0
+    assert integrity.verify(tmp_path / "new") > 0
     for name in ("tasks.parquet", "episodes/chunk-000/file-000.parquet", "info.json"):
         assert (tmp_path / "new/meta" / name).read_bytes() == (root / "meta" / name).read_bytes(), name
 

@@ -1,1 +1,1 @@
-"""Change recordings into new ones; nothing is changed in place."""
+"""Dataset editing: recordings changed into new ones, and nothing in place."""

@@ -1,4 +1,4 @@
-"""Decide what becomes of each feature of a recording: kept, left out, renamed, cut, scaled or thinned out.
+"""Feature plan: each feature of a recording is kept, left out, renamed, cut, scaled or thinned out.
 
 observation.images.image   --rename-cameras image=front   -->   observation.images.front
 action [6 numbers]         --drop-dimensions gripper.pos  -->   action [5 numbers]

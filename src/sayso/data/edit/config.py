@@ -1,4 +1,4 @@
-"""Say what is to be changed in recordings, in the words of a command line.
+"""Settings of an edit, in the words of a command line.
 
 --episodes 0-9,12              numbers and spans, as the dataset counts them
 --relabel "old=new"            a pair; so are --rename-cameras and --rename-dimensions

@@ -1,4 +1,4 @@
-"""Choose episodes, say what each is told, and divide them into parts."""
+"""Selection of episodes: which are kept, what each is told, and the parts of a split."""
 
 from __future__ import annotations
 

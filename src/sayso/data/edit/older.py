@@ -1,4 +1,4 @@
-"""Read where LeRobotDataset v2.0 and v2.1 keep things: a file per episode, and lists of JSON lines.
+"""Reader of LeRobotDataset v2.0 and v2.1: a file per episode, and lists of JSON lines.
 
     meta/episodes.jsonl    meta/tasks.jsonl
     data/chunk-000/episode_000007.parquet

@@ -1,4 +1,4 @@
-"""Bring the pictures of an episode over: their packets as they are where that is exact, else encoded anew."""
+"""Transfer of an episode's pictures: packets copied as they are where that is exact, else encoded anew."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make the rows of an episode anew: numbers chosen and cut, pictures in them scaled, counters from zero."""
+"""Rows of an episode made anew: numbers chosen and cut, pictures in them scaled, counters from zero."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open a recording of v3.0 or v2.x for editing: all its columns, and no more checks than an episode needs.
+"""Source of an edit: a recording of v3.0 or v2.x with all its columns, checked no more than is needed.
 
 An episode that the reader of `sayso.data.reader` would refuse, for a number that is not finite, say, does not
 keep the others from being edited: it is refused when it is kept, and can be left out.
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sayso.data import digests
+from sayso.data import integrity
 from sayso.data.edit import older
 from sayso.data.format import INFO, OTHER_TASK_INDEX, FormatError
 from sayso.data.info import Info, check_version, read_raw, understood
@@ -102,7 +102,7 @@ def open_source(root: Path) -> Source:
     else:
         check_version(root, raw.get("codebase_version"))
     info = understood(root / INFO, raw)
-    remarks = list(info.remarks) + list(digests.check(root, ours=info.ours))
+    remarks = list(info.remarks) + list(integrity.check(root, ours=info.ours))
     if old:
         remarks.append(f"{root} is of version {older.version_of(root)}, and written anew in this one")
     found = _scan(root, others=OTHER_POINTS in info.columns)

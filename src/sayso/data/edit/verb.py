@@ -1,4 +1,4 @@
-"""Write a new LeRobotDataset v3.0 from recordings: chosen, renamed, relabelled, merged, split, scaled.
+"""Editor of datasets: recordings chosen, renamed, relabelled, merged, split and scaled into a new one.
 
 open_source, plan     what is there, and what becomes of each feature         reads no picture
 chosen, divided       which episodes, told what, in which part

@@ -1,4 +1,4 @@
-"""Write episodes one after the other into a LeRobotDataset v3.0: rows and videos roll, tables come last."""
+"""Sequential writer of LeRobotDataset v3.0: rows and videos roll, tables come last."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sayso.data import digests
 from sayso.data import format as fmt
+from sayso.data import integrity
 from sayso.data.edit import pictures
 from sayso.data.edit.pictures import Filmed
 from sayso.data.edit.rows import numbers
@@ -103,7 +103,7 @@ class NewDataset:
             robot, self._fps, self._told(), episodes=len(self), frames=self.frames, tasks=len(tasks)
         )
         (self._folder / fmt.INFO).write_text(fmt.info_text(info))
-        digests.write(self._folder)
+        integrity.write(self._folder)
 
     def _stats(self) -> dict[str, Any]:
         whole = {key: parts for key, parts in self._values.items() if len(parts) == len(self)}
