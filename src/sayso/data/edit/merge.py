@@ -1,4 +1,4 @@
-"""Merge of several recordings: what must be alike, and what is left out since only some have it."""
+"""Union of several recordings: what must be alike, and what is left out since only some have it."""
 
 from __future__ import annotations
 

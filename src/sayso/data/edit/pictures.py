@@ -13,9 +13,9 @@ from sayso.data.edit.columns import Picture
 from sayso.data.footage import of_size
 from sayso.data.format import FormatError
 from sayso.data.info import Camera
-from sayso.data.normalize import QUANTILES, Integers, colour_histogram, describe_images
 from sayso.data.resize import fitted
 from sayso.data.staging import sampled
+from sayso.data.statistics import QUANTILES, Integers, colour_histogram, describe_images
 from sayso.data.tables import Clip
 from sayso.data.video import VideoError, copy_clip, encode_video, frames_at, video_info
 from sayso.spec import Image

@@ -17,7 +17,7 @@ from sayso.data import integrity
 from sayso.data.edit import pictures
 from sayso.data.edit.pictures import Filmed
 from sayso.data.edit.rows import numbers
-from sayso.data.normalize import describe
+from sayso.data.statistics import describe
 from sayso.data.video import concatenate_videos, encoding
 
 
