@@ -147,16 +147,16 @@ class Session:
 
     def _next(self) -> Order | None:
         """Return the next order; until there is one, look at what changes by itself."""
-        while self._site.glance_s is not None:
+        while self._site.observe_s is not None:
             try:
-                return self._orders.next(self._site.glance_s)
+                return self._orders.next(self._site.observe_s)
             except queue.Empty:
-                self._glance()
+                self._observe()
         return self._orders.next()
 
-    def _glance(self) -> None:
+    def _observe(self) -> None:
         try:
-            self._seen(self._site.glance())
+            self._seen(self._site.observe())
         except DRIVER_ERRORS as error:
             self._stand_in(self.simulated)
             self._say("The robot is gone", "bad", f"{told(error)} The simulation goes on.")
@@ -218,7 +218,7 @@ class Session:
             return
         longest_s = WORLDS[self._config.world].horizon / self._features.fps
         self._stand_in(RealSite(address, robot, self._features, self.simulated.world, longest_s))
-        self._glance()
+        self._observe()
 
     def _show_room(self) -> None:
         self._show(images=self._site.pictures(), poses=self._site.poses)

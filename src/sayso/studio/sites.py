@@ -27,7 +27,7 @@ from sayso.studio.view import Poses, Scene, Vectors, poses_of, scene_of
 from sayso.studio.watching import RobotInRoom
 from sayso.tasks.contract import Drawn, Embodied, Foresighted, World, asking
 
-GLANCE_S = 0.1
+OBSERVE_S = 0.1
 """How often to look through a real robot's cameras while nothing is asked of it."""
 MAX_DELAY_S = 0.8
 """How late an answer may be made on purpose: as long as the chunks of the shipped policies."""
@@ -52,7 +52,7 @@ class Site(Protocol):
     simulated: bool
     attempts: int
     """How often a step may be tried."""
-    glance_s: float | None
+    observe_s: float | None
     """How often to look while nothing is asked; None is never, for nothing changes."""
     late_s: float
     """How late answers may come on purpose, whatever they do now."""
@@ -91,7 +91,7 @@ class Site(Protocol):
         """Return what the cameras see at rest, by name."""
         ...
 
-    def glance(self) -> Mapping[str, Any]:
+    def observe(self) -> Mapping[str, Any]:
         """Return one reading of the robot at rest."""
         ...
 
@@ -128,7 +128,7 @@ class SimulatedSite:
     """Scene of a simulated world: it can be laid out anew and disturbed, and says itself what holds."""
 
     simulated, attempts = True, 2
-    glance_s: float | None = None
+    observe_s: float | None = None
     late_s, longest_s = MAX_DELAY_S, 0.0
 
     def __init__(self, world: World) -> None:
@@ -164,7 +164,7 @@ class SimulatedSite:
             self._keep(self.world.observe())
         return self._images
 
-    def glance(self) -> Mapping[str, Any]:
+    def observe(self) -> Mapping[str, Any]:
         """Return the pictures."""
         return self.pictures()
 
@@ -232,7 +232,7 @@ class RealSite:
     """Room of a robot that is not simulated: nothing is known of it, and a person says what is done."""
 
     simulated, attempts = False, 1
-    glance_s: float | None = GLANCE_S
+    observe_s: float | None = OBSERVE_S
     late_s = 0.0
 
     def __init__(
@@ -269,10 +269,10 @@ class RealSite:
         return self._examples
 
     def pictures(self) -> Mapping[str, Image]:
-        """Return nothing: who wants to see must `glance`."""
+        """Return nothing: who wants to see must `observe`."""
         return {}
 
-    def glance(self) -> Mapping[str, Any]:
+    def observe(self) -> Mapping[str, Any]:
         """Return one reading."""
         return self._robot.get_observation()
 
