@@ -368,7 +368,7 @@ def test_a_page_that_finds_its_port_taken_says_where_it_went(monkeypatch):
         port = taken.getsockname()[1]
         studio(Stays(), SO101.features(), StudioConfig(port=port), tell, stop)
     moved = int(told[0].rpartition(":")[2])
-    assert moved > port and f"Port {port} is taken: it moved to {moved}." in told[1]
+    assert moved > port and f"Port {port} is taken, so it moved to {moved}." in told[1]
 
 
 def test_a_policy_from_lerobots_recordings_enters_under_its_own_name_and_rate(capsys):
