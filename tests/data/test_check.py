@@ -146,11 +146,19 @@ def test_a_value_far_from_all_others_is_told(root):
     assert "is 4095, but all others lie between -60 and 60" in told.says
 
 
-def test_a_joint_that_jumps_and_a_target_far_from_it_are_told(root):
+def test_a_joint_that_jumps_is_told_once(root):
     set_numbers(root, STATE, lambda row, n: n.__setitem__(1, n[1] + 90) if row == at(4, 20) else None)
-    told = [f for f in found(root) if f.check == "jumps"]
-    assert {f.name for f in told} == {"state shoulder_lift.pos", "action shoulder_lift.pos"}
-    assert all((f.episodes, f.frame) == ((4,), 20) for f in told)
+    told = one(root, "jumps")
+    assert (told.episodes, told.frame, told.name) == ((4,), 20, "state shoulder_lift.pos")
+    assert "faster than a joint can (2 such frames)" in told.says
+
+
+def test_a_target_far_from_where_the_joint_is_is_told(root):
+    far = {at(1, 19): 60, at(1, 20): 120, at(1, 21): 60}
+    set_numbers(root, ACTION, lambda row, n: n.__setitem__(4, n[4] + far.get(row, 0)))
+    told = one(root, "jumps")
+    assert (told.episodes, told.name) == ((1,), "action wrist_roll.pos") and told.frame == 20
+    assert "while the joint stands at" in told.says
 
 
 def test_an_angle_that_starts_again_after_a_turn_is_called_so(root):
@@ -389,7 +397,7 @@ def test_a_finding_is_one_line_that_begins_with_its_place(root, capsys):
     set_numbers(root, ACTION, lambda row, n: n.__setitem__(0, float("nan")) if row == at(2, 3) else None)
     cli.main(["check", str(root)])
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    place = "error finite episode 2, frame 3, action shoulder_pan.pos: is nan (1 such frames)"
+    place = "error finite episode 2, frame 3, action shoulder_pan.pos: is nan (1 such frame)"
     assert place in lines and f"-> sayso edit {root} --out {root}-mended --drop-episodes 2" in lines
 
 

@@ -65,7 +65,10 @@ def test_a_black_plain_or_frozen_camera_is_told_with_its_episode(
 
 
 def test_a_camera_that_is_black_throughout_is_left_out_as_a_whole(tmp_path):
-    (only,) = told(arm(tmp_path / "arm", pictures=lambda e, step: np.zeros((*SIZE, 3), np.uint8)))
+    root = arm(tmp_path / "arm", cameras=("front", "wrist"))
+    (root / VIDEO).unlink()
+    encode_video(root / VIDEO, [np.zeros((*SIZE, 3), np.uint8)] * (5 * FRAMES), FPS)
+    (only,) = told(root)
     assert only.remedy.endswith("--drop-cameras front")
 
 
@@ -137,6 +140,14 @@ def test_a_video_that_is_none_is_told_and_the_other_camera_still_looked_at(tmp_p
         (root / VIDEO).write_bytes(left)
     found = told(root)
     assert [f.name for f in found] == ["camera front", "camera wrist"] and said in found[0].says
+
+
+def test_a_damaged_place_of_a_video_costs_its_episode_only(root):
+    content = bytearray((root / VIDEO).read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 40] = bytes(40)
+    (root / VIDEO).write_bytes(content)
+    (only,) = told(root, all_frames=True)
+    assert only.severity is ERROR and len(only.episodes) == 1 and "--drop-episodes" in only.remedy
 
 
 def test_half_a_video_is_told(root):

@@ -101,7 +101,7 @@ def concatenate_videos(path: Path, parts: Sequence[Path], fps: float) -> list[in
     with appearing(path) as partial, av.open(str(partial), "w", format="mp4") as joined:
         stream: VideoStream | None = None
         for part in parts:
-            with _opened(part) as source:
+            with opened(part) as source:
                 video = source.streams.video[0]
                 packets = [packet for packet in source.demux(video) if packet.size]  # an empty one ends it
                 if stream is None:
@@ -135,7 +135,7 @@ def copy_clip(path: Path, source: Path, begins_s: float, frames: int, fps: float
     Raises:
         VideoError: if `source` is damaged.
     """
-    with _opened(source) as container:
+    with opened(source) as container:
         video = container.streams.video[0]
         packets = _packets(container, video, begins_s, frames, fps)
         if not packets:
@@ -162,7 +162,7 @@ def encoding(path: Path) -> tuple[str, bytes]:
     Raises:
         VideoError: if it is damaged.
     """
-    with _opened(path) as container:
+    with opened(path) as container:
         context = container.streams.video[0].codec_context
         return context.name, bytes(context.extradata or b"")
 
@@ -255,7 +255,7 @@ def extent(path: Path) -> tuple[int, float]:
     Raises:
         VideoError: if it is damaged, or no video.
     """
-    with _opened(path) as container:
+    with opened(path) as container:
         stream = container.streams.video[0]
         return int(stream.frames), float((stream.start_time or 0) * (stream.time_base or 0))
 
@@ -295,7 +295,7 @@ def _off(path: Path, shown_s: float, time_s: float, within_s: float) -> float:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[av.container.InputContainer]:
+def opened(path: Path) -> Iterator[av.container.InputContainer]:
     """Open a video inside a `with`, and say of a damaged one what it is and why it may be so."""
     try:
         with av.open(str(path)) as container:
@@ -308,7 +308,7 @@ def _opened(path: Path) -> Iterator[av.container.InputContainer]:
 
 def _decoded(path: Path, from_s: float = 0.0) -> Iterator[tuple[float, av.VideoFrame]]:
     """Yield every frame and its time from the key frame before a time on."""
-    with _opened(path) as container:
+    with opened(path) as container:
         if from_s > 0:
             container.seek(int(from_s * av.time_base))
         for frame in container.decode(container.streams.video[0]):

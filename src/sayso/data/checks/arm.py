@@ -8,8 +8,9 @@ import numpy as np
 
 from sayso.data.checks import remedies
 from sayso.data.checks.evidence import Evidence
-from sayso.data.checks.finding import Finding, error, note, warning
+from sayso.data.checks.finding import Finding, error, many, note, warning
 from sayso.data.checks.joints import WORD, is_joint, shared
+from sayso.data.checks.numbers import bounds
 from sayso.data.statistics import Stats
 from sayso.data.units import joint_of, with_units
 from sayso.robots import DEGREES, GRIPPER, PERCENT, RADIANS, known_robot
@@ -19,8 +20,9 @@ MARGIN = 0.1
 """Share of an arm's range that a reading may lie beyond it: calibrations differ."""
 ALIKE = 0.9
 """Correlation from which action and state tell of the same joint."""
-TIMES, BESIDE = 3.0, 0.3
-"""How many times as wide as the state an action may be, and how far beside it, as a share of its range."""
+TIMES, BESIDE, LEAST_BESIDE = 3.0, 0.15, 5.0
+"""How many times as wide as the state an action may be, and how far beside it: as a share of its range, and
+at least so many degrees or per cent, for arms hang through."""
 DEGREES_PER_RADIAN = 180 / np.pi
 
 
@@ -69,13 +71,17 @@ def _beyond(e: Evidence, units: dict[str, str]) -> Iterator[Finding]:
             low, high = ranges[name]
             margin = MARGIN * (high - low)
             values = e.numbers[key][:, k]
-            rows = np.flatnonzero((values < low - margin) | (values > high + margin))
+            lowest, highest = bounds(values)  # what lies beyond these has been told to be an outlier
+            rows = np.flatnonzero(
+                ((values < low - margin) & (values >= lowest))
+                | ((values > high + margin) & (values <= highest))
+            )
             if len(rows):
                 row = rows[np.argmax(np.abs(values[rows]))]
                 yield warning(
                     f"goes to {values[row]:.4g}, but the {e.features.robot_type} reaches "
-                    f"{low:.4g} to {high:.4g} {units[name]} only ({len(rows)} such frames): another unit, or "
-                    "another calibration",
+                    f"{low:.4g} to {high:.4g} {units[name]} only ({many(len(rows), 'such frame')}): "
+                    "another unit, or another calibration",
                     name=f"{WORD[key]} {name}",
                     remedy="say the unit at training (--units normalized, deg or rad), or calibrate the arm "
                     "and record again",
@@ -98,7 +104,7 @@ def action_and_state(e: Evidence) -> Iterator[Finding]:
         times, beside = float(wide / width), float(np.median(action - state))
         if alike > ALIKE and not 1 / TIMES < times < TIMES:
             unlike.setdefault(round(float(np.log(times)), 1), []).append((name, times))
-        elif alike > ALIKE and abs(beside) > BESIDE * width:
+        elif alike > ALIKE and abs(beside) > _allowed_beside(width):
             yield warning(
                 f"lies {beside:+.4g} beside the state in the middle of all frames: one of both arms was "
                 "calibrated otherwise, or the two are out of step",
@@ -118,6 +124,11 @@ def action_and_state(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def _allowed_beside(width: float) -> float:
+    least = LEAST_BESIDE if width > 2 * np.pi else np.radians(LEAST_BESIDE)
+    return max(BESIDE * width, float(least))
+
+
 def _another_unit(e: Evidence, group: Sequence[tuple[str, float]]) -> Finding:
     """Tell of numbers whose actions are by one factor as wide as their states."""
     names, times = ", ".join(name for name, _ in group), group[0][1]
@@ -131,5 +142,5 @@ def _another_unit(e: Evidence, group: Sequence[tuple[str, float]]) -> Finding:
         f"moves with the state, but {times:.3g} times as far: {why}",
         name=f"action {names}",
         remedy="record both in one unit; or train without: "
-        + remedies.drop_dimensions(e.root, *(name for name, _ in group)),
+        + remedies.drop_dimensions(e, *(name for name, _ in group)),
     )

@@ -39,7 +39,7 @@ def lengths(e: Evidence) -> Iterator[Finding]:
                 f"has {len(span)} frames ({len(span) / e.fps:.1f} s), far {word} than the others "
                 f"(the middle one has {middle}): it was cut, or begun or ended by mistake",
                 episodes=numbers,
-                remedy=remedies.drop_episodes(e.root, numbers),
+                remedy=remedies.drop_episodes(e, numbers),
             )
 
 
@@ -65,7 +65,7 @@ def copies(e: Evidence) -> Iterator[Finding]:
             f"holds the same numbers as an earlier one ({pairs}{', ...' if len(found) > 6 else ''}): "
             "a copy counts twice in training, and may end up on both sides of a split",
             episodes=tuple(found),
-            remedy=remedies.drop_episodes(e.root, found),
+            remedy=remedies.drop_episodes(e, found),
         )
 
 
@@ -85,7 +85,7 @@ def leaks(e: Evidence) -> Iterator[Finding]:
                 f"is also in the held-out {heldout} ({shown}{', ...' if len(pairs) > 6 else ''}): what is "
                 "measured there was trained on",
                 episodes=tuple(pairs),
-                remedy=remedies.drop_episodes(e.root, pairs),
+                remedy=remedies.drop_episodes(e, pairs),
             )
 
 

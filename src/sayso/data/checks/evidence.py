@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from sayso.data import format as fmt
 from sayso.data.checks.asked import NOTHING_MORE, Asked
-from sayso.data.checks.finding import Finding, error, warning
+from sayso.data.checks.finding import Finding, error, many, warning
 from sayso.data.info import Info, check_version, read_raw, understood
 from sayso.data.looks import WILD
 from sayso.data.statistics import Integers
@@ -96,10 +96,14 @@ class Evidence:
         """Return the number of frames."""
         return len(self.told)
 
-    @property
+    @cached_property
     def fps(self) -> float:
-        """Return the rate; NaN if it is not known, with which nothing that is compared is wrong."""
-        return self.info.features.fps if self.info else np.nan
+        """Return the rate as it is said, or else as the rows come; NaN where neither tells."""
+        said = self.info.features.fps if self.info else np.nan
+        if np.isnan(said) and self.timestamps is not None:
+            steps = np.delete(np.diff(self.timestamps, prepend=np.nan), self.starts)
+            return float(1 / np.median(steps)) if len(steps) and np.median(steps) > 0 else np.nan
+        return said
 
     @property
     def features(self) -> Features:
@@ -357,7 +361,7 @@ def _odd_rows(rows: Integers, held: Integers, name: str, size: int, part: Mappin
     owners = part["episode_index"]
     first = int(rows[0])
     return error(
-        f"holds {held[first]} numbers, not {size} as meta/info.json says ({len(rows)} such frames)",
+        f"holds {held[first]} numbers, not {size} as meta/info.json says ({many(len(rows), 'such frame')})",
         episodes=tuple(np.unique(owners[rows]).tolist()),
         frame=first - int(np.argmax(owners == owners[first])),
         name=name,

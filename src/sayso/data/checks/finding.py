@@ -73,6 +73,11 @@ def counted(episodes: Sequence[int], most: int = 6) -> str:
     return f"episodes {written(spans[:most], ', ')}" + (f" and {left} more" if left else "")
 
 
+def many(count: int, what: str) -> str:
+    """Return a number and what it counts: ``1 such frame``, ``3 such frames``."""
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
 def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
     """Return numbers as runs without a gap: 3, 7, 8, 9 -> (3, 3), (7, 9)."""
     found: list[tuple[int, int]] = []

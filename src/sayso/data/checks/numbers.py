@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sayso.data.checks import remedies
 from sayso.data.checks.evidence import Evidence, Floats
-from sayso.data.checks.finding import Finding, error, warning
+from sayso.data.checks.finding import Finding, error, many, warning
 from sayso.data.checks.joints import WORD, is_joint, shared
 from sayso.data.looks import WILD
 from sayso.spec import ACTION, STATE
@@ -17,7 +17,7 @@ from sayso.spec import ACTION, STATE
 FEW = 0.001
 """Share of frames up to which far values are outliers; above it they are how the robot moves."""
 JUMP, UNUSUAL = 0.5, 5.0
-"""Size of a jump: as a share of the number's range, and times what all but a hundredth stay below."""
+"""Size of a jump: as a share of the number's range, and times what all but a fiftieth stay below."""
 
 
 def not_finite(e: Evidence) -> Iterator[Finding]:
@@ -27,9 +27,9 @@ def not_finite(e: Evidence) -> Iterator[Finding]:
             rows = np.flatnonzero(~(np.abs(values[:, k]) < WILD) & ~e.told)
             if len(rows):
                 yield error(
-                    f"is {values[rows[0], k]:g} ({len(rows)} such frames)",
+                    f"is {values[rows[0], k]:g} ({many(len(rows), 'such frame')})",
                     name=f"{WORD[key]} {name}",
-                    remedy=remedies.drop_episodes(e.root, e.place(rows)["episodes"]),
+                    remedy=remedies.drop_episodes(e, e.place(rows)["episodes"]),
                     **e.place(rows),
                 )
 
@@ -38,19 +38,19 @@ def outliers(e: Evidence) -> Iterator[Finding]:
     """Find a few values that lie further off than the whole range of all others is wide."""
     for key, values in e.numbers.items():
         for k, name in enumerate(e.names(key)):
-            low, high = _bounds(values[:, k])
+            low, high = bounds(values[:, k])
             rows = np.flatnonzero((values[:, k] < low) | (values[:, k] > high))
             if len(rows):
                 yield warning(
                     f"is {values[rows[0], k]:.4g}, but all others lie between {low:.4g} and {high:.4g} "
-                    f"({len(rows)} such frames)",
+                    f"({many(len(rows), 'such frame')})",
                     name=f"{WORD[key]} {name}",
-                    remedy=remedies.drop_episodes(e.root, e.place(rows)["episodes"]),
+                    remedy=remedies.drop_episodes(e, e.place(rows)["episodes"]),
                     **e.place(rows),
                 )
 
 
-def _bounds(column: Floats) -> tuple[float, float]:
+def bounds(column: Floats) -> tuple[float, float]:
     """Return between what all values lie but a few, if those lie far off; else the lowest and the highest."""
     ordered = np.sort(column[np.isfinite(column)])
     few = min(len(ordered) // 4, max(2, int(FEW * len(ordered))))
@@ -73,21 +73,30 @@ def jumps(e: Evidence) -> Iterator[Finding]:
     joints = [(name, s, a) for name, s, a in shared(e) if is_joint(e, name)]
     for name, s, a in joints:
         state, action = e.numbers[STATE][:, s], e.numbers[ACTION][:, a]
+        state, action = _without_outliers(state), _without_outliers(action)
         width = max(e.widths[STATE][s], e.widths[ACTION][a])
+        told = np.zeros(len(e), np.bool_)
         for what, column in (("state", state), ("action", action)):
             steps = np.where(begins, 0, np.diff(column, prepend=column[:1]))
             rows = _unusual(steps, width)
+            told[rows] = True
             if len(rows):
                 yield _jump(e, rows, steps, f"{what} {name}", column)
-        rows = _unusual(action - state, width)
+        rows = _unusual(np.where(told, 0, action - state), width)
         if len(rows):
             yield warning(
                 f"asks for {action[rows[0]]:.4g} while the joint stands at {state[rows[0]]:.4g} "
-                f"({len(rows)} such frames)",
+                f"({many(len(rows), 'such frame')})",
                 name=f"action {name}",
-                remedy=remedies.drop_episodes(e.root, e.place(rows)["episodes"]),
+                remedy=remedies.drop_episodes(e, e.place(rows)["episodes"]),
                 **e.place(rows),
             )
+
+
+def _without_outliers(column: Floats) -> Floats:
+    """Return values with NaN for those that have been told to be far from all others."""
+    low, high = bounds(column)
+    return np.where((column < low) | (column > high), np.nan, column)
 
 
 def _jump(e: Evidence, rows: NDArray[np.int64], steps: Floats, name: str, column: Floats) -> Finding:
@@ -96,9 +105,9 @@ def _jump(e: Evidence, rows: NDArray[np.int64], steps: Floats, name: str, column
     why = "as an angle does that starts again after a whole turn" if turn else "faster than a joint can"
     return warning(
         f"jumps from {column[row - 1]:.4g} to {column[row]:.4g} within one frame, {why} "
-        f"({len(rows)} such frames)",
+        f"({many(len(rows), 'such frame')})",
         name=name,
-        remedy=remedies.drop_episodes(e.root, e.place(rows)["episodes"]),
+        remedy=remedies.drop_episodes(e, e.place(rows)["episodes"]),
         **e.place(rows),
     )
 
@@ -106,6 +115,6 @@ def _jump(e: Evidence, rows: NDArray[np.int64], steps: Floats, name: str, column
 def _unusual(values: Floats, width: float) -> NDArray[np.int64]:
     """Return the few rows in which something is large, both for its range and for its custom."""
     sizes = np.abs(np.nan_to_num(values))
-    usual = float(np.quantile(sizes, 0.99)) if len(sizes) else 0.0
+    usual = float(np.quantile(sizes, 0.98)) if len(sizes) else 0.0
     rows = np.flatnonzero(sizes > max(JUMP * width, UNUSUAL * usual)) if width > 0 else np.zeros(0, np.int64)
     return rows if len(rows) <= max(3, 0.005 * len(sizes)) else rows[:0]

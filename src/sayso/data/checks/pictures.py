@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -32,7 +33,7 @@ LARGE = 300
 
 def pictures(e: Evidence) -> Iterator[Finding]:
     """Find what is wrong with each camera's pictures."""
-    for name, camera in e.info.cameras.items() if e.info else ():
+    for name, camera in e.info.cameras.items() if e.info and np.isfinite(e.fps) else ():
         seen = Seen()
         look = look_at_videos if camera.is_video else _look_at_stored
         yield from look(e, name, camera, seen)
@@ -57,7 +58,7 @@ def _told(e: Evidence, name: str, camera: Camera, seen: Seen) -> Iterator[Findin
                 episodes=tuple(where),
                 frame=next(iter(where.values())),
                 name=f"camera {name}",
-                remedy=_without(e, name, tuple(where)),
+                remedy=remedies.drop_episodes(e, where, name),
             )
     if seen.stopped:
         longest = max(seconds for _, seconds in seen.stopped.values())
@@ -66,7 +67,7 @@ def _told(e: Evidence, name: str, camera: Camera, seen: Seen) -> Iterator[Findin
             episodes=tuple(seen.stopped),
             frame=next(iter(seen.stopped.values()))[0],
             name=f"camera {name}",
-            remedy=remedies.drop_episodes(e.root, seen.stopped),
+            remedy=remedies.drop_episodes(e, seen.stopped, name),
         )
     if seen.neighbours and seen.same > DOUBLED * seen.neighbours:
         share = 1 - seen.same / seen.neighbours
@@ -75,14 +76,14 @@ def _told(e: Evidence, name: str, camera: Camera, seen: Seen) -> Iterator[Findin
             f"shows {seen.same} of {seen.neighbours} pictures twice where the robot moves: it gives about "
             f"{rate:.0f} pictures per second, not {e.fps:g}",
             name=f"camera {name}",
-            remedy=remedies.edit(e.root, "--fps", f"{max(1, round(rate))}"),
+            remedy=remedies.edit(e, "--fps", f"{max(1, round(rate))}"),
         )
     if seen.drift_s > TOLERANCE_S:
         yield warning(
             f"times in the table of episodes are up to {1e3 * seen.drift_s:.2f} ms off those in the videos. "
             f"Here the nearest frames are taken; LeRobot refuses above {1e3 * TOLERANCE_S:g} ms",
             name=f"camera {name}",
-            remedy=remedies.edit(e.root),
+            remedy=remedies.edit(e),
         )
     if min(camera.size) >= LARGE:
         yield note(
@@ -90,11 +91,6 @@ def _told(e: Evidence, name: str, camera: Camera, seen: Seen) -> Iterator[Findin
             "many times as long",
             name=f"camera {name}",
         )
-
-
-def _without(e: Evidence, name: str, episodes: Sequence[int]) -> str:
-    every = len(set(episodes)) == len({span.index for span in e.episodes})
-    return remedies.drop_camera(e.root, name) if every else remedies.drop_episodes(e.root, episodes)
 
 
 def _look_at_stored(e: Evidence, name: str, camera: Camera, seen: Seen) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ What a frame weighs tells much: where nothing changes, a coder writes next to no
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -107,11 +108,12 @@ class Reel:
             at = number
 
     def _shown(self, decoder: Iterator[Any], number: int) -> av.VideoFrame:
-        for frame in decoder:
-            if frame.is_corrupt:
-                break
-            if frame.pts is not None and frame.pts >= self.ticks[number]:
-                return frame  # type: ignore[no-any-return]
+        with contextlib.suppress(av.FFmpegError):
+            for frame in decoder:
+                if frame.is_corrupt:
+                    break
+                if frame.pts is not None and frame.pts >= self.ticks[number]:
+                    return frame  # type: ignore[no-any-return]
         raise VideoError(
             f"{self.container.name} is damaged at {self.times_s[number]:.3f} s: take it from a copy"
         )

@@ -29,20 +29,20 @@ def texts(e: Evidence) -> Iterator[Finding]:
             known = ", ".join(map(str, list(e.tasks)[:12])) or "none at all"
             yield error(
                 f"its task_index is {index}, which {fmt.TASKS} has no text for (but for {known})",
-                remedy=remedies.relabel(e.root, e.place(rows)["episodes"], ""),
+                remedy=remedies.relabel(e, e.place(rows)["episodes"], ""),
                 **e.place(rows),
             )
         elif not text.strip():
             yield error(
                 f"its instruction is empty (task_index {index} in {fmt.TASKS})",
-                remedy=remedies.relabel(e.root, e.place(rows)["episodes"], text),
+                remedy=remedies.relabel(e, e.place(rows)["episodes"], text),
                 **e.place(rows),
             )
         elif _plain(text).replace(" ", "") in _EMPTY_WORDS:
             yield warning(
                 f"the instruction is {text!r}, which does not say what is done",
                 episodes=e.place(rows)["episodes"],
-                remedy=remedies.relabel(e.root, e.place(rows)["episodes"], text),
+                remedy=remedies.relabel(e, e.place(rows)["episodes"], text),
             )
     elsewhere = fmt.OTHER_TASK_INDEX in e.raw.get("features", ())  # labels of frames may need them
     if spare := [] if elsewhere else [text for index, text in e.tasks.items() if index not in used]:
@@ -58,13 +58,13 @@ def twice(e: Evidence) -> Iterator[Finding]:
         first, second = group[:2]
         if first == second:
             says = f"the instruction {short(first)} stands in {fmt.TASKS} {len(group)} times"
-            yield warning(says, remedy=remedies.edit(e.root))
+            yield warning(says, remedy=remedies.edit(e))
             continue
         rows = next(rows for rows, text in used if text == second)
         yield warning(
             f"the instructions {' and '.join(map(short, group))} differ in case, spaces or punctuation only: "
             "one thing is said in two ways",
-            remedy=remedies.relabel(e.root, rows, second, first),
+            remedy=remedies.relabel(e, rows, second, first),
         )
 
 
@@ -76,7 +76,7 @@ def reading(e: Evidence) -> Iterator[Finding]:
     used = [(rows, text) for rows, text in _used(e) if text.strip()]
     heard = [hear(text) for _, text in used]
     for (rows, text), what in zip(used, heard, strict=True):
-        about = {"episodes": rows, "remedy": remedies.relabel(e.root, rows, text)}
+        about = {"episodes": rows, "remedy": remedies.relabel(e, rows, text)}
         if what.lost:
             yield warning(
                 f"of the instruction {short(text)} the policy does not read the end: {short(what.lost)}",
@@ -98,7 +98,7 @@ def reading(e: Evidence) -> Iterator[Finding]:
             yield error(
                 f"the instructions {' and '.join(map(short, group[:3]))} are the same to the policy: what "
                 "tells them apart is cut off or cannot be read",
-                remedy=remedies.relabel(e.root, rows, group[1]),
+                remedy=remedies.relabel(e, rows, group[1]),
             )
 
 

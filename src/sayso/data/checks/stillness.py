@@ -39,13 +39,13 @@ def still_dimensions(e: Evidence) -> Iterator[Finding]:
                     "is stuck or was never read",
                     name=f"state {name}",
                     remedy="look at what reads it, and record again; or leave it out: "
-                    + remedies.drop_dimensions(e.root, name),
+                    + remedies.drop_dimensions(e, name),
                 )
             else:
                 yield warning(
                     f"stays at {value:.4g} in every frame, though the state of that name moves",
                     name=f"action {name}",
-                    remedy=remedies.drop_dimensions(e.root, name),
+                    remedy=remedies.drop_dimensions(e, name),
                 )
 
 
@@ -61,7 +61,7 @@ def _unmoved(e: Evidence, key: str, name: str, value: float) -> Finding:
         f"hardly moves in the whole dataset: it stays at {value:.4g}. Nothing can be learned of it, and a "
         "policy will hold it there",
         name=f"{WORD[key]} {name}",
-        remedy=remedies.drop_dimensions(e.root, name),
+        remedy=remedies.drop_dimensions(e, name),
     )
 
 
@@ -80,7 +80,7 @@ def stuck_sensors(e: Evidence) -> Iterator[Finding]:
                 "does not change at all while the action of that name moves: the sensor was stuck",
                 episodes=episodes,
                 name=f"state {name}",
-                remedy=remedies.drop_episodes(e.root, episodes),
+                remedy=remedies.drop_episodes(e, episodes),
             )
 
 
@@ -96,7 +96,7 @@ def still_episodes(e: Evidence) -> Iterator[Finding]:
         yield warning(
             f"nobody moves: state and action stay within {STILL_SHARE:.0%} of their range",
             episodes=episodes,
-            remedy=remedies.drop_episodes(e.root, episodes),
+            remedy=remedies.drop_episodes(e, episodes),
         )
     yield from _idle(e, still)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from sayso.data import format as fmt
 from sayso.data import integrity
 from sayso.data.checks import remedies
 from sayso.data.checks.evidence import Evidence
-from sayso.data.checks.finding import Finding, error, note, warning
+from sayso.data.checks.finding import Finding, error, many, note, warning
 from sayso.data.checks.joints import WORD
 
 _WHOLE = "take data/ and meta/ from one whole copy of the dataset, or record again"
@@ -23,7 +24,9 @@ STALE = 0.05
 
 def unreadable(e: Evidence) -> Iterator[Finding]:
     """Find files, fields and rows that cannot be read."""
-    yield from e.faults
+    for fault in e.faults:
+        here = fault.frame is not None  # then only these rows are wrong, not a whole file
+        yield replace(fault, remedy=remedies.drop_episodes(e, fault.episodes)) if here else fault
 
 
 def order(e: Evidence) -> Iterator[Finding]:
@@ -39,7 +42,7 @@ def order(e: Evidence) -> Iterator[Finding]:
     if len(odd):
         yield error(
             f"a row with index {index[odd[0]]} follows one with {index[odd[0] - 1]}: rows or files are "
-            f"missing, doubled or exchanged ({len(odd)} such places)",
+            f"missing, doubled or exchanged ({many(len(odd), 'such place')})",
             remedy=_WHOLE,
             **e.place(odd),
         )
@@ -49,9 +52,9 @@ def order(e: Evidence) -> Iterator[Finding]:
         odd = np.flatnonzero(e.counters["frame_index"] != counted)
         if len(odd):
             yield error(
-                f"has the frame_index {e.counters['frame_index'][odd[0]]} ({len(odd)} such rows): frames "
-                "are missing, doubled or exchanged",
-                remedy=remedies.drop_episodes(e.root, e.place(odd)["episodes"]),
+                f"has the frame_index {e.counters['frame_index'][odd[0]]} ({many(len(odd), 'such row')}): "
+                "frames are missing, doubled or exchanged",
+                remedy=remedies.drop_episodes(e, e.place(odd)["episodes"]),
                 **e.place(odd),
             )
 
@@ -73,6 +76,7 @@ def episodes(e: Evidence) -> Iterator[Finding]:
         (set(numbers) - set(e.places), "data", "meta/episodes"),
         (set(e.places) - set(numbers), "meta/episodes", "data"),
     ):
+        missing -= {episode for fault in e.faults for episode in fault.episodes}
         if missing:
             yield error(
                 f"is in {there}, but not in {lacks}: the recording was stopped before it was finalised, or "
@@ -101,7 +105,7 @@ def totals(e: Evidence) -> Iterator[Finding]:
         said = e.raw.get(field)
         if said is not None and said != count and count and not e.faults:
             yield warning(
-                f"meta/info.json says {field} is {said}, but {count} are there", remedy=remedies.edit(e.root)
+                f"meta/info.json says {field} is {said}, but {count} are there", remedy=remedies.edit(e)
             )
 
 
@@ -137,26 +141,30 @@ def digest(e: Evidence) -> Iterator[Finding]:
 def statistics(e: Evidence) -> Iterator[Finding]:
     """Find statistics that are missing or of other rows; LeRobot normalises with them."""
     path = e.root / fmt.STATS
-    remedy = remedies.edit(e.root)
+    remedy = remedies.edit(e)
     try:
         stats = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         yield note(f"{path} cannot be read; LeRobot needs it, sayso does not", remedy=remedy)
         return
-    for key, values in e.numbers.items():
-        known = values[np.isfinite(values).all(1)]
-        said = _means(stats, e.info.columns[key] if e.info else key)
-        if said is None or said.shape != values.shape[1:] or len(known) < 2:
-            continue
-        off = np.abs(said - known.mean(0)) / np.maximum(known.std(0), 1e-6)
-        if not (off < STALE).all():
-            name = e.names(key)[int(np.argmax(np.nan_to_num(off, nan=np.inf)))]
-            yield warning(
-                "the means in meta/stats.json are not those of the rows; LeRobot normalises with them, sayso "
-                "computes its own",
-                name=f"{WORD[key]} {name}",
-                remedy=remedy,
-            )
+    stale = [f"{WORD[key]} {name}" for key in e.numbers for name in _stale(e, key, stats)]
+    if stale:
+        yield warning(
+            "meta/stats.json has other means than the rows; LeRobot normalises with them, sayso does not",
+            name=", ".join(stale[:3]) + (f" and {len(stale) - 3} more" if len(stale) > 3 else ""),
+            remedy=remedy,
+        )
+
+
+def _stale(e: Evidence, key: str, stats: Any) -> list[str]:
+    """Return the numbers of state or action whose mean is not that of the rows."""
+    values = e.numbers[key]
+    known = values[np.isfinite(values).all(1)]
+    said = _means(stats, e.info.columns[key] if e.info else key)
+    if said is None or said.shape != values.shape[1:] or len(known) < 2:
+        return []
+    off = np.abs(said - known.mean(0)) / np.maximum(known.std(0), 1e-6)
+    return [name for name, far in zip(e.names(key), off, strict=True) if not far < STALE]
 
 
 def _means(stats: Any, column: str) -> np.ndarray | None:

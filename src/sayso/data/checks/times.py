@@ -8,7 +8,7 @@ import numpy as np
 
 from sayso.data.checks import remedies
 from sayso.data.checks.evidence import Evidence
-from sayso.data.checks.finding import Finding, error, warning
+from sayso.data.checks.finding import Finding, error, many, warning
 from sayso.data.statistics import Integers
 from sayso.data.video import TOLERANCE_S
 
@@ -20,7 +20,7 @@ OTHER_RATE = 0.02
 
 def timestamps(e: Evidence) -> Iterator[Finding]:
     """Find gaps, drift, times that run backwards, and another rate than is said."""
-    if e.timestamps is None or not len(e):
+    if e.timestamps is None or not np.isfinite(e.fps):
         return
     times, frame_s = e.timestamps, 1 / e.fps
     steps = np.diff(times, prepend=times[:1])
@@ -38,16 +38,16 @@ def timestamps(e: Evidence) -> Iterator[Finding]:
     if len(back):
         yield error(
             f"its time stamp {times[back[0]]:.4f} s does not come after {times[back[0] - 1]:.4f} s, that "
-            f"of the frame before ({len(back)} such frames)",
-            remedy=remedies.drop_episodes(e.root, e.place(back)["episodes"]),
+            f"of the frame before ({many(len(back), 'such frame')})",
+            remedy=remedies.drop_episodes(e, e.place(back)["episodes"]),
             **e.place(back),
         )
     gaps = np.flatnonzero(steps > GAP * frame_s)
     if len(gaps):
         yield warning(
             f"{steps[gaps[0]]:.3g} s pass before it, not {frame_s:.3g} s: frames were lost while recording "
-            f"({len(gaps)} such gaps, the longest {steps[gaps].max():.3g} s)",
-            remedy=remedies.drop_episodes(e.root, e.place(gaps)["episodes"]),
+            f"({many(len(gaps), 'such gap')}, the longest {steps[gaps].max():.3g} s)",
+            remedy=remedies.drop_episodes(e, e.place(gaps)["episodes"]),
             **e.place(gaps),
         )
     yield from _drift(e, times, np.concatenate([back, gaps]))
@@ -64,8 +64,8 @@ def _drift(e: Evidence, times: np.ndarray, told: Integers) -> Iterator[Finding]:
         worst = float(np.abs(off[rows]).max())
         yield warning(
             f"time stamps are up to {1e3 * worst:.3g} ms off frame number / {e.fps:g} "
-            f"({len(rows)} such frames). Here frames are counted; LeRobot looks for pictures at these times "
-            f"and refuses above {1e3 * TOLERANCE_S:g} ms",
-            remedy=remedies.edit(e.root),
+            f"({many(len(rows), 'such frame')}). Here frames are counted; LeRobot looks for pictures at "
+            f"these times and refuses above {1e3 * TOLERANCE_S:g} ms",
+            remedy=remedies.edit(e),
             **e.place(rows),
         )

@@ -9,13 +9,12 @@ import numpy as np
 
 from sayso.data.checks import remedies
 from sayso.data.checks.evidence import Evidence, Span
-from sayso.data.checks.finding import Finding, error
+from sayso.data.checks.finding import Finding, error, many
 from sayso.data.checks.reel import Reel
 from sayso.data.checks.seen import Seen, steps_to_see
 from sayso.data.checks.times import OTHER_RATE
 from sayso.data.info import Camera
-from sayso.data.video import VideoError
-from sayso.data.video import _opened as opened
+from sayso.data.video import VideoError, opened
 
 
 def look_at_videos(e: Evidence, name: str, camera: Camera, seen: Seen) -> Iterator[Finding]:
@@ -32,10 +31,12 @@ def look_at_videos(e: Evidence, name: str, camera: Camera, seen: Seen) -> Iterat
                 faults = list(_as_said(e, reel, name, camera, path))
                 yield from faults
                 if not faults:
-                    yield from _shifted(e, reel, name, spans)
-                    yield from _frames(e, reel, name, spans, seen)
+                    shifted = list(_shifted(e, reel, name, spans))
+                    yield from shifted
+                    wrong = {episode for finding in shifted for episode in finding.episodes}
+                    yield from _frames(e, reel, name, [s for s in spans if s.index not in wrong], seen)
         except VideoError as fault:
-            remedy = remedies.drop_episodes(e.root, (span.index for span in spans))
+            remedy = remedies.drop_episodes(e, (span.index for span in spans), name)
             yield error(str(fault), **_about(name, spans), remedy=remedy)
 
 
@@ -56,13 +57,13 @@ def _as_said(e: Evidence, reel: Reel, name: str, camera: Camera, path: Path) -> 
             f"{relative} is {high} x {wide}, but meta/info.json says {h} x {w} (height x width)",
             name=f"camera {name}",
             remedy=f"correct the shape of {camera.key!r} in meta/info.json, if all its videos are so; "
-            f"or leave it out: {remedies.drop_camera(e.root, name)}",
+            f"or leave it out: {remedies.drop_camera(e, name)}",
         )
     if reel.channels < 3:
         yield error(
             f"{relative} has one channel, grey or depth, where three colours are read",
             name=f"camera {name}",
-            remedy=remedies.drop_camera(e.root, name),
+            remedy=remedies.drop_camera(e, name),
         )
     if abs(reel.fps / e.fps - 1) > OTHER_RATE:
         yield error(
@@ -93,7 +94,7 @@ def _shifted(e: Evidence, reel: Reel, name: str, spans: Sequence[Span]) -> Itera
             f"{abs(off[wrong[0]]) * e.fps:.1f} frames off, so that each picture belongs to another state",
             **_about(name, moved),
             remedy="correct from_timestamp in meta/episodes, or leave them out: "
-            + remedies.drop_episodes(e.root, (span.index for span in moved)),
+            + remedies.drop_episodes(e, (span.index for span in moved), name),
         )
 
 
@@ -111,15 +112,20 @@ def _frames(e: Evidence, reel: Reel, name: str, spans: Sequence[Span], seen: See
             continue
         seen.drift_s = max(seen.drift_s, float(off.max(initial=0.0)))
         steps = steps_to_see(e, span, reel.is_empty[numbers])
-        seen.look(e, span, steps, reel.pictures(numbers[steps].tolist()))
+        try:
+            seen.look(e, span, steps, reel.pictures(numbers[steps].tolist()))
+        except VideoError as fault:
+            yield error(
+                str(fault), **_about(name, [span]), remedy=remedies.drop_episodes(e, [span.index], name)
+            )
     if lost:
         first = next(iter(lost.values()))
         yield error(
             f"the video shows nothing near its time, the nearest picture is {1e3 * first[2]:.0f} ms off "
-            f"({sum(count for _, count, _ in lost.values())} such frames): they were lost while "
+            f"({many(sum(count for _, count, _ in lost.values()), 'such frame')}): they were lost while "
             "recording, or the video is cut",
             episodes=tuple(lost),
             frame=first[0],
             name=f"camera {name}",
-            remedy=remedies.drop_episodes(e.root, lost),
+            remedy=remedies.drop_episodes(e, lost, name),
         )
