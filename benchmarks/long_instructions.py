@@ -22,10 +22,10 @@ import torch
 
 from results_file import once
 from sayso.data.film import write_film
-from sayso.data.fit import check_fits
 from sayso.evaluation.planner import Here, PlanReport, carry_out
 from sayso.evaluation.rollout import rollout
 from sayso.models.checkpoint import load
+from sayso.models.repacked import in_world
 from sayso.spec import Episode, Observation, Outcome, Policy, seeds
 from sayso.tasks.household.draw import called
 from sayso.tasks.household.errands import errands
@@ -80,8 +80,7 @@ def policy_in(folder: Path, room: Any) -> Policy:
     """Return a policy for one process of several: on one thread, and only if it fits the room."""
     torch.set_num_threads(1)
     policy = load(folder)
-    check_fits(policy.features, room.features)
-    return policy
+    return in_world(policy, policy.features, room.features)
 
 
 def attempt(room: Any, policy: Policy, errand: Errand, films: Path | None = None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from sayso.chapter.hand import HAND_MOVE, action_of, arm_of
 from sayso.models.baselines.textbook import prepare_images
+from sayso.models.repacked import on_robot
 from sayso.runtime.robot import SimulatedRobot, command, look
 from sayso.spec import EXECUTE, Array, FeatureMismatchError, Features, Policy, Robot, SaysoError, seeds
 from sayso.tasks.worlds import SHOWN, make_world
@@ -53,8 +54,9 @@ class Capture(Tensor):
         if self.step == 0:
             policy.reset()
         sentence = one_sentence(instruction)
-        seen = look(self.reading, getattr(policy, "features", None) or self.body.features, sentence)
-        return torch.from_numpy(np.array(cast(Policy, policy).act(seen).actions))
+        known = getattr(policy, "features", None) or self.body.features
+        there, features = on_robot(cast(Policy, policy), known, dict.fromkeys(self.reading, ""))
+        return torch.from_numpy(np.array(there.act(look(self.reading, features, sentence)).actions))
 
 
 class Body:

@@ -30,6 +30,7 @@ from sayso.data.statistics import RELATIVE, Stats
 from sayso.data.transforms import RelativeChunk, Standardise, two_way
 from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import ModelPolicy
+from sayso.models.repacked import in_world
 from sayso.refusals import naming
 from sayso.runtime import exported, parity
 from sayso.runtime.engines import FILES, WORDS, EngineFacts, EngineName, ExportError, Precision, first_line
@@ -221,11 +222,13 @@ def _verify(source: ModelPolicy, checkpoint: Path, folder: Path, config: ExportC
 
 def _on_one_thread(checkpoint: Path, world: World) -> Policy:
     torch.set_num_threads(1)
-    return checkpoints.load(checkpoint)
+    policy = checkpoints.load(checkpoint)
+    return in_world(policy, policy.features, world.features)
 
 
 def _opened(folder: Path, world: World) -> Policy:
-    return exported.load(folder)
+    policy = exported.load(folder)
+    return in_world(policy, policy.features, world.features)
 
 
 def _world(policy: ModelPolicy) -> WorldEntry:
