@@ -19,7 +19,7 @@ from sayso.evaluation.measure import asked_of
 from sayso.evaluation.report import Report
 from sayso.evaluation.statistics import wilson
 from sayso.spec import Episode, Outcome, SaysoError, UnknownNameError
-from sayso.tasks.metaworld import OPTIONS, WORDINGS
+from sayso.tasks.metaworld import WORDINGS, MetaWorld
 from sayso.tasks.mt50 import TASKS, TIERS
 from sayso.tasks.worlds import WORLDS
 
@@ -109,7 +109,7 @@ def test_every_row_changes_one_thing_that_the_world_knows():
     first, *others = ROWS.values()
     assert first == mt50_table.Row()
     for row in others:
-        assert WORLDS[row.world].extra == "metaworld" and set(row.options) <= set(OPTIONS)
+        assert WORLDS[row.world].extra == "metaworld" and set(row.options) <= set(MetaWorld.options)
         assert len(row.options) + (row.world != first.world) == 1
         assert row.options.get("wording", "train") in WORDINGS
 
