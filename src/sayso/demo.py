@@ -42,7 +42,7 @@ from sayso.tasks.household.errands import errands
 from sayso.tasks.household.words.endpoint import LanguageModelDecomposer
 from sayso.tasks.household.words.language import Intent, abilities, things
 from sayso.tasks.household.words.plan import Decomposer, decompose
-from sayso.tasks.worlds import SHOWN, WORLDS, read_elsewhere
+from sayso.tasks.worlds import SHOWN, WORLDS, read_elsewhere, shipped_for
 
 if TYPE_CHECKING:
     from sayso.models.policy import ModelPolicy
@@ -80,7 +80,7 @@ class DemoConfig:
     @property
     def subject(self) -> Path:
         """Return the folder of the policy to load."""
-        return self.checkpoint or Path(WORLDS[self.world].checkpoint)
+        return self.checkpoint or Path(shipped_for(self.world, "--checkpoint"))
 
     @property
     def scene(self) -> int:

@@ -315,6 +315,16 @@ def test_the_page_draws_the_scene_once_and_moves_only_what_moves(page):
     assert drawing._root.name != root.name, "browsers remember where a node of that name was"
 
 
+def test_what_nobody_knows_is_not_drawn_and_what_was_drawn_before_is_gone(page):
+    session, _, shown = page
+    shown.update()
+    assert shown._drawing._root is not None
+    shown._drawing.update(replace(session.view, scene=None, poses=None))
+    assert shown._drawing._root is None and not shown._drawing._cameras
+    shown.update()
+    assert shown._drawing._root is not None and shown._drawing._cameras
+
+
 def test_the_page_lights_lamps_and_offers_examples(page):
     session, _, shown = page
     shown.update()

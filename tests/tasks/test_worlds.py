@@ -11,6 +11,7 @@ from sayso.tasks.worlds import (
     Worlds,
     chosen_families,
     read_elsewhere,
+    shipped_for,
     world_of,
 )
 from small_worlds import SMALL_WORLDS, SPOTS
@@ -63,3 +64,9 @@ def test_a_sentence_that_a_world_cannot_read_is_sent_to_one_that_can(sentence, h
     assert read_elsewhere(sentence, here) == (
         f" It can be asked for in another world: {where} (checkpoints/home)." if where else ""
     )
+
+
+def test_a_world_without_a_shipped_policy_asks_for_one_by_the_flag_that_names_it(monkeypatch):
+    monkeypatch.setattr("sayso.tasks.worlds.WORLDS", SMALL_WORLDS)
+    with pytest.raises(SaysoError, match="for the world .spots.; name one with --policy"):
+        shipped_for("spots", "--policy")

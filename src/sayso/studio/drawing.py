@@ -42,7 +42,8 @@ class Drawing:
 
     def update(self, view: View) -> None:
         """Draw a view."""
-        if view.scene is None or view.poses is None:
+        if view.scene is None or view.poses is None:  # nothing is known of where the robot is
+            self._clear()
             return
         with self._server.atomic():
             if view.scene is not self._scene:
@@ -62,11 +63,18 @@ class Drawing:
         for camera in self._cameras.values():
             camera.visible = visible
 
-    def _build(self, scene: Scene, poses: Poses) -> None:
+    def _clear(self) -> None:
+        """Take away the scene that is drawn, if there is one."""
         if self._root is not None:
             self._root.remove()
-        self._scene, self._poses, self._images = scene, None, {}
+        self._root, self._scene, self._poses, self._images = None, None, None, {}
         self._bodies, self._cameras = {}, {}
+        if self._path is not None:
+            self._draw_path(None)
+
+    def _build(self, scene: Scene, poses: Poses) -> None:
+        self._clear()
+        self._scene = scene
         scene_api = self._server.scene
         # A name of its own: browsers remember where a node that is gone was, for the next one of its name.
         self._scenes += 1

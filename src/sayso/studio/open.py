@@ -15,7 +15,7 @@ from sayso.runtime.run import demonstrated, measured, tell_pace
 from sayso.runtime.stopping import Stop, on_signals
 from sayso.spec import Features, Policy, SaysoError, at_least, known
 from sayso.studio.session import Session, SessionConfig
-from sayso.tasks.worlds import WORLDS
+from sayso.tasks.worlds import WORLDS, shipped_for
 
 PERIOD_S = 0.04
 """How often what is drawn is brought up to date."""
@@ -47,7 +47,7 @@ class StudioConfig(SessionConfig):
     @property
     def subject(self) -> str:
         """Return the policy to load."""
-        return self.policy or WORLDS[self.world].checkpoint
+        return self.policy or shipped_for(self.world, "--policy")
 
 
 def studio(

@@ -26,7 +26,7 @@ class Axis:
     levels: tuple[float, ...]
     """How much of it there is at each level; at level 0, as in training. A choice of two has two levels."""
     trained: tuple[float, float]
-    """The least and the most of it that training shows."""
+    """The least and the most of it that demonstrations show; how training varies pictures is not counted."""
     change: Callable[[float], Options]
     """How much of it -> options of `reset`."""
     says: str

@@ -167,6 +167,17 @@ def _reads(name: str, sentence: str) -> bool:
         return False
 
 
+def shipped_for(name: str, flag: str) -> str:
+    """Return the folder of the policy that is shipped for a world.
+
+    Raises:
+        SaysoError: if none is, with the flag that names one.
+    """
+    if not WORLDS[name].checkpoint:
+        raise SaysoError(f"no policy is shipped for the world {name!r}; name one with {flag}")
+    return WORLDS[name].checkpoint
+
+
 def world_of(robot_type: str) -> str:
     """Return the name of the world in which a robot lives.
 
