@@ -124,7 +124,7 @@ def test_what_is_drawn_as_lerobot_does_is_a_world_of_its_own_that_the_same_polic
 def test_the_camera_through_which_the_hand_is_found_is_that_of_the_tasks(world):
     for family in FEW:
         world.reset(seed=1, options={"family": family})
-        env = world._stage.env
+        env = world._simulator.env
         view = env.data.camera(CAMERA)
         np.testing.assert_allclose(view.xpos, CAMERA_M, atol=1e-9)
         np.testing.assert_allclose(view.xmat.reshape(3, 3), CAMERA_ROTATION, atol=1e-7)
@@ -199,7 +199,7 @@ def test_the_first_picture_shows_the_scene_of_its_seed(world):
 
     for seed in (1, 2):
         observation, _ = world.reset(seed=seed, options={"family": "reach"})
-        env = world._stage.env
+        env = world._simulator.env
         mujoco.mj_forward(env.model, env.data)
         for name, view in views(world.render(), observation[STATE]).items():
             assert np.array_equal(observation[image_key(name)], view)
@@ -210,7 +210,7 @@ def test_the_first_picture_shows_the_scene_of_its_seed(world):
 def test_as_lerobot_the_first_picture_is_stale(as_lerobot):
     for seed in (1, 2):
         as_lerobot.reset(seed=seed)
-    env = as_lerobot._stage.env
+    env = as_lerobot._simulator.env
     assert np.linalg.norm(env.data.site("goal").xpos - env._target_pos) > 0.01
 
 
@@ -269,7 +269,7 @@ def test_in_lerobots_own_environment_a_policy_sees_and_does_what_it_does_in_ours
     as_lerobot.reset(seed=1)
     theirs.reset(seed=1)
     assert names["succeeds"](theirs, there, seed=2_000_000, execute=2) is False
-    monkeypatch.setattr(as_lerobot._stage.env, "max_path_length", steps)
+    monkeypatch.setattr(as_lerobot._simulator.env, "max_path_length", steps)
     rollout(as_lerobot, here, 2_000_000, execute=2)
     assert len(there.seen) == len(here.seen) == 2
     for seen, ours in zip(there.seen, here.seen, strict=True):
@@ -297,7 +297,7 @@ def test_labels_point_at_the_goal_marker_that_is_drawn(world):
     visible = []
     for seed in (3, 4, 5, 6):
         before, _ = world.reset(seed=seed, options={"family": "reach"})
-        site = world._stage.env.model.site("goal")
+        site = world._simulator.env.model.site("goal")
         colour = site.rgba.copy()
         site.rgba[:] = (0, 1, 1, 1)
         after = views(world.render(), before[STATE])
@@ -413,7 +413,7 @@ def test_a_length_moves_the_camera_as_far_in_a_direction_that_follows_the_seed(w
     moved = []
     for seed in (1, 2, 1):
         world.reset(seed=seed, options={"family": "reach", "camera_shift_m": 0.1})
-        moved.append(world._stage.env.data.camera(CAMERA).xpos - CAMERA_M)
+        moved.append(world._simulator.env.data.camera(CAMERA).xpos - CAMERA_M)
     assert np.linalg.norm(moved, axis=1) == pytest.approx([0.1] * 3)
     assert np.array_equal(moved[0], moved[2]) and not np.allclose(moved[0], moved[1])
     with pytest.raises(ValueError, match="three numbers"):
@@ -446,7 +446,7 @@ def test_an_episode_ends_on_success_and_at_500_steps_without(world):
     episode = rollout(world, Expert(world), 2_000_000, family="handle-press")
     assert episode.success and episode.conditions == {CONDITION: True} and episode.steps < 100
     world.reset(seed=1, options={"family": "reach"})
-    env = world._stage.env
+    env = world._simulator.env
     env.curr_path_length = env.max_path_length - 1
     *_, terminated, truncated, info = world.step(np.zeros(4, np.float32))
     assert truncated and not terminated and not info["is_success"]

@@ -68,5 +68,5 @@ def test_a_sentence_that_a_world_cannot_read_is_sent_to_one_that_can(sentence, h
 
 def test_a_world_without_a_shipped_policy_asks_for_one_by_the_flag_that_names_it(monkeypatch):
     monkeypatch.setattr("sayso.tasks.worlds.WORLDS", SMALL_WORLDS)
-    with pytest.raises(SaysoError, match="for the world .spots.; name one with --policy"):
+    with pytest.raises(SaysoError, match="for the world 'spots'; name one with --policy"):
         shipped_for("spots", "--policy")
