@@ -1,10 +1,12 @@
 """Measure the shipped policies: every family, wrong instructions, and instructions of several steps.
 
     python benchmarks/household.py [--episodes 100]
-    python benchmarks/household.py --experts
+    python benchmarks/household.py --what experts
+    python benchmarks/household.py --what generalisation
 
-With ``--experts`` the scripted experts are measured instead, on every family and the same seeds: what is
-possible. They see the simulator's state, so nothing else is asked of them.
+``experts`` measures the scripted ones instead, on every family and the same seeds: what is possible. They see
+the simulator's state, so nothing else is asked of them. ``generalisation`` changes one thing at a time about
+the scene or the words (`axes`), in every family that names an object, on the first of the same seeds.
 
 Every evaluation leaves its report, named after the policy's weights, in a folder and is not repeated when it
 is there, so that a run that was stopped goes on and a new policy is measured anew.
@@ -18,13 +20,14 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 
+from axes import HOUSEHOLD
 from long_instructions import measure, policy_in
 from results_file import ROOT, evaluated, hours_from_nothing, success, write_result
 from sayso.evaluation.measure import EvalConfig
@@ -32,7 +35,7 @@ from sayso.evaluation.report import chosen_objects
 from sayso.evaluation.statistics import wilson
 from sayso.loading import EXPERT
 from sayso.models.checkpoint import load
-from sayso.spec import seeds
+from sayso.spec import known, seeds
 from sayso.work.provenance import digest_of
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
@@ -57,13 +60,23 @@ class Household:
     """Folder of the evaluations' own reports, with films of failures."""
     policies: Path = ROOT / "checkpoints"
     """Folder with a policy per world."""
-    experts: bool = False
-    """Measure the experts, and nothing else."""
+    what: Literal["policies", "experts", "generalisation"] = "policies"
+    """What to measure."""
+    few: int = 20
+    """Episodes of each family along each axis."""
+    axes: tuple[str, ...] = tuple(HOUSEHOLD)
+    """Along which axes."""
+
+    def __post_init__(self) -> None:
+        """Refuse axes there are none of."""
+        for name in self.axes:
+            known("axis", name, HOUSEHOLD)
 
 
 def main(config: Household) -> None:
-    """Run what is missing, print the numbers and write ``household.json`` or ``experts.json``."""
-    print("wrote", measure_experts(config) if config.experts else measure_policies(config))
+    """Run what is missing, print the numbers and write ``household.json``, or one of the others."""
+    measure = {"experts": measure_experts, "generalisation": measure_generalisation}
+    print("wrote", measure.get(config.what, measure_policies)(config))
 
 
 def measure_experts(config: Household) -> Path:
@@ -87,6 +100,35 @@ def measure_experts(config: Household) -> Path:
     )
 
 
+def measure_generalisation(config: Household) -> Path:
+    """Measure the policies along each axis, beside ``undisturbed``: rates over the families of a world."""
+    metrics: dict[str, float] = {}
+    reports: dict[str, Mapping[str, Any]] = {}
+    for name, options in {"undisturbed": {}, **{name: HOUSEHOLD[name] for name in config.axes}}.items():
+        for world in FAMILIES:
+            policy = config.policies / world
+            out = f"{world}_{fingerprint(policy)}_{name}_{config.few}"
+            wanted = replace(_wanted(config, world, asked_for_objects(world), out), episodes=config.few)
+            found = reports[f"{name} {world}"] = evaluated(policy, wanted, options=options)
+            ends = {end: found["metrics"][f"success{end}"] for end in ("", "/low", "/high")}
+            metrics |= {f"{name}.{world}{end}": value for end, value in ends.items()}
+            print(f"{name:15} {world:10} {ends['']:.2f} [{ends['/low']:.2f}, {ends['/high']:.2f}]")
+    return write_result(
+        "generalisation",
+        metrics,
+        seeds=seeds("test", config.few),
+        n=config.few,
+        config={"few": config.few, "axes": {name: dict(HOUSEHOLD[name]) for name in config.axes}},
+        episodes=[outcome(name, e) for name, found in reports.items() for e in found["episodes"]],
+        reports=reports.values(),
+    )
+
+
+def asked_for_objects(world: str) -> tuple[str, ...]:
+    """Return the families of a world in which an object is named."""
+    return tuple(family for family in FAMILIES[world] if family not in WITHOUT_OBJECT)
+
+
 def measure_policies(config: Household) -> Path:
     """Measure the policies as they are told, told wrongly, and told several things at once."""
     metrics: dict[str, float] = {}
@@ -95,10 +137,10 @@ def measure_policies(config: Household) -> Path:
         policy = config.policies / world
         name = f"{world}_{fingerprint(policy)}"
         found = evaluated(policy, _wanted(config, world, families, f"{name}_{config.episodes}"))
-        swapping = tuple(family for family in families if family not in WITHOUT_OBJECT)
-        swap = evaluated(policy, _wanted(config, world, swapping, f"{name}_swap_{config.wrong}", swap=True))
-        out = config.reports / f"{name}_long_{config.long}.json"
-        long = measure(world, partial(policy_in, policy), config.long, out)
+        swapping, out = asked_for_objects(world), f"{name}_swap_{config.wrong}"
+        swap = evaluated(policy, _wanted(config, world, swapping, out, swap=True))
+        lengthy = config.reports / f"{name}_long_{config.long}.json"
+        long = measure(world, partial(policy_in, policy), config.long, lengthy)
         reports |= {world: found, f"{world}_swap": swap, f"{world}_long": long}
         metrics |= success(found, world)
         metrics[f"train_hours_{world}"] = hours_from_nothing(policy)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from axes import ANYWHERE, CAMERA
 from household import fingerprint, outcome, parameters_m
 from results_file import ROOT, benchmark_code, evaluated, hours_from_nothing, write_result
 from sayso.evaluation.measure import EvalConfig
@@ -44,12 +45,7 @@ class Row:
 STANDARD = "standard"
 ROWS: Mapping[str, Row] = {
     STANDARD: Row(),
-    "paraphrase": Row(options={"wording": "heldout"}),
-    "camera_5cm": Row(options={"camera_shift_m": 0.05}),
-    "camera_10cm": Row(options={"camera_shift_m": 0.10}),
-    "camera_5deg": Row(options={"camera_turn_deg": 5.0}),
-    "light": Row(options={"light": 0.6}),
-    "image_noise": Row(options={"image_noise": 10.0}),
+    **{name: Row(options=options) for name, options in ANYWHERE.items()},
     "wrong_instruction": Row(options={"wording": "wrong"}),
     "blank_instruction": Row(options={"instruction": ""}),
     "lerobot_drawing": Row(world="metaworld-lerobot"),
@@ -57,7 +53,6 @@ ROWS: Mapping[str, Row] = {
 """The first is the protocol's; each further one changes a single thing."""
 EARLY_STEPS = 400
 """Where some others end an episode; LeRobot's configuration names it and does not use it."""
-CAMERAS = ("camera_5cm", "camera_10cm", "camera_5deg")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,8 +196,8 @@ def summary(rows: Mapping[str, Episodes]) -> dict[str, float]:
         metrics |= flat("improved_tier_mean", tier_mean(others.pop("improved")))
     if few := {episode["seed"] for episodes in others.values() for episode in episodes}:
         metrics |= flat("undisturbed", tier_mean([e for e in standard if e["seed"] in few]))
-    if others.keys() >= set(CAMERAS):
-        metrics |= flat("camera", mean_of_same_scenes([tier_mean(others[name]) for name in CAMERAS]))
+    if others.keys() >= CAMERA.keys():
+        metrics |= flat("camera", mean_of_same_scenes([tier_mean(others[name]) for name in CAMERA]))
     for name, episodes in others.items():
         metrics |= flat(name, tier_mean(episodes))
     for task in TASKS:
