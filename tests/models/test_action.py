@@ -10,8 +10,8 @@ from sayso.models.vla.action import (
     FlowDecoder,
     RegressionDecoder,
     TransformerLayer,
+    fourier,
     unpadded_mean,
-    waves,
     weighted_mean,
 )
 from sayso.models.vla.keypoints import Keypoints
@@ -30,7 +30,7 @@ def seeded() -> torch.Generator:
 
 
 def test_numbers_are_told_apart_by_their_waves():
-    told = waves(torch.linspace(0, 1, 65)[:, None])
+    told = fourier(torch.linspace(0, 1, 65)[:, None])
     nearest = torch.cdist(told, told) + 10 * torch.eye(65)
     assert nearest.min() > 0.3
 

@@ -40,7 +40,7 @@ from sayso.data.transforms import standardise
 from sayso.models.baselines.published import PublishedConfig, ResNet18, WeightsFrom, published_type
 from sayso.models.contract import Batch, Model
 from sayso.models.typed import within
-from sayso.models.vla.action import felt, unpadded_mean
+from sayso.models.vla.action import or_zero, unpadded_mean
 from sayso.models.words import WORD_WIDTH
 from sayso.spec import Features
 
@@ -146,7 +146,7 @@ class ActionChunkingTransformer(Model):
     def _tokens(self, batch: Batch, latent: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return memory tokens ``[B, M, D]``, their positions ``[M, D]`` and which are padding ``[B, M]``."""
         words = self.embed_word(batch.words)
-        first = torch.stack([self.embed_latent(latent), self.embed_state(felt(batch.state[:, -1]))], 1)
+        first = torch.stack([self.embed_latent(latent), self.embed_state(or_zero(batch.state[:, -1]))], 1)
         tokens, position = [first, words], [self.position[: 2 + words.shape[1]]]
         for images in batch.images:
             patches = self.embed_patch(self.backbone(images[:, -1]))
@@ -178,7 +178,7 @@ class LatentEncoder(nn.Module):
     def forward(self, state: Tensor, actions: Tensor, is_pad: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance, float32 ``[B, Z]``, of ``[B, S]``, ``[B, K, A]`` and ``[B, K]``."""
         cls = self.cls.expand(len(state), -1, -1)
-        tokens = torch.cat([cls, self.embed_state(felt(state))[:, None], self.embed_action(actions)], 1)
+        tokens = torch.cat([cls, self.embed_state(or_zero(state))[:, None], self.embed_action(actions)], 1)
         padding = F.pad(is_pad, (2, 0), value=False)
         for layer in self.layers:
             tokens = layer(tokens, self.position, padding)

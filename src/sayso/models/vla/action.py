@@ -32,13 +32,13 @@ OCTAVES = 5
 """Frequencies by which a number in 0..1 is told to the network: half a wave, one, two, four, eight."""
 
 
-def waves(x: Tensor) -> Tensor:
-    """Return each number of ``[..., n]`` with its sines and cosines, ``[..., n * (1 + 2 * OCTAVES)]``."""
+def fourier(x: Tensor) -> Tensor:
+    """Return Fourier features ``[..., n * (1 + 2 * OCTAVES)]``: numbers, their sines and their cosines."""
     angles = x[..., None] * math.pi * 2.0 ** torch.arange(OCTAVES, device=x.device)
     return torch.cat([x[..., None], angles.sin(), angles.cos()], -1).flatten(-2)
 
 
-def felt(state: Tensor) -> Tensor:
+def or_zero(state: Tensor) -> Tensor:
     """Return a state ``[..., S]`` as it is, or a zero in its place where a robot tells nothing: S is 0."""
     return state if state.shape[-1] else state.new_zeros(*state.shape[:-1], 1)
 
@@ -72,9 +72,9 @@ class Context(nn.Module):
             hide_state: bool ``[B]``, samples whose state is to stay unknown, or None. A policy that always
                 knows its state tends to continue its own motion instead of looking.
         """
-        where = torch.cat([keypoints.seen, waves(keypoints.where), keypoints.presence[..., None]], -1)
+        where = torch.cat([keypoints.seen, fourier(keypoints.where), keypoints.presence[..., None]], -1)
         pointed = self.embed_keypoint(where) + self.keypoint_position
-        states = self.embed_state(felt(state))
+        states = self.embed_state(or_zero(state))
         if hide_state is not None:
             states = torch.where(hide_state[:, None, None], self.no_state.to(states.dtype), states)
         return torch.cat([slots + self.slot_position, states + self.state_position, pointed.flatten(1, 2)], 1)
@@ -167,7 +167,7 @@ class FlowDecoder(nn.Module):
 
     def velocity(self, context: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
         """Return d noisy / d time ``[B, K, A]`` for noisy chunks ``[B, K, A]`` at times ``[B]``."""
-        queries = self.queries + self.embed_noisy(noisy) + self.embed_time(waves(time[:, None]))[:, None]
+        queries = self.queries + self.embed_noisy(noisy) + self.embed_time(fourier(time[:, None]))[:, None]
         answer: Tensor = self.transformer(context, queries)
         return answer
 

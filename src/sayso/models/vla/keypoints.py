@@ -92,12 +92,12 @@ class Pointer(nn.Module):
         log_heat = F.log_softmax(torch.cat([here, nowhere], -1), -1)
         presence = 1 - log_heat[..., -1].exp()
         if not self.training:
-            here = self._committed(here, self.get_buffer(f"near_{camera}"))
+            here = self._near_the_peak(here, self.get_buffer(f"near_{camera}"))
         share = here.softmax(-1)
         where = share @ self.get_buffer(f"centres_{camera}")
         return presence[..., None] * (share @ patches), where, presence, log_heat
 
-    def _committed(self, here: Tensor, near: Tensor) -> Tensor:
+    def _near_the_peak(self, here: Tensor, near: Tensor) -> Tensor:
         """Leave the referents' queries only what lies around their best patch; ``[B, T, Q, P]``.
 
         In training a heat-map soon has one peak. In a new scene it may have two, on a cyan mug and on a cyan

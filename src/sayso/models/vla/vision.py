@@ -98,7 +98,7 @@ class FiLMResNet(nn.Module):
 
     def _camera(self, views: Tensor, film: Tensor, positions: Tensor) -> Tensor:
         films = iter(film.flatten(0, 1).split(self.film_sizes, 1))
-        x = self.stem(_filled_up(views.flatten(0, 1)).contiguous(memory_format=torch.channels_last))
+        x = self.stem(_padded(views.flatten(0, 1)).contiguous(memory_format=torch.channels_last))
         for block in self.stem_blocks:
             x = block(x, next(films))
         x = self.down(x)
@@ -109,7 +109,7 @@ class FiLMResNet(nn.Module):
         return patches
 
 
-def _filled_up(images: Tensor) -> Tensor:
+def _padded(images: Tensor) -> Tensor:
     """Add middle grey to ``[N, 3, H, W]``, right and below, until both sides are multiples of `STRIDE`."""
     down, right = (-images.shape[-2] % STRIDE, -images.shape[-1] % STRIDE)
     return F.pad(images, (0, right, 0, down)) if down or right else images
