@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sayso.data.fit import as_known, as_shown, check_fits, names_of, read_names, renamed
+from sayso.data.fit import as_known, as_shown, check_fits, names_of, read_names, refuse_unused, renamed
 from sayso.data.resize import fitted, scaled
 from sayso.data.statistics import Stats
 from sayso.data.transforms import Repack
@@ -21,6 +21,7 @@ from sayso.spec import (
     Dimension,
     FeatureMismatchError,
     Features,
+    UnknownNameError,
     image_key,
 )
 
@@ -74,6 +75,15 @@ def test_what_is_called_otherwise_and_not_remembered_does_not_fit():
 def test_units_that_cannot_be_converted_do_not_fit():
     with pytest.raises(FeatureMismatchError, match="is deg in the policy and normalized in the world"):
         check_fits(robot("deg", "front"), robot("normalized", "front"))
+
+
+def test_a_name_that_nothing_has_is_refused_with_the_nearest_or_the_other_way_round():
+    shown = names_of(robot("deg", "image", "wrist"))
+    refuse_unused({"image": "front", "pan.pos": "joint"}, shown)
+    with pytest.raises(UnknownNameError, match=r"to rename 'imgae'\. Did you mean 'image'"):
+        refuse_unused({"imgae": "wrist"}, shown)
+    with pytest.raises(ConfigError, match="if image is to be called top, say top=image"):
+        refuse_unused(read_names(["image=top"]), shown)
 
 
 def test_two_cameras_never_get_one_name():

@@ -14,6 +14,7 @@ which its recordings had things (``Features.renamed``): a robot that uses them n
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -64,10 +65,25 @@ def names_of(features: Features) -> dict[str, str]:
     return {**dict.fromkeys(features.cameras, ""), **numbers}
 
 
-def refuse_unused(names: Iterable[str], there: Iterable[str]) -> None:
-    """Raise UnknownNameError if a name that was said is none of those that cameras and numbers have there."""
-    for name in names:
-        known("camera or number to rename", name, there)
+def refuse_unused(names: Mapping[str, str], shown: Iterable[str]) -> None:
+    """Refuse names that no camera and no number has.
+
+    Args:
+        names: name there -> name here.
+        shown: every name that there is.
+
+    Raises:
+        UnknownNameError: with the nearest.
+        ConfigError: if it looks as if a word was said the other way round, as `sayso edit` has it.
+    """
+    shown = list(shown)
+    for there, here in names.items():
+        if there not in shown and here in shown and not difflib.get_close_matches(there, shown):
+            raise ConfigError(
+                f"rename is {here}={there}, but there is a {here} and no {there}: if {here} is to be called "
+                f"{there}, say {there}={here}, the policy's name first"
+            )
+        known("camera or number to rename", there, shown)
 
 
 def renamed(features: Features, names: Mapping[str, str]) -> Features:
