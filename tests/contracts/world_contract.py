@@ -1,7 +1,7 @@
-"""What every world owes: subclass `WorldContract`, say how it is made, and pytest does the rest.
+"""What every world owes: subclass `WorldContract`, say which row it has, and pytest does the rest.
 
 class TestMyWorld(WorldContract):
-    def make(self): return MyWorld()
+    name, entry = "mine", ENTRY
 """
 
 import numpy as np
@@ -9,20 +9,63 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from sayso.spec import POINTS, STATE, TASK, image_key, seeds
-from sayso.tasks.contract import Labelled, Taught
+from sayso.tasks.axes import Departure, options_of
+from sayso.tasks.contract import Drawn, Labelled, Taught
+from sayso.tasks.worlds import WorldEntry
 
 
 class WorldContract:
     """Check a world against `sayso.tasks.contract`; what it cannot do is not asked of it."""
 
-    def make(self):
-        raise NotImplementedError
+    name = ""
+    """What it is called in the table of worlds."""
+    entry: WorldEntry
+
+    def make(self, **options):
+        """Build the world."""
+        return self.entry.make(**options)
 
     @pytest.fixture
     def world(self):
         world = self.make()
         yield world
         world.close()
+
+    def test_its_row_says_what_it_says_of_itself(self, world):
+        row = self.entry
+        assert (world.name, world.features) == (self.name, row.features)
+        assert set(world.families) <= set(row.families)
+        for family in world.families:
+            world.reset(seed=1, options={"family": family})
+            assert 0 < world.task.horizon <= (row.horizon or np.inf)
+
+    def test_what_can_be_drawn_names_each_eye_after_a_camera(self, world):
+        if isinstance(world, Drawn):
+            world.reset(seed=1)
+            physics = world.physics()
+            assert set(physics.eyes) <= set(world.features.cameras) and physics.model.nbody > 1
+            assert all(physics.model.camera(eye.name).id >= 0 for eye in physics.eyes.values())
+
+    def test_each_level_of_each_axis_changes_an_episode_and_level_0_does_not(self, world):
+        family = world.families[0]
+        before = self.begun(world, family)
+        for axis in self.entry.axes:
+            for level in {0, 1, len(axis.levels) - 1}:
+                departs = [Departure(axis=axis, level=level)]
+                making = options_of(departs, in_making=True)
+                there = self.make(**making) if making else world
+                after = self.begun(there, family, **options_of(departs))
+                assert all(np.array_equal(after[key], before[key]) for key in before) is (level == 0), axis
+                if making:
+                    there.close()
+
+    @staticmethod
+    def begun(world, family, **options):
+        """Return what is seen three steps into an episode: what changes motions shows after the first."""
+        world.reset(seed=seeds("test", 1)[0], options={"family": family, **options})
+        for _ in range(3):
+            observation, *_ = world.step(np.zeros(world.action_space.shape, np.float32))
+        return observation
 
     def test_gymnasium_accepts_it(self, world):
         check_env(world, skip_render_check=True)

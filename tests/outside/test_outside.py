@@ -98,10 +98,13 @@ def toy(sayso, dataset) -> Path:
 
 
 class TestToyWorld(WorldContract):
-    def make(self):
+    name = "toy"
+
+    @pytest.fixture(autouse=True)
+    def row(self):
         from sayso_outside.world import ENTRY
 
-        return ENTRY.make()
+        self.entry = ENTRY
 
 
 def test_a_world_from_outside_is_recorded_by_its_expert_and_shown(sayso, dataset):

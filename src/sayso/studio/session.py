@@ -288,8 +288,7 @@ class Session:
         episode = self._episode(report, sentence)
         lines = ended(self.view.lines, success=episode.success)
         self._show(lines=lines, detail=" ".join([*heard, kept(report)]), driving=False, path_m=None)
-        if self._site.simulated:
-            self._show_room()
+        self._show_room()
         return episode
 
     def _judged(self) -> str:

@@ -253,6 +253,7 @@ class RealSite:
         self._body = world.body() if isinstance(world, Embodied) else None
         physics = None if self._body is None else self._body.physics(robot_alone=True)
         self._physics, self.scene = physics, None if physics is None else scene_of(physics)
+        self._images: Mapping[str, Image] = {}
         self._finished = False
 
     @property
@@ -286,7 +287,8 @@ class RealSite:
         return self._robot
 
     def read(self, reading: Mapping[str, Any]) -> None:
-        """Draw the robot where it feels that it is."""
+        """Keep the pictures, and draw the robot where it feels that it is."""
+        self._images = {name: reading[name] for name in self._features.cameras}
         if self._body is not None:
             self._body.feel(np.array([reading[name] for name in self._features.state_names], np.float32))
 
