@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -399,6 +400,24 @@ def test_a_finding_is_one_line_that_begins_with_its_place(root, capsys):
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     place = "error finite episode 2, frame 3, action shoulder_pan.pos: is nan (1 such frame)"
     assert place in lines and f"-> sayso edit {root} --out {root}-mended --drop-episodes 2" in lines
+
+
+def test_commands_that_would_miss_each_others_episodes_are_told_as_one_which_mends_it_all(root, capsys):
+    set_numbers(root, ACTION, lambda row, n: n.__setitem__(0, float("nan")) if row == at(2, 3) else None)
+    set_numbers(root, STATE, lambda row, n: n.__setitem__(3, 4095.0) if row == at(0, 5) else None)
+    tasks(root, *SENTENCES[:1], "Todo")
+    assert cli.main(["check", str(root), "--json"]) == 1
+    command = shlex.split(json.loads(capsys.readouterr().out)["command"])
+    assert "--drop-episodes" in command and "0,2" in command and "Todo=WHAT IS DONE" in command
+    assert cli.main(command[1:]) == 0
+    assert [f for f in found(root.with_name("arm-mended")) if f.severity is not NOTE] == []
+
+
+def test_the_folder_one_stands_in_has_a_name_in_commands(root, monkeypatch, capsys):
+    tasks(root, "Todo", "push it")
+    monkeypatch.chdir(root)
+    cli.main(["check", "."])
+    assert f"sayso edit {root} --out {root}-mended" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

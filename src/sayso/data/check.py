@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import track
@@ -16,11 +17,13 @@ from rich.text import Text
 from sayso.data.checks.asked import Asked, Heard
 from sayso.data.checks.evidence import Evidence, gather
 from sayso.data.checks.finding import Finding, Severity, error
+from sayso.data.checks.remedies import together
 from sayso.data.checks.table import CHECKS
 from sayso.data.format import FormatError
 from sayso.data.reader import Dataset
 from sayso.spec import NotFiniteError
 
+T = TypeVar("T")
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
 
@@ -86,17 +89,18 @@ def _fatal(config: CheckConfig) -> tuple[Severity, ...]:
     return (Severity.ERROR, Severity.WARNING) if config.strict else (Severity.ERROR,)
 
 
-def _as_json(e: Evidence, found: Iterable[Finding], code: int) -> dict[str, object]:
+def _as_json(e: Evidence, found: Sequence[Finding], code: int) -> dict[str, object]:
     return {
         "dataset": str(e.root),
         "episodes": len(e.episodes),
         "frames": len(e),
         "exit_code": code,
+        "command": _together(e, found),
         "findings": [finding.to_json() for finding in found],
     }
 
 
-def _print(e: Evidence, found: Iterable[Finding], took_s: float) -> None:
+def _print(e: Evidence, found: Sequence[Finding], took_s: float) -> None:
     """Write a line for each finding, what to do below it, and how many there are."""
     console, counts = Console(), Counter[Severity]()
     for finding in found:
@@ -106,9 +110,16 @@ def _print(e: Evidence, found: Iterable[Finding], took_s: float) -> None:
         console.print(line, soft_wrap=True)
         if finding.remedy:
             console.print(Text(f"{'':21}-> {_plain(finding.remedy)}", "cyan"), soft_wrap=True)
+    if command := _together(e, found):
+        console.print(Text(f"all of these in one: {command}", "cyan"), soft_wrap=True)
     said = ", ".join(f"{counts[kind]} {kind}{'s' * (counts[kind] != 1)}" for kind in Severity)
     what = f"{len(e.episodes)} episodes, {len(e)} frames, {len(CHECKS)} checks in {took_s:.1f} s"
     console.print(Text(f"{e.root}: {said} ({what})"), soft_wrap=True)
+
+
+def _together(e: Evidence, found: Iterable[Finding]) -> str:
+    """Return the command that mends all that one command can."""
+    return together(e, [finding.remedy for finding in found if finding.severity is not Severity.NOTE])
 
 
 def _plain(text: str) -> str:
@@ -116,8 +127,8 @@ def _plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def _tracked(work: Iterable[Path], what: str, /) -> Iterator[Path]:
+def _tracked(work: Sequence[T], what: str, /) -> Iterator[T]:
     """Show a bar on the standard error, where somebody watches."""
     console = Console(stderr=True)
-    bar = track(list(work), what, console=console, transient=True, disable=not console.is_terminal)
+    bar = track(work, what, console=console, transient=True, disable=not console.is_terminal)
     yield from bar

@@ -28,7 +28,10 @@ DEGREES_PER_RADIAN = 180 / np.pi
 
 def units(e: Evidence) -> Iterator[Finding]:
     """Find joints in units that they cannot have, and say which were assumed."""
-    stats = {key: Stats.of(values[np.isfinite(values).all(1)]) for key, values in e.numbers.items()}
+    known = {key: values[np.isfinite(values).all(1)] for key, values in e.numbers.items()}
+    if not all(map(len, known.values())):
+        return
+    stats = {key: Stats.of(values) for key, values in known.items()}
     try:
         features, assumed = with_units(e.features, stats)
     except SaysoError as fault:

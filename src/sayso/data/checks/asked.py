@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Heard(Protocol):
@@ -35,12 +37,12 @@ class Heard(Protocol):
 class Track(Protocol):
     """Function that shows how a long piece of work is getting on."""
 
-    def __call__(self, work: Iterable[Path], what: str, /) -> Iterable[Path]:
+    def __call__(self, work: Sequence[T], what: str, /) -> Iterable[T]:
         """Yield the pieces of work, one after the other."""
         ...
 
 
-def in_silence(work: Iterable[Path], what: str, /) -> Iterable[Path]:
+def in_silence(work: Sequence[T], what: str, /) -> Iterable[T]:
     """Yield the pieces of work and show nothing."""
     del what
     return work

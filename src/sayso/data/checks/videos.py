@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +25,8 @@ def look_at_videos(e: Evidence, name: str, camera: Camera, seen: Seen) -> Iterat
     for span in e.episodes:
         if (place := e.places.get(span.index)) and name in place.clips:
             held.setdefault(place.clips[name].path, []).append(span)
-    for path in e.asked.track(list(held), f"camera {name}"):
+    ticks = iter(e.asked.track(e.episodes, f"camera {name}"))
+    for path in held:
         spans = sorted(held[path], key=lambda span: _begins(e, name, span))
         try:
             with opened(path) as container:
@@ -34,10 +37,11 @@ def look_at_videos(e: Evidence, name: str, camera: Camera, seen: Seen) -> Iterat
                     shifted = list(_shifted(e, reel, name, spans))
                     yield from shifted
                     wrong = {episode for finding in shifted for episode in finding.episodes}
-                    yield from _frames(e, reel, name, [s for s in spans if s.index not in wrong], seen)
+                    yield from _frames(e, reel, name, [s for s in spans if s.index not in wrong], seen, ticks)
         except VideoError as fault:
             remedy = remedies.drop_episodes(e, (span.index for span in spans), name)
             yield error(str(fault), **_about(name, spans), remedy=remedy)
+    deque(ticks, maxlen=0)  # episodes that were not looked at count as done, too
 
 
 def _about(name: str, spans: Sequence[Span]) -> dict[str, object]:
@@ -98,11 +102,14 @@ def _shifted(e: Evidence, reel: Reel, name: str, spans: Sequence[Span]) -> Itera
         )
 
 
-def _frames(e: Evidence, reel: Reel, name: str, spans: Sequence[Span], seen: Seen) -> Iterator[Finding]:
+def _frames(
+    e: Evidence, reel: Reel, name: str, spans: Sequence[Span], seen: Seen, ticks: Iterator[Any]
+) -> Iterator[Finding]:
     """Find frames that the video does not show, and look at some that it does."""
     half_s = 0.5 / e.fps
     lost: dict[int, tuple[int, int, float]] = {}
     for span in spans:
+        next(ticks, None)
         times = _begins(e, name, span) + np.arange(len(span)) / e.fps
         numbers = reel.nearest(times)
         off = np.abs(reel.times_s[numbers] - times)
