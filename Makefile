@@ -65,11 +65,11 @@ openpi: $(STAMP) ## drive `sayso serve` with openpi's own client (POLICY=folder 
 	$(BIN)/python scripts/check_openpi.py $(POLICY)
 
 # In an environment of its own, for LeRobot asks for an older PyTorch than constraints.txt.
-lerobot: ## test the adapter against LeRobot's own drivers, without hardware (PYTHON=... chooses the interpreter)
+lerobot: ## test the adapter and edited datasets with LeRobot's own drivers and reader (PYTHON=... chooses the interpreter)
 	@test -x .venv-lerobot/bin/pip || $(or $(PYTHON),python3) -m venv .venv-lerobot
 	.venv-lerobot/bin/python -m pip install -qq --constraint constraints-lerobot.txt --editable '.[lerobot]' \
 	  'pytest>=8' 'pytest-timeout>=2.3'
-	.venv-lerobot/bin/python -m pytest tests/runtime/test_lerobot_adapter.py
+	.venv-lerobot/bin/python -m pytest tests/runtime/test_lerobot_adapter.py tests/data/test_edit_in_lerobot.py
 
 # Likewise, and with Python 3.12: LeRobot's newest. The build of PyTorch that PyPI has for it takes 5 GB.
 smolvla: ## make .venv-smolvla, in which benchmarks/latency.py times LeRobot's own SmolVLA (PYTHON=... chooses)

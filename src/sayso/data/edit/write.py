@@ -187,8 +187,10 @@ class _Film:
 
 
 def _described(parts: Sequence[NDArray[Any]]) -> dict[str, Any]:
+    """Return statistics of all rows; of tables of numbers, for each column, as LeRobot counts them."""
     values = np.concatenate(parts)
-    return describe(values[:, None] if values.ndim == 1 else values)
+    rows = values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1)
+    return describe(rows) | {"count": [len(values)]}
 
 
 def _agreed(infos: Sequence[Mapping[str, Any]], entry: Mapping[str, Any]) -> dict[str, Any]:
