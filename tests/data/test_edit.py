@@ -22,7 +22,17 @@ from sayso.data.format import SEED_COLUMN
 from sayso.data.reader import Dataset
 from sayso.data.tables import parquet_files
 from sayso.spec import Dimension, FeatureMismatchError, SaysoError, image_key
-from small_datasets import FEATURES, LENGTHS, build, fingerprint, grey, without_points
+from small_datasets import (
+    EPISODES,
+    FEATURES,
+    LENGTHS,
+    build,
+    change,
+    change_info,
+    fingerprint,
+    grey,
+    without_points,
+)
 from small_old_datasets import as_v21
 
 N = sum(LENGTHS.values())
@@ -239,6 +249,42 @@ def test_an_episode_with_a_fault_can_be_left_out_and_is_named_if_it_is_not(root,
         edited(broken, tmp_path / "new")
     assert not (tmp_path / "new").exists()
     assert len(edited(broken, tmp_path / "new", drop_episodes="0").episodes) == 3
+
+
+def test_an_episode_whose_times_lead_to_anothers_pictures_is_refused_unless_left_out(root, tmp_path):
+    shifted = tmp_path / "shifted"
+    shutil.copytree(root, shifted)
+    (shifted / "meta/sayso.json").unlink()
+    key = f"videos/{image_key('front')}/from_timestamp"
+    times = [0.0, 0.45, 0.6, 1.1]  # the third begins at 0.5
+    change(shifted, EPISODES, key, times)
+    with pytest.raises(SaysoError, match=r"episode 2 begins at 0\.5000 s, but at 0\.6000.*--drop-episodes 2"):
+        edited(shifted, tmp_path / "new")
+    new = edited(shifted, tmp_path / "new", drop_episodes="2")
+    np.testing.assert_allclose(levels(new, "front")[:10], levels(Dataset(root), "front")[:10])
+    assert edited(shifted, tmp_path / "other", drop_cameras=("front",)).features.cameras == {
+        "wrist": (16, 24)
+    }
+
+
+def test_times_that_drift_are_exact_afterwards(root, tmp_path):
+    drifting = tmp_path / "drifting"
+    shutil.copytree(root, drifting)
+    (drifting / "meta/sayso.json").unlink()
+    key = f"videos/{image_key('front')}/from_timestamp"
+    change(drifting, EPISODES, key, [0.0, 0.455, 0.51, 1.115])
+    new = edited(drifting, tmp_path / "new")
+    np.testing.assert_array_equal(pictures(new, "front"), pictures(Dataset(root), "front"))
+    assert new.drift_of("front") == ""
+
+
+def test_pictures_of_another_size_than_said_are_refused(root, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(root, other)
+    (other / "meta/sayso.json").unlink()
+    change_info(other, lambda info: info["features"][image_key("front")].update(shape=[32, 24, 3]))
+    with pytest.raises(SaysoError, match=r"16 x 24, but meta/info\.json says 32 x 24"):
+        edited(other, tmp_path / "new")
 
 
 def test_frames_without_an_instruction_can_be_given_one(root, tmp_path):

@@ -64,7 +64,11 @@ def root(tmp_path_factory):
                 }
             )
         new.save_episode()
-    getattr(new, "finalize", lambda: None)()
+    new.finalize()
+    try:
+        opened(root)[0]
+    except (ImportError, AttributeError, RuntimeError, ValueError, OSError) as error:
+        pytest.skip(f"LeRobot cannot decode its own recording here: {error}")
     return root
 
 

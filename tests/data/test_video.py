@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from sayso.data.video import VideoError, concatenate_videos, encode_video, frames_at
+from sayso.data.video import VideoError, concatenate_videos, copy_clip, encode_video, frames_at
 from small_videos import whole_video
 
 FPS = 20
@@ -196,3 +196,44 @@ def test_videos_of_different_size_do_not_join(tmp_path):
 def test_a_video_needs_frames_of_even_size(tmp_path, shape):
     with pytest.raises(VideoError):
         encode_video(tmp_path / "v.mp4", np.zeros(shape, np.uint8), FPS)
+
+
+# Clips
+
+
+def referring(path, frames):
+    """Encode frames that refer to later ones, as videos of depth do: these are decoded first."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"bf": "3", "g": "250"})
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv444p"
+        for k, image in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = k, Fraction(1, FPS)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_a_clip_is_copied_without_a_pixel_changed(joined, tmp_path):
+    path, parts, lengths, starts = joined
+    for part, length, start in zip(parts, lengths, starts, strict=True):
+        assert copy_clip(tmp_path / "clip.mp4", path, start / FPS + 0.004, length, FPS)
+        np.testing.assert_array_equal(list(whole_video(tmp_path / "clip.mp4")), list(whole_video(part)))
+        assert times(tmp_path / "clip.mp4") == pytest.approx(np.arange(length) / FPS)
+
+
+def test_frames_that_refer_to_later_ones_are_joined_and_copied_in_their_order(tmp_path):
+    lengths = (9, 1, 14)
+    parts = [referring(tmp_path / f"{n}.mp4", moving(n, start=40 * n)) for n in lengths]
+    assert concatenate_videos(tmp_path / "joined.mp4", parts, FPS) == [0, 9, 10]
+    assert times(tmp_path / "joined.mp4") == pytest.approx(np.arange(24) / FPS)
+    apart = [image for part in parts for image in whole_video(part)]
+    np.testing.assert_array_equal(list(whole_video(tmp_path / "joined.mp4")), apart)
+    assert copy_clip(tmp_path / "clip.mp4", tmp_path / "joined.mp4", 10 / FPS, 14, FPS)
+    np.testing.assert_array_equal(list(whole_video(tmp_path / "clip.mp4")), apart[10:])
+
+
+@pytest.mark.parametrize(("first", "frames"), [(1, 5), (2, 39), (39, 2)])
+def test_a_clip_that_cannot_stand_alone_or_ends_early_is_not_copied(joined, tmp_path, first, frames):
+    assert not copy_clip(tmp_path / "clip.mp4", joined[0], first / FPS, frames, FPS)
+    assert not (tmp_path / "clip.mp4").exists()

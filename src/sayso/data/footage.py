@@ -80,25 +80,42 @@ class Footage:
         return 0.5 / self.fps
 
     def _refuse_shifted(self, path: Path) -> None:
-        """Refuse a video in which an episode's frames are others than those its times lead to.
-
-        That can be told where the video holds just the frames of its episodes, one after the other.
-        """
         mine = [k for k, clip in enumerate(self.clips) if clip.path == path]
-        mine.sort(key=lambda k: self.clips[k].begins_s)
-        lengths = np.diff(self.starts)[mine]
-        count, first_s = extent(path)
-        if count != lengths.sum():
-            return
-        begins = first_s + (np.cumsum(lengths) - lengths) / self.fps
-        for k, begin_s in zip(mine, begins.tolist(), strict=True):
-            if abs(off_s := self.clips[k].begins_s - begin_s) > self._half_a_frame_s:
-                raise VideoError(
-                    f"in {path} episode {self.numbers[k]} begins at {begin_s:.4f} s, but at "
-                    f"{self.clips[k].begins_s:.4f} s by the table of episodes, {abs(off_s) * self.fps:.1f} "
-                    "frames off: each picture would belong to another state. Correct from_timestamp in "
-                    "meta/episodes, or record again"
-                )
+        begins_s, lengths = [self.clips[k].begins_s for k in mine], np.diff(self.starts)[mine].tolist()
+        for k, wrong in shifted(path, begins_s, lengths, self.fps).items():
+            raise VideoError(
+                f"in {path} episode {self.numbers[mine[k]]} {wrong}. Correct from_timestamp in meta/episodes,"
+                " or record again"
+            )
+
+
+def shifted(path: Path, begins_s: Sequence[float], lengths: Sequence[int], fps: float) -> dict[int, str]:
+    """Return which episodes of a video have other frames than those their times lead to, and what is wrong.
+
+    That can be told where the video holds just the frames of its episodes, one after the other.
+
+    Args:
+        path: the video.
+        begins_s: when each of its episodes begins, by the table of episodes.
+        lengths: how many frames each has.
+        fps: how many a second.
+
+    Raises:
+        VideoError: if the video is damaged.
+    """
+    count, first_s = extent(path)
+    order = np.argsort(begins_s, kind="stable")
+    ordered = np.asarray(lengths)[order]
+    if count != ordered.sum():
+        return {}
+    found = {}
+    for k, begin_s in zip(order.tolist(), first_s + (np.cumsum(ordered) - ordered) / fps, strict=True):
+        if abs(off_s := begins_s[k] - begin_s) > 0.5 / fps:
+            found[k] = (
+                f"begins at {begin_s:.4f} s, but at {begins_s[k]:.4f} s by the table of episodes, "
+                f"{abs(off_s) * fps:.1f} frames off: each picture would belong to another state"
+            )
+    return found
 
 
 def of_size(image: Image, camera: Camera, path: Path, where: str) -> Image:

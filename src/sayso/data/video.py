@@ -98,6 +98,7 @@ def concatenate_videos(path: Path, parts: Sequence[Path], fps: float) -> list[in
         VideoError: if the parts differ in size or encoder settings.
     """
     starts, frames = [], 0
+    delay = max((_delay(part, fps) for part in parts), default=0)
     with appearing(path) as partial, av.open(str(partial), "w", format="mp4") as joined:
         stream: VideoStream | None = None
         for part in parts:
@@ -112,7 +113,7 @@ def concatenate_videos(path: Path, parts: Sequence[Path], fps: float) -> list[in
                         f"{part} cannot be joined to {parts[0]}: its size or encoder settings differ"
                     )
             starts.append(frames)
-            _append(packets, joined, stream, fps, first_frame=frames)
+            _append(packets, joined, stream, fps, first_frame=frames, delay=delay)
             frames += len(packets)
     return starts
 
@@ -120,7 +121,7 @@ def concatenate_videos(path: Path, parts: Sequence[Path], fps: float) -> list[in
 def copy_clip(path: Path, source: Path, begins_s: float, frames: int, fps: float) -> bool:
     """Copy some frames of a video into one of their own, packet by packet, where that changes no pixel.
 
-    That is where they begin with a key frame, lie in the order in which they are shown, and none is missing.
+    That is where they begin with a key frame, lie beside each other, and none is missing.
 
     Args:
         path: the video to write.
@@ -142,7 +143,8 @@ def copy_clip(path: Path, source: Path, begins_s: float, frames: int, fps: float
             return False
         content = io.BytesIO()  # a disk that is full is no fault of the source
         with av.open(content, "w", format="mp4") as copy:
-            _append(packets, copy, copy.add_stream_from_template(video, opaque=True), fps, first_frame=0)
+            delay = max(place - shown for place, shown in enumerate(_shown(packets)))
+            _append(packets, copy, copy.add_stream_from_template(video, opaque=True), fps, 0, delay)
     with appearing(path) as partial:
         partial.write_bytes(content.getvalue())
     last = frames - 1
@@ -186,21 +188,20 @@ def _packets(
     if begins_s > 0:
         container.seek(int(begins_s * av.time_base))
     found: list[av.Packet[Any]] = []
-    shown = -1
+    steps = set[int]()
     for packet in container.demux(video):
         if packet.pts is None or not packet.size:
             continue
-        if packet.pts <= shown or packet.is_corrupt:
+        step = round((float(packet.pts * (video.time_base or 0)) - begins_s) * fps)
+        if 0 <= step < frames:
+            if packet.is_corrupt or not (found or (packet.is_keyframe and step == 0)):
+                return []
+            found.append(packet)
+            steps.add(step)
+        elif found:
             return []
-        shown = packet.pts
-        off_s = float(packet.pts * (video.time_base or 0)) - begins_s - len(found) / fps
-        if not found and off_s < -0.5 / fps:
-            continue
-        if abs(off_s) > 0.5 / fps or not (found or packet.is_keyframe):
-            return []
-        found.append(packet)
         if len(found) == frames:
-            return found
+            return found if len(steps) == frames else []
     return []
 
 
@@ -343,13 +344,32 @@ def _append(
     stream: VideoStream,
     fps: float,
     first_frame: int,
+    delay: int,
 ) -> None:
-    """Write packets, a frame each, behind the first `first_frame` frames."""
-    for number, packet in enumerate(packets, start=first_frame):
-        packet.pts = packet.dts = number
+    """Write packets, a frame each, behind the first `first_frame` frames.
+
+    Where frames refer to later ones, these are decoded first: so many frames' times earlier, `delay`.
+    """
+    for place, (packet, shown) in enumerate(zip(packets, _shown(packets), strict=True)):
+        packet.pts, packet.dts = first_frame + shown, first_frame + place - delay
         packet.duration, packet.time_base = 1, 1 / _rate(fps)
         packet.stream = stream
         joined.mux(packet)
+
+
+def _shown(packets: Sequence[av.Packet[Any]]) -> list[int]:
+    """Return the place of each packet's frame in the order in which frames are shown."""
+    ordered = sorted(range(len(packets)), key=lambda place: packets[place].pts or 0)
+    return [shown for _, shown in sorted(zip(ordered, range(len(packets)), strict=True))]
+
+
+def _delay(path: Path, fps: float) -> int:
+    """Return by how many frames' times a video is decoded before it is shown."""
+    with _opened(path) as container:
+        first = next((p for p in container.demux(container.streams.video[0]) if p.size), None)
+        if first is None or first.dts is None:
+            return 0
+        return max(0, round(-float(first.dts * first.time_base) * fps))
 
 
 def _rgb(converter: VideoReformatter, frame: av.VideoFrame, path: Path) -> Image:

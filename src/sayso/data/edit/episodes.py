@@ -55,6 +55,7 @@ def chosen(sources: Sequence[Source], config: EditConfig) -> list[Kept]:
                 continue
             if config.tasks and not said & {*config.tasks}:
                 continue
+            source.check(episode)
             told = _told(source, episode, config)
             kept.append(Kept(source=number, episode=episode, told=told))
     if not kept:

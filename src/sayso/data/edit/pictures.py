@@ -68,8 +68,9 @@ def film(
         if plain and copy_clip(part, clip.path, clip.begins_s, frames, fps):
             info = entry.get("info") or video_info(*picture.size, fps)
             stats = recorded if is_whole(recorded) else None
+            if not picture.is_depth:
+                _check_size(part, picture, clip, where)
             if stats is None and not picture.is_depth:
-                _check_size(part, picture, where)
                 stats = _counted(shown.image for shown in frames_at(part, sampled(frames) / fps, 0.5 / fps))
             return Filmed(path=part, info=info, stats=stats)
         if picture.is_depth:
@@ -88,11 +89,11 @@ def stats_of(images: Sequence[Image]) -> dict[str, Any]:
 
 
 def is_whole(stats: Mapping[str, Any] | None) -> bool:
-    """Tell whether statistics of pictures that were recorded have all that LeRobot says today."""
+    """Tell whether statistics of pictures or of depth that were recorded have all that LeRobot says today."""
     if not stats or not all(name in stats for name in NAMES):
         return False
     shapes = {np.shape(stats[name]) for name in NAMES if name != "count"}
-    return shapes == {(3, 1, 1)} and np.shape(stats["count"]) == (1,)
+    return shapes in ({(3, 1, 1)}, {(1, 1, 1)}) and np.shape(stats["count"]) == (1,)
 
 
 def together(stats: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -142,7 +143,7 @@ def _scaled(clip: Clip, times: Sequence[float], picture: Picture, fps: float, wh
         yield fitted(of_size(shown.image, camera, clip.path, where), picture.size)
 
 
-def _check_size(part: Path, picture: Picture, where: str) -> None:
+def _check_size(part: Path, picture: Picture, clip: Clip, where: str) -> None:
     camera = Camera(key=picture.key, is_video=True, size=picture.was)
     for shown in frames_at(part, [0.0]):
-        of_size(shown.image, camera, part, where)
+        of_size(shown.image, camera, clip.path, where)

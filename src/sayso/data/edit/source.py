@@ -6,9 +6,10 @@ keep the others from being edited: it is refused when it is kept, and can be lef
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ import pyarrow.compute as pc
 
 from sayso.data import integrity
 from sayso.data.edit import older
+from sayso.data.footage import shifted
 from sayso.data.format import INFO, OTHER_TASK_INDEX, FormatError
 from sayso.data.info import Info, check_version, read_raw, understood
 from sayso.data.tables import Clip, clip_of, integers, number_in, parquet_files, read_table, read_tasks
+from sayso.data.video import VideoError
 from sayso.spec import OTHER_POINTS
 
 NOT_OF_AN_EPISODE = ("videos/", "data/", "meta/", "stats/", "dataset_from_index", "dataset_to_index")
@@ -46,6 +49,8 @@ class Episode:
     """What else the table of episodes says about it."""
     stats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Name of a feature -> its statistics as they were recorded."""
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """Why it cannot be kept; or, by the name of a video feature, why its pictures cannot be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +65,7 @@ class Source:
     tasks: Mapping[int, str]
     episodes: tuple[Episode, ...]
     remarks: tuple[str, ...] = ()
+    """What a person should know of it."""
 
     def rows(self, episode: Episode) -> pa.Table:
         """Return the rows of an episode, all columns.
@@ -81,8 +87,18 @@ class Source:
 
     def n_bytes(self, key: str) -> int:
         """Return how many bytes the videos of a feature take; of no feature, the rows."""
-        files = {file for one in self.episodes for file in ([one.clips[key].path] if key else one.files)}
+        clips = {one.clips[key].path for one in self.episodes if key in one.clips}
+        files = clips if key else {file for one in self.episodes for file in one.files}
         return sum(file.stat().st_size for file in files if file.is_file())
+
+    def check(self, episode: Episode, key: str = "") -> None:
+        """Refuse an episode that cannot be kept, or its pictures of a video feature.
+
+        Raises:
+            FormatError: if it cannot.
+        """
+        if fault := episode.faults.get(key):
+            raise FormatError(f"{fault}. Or leave it out: --drop-episodes {episode.index}")
 
     def where(self, episode: Episode) -> str:
         """Say which episode is meant, in words."""
@@ -102,7 +118,7 @@ def open_source(root: Path) -> Source:
     else:
         check_version(root, raw.get("codebase_version"))
     info = understood(root / INFO, raw)
-    remarks = list(info.remarks) + list(integrity.check(root, ours=info.ours))
+    remarks = list(integrity.check(root, ours=info.ours))
     if old:
         remarks.append(f"{root} is of version {older.version_of(root)}, and written anew in this one")
     found = _scan(root, others=OTHER_POINTS in info.columns)
@@ -115,7 +131,7 @@ def open_source(root: Path) -> Source:
         return clip_of(root, path, info.video_path, key, row, row["episode_index"])
 
     episodes = [
-        _episode(path, row, found[index], {key: clip(path, row, key) for key in videos})
+        _episode(path, row, found[index], {key: partial(clip, path, row, key) for key in videos})
         for index, (path, row) in sorted(table.items())
         if index in found
     ]
@@ -128,7 +144,7 @@ def open_source(root: Path) -> Source:
         info=info,
         entries=raw["features"],
         tasks=older.tasks(root) if old else read_tasks(root),
-        episodes=tuple(episodes),
+        episodes=tuple(_with_shifts(episodes, videos, info.features.fps)),
         remarks=tuple(remarks),
     )
 
@@ -158,13 +174,21 @@ def _scan(root: Path, *, others: bool) -> dict[int, _Found]:
     return found
 
 
-def _episode(path: Path, row: Mapping[str, Any], found: _Found, clips: Mapping[str, Clip]) -> Episode:
+def _episode(
+    path: Path, row: Mapping[str, Any], found: _Found, places: Mapping[str, Callable[[], Clip]]
+) -> Episode:
     index = number_in(path, row, "episode_index", None)
+    faults, clips = dict[str, str](), dict[str, Clip]()
     if isinstance(row.get("length"), int) and row["length"] != found.length:
-        raise FormatError(
+        faults[""] = (
             f"{path} says that episode {index} has {row['length']} frames, but "
             f"{next(iter(found.files))} has {found.length}; take both files from a copy of the dataset"
         )
+    for key, place in places.items():
+        try:
+            clips[key] = place()
+        except FormatError as error:
+            faults[key] = str(error)
     return Episode(
         index=index,
         length=found.length,
@@ -178,7 +202,24 @@ def _episode(path: Path, row: Mapping[str, Any], found: _Found, clips: Mapping[s
             if value is not None and not name.startswith(NOT_OF_AN_EPISODE) and name not in COUNTED
         },
         stats=_stats(row),
+        faults=faults,
     )
+
+
+def _with_shifts(episodes: Sequence[Episode], videos: Iterable[str], fps: float) -> list[Episode]:
+    """Return the episodes, with a fault for the pictures of those whose times lead to another's."""
+    faults: dict[int, dict[str, str]] = {episode.index: dict(episode.faults) for episode in episodes}
+    for key in videos:
+        by_path: dict[Path, list[Episode]] = {}
+        for episode in episodes:
+            if key in episode.clips:
+                by_path.setdefault(episode.clips[key].path, []).append(episode)
+        for path, mine in by_path.items():
+            begins_s, lengths = [e.clips[key].begins_s for e in mine], [e.length for e in mine]
+            with contextlib.suppress(VideoError):  # a damaged one is refused when its pictures are wanted
+                for k, wrong in shifted(path, begins_s, lengths, fps).items():
+                    faults[mine[k].index][key] = f"in {path} episode {mine[k].index} {wrong}"
+    return [replace(episode, faults=faults[episode.index]) for episode in episodes]
 
 
 def _stats(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

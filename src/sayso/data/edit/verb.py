@@ -79,7 +79,7 @@ def _check_places(roots: Sequence[Path], out: Path) -> None:
 def _remarks(
     sources: Sequence[Source], plans: Sequence[Columns], remarks: Sequence[str], config: EditConfig
 ) -> list[str]:
-    found = [remark for source in sources for remark in source.remarks if not remark.startswith("not read")]
+    found = [remark for source in sources for remark in source.remarks]
     found += [remark for one in plans for remark in one.remarks]
     found += remarks
     if config.relabel and any(len(source.info.features.points) for source in sources):
@@ -148,6 +148,7 @@ def _add(new: NewDataset, source: Source, plan: Columns, kept: Kept, tasks: Mapp
     for key, picture in plan.pictures.items():
         recorded = episode.stats.get(picture.key)
         if picture.is_video:
+            source.check(episode, picture.key)
             films[key] = film(
                 new.part(key),
                 picture,
