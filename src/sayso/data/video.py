@@ -365,7 +365,7 @@ def _shown(packets: Sequence[av.Packet[Any]]) -> list[int]:
 
 def _delay(path: Path, fps: float) -> int:
     """Return by how many frames' times a video is decoded before it is shown."""
-    with _opened(path) as container:
+    with opened(path) as container:
         first = next((p for p in container.demux(container.streams.video[0]) if p.size), None)
         if first is None or first.dts is None:
             return 0
