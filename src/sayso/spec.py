@@ -49,6 +49,8 @@ another; None if none was yet."""
 
 FASTEST_HZ = 1000.0
 """Most steps per second of any robot: beyond it, a loop would not even end."""
+LARGEST_PX = 2**14
+"""Most pixels of any camera's side: what is beyond is damage, and would ask for all memory."""
 EXECUTE = 4
 """How many actions of a chunk are applied before looking again, unless said otherwise. Looking at every
 eighth step only, a policy hovered over its goal: docs/log.md, 2026-11-23."""
@@ -118,21 +120,48 @@ class Features:
         """Read what `to_json` wrote.
 
         Raises:
-            ConfigError: if the rate is none that a robot can have.
+            ConfigError: if it is no robot's, saying what in it cannot be.
         """
-        fps = float(raw["fps"])
-        if not 0 < fps <= FASTEST_HZ:
-            raise ConfigError(f"fps is {fps:g}, but must be above 0 and at most {FASTEST_HZ:g}")
-        return cls(
-            robot_type=raw["robot_type"],
-            fps=fps,
-            state=tuple(Dimension(name=n, unit=u) for n, u in raw["state"]),
-            action=tuple(Dimension(name=n, unit=u) for n, u in raw["action"]),
-            cameras={name: (int(h), int(w)) for name, (h, w) in raw["cameras"].items()},
-            points=tuple(raw.get("points", ())),
-            scaled_from={name: (int(h), int(w)) for name, (h, w) in raw.get("scaled_from", {}).items()},
-            renamed=dict(raw.get("renamed", {})),
-        )
+        try:
+            found = cls(
+                robot_type=raw["robot_type"],
+                fps=float(raw["fps"]),
+                state=tuple(Dimension(name=n, unit=u) for n, u in raw["state"]),
+                action=tuple(Dimension(name=n, unit=u) for n, u in raw["action"]),
+                cameras={name: (h, w) for name, (h, w) in raw["cameras"].items()},
+                points=tuple(raw.get("points", ())),
+                scaled_from={name: (h, w) for name, (h, w) in raw.get("scaled_from", {}).items()},
+                renamed=dict(raw.get("renamed", {})),
+            )
+        except KeyError as error:
+            raise ConfigError(f"features lack {error}") from error
+        except (AttributeError, OverflowError, TypeError, ValueError) as error:
+            raise ConfigError(f"features are not as sayso writes them ({error})") from error
+        found._refuse_nonsense()
+        return found
+
+    def _refuse_nonsense(self) -> None:
+        if not 0 < self.fps <= FASTEST_HZ:
+            raise ConfigError(f"fps is {self.fps:g}, but must be above 0 and at most {FASTEST_HZ:g}")
+        if not isinstance(self.robot_type, str):
+            raise ConfigError(f"robot_type is {self.robot_type!r}, but must be a text")
+        if not self.action:
+            raise ConfigError("features.action is empty, but a policy moves something")
+        named = {"state": self.state_names, "action": self.action_names, "cameras": tuple(self.cameras)}
+        for what, names in named.items():
+            if wrong := [name for name in names if not isinstance(name, str) or names.count(name) > 1]:
+                raise ConfigError(f"features.{what} has {wrong[0]!r}, but names are texts, each of them once")
+        if odd := [d for d in (*self.state, *self.action) if not isinstance(d.unit, str)]:
+            raise ConfigError(f"the unit of {odd[0].name} is {odd[0].unit!r}, but must be a text")
+        for camera, size in (*self.cameras.items(), *self.scaled_from.items()):
+            if (
+                not all(type(px) is int and 1 <= px <= LARGEST_PX for px in size)
+                or camera not in self.cameras
+            ):
+                raise ConfigError(
+                    f"features.cameras.{camera} is {list(size)}, but both must be whole numbers from 1 to "
+                    f"{LARGEST_PX}, and the camera one of {', '.join(self.cameras) or 'none'}"
+                )
 
 
 def differences(one: Features, other: Features, first: str, second: str) -> list[str]:

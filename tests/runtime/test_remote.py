@@ -402,6 +402,45 @@ def test_what_the_policy_learned_from_comes_over_the_socket_too():
         _ = policy.stats
 
 
+@pytest.mark.parametrize("wrong", [np.full(2, np.nan), np.zeros(3)], ids=["nan", "short"])
+def test_statistics_that_do_not_belong_to_the_policy_are_refused(wrong):
+    told = {name: list(wrong) for name in ("mean", "std", "min", "max")}
+    says = {"server": "sayso", "features": FEATURES.to_json(), "stats": {ACTION: told}}
+    with (
+        openpi_server(dict, metadata=says) as (url, _),
+        RemotePolicy(url) as policy,
+        pytest.raises(RemoteError, match="'action' that are none: they should be 2 finite numbers"),
+    ):
+        _ = policy.stats
+
+
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [
+        (None, "not as sayso writes them"),
+        ({}, "features lack 'robot_type'"),
+        ({"fps": "fast"}, "could not convert string to float: 'fast'"),
+        ({"fps": float("nan")}, "fps is nan"),
+        ({"robot_type": ["so101"]}, "robot_type is"),
+        ({"action": []}, "a policy moves something"),
+        ({"state": [["x", "m"], ["x", "m"]]}, "has 'x', but names are texts, each of them once"),
+        ({"state": [[1, "m"], ["y", "m"]]}, "has 1, but names are texts"),
+        ({"cameras": ["front"]}, "not as sayso writes them"),
+        ({"cameras": {"front": [0, 8]}}, r"cameras.front is \[0, 8\], but both must be whole numbers"),
+        ({"cameras": {"front": [10**9, 10**9]}}, "from 1 to 16384"),
+        ({"scaled_from": {"nowhere": [8, 8]}}, "the camera one of front, wrist"),
+    ],
+)
+def test_a_server_that_says_what_no_policy_can_see_is_refused_in_words(features, words):
+    whole = FEATURES.to_json() | features if features else features
+    with (
+        openpi_server(dict, metadata={"server": "sayso", "features": whole}) as (url, _),
+        RemotePolicy(url) as policy,
+        pytest.raises(RemoteError, match=words),
+    ):
+        _ = policy.features
+
+
 def test_a_server_that_cannot_introduce_itself_is_an_error_in_words():
     with (
         openpi_server(dict, metadata="no policy today") as (url, _),

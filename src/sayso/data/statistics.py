@@ -44,10 +44,17 @@ class Stats:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote, or an entry of ``stats.json``, where quantiles may be missing."""
+        """Read what `to_json` wrote, or an entry of ``stats.json``, where quantiles may be missing.
+
+        Raises:
+            ValueError: if its lists are not all of one length.
+        """
         fallback = {"q01": raw["min"], "q99": raw["max"]}
         chosen = {name: raw.get(name, fallback.get(name)) for name in cls.__dataclass_fields__}
-        return cls(**{name: tuple(np.ravel(value).astype(float).tolist()) for name, value in chosen.items()})
+        found = {name: tuple(np.ravel(value).astype(float).tolist()) for name, value in chosen.items()}
+        if len({len(values) for values in found.values()}) > 1:
+            raise ValueError("the lists of numbers are not all of one length")
+        return cls(**found)
 
 
 def describe(rows: ArrayLike) -> dict[str, list[float]]:

@@ -47,6 +47,7 @@ from sayso.spec import (
     IMAGES,
     STATE,
     Chunk,
+    ConfigError,
     Features,
     Observation,
     SaysoError,
@@ -56,6 +57,8 @@ from sayso.work.digests import damaged
 from sayso.work.provenance import graph_digest
 
 CONFIG, STATS, CARD = "config.json", "stats.json", "README.md"
+MOST_WORDS = 512
+"""Most pieces of words that a policy reads: what is beyond is damage."""
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, SaysoError)
 """What reading JSON raises that says something else than it should."""
 
@@ -133,6 +136,8 @@ def load(folder: Path | str, *, threads: int = 1) -> ExportedPolicy:
         engine = EngineFacts.from_json(config["engine"])
         features = Features.from_json(config["features"])
         max_words = int(config["model"].get("max_words", SHORT_WORDS))
+        if not 2 <= max_words <= MOST_WORDS:
+            raise ConfigError(f"max_words is {max_words}, but must lie in 2..{MOST_WORDS}")
         path = folder / FILES[known("engine", engine.name, FILES)]
         known("precision", engine.precision, OPENVINO_PRECISION)
     except UNREADABLE as error:
@@ -172,6 +177,7 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
 
 
 def _not_understood(folder: Path, name: str, error: Exception) -> ExportError:
+    why = str(error) if isinstance(error, SaysoError) else repr(error)
     return ExportError(
-        f"{name} in {str(folder)!r} is not one this version of sayso understands ({error!r}); export anew"
+        f"{name} in {str(folder)!r} is not one this version of sayso understands ({why}); export anew"
     )

@@ -26,7 +26,7 @@ from sayso.data.statistics import Stats
 from sayso.models.words import Reading
 from sayso.runtime.request import MAX_WORDS, RESET, WARNINGS
 from sayso.runtime.wire import WireError, authorization, describe, pack, unpack
-from sayso.spec import Array, Chunk, Features, Observation, SaysoError
+from sayso.spec import ACTION, STATE, Array, Chunk, Features, Observation, SaysoError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 """Time between two attempts to connect; each is twice the one before."""
@@ -126,9 +126,19 @@ class RemotePolicy(CalledLikeAModel):
         """
         try:
             told = self.metadata.get("stats", {})
-            return {key: Stats.from_json(raw) for key, raw in dict(told).items()}
+            stats = {key: Stats.from_json(raw) for key, raw in dict(told).items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RemoteError(f"{self.url} tells statistics that are none: {error!r}") from error
+        if self.features is not None:
+            wanted = {STATE: len(self.features.state), ACTION: len(self.features.action)}
+            for key, one in stats.items():
+                numbers = np.array(list(vars(one).values()))
+                if numbers.shape[1] != wanted.get(key) or not np.isfinite(numbers).all():
+                    raise RemoteError(
+                        f"{self.url} tells statistics of {key!r} that are none: they should be "
+                        f"{wanted.get(key, 'no')} finite numbers each"
+                    )
+        return stats
 
     @property
     def features(self) -> Features | None:
@@ -142,7 +152,9 @@ class RemotePolicy(CalledLikeAModel):
         try:
             return Features.from_json(self.metadata["features"])
         except (KeyError, TypeError, ValueError) as error:
-            raise RemoteError(f"{self.url} does not say what its policy sees: {error!r}") from error
+            raise RemoteError(
+                f"{self.url} does not say what its policy sees: {error}. Serve it with the sayso of here"
+            ) from error
 
     def hear(self, instruction: str) -> Reading | None:
         """Say what of an instruction the policy reads; None if its server does not tell."""
