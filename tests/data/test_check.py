@@ -57,6 +57,13 @@ def set_numbers(root, key, change_row):
     change(root, DATA, key, values, pa.list_(pa.float64()))
 
 
+def shuffled(root):
+    """Let the scenes of a dataset have been drawn from other seeds."""
+    seeds = pq.read_table(root / EPISODES)[fmt.SEED_COLUMN].to_pylist()
+    change(root, EPISODES, fmt.SEED_COLUMN, [100 + seed for seed in seeds], pa.int64())
+    return root
+
+
 def at(episode, frame):
     return episode * FRAMES + frame
 
@@ -100,6 +107,13 @@ def test_a_dimension_that_hardly_moves_is_told_once(root):
     told = one(root, "frozen")
     assert told.severity is WARNING and "wrist_roll.pos" in told.name and "stays at 12" in told.says
     assert "--drop-dimensions wrist_roll.pos" in told.remedy
+
+
+def test_a_joint_that_only_trembles_is_told(root):
+    for key in (STATE, ACTION):
+        set_numbers(root, key, lambda row, n: n.__setitem__(3, 7.0 + 0.2 * np.sin(row)))
+    told = one(root, "noise")
+    assert told.severity is WARNING and told.name == "action wrist_flex.pos" and "0.4 deg only" in told.says
 
 
 def test_a_sensor_that_never_moves_though_it_is_commanded_is_an_error(root):
@@ -299,10 +313,12 @@ def test_an_episode_that_is_there_twice_is_told_also_where_it_was_cut(tmp_path):
 
 
 def test_an_episode_that_is_held_out_as_well_is_a_leak(root, tmp_path):
-    heldout = arm(tmp_path / "heldout", poses=lambda e, k: pose(e + 4, k), lengths=(45, 45))
+    heldout = shuffled(arm(tmp_path / "heldout", poses=lambda e, k: pose(e + 4, k), lengths=(45, 45)))
     told = one(root, "leak", heldout=(heldout,))
     assert told.severity is ERROR and told.episodes == (4,) and "4 is 0 there" in told.says
     other = arm(tmp_path / "other", poses=lambda e, k: pose(e + 9, k), lengths=(45,))
+    assert "4 is 0 there" not in one(root, "leak", heldout=(other,)).says, "the scene was drawn from one seed"
+    shuffled(other)
     assert not [f for f in found(root, heldout=(other,)) if f.check == "leak"]
 
 

@@ -83,7 +83,7 @@ def test_a_camera_that_hangs_for_more_than_a_second_is_told_with_the_frame(tmp_p
 
 def test_a_camera_that_gives_each_picture_twice_is_told_with_its_rate(tmp_path):
     (only,) = told(arm(tmp_path / "arm", pictures=lambda e, step: picture(e, step - step % 2)))
-    assert "about 15 pictures per second, not 30" in only.says
+    assert "about 15 per second, not 30" in only.says
     assert only.severity is WARNING and only.remedy.endswith("--fps 15")
 
 

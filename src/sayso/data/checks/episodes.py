@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sayso.data.checks import remedies
 from sayso.data.checks.evidence import Evidence, Span, gather
 from sayso.data.checks.finding import Finding, error, note, warning
+from sayso.data.format import FAMILY_COLUMN, SEED_COLUMN
 from sayso.spec import ACTION, STATE
 
 UNLIKE = 3.0
@@ -77,6 +78,8 @@ def leaks(e: Evidence) -> Iterator[Finding]:
             yield note(f"{heldout} has other numbers, so no frame of it can be among these")
             continue
         pairs: dict[int, int] = {}
+        scenes = {scene: span.index for span in other.episodes if (scene := _scene(other, span))}
+        pairs |= {s.index: scenes[scene] for s in e.episodes if (scene := _scene(e, s)) in scenes}
         for k, theirs in _overlaps(_frames(e), e, _frames(other), other):
             pairs.setdefault(e.episodes[k].index, other.episodes[theirs].index)
         if pairs:
@@ -87,6 +90,13 @@ def leaks(e: Evidence) -> Iterator[Finding]:
                 episodes=tuple(pairs),
                 remedy=remedies.drop_episodes(e, pairs),
             )
+
+
+def _scene(e: Evidence, span: Span) -> tuple[object, ...]:
+    """Return what the simulated scene of an episode was drawn from; nothing where that is not known."""
+    extras = e.places[span.index].extras if span.index in e.places else {}
+    known = FAMILY_COLUMN in extras and SEED_COLUMN in extras
+    return (extras[FAMILY_COLUMN], extras[SEED_COLUMN]) if known else ()
 
 
 def _shape(e: Evidence) -> dict[str, int]:

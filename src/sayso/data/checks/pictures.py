@@ -23,8 +23,8 @@ from sayso.data.reader import picture_of
 from sayso.data.video import TOLERANCE_S
 from sayso.spec import Array
 
-DOUBLED = 0.25
-"""Share of neighbouring pictures that may be the same where the robot moves."""
+MOST = 0.5
+"""Share of the episodes in which pictures must be doubled, for the camera to be called slow."""
 SLOWER = (1 / 4, 1 / 3, 1 / 2, 2 / 3)
 """Shares of the rate that a camera may give instead."""
 LARGE = 300
@@ -69,12 +69,13 @@ def _told(e: Evidence, name: str, camera: Camera, seen: Seen) -> Iterator[Findin
             name=f"camera {name}",
             remedy=remedies.drop_episodes(e, seen.stopped, name),
         )
-    if seen.neighbours and seen.same > DOUBLED * seen.neighbours:
-        share = 1 - seen.same / seen.neighbours
-        rate = e.fps * min(SLOWER, key=lambda slower: abs(slower - share))
+    if len(seen.doubled) > MOST * seen.moving:
+        left = 1 - float(np.median(list(seen.doubled.values())))
+        rate = e.fps * min(SLOWER, key=lambda slower: abs(slower - left))
         yield warning(
-            f"shows {seen.same} of {seen.neighbours} pictures twice where the robot moves: it gives about "
-            f"{rate:.0f} pictures per second, not {e.fps:g}",
+            f"shows pictures twice where the robot moves: it gives about {rate:.0f} per second, not "
+            f"{e.fps:g}",
+            episodes=tuple(seen.doubled),
             name=f"camera {name}",
             remedy=remedies.edit(e, "--fps", f"{max(1, round(rate))}"),
         )

@@ -21,8 +21,12 @@ SAME = 1.0
 """Grey levels up to which each cell of two pictures may differ that show the same."""
 BLACK, PLAIN = 10.0, 1.5
 """Mean up to which a picture without contrast is black, and spread up to which it has no contrast."""
-MOVED = 0.03
-"""Share of its range that a number must move before a camera must see something of it."""
+MOVED, STIRRED = 0.1, 0.03
+"""Shares of its range that a number must move before a camera must see something of it: at all, and from one
+picture to the next, where it is held against what is seen of the others."""
+EVEN, PLAINLY, DOUBLED = 0.3, 10.0, 0.25
+"""Pictures are called doubled where a share of neighbours are the same, and the others change by much, most
+of them by a share of the largest change: where a robot creeps, coders leave out what little changes."""
 FROZEN_S = 1.0
 
 
@@ -36,34 +40,35 @@ class Seen:
     """The same picture from beginning to end."""
     stopped: dict[int, tuple[int, float]] = field(default_factory=dict)
     """The same picture for so many seconds."""
-    same: int = 0
-    """Neighbouring pictures that are the same while the robot moves."""
-    neighbours: int = 0
-    """Neighbouring pictures that were compared while the robot moved."""
+    doubled: dict[int, float] = field(default_factory=dict)
+    """Share of neighbouring pictures that are the same while the robot moves, where that is plain."""
+    moving: int = 0
+    """Episodes in which neighbours were seen while the robot moved."""
     drift_s: float = 0.0
     """How far pictures are from the times in the table of episodes."""
 
     def look(self, e: Evidence, span: Span, steps: Sequence[int], pictures: Iterable[Array]) -> None:
         """Take in the pictures of an episode at ascending steps, as cells ``[h, w]``."""
         moved = e.moving[span.start : span.stop]
-        dark, plain, same = [], [], []
+        dark, plain, change = [], [], []
         before: Array | None = None
         for cells in pictures:
             plain.append(float(cells.std()) < PLAIN)
             dark.append(plain[-1] and float(cells.mean()) < BLACK)
-            same.append(before is not None and float(np.abs(cells - before).max()) <= SAME)
+            change.append(np.inf if before is None else float(np.abs(cells - before).max()))
             before = cells
         if all(dark):
             self.black[span.index] = steps[0]
         elif all(plain):
             self.plain[span.index] = steps[0]
         else:
-            self._stillness(e, span, steps, np.array(same), moved)
+            self._stillness(e, span, steps, np.array(change), moved)
 
     def _stillness(
-        self, e: Evidence, span: Span, steps: Sequence[int], same: NDArray[np.bool_], moved: Floats
+        self, e: Evidence, span: Span, steps: Sequence[int], change: Floats, moved: Floats
     ) -> None:
-        for first, last in _runs(same):
+        """Find out whether pictures stay as they were; `change` is how each differs from the one before."""
+        for first, last in _runs(change <= SAME):
             a, b = steps[first], steps[last]
             if _farthest(moved[a : b + 1]) < MOVED:
                 continue
@@ -74,11 +79,16 @@ class Seen:
                 self.stopped[span.index] = max(longest, (a, (b - a) / e.fps), key=lambda one: one[1])
         if span.index in self.frozen or span.index in self.stopped:
             return
-        for k in np.flatnonzero(np.diff(steps) == 1).tolist():
-            around = moved[max(0, steps[k] - IN_A_ROW) : steps[k + 1] + IN_A_ROW]
-            if _farthest(around) >= MOVED:
-                self.neighbours += 1
-                self.same += int(same[k + 1])
+        neighbours = [
+            float(change[k + 1])
+            for k in np.flatnonzero(np.diff(steps) == 1).tolist()
+            if _farthest(moved[max(0, steps[k] - IN_A_ROW) : steps[k + 1] + IN_A_ROW]) >= STIRRED
+        ]
+        self.moving += bool(neighbours)
+        changed = [one for one in neighbours if one > SAME] or [0.0]
+        if np.quantile(changed, 0.25) > max(PLAINLY, EVEN * np.quantile(changed, 0.9)):
+            share = 1 - len(changed) / len(neighbours)
+            self.doubled |= {span.index: share} if share > DOUBLED else {}
 
 
 def steps_to_see(e: Evidence, span: Span, empty: NDArray[np.bool_] | None = None) -> list[int]:

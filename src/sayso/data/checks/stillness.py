@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,16 @@ from sayso.data.checks import remedies
 from sayso.data.checks.evidence import Evidence, Floats
 from sayso.data.checks.finding import Finding, error, note, warning
 from sayso.data.checks.joints import WORD, shared
-from sayso.data.statistics import hardly_moves
-from sayso.spec import ACTION, STATE
+from sayso.data.statistics import Stats, hardly_moves
+from sayso.data.units import with_units
+from sayso.robots import DEGREES, NORMALIZED, PERCENT, RADIANS
+from sayso.spec import ACTION, STATE, SaysoError
 
 STILL_SHARE = 0.02
 """Share of its range in the dataset within which a number counts as standing still."""
+NOISE: Mapping[str, float] = {DEGREES: 1.0, NORMALIZED: 0.5, RADIANS: 0.02, PERCENT: 0.5}
+"""Range up to which a joint moves no more than its sensor trembles, by unit."""
+LEAVE_IT = "nothing, if it is meant to stay there; else look at its motor; or leave it out: "
 IDLE_S, IDLE_SHARE = 2.0, 0.15
 """How long, and for which share of an episode, a robot may stand still at one end without a word."""
 
@@ -61,8 +66,37 @@ def _unmoved(e: Evidence, key: str, name: str, value: float) -> Finding:
         f"hardly moves in the whole dataset: it stays at {value:.4g}. Nothing can be learned of it, and a "
         "policy will hold it there",
         name=f"{WORD[key]} {name}",
-        remedy=remedies.drop_dimensions(e, name),
+        remedy=LEAVE_IT + remedies.drop_dimensions(e, name),
     )
+
+
+def only_noise(e: Evidence) -> Iterator[Finding]:
+    """Find joints that move no further than their sensor's noise, which a policy would take for movement."""
+    for k, name in enumerate(e.names(ACTION)):
+        unit = next((unit for unit, names in _units(e).items() if name in names), "")
+        width = float(e.widths[ACTION][k]) if ACTION in e.widths else 0.0
+        if 0 < width < NOISE.get(unit, 0.0) and not _still(e.numbers[ACTION])[k]:
+            yield warning(
+                f"moves by {width:.2g} {unit} only, in all but a few frames: as little as noise, which "
+                "training scales up to as much as the others move",
+                name=f"action {name}",
+                remedy=LEAVE_IT + remedies.drop_dimensions(e, name),
+            )
+
+
+def _units(e: Evidence) -> dict[str, set[str]]:
+    """Return the names of the action's numbers by their units, as far as those are known."""
+    known = {key: values[np.isfinite(values).all(1)] for key, values in e.numbers.items()}
+    if not all(map(len, known.values())):
+        return {}
+    try:
+        features, _ = with_units(e.features, {key: Stats.of(values) for key, values in known.items()})
+    except SaysoError:  # told by the check of units
+        features = e.features
+    found: dict[str, set[str]] = {}
+    for dimension in features.action:
+        found.setdefault(dimension.unit, set()).add(dimension.name)
+    return found
 
 
 def stuck_sensors(e: Evidence) -> Iterator[Finding]:

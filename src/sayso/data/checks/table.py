@@ -41,6 +41,7 @@ CHECKS = (
     Check("columns", tables.remarks, "columns and cameras that are not read, depth among them"),
     Check("finite", numbers.not_finite, "NaN, infinity, numbers that no sensor means"),
     Check("frozen", stillness.still_dimensions, "numbers that hardly move in the whole dataset"),
+    Check("noise", stillness.only_noise, "joints that move no further than noise"),
     Check("stuck", stillness.stuck_sensors, "a sensor that stays in an episode while its action moves"),
     Check("still", stillness.still_episodes, "episodes in which nobody moves, or that wait long"),
     Check("outliers", numbers.outliers, "a few values far from all others"),
