@@ -51,8 +51,8 @@ def test_it_is_run(tmp_path):
 
 
 def test_the_demonstration_shows_it_scene_by_scene(tmp_path, capsys):
-    given = flags(world="metaworld", films=tmp_path, interactive=False, instructions=1, seed=1)
-    assert cli.main(["demo", *given]) == 0
+    given = flags(world="metaworld", films=tmp_path, instructions=1, seed=1)
+    assert cli.main(["demo", "--no-interactive", *given]) == 0
     assert "success (task_solved yes)" in capsys.readouterr().out and len(list(tmp_path.glob("1-*.mp4"))) == 1
 
 
