@@ -6,10 +6,11 @@ r"""Measure the speed of this checkout against an older one's, in turns of one r
 Each side runs in the ``.venv`` of its own checkout; this file drives either. Both get the same seeds,
 demonstrations (recorded by the old code) and checkpoint, and take turns: old, new, new, old. Whatever else
 slows the machine slows both sides of a turn, so each turn has a ratio of its own. ``<row>.ratio`` is their
-median, new / old, above 1 where the new code is faster; ``least`` and ``most`` hold the true median in 95 %
-of runs, and ``alike`` is the share of turns in which both did equally much. Rows are per second: control
-steps of a world under its expert, ``drawn`` with all pictures; samples of training; calls of a policy, as a
-checkpoint and as what each side's `sayso export` makes of it.
+median, new / old, above 1 where the new code is faster; ``ratio_least`` and ``ratio_most`` hold the true
+median in 95 % of runs. ``processor`` is the same per second of the processor's time, which others on the
+machine disturb less, and ``alike`` the share of turns in which both did equally much. Rows are per second:
+control steps of a world under its expert, ``drawn`` with all pictures; samples of training; calls of a
+policy, as a checkpoint and as what each side's `sayso export` makes of it.
 """
 
 from __future__ import annotations
@@ -32,10 +33,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import tyro
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = range(1_000_000, 1_100_000)
+Turn = tuple[int, float, float]
+"""How much was done, in how many seconds, in how many of the processor's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,17 +65,22 @@ class Against:
     """Threads of training and of policies; a world and its pictures have one."""
 
 
-def stepping(world: Any, drawn: bool) -> Iterator[tuple[int, float]]:
+def clocks() -> Any:
+    """Return the time and this process's processor time, seconds."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def stepping(world: Any, drawn: bool) -> Iterator[Turn]:
     """Yield, for each seed, how many steps an episode of the expert took, and its seconds."""
     look = "render" if "render" in inspect.signature(world.step).parameters else "look"
     for seed in SEEDS:
         observation, _ = world.reset(seed=seed)
-        expert, over, done, began = world.expert(), False, 0, time.perf_counter()
+        expert, over, done, began = world.expert(), False, 0, clocks()
         while not over:
             action = expert.act(observation).actions[0]
             observation, _, ended, cut, _ = world.step(action, **{look: drawn})
             over, done = ended or cut, done + 1
-        yield done, time.perf_counter() - began
+        yield done, *(clocks() - began)
 
 
 def training(**asked: Any) -> Iterator[int]:
@@ -103,11 +112,11 @@ def calling(world: Any, policy: Any) -> Iterator[int]:
             yield 1
 
 
-def timed(work: Iterator[int], count: int) -> Iterator[tuple[int, float]]:
+def timed(work: Iterator[int], count: int) -> Iterator[Turn]:
     """Yield what `count` pieces of work come to, and their seconds; one before them is not counted."""
     for _ in work:
-        began = time.perf_counter()
-        yield sum(next(work) for _ in range(count)), time.perf_counter() - began
+        began = clocks()
+        yield sum(next(work) for _ in range(count)), *(clocks() - began)
 
 
 def side(row: str, folder: Path, config: dict[str, Any]) -> None:
@@ -138,7 +147,7 @@ def compared(row: str, sides: dict[str, list[str]], turns: int) -> dict[str, flo
     """
     told: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     began = {name: subprocess.Popen(command, **told) for name, command in sides.items()}
-    done: dict[str, list[tuple[int, float]]] = {name: [] for name in sides}
+    done: dict[str, list[Turn]] = {name: [] for name in sides}
     for turn in range(turns + 1):
         for name in ("old", "new") if turn % 2 else ("new", "old"):
             print(turn, file=began[name].stdin, flush=True)
@@ -148,12 +157,15 @@ def compared(row: str, sides: dict[str, list[str]], turns: int) -> dict[str, flo
             time.sleep(0.1)  # threads of what was just asked still spin
     for process in began.values():
         process.communicate()
-    old, new = done["old"][1:], done["new"][1:]
-    ratios = sorted((n / t) / (m / s) for (m, s), (n, t) in zip(old, new, strict=True))
+    old, new = (np.array(done[name][1:]) for name in ("old", "new"))
+    ratios = np.sort((new[:, :1] / new[:, 1:]) / (old[:, :1] / old[:, 1:]), axis=0)
     outside = sum(sum(math.comb(turns, i) for i in range(k + 1)) <= 0.025 * 2**turns for k in range(turns))
-    found = {name: median(n / s for n, s in rates) for name, rates in (("old", old), ("new", new))}
-    found |= {"ratio": median(ratios), "least": ratios[max(outside - 1, 0)], "most": ratios[-max(outside, 1)]}
-    found["alike"] = sum(a[0] == b[0] for a, b in zip(old, new, strict=True)) / turns
+    ends = {"_least": max(outside - 1, 0), "_most": -max(outside, 1)}
+    found = {"old": median(old[:, 0] / old[:, 1]), "new": median(new[:, 0] / new[:, 1])}
+    for column, clock in enumerate(("ratio", "processor")):
+        found[clock] = median(ratios[:, column])
+        found |= {f"{clock}{end}": ratios[place, column] for end, place in ends.items()}
+    found["alike"] = float((old[:, 0] == new[:, 0]).mean())
     print(f"{row:22}", *(f"{name} {value:9.3f}" for name, value in found.items()), flush=True)
     return {f"{row}.{name}": value for name, value in found.items()}
 

@@ -269,18 +269,18 @@ def test_a_result_names_the_commit_of_its_reports_which_must_be_of_one_code(tmp_
         results_file.measured_by([*reports, {"measured_by": "b"}])
 
 
-def test_two_checkouts_take_turns_and_each_turn_has_its_own_ratio(tmp_path, monkeypatch):
-    answers = "import sys, json, pathlib\nfor line in sys.stdin:\n"
-    answers += "    print(json.dumps([30, {seconds} * (1 + int(line))]), flush=True)\n"
+def test_two_checkouts_take_turns_and_each_turn_has_its_own_ratio(monkeypatch):
+    answers = "import sys, json\nfor line in sys.stdin:\n"
+    answers += "    slow = 1 + int(line)\n    print(json.dumps([30, {} * slow, 2.0 * slow]), flush=True)\n"
     sides = {
-        name: [sys.executable, "-c", answers.format(seconds=seconds)]
+        name: [sys.executable, "-c", answers.format(seconds)]
         for name, seconds in (("old", 3.0), ("new", 2.0))
     }
     monkeypatch.setattr(against.time, "sleep", lambda _: None)
     found = against.compared("step_home", sides, turns=7)
     assert (found["step_home.old"], found["step_home.new"]) == (2.0, 3.0), "medians over turns 1 to 7"
-    assert found["step_home.ratio"] == found["step_home.least"] == found["step_home.most"] == 1.5
-    assert found["step_home.alike"] == 1.0
+    assert found["step_home.ratio"] == found["step_home.ratio_least"] == found["step_home.ratio_most"] == 1.5
+    assert found["step_home.processor"] == found["step_home.alike"] == 1.0
     with pytest.raises(subprocess.CalledProcessError):
         against.compared("step_home", sides | {"new": [sys.executable, "-c", "input()"]}, turns=7)
 
