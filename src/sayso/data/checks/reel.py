@@ -24,8 +24,9 @@ CELLS = 30
 """A picture is compared by the means of cells, of which so many stand along its shorter side."""
 AHEAD = 4
 """Frames up to which it is quicker to decode on than to seek."""
-EMPTY_BYTES, EMPTY_BYTES_PER_PIXEL = 24, 4e-4
-"""A frame up to this size, between key frames, most likely shows what the one before it did."""
+EMPTY_BYTES, EMPTY_BYTES_PER_PIXEL, EMPTY_SHARE = 24, 4e-4, 0.4
+"""A frame up to this size, or up to this share of the middle one, most likely shows what the one before it
+did, unless it is a key frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,8 @@ class Reel:
     def is_empty(self) -> NDArray[np.bool_]:
         """Tell which frames weigh next to nothing; a key frame counts as the frame after it."""
         most = EMPTY_BYTES + EMPTY_BYTES_PER_PIXEL * self.size[0] * self.size[1]
+        if not self.is_key.all():
+            most = max(most, EMPTY_SHARE * float(np.median(self.sizes[~self.is_key])))
         light = (self.sizes <= most) & ~self.is_key
         following = np.append(light[1:], False)
         return np.where(self.is_key, following, light)

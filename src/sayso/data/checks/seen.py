@@ -17,14 +17,14 @@ from sayso.spec import Array
 
 SPREAD, IN_A_ROW, STRETCHES = 6, 13, 3
 """Pictures to look at: over all of an episode, where the robot moves most; and stretches to look into."""
-SAME = 1.0
-"""Grey levels up to which each cell of two pictures may differ that show the same."""
+SAME = 5.0
+"""Grey levels up to which each cell of two pictures may differ that show the same: coders are not exact."""
 BLACK, PLAIN = 10.0, 1.5
 """Mean up to which a picture without contrast is black, and spread up to which it has no contrast."""
 MOVED, STIRRED = 0.1, 0.03
 """Shares of its range that a number must move before a camera must see something of it: at all, and from one
 picture to the next, where it is held against what is seen of the others."""
-EVEN, PLAINLY, DOUBLED = 0.3, 10.0, 0.25
+EVEN, PLAINLY, DOUBLED = 0.3, 15.0, 0.25
 """Pictures are called doubled where a share of neighbours are the same, and the others change by much, most
 of them by a share of the largest change: where a robot creeps, coders leave out what little changes."""
 FROZEN_S = 1.0
