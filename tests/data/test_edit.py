@@ -418,3 +418,13 @@ def test_the_command_says_what_it_wrote(root, tmp_path, capsys):
 @pytest.mark.parametrize("text", ["", "3", "0-9,12", "1,3,5-7"])
 def test_numbers_of_episodes_are_read_as_they_are_written(text):
     assert spans(read_episodes("episodes", text)) == text
+
+
+def test_a_camera_whose_video_is_missing_can_be_left_out_and_the_refusal_says_so(root, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(root, broken)
+    (broken / "meta/sayso.json").unlink()
+    shutil.rmtree(broken / "videos" / image_key("front"))
+    with pytest.raises(SaysoError, match=r"--drop-episodes 0 or --drop-cameras front.*is missing"):
+        edited(broken, tmp_path / "new")
+    assert list(edited(broken, tmp_path / "new", drop_cameras=("front",)).features.cameras) == ["wrist"]

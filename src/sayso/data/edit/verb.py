@@ -159,7 +159,7 @@ def _add(new: NewDataset, source: Source, plan: Columns, kept: Kept, tasks: Mapp
                 fps=source.info.features.fps,
                 every=plan.every,
                 where=f"{source.root}, episode {episode.index}, camera {camera_name(picture.key)!r} "
-                f"(--drop-episodes {episode.index} leaves it out)",
+                f"(left out by --drop-episodes {episode.index} or --drop-cameras {camera_name(picture.key)})",
             )
         elif plan.every == 1 and picture.size == picture.was and recorded and is_whole(recorded):
             stored[key] = recorded
