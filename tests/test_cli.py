@@ -28,6 +28,12 @@ FLAGS = {
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
     + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s")],
     "show": ["--out", "--episodes"],
+    "edit": [
+        *("--out", "--episodes", "--drop-episodes", "--tasks", "--drop-tasks", "--relabel"),
+        *("--cameras", "--drop-cameras", "--rename-cameras"),
+        *("--dimensions", "--drop-dimensions", "--rename-dimensions"),
+        *("--resize", "--fps", "--robot", "--split", "--seed"),
+    ],
     "eval": ["--world", "--families", "--episodes", "--split", "--start", "--execute", "--swap"]
     + ["--workers", "--out", "--films", "--max-films", "--rename"],
     "run": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
