@@ -35,7 +35,7 @@ FLAGS = {
         *("--resize", "--fps", "--robot", "--split", "--seed"),
     ],
     "eval": ["--world", "--families", "--episodes", "--split", "--start", "--execute", "--swap"]
-    + ["--workers", "--out", "--films", "--max-films", "--rename"],
+    + ["--axis", "--workers", "--out", "--films", "--max-films", "--rename"],
     "run": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
     + ["--rest-s", "--robot", "--dry-run", "--seed", "--port", "--ip", "--id", "--cameras", "--limp"]
     + [

@@ -90,8 +90,8 @@ WRONG = {
     "train --datasets d --out o --model.chunk 8": "no flag of train '--model.chunk'",
     "train --datasets d --out o --model.width 63": "a width of 63 cannot be shared by 6 heads",
     "train --datasets d --out o --model.point-weight nan": "--model.point-weight is nan",
-    "train --datasets d --out o --rename front": "--rename is 'front', but is NAME=THEIRS",
-    "eval expert --world home --rename front=": "--rename is 'front=', but is NAME=THEIRS",
+    "train --datasets d --out o --rename front": "--rename is 'front', but is THEIRS=NAME",
+    "eval expert --world home --rename front=": "--rename is 'front=', but is THEIRS=NAME",
     "run p words --rename a=b b=c": "--rename has b as an old name and as a new one",
     "train --datasets d --out o --optimizer sgd": "there is no --optimizer 'sgd'",
     # out of range

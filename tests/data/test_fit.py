@@ -33,12 +33,12 @@ def robot(unit: str, *cameras: str, joint: str = "pan.pos", size: tuple[int, int
     )
 
 
-POLICY = renamed(robot("deg", "front", "wrist"), read_names(["front=image", "pan.pos=shoulder"]))
+POLICY = renamed(robot("deg", "front", "wrist"), read_names(["image=front", "shoulder=pan.pos"]))
 THERE = robot("rad", "image", "wrist", joint="shoulder")
 
 
 def test_names_are_read_as_they_are_here_and_there_with_or_without_lerobots_prefix():
-    words = ["front=observation.images.image", "front=cam_high", "pan.pos=shoulder"]
+    words = ["observation.images.image=front", "cam_high=front", "shoulder=pan.pos"]
     assert read_names(words) == {"image": "front", "cam_high": "front", "shoulder": "pan.pos"}
     assert read_names([]) == {}
 
@@ -46,11 +46,11 @@ def test_names_are_read_as_they_are_here_and_there_with_or_without_lerobots_pref
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["front"], "is NAME=THEIRS"),
-        (["=image"], "is NAME=THEIRS"),
-        (["front=front"], "is NAME=THEIRS"),
-        (["front=image", "wrist=image"], "image two names, front and wrist"),
-        (["front=wrist", "wrist=front"], "front, wrist as an old name and as a new one"),
+        (["front"], "is THEIRS=NAME"),
+        (["=image"], "is THEIRS=NAME"),
+        (["front=front"], "is THEIRS=NAME"),
+        (["image=front", "image=wrist"], "image two names, front and wrist"),
+        (["wrist=front", "front=wrist"], "front, wrist as an old name and as a new one"),
     ],
 )
 def test_what_names_nothing_or_two_things_is_refused(words, complaint):
@@ -82,8 +82,8 @@ def test_a_name_that_nothing_has_is_refused_with_the_nearest_or_the_other_way_ro
     refuse_unused({"image": "front", "pan.pos": "joint"}, shown)
     with pytest.raises(UnknownNameError, match=r"to rename 'imgae'\. Did you mean 'image'"):
         refuse_unused({"imgae": "wrist"}, shown)
-    with pytest.raises(ConfigError, match="if image is to be called top, say top=image"):
-        refuse_unused(read_names(["image=top"]), shown)
+    with pytest.raises(ConfigError, match="if image is to be called top, say image=top"):
+        refuse_unused(read_names(["top=image"]), shown)
 
 
 def test_two_cameras_never_get_one_name():

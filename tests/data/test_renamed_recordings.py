@@ -22,7 +22,7 @@ THEIRS = dataclasses.replace(
     state=(Dimension(name="shoulder", unit="rad"), Dimension(name="gripper.pos", unit="%")),
     action=(Dimension(name="shoulder", unit="rad"), Dimension(name="gripper.pos", unit="%")),
 )
-RENAME = read_names(["front=observation.images.image", "wrist=wrist_image", "pan.pos=shoulder"])
+RENAME = read_names(["observation.images.image=front", "wrist_image=wrist", "shoulder=pan.pos"])
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from small_trainings import record, tiny
 from small_worlds import FEATURES, SpotWorld
 
 THERE = {"front": "image", "wrist": "wrist_image"}
-WORDS = ("front=observation.images.image", "wrist=wrist_image")
+WORDS = ("observation.images.image=front", "wrist_image=wrist")
 
 
 def theirs(root: Path, seeds: range) -> Path:
@@ -53,7 +53,7 @@ def test_two_recordings_with_other_names_make_one_policy_that_acts_on_either(bot
     ours = {image_key(here): frame[image_key(there)] for here, there in THERE.items()}
     np.testing.assert_array_equal(policy.act(frame).actions, policy.act({**frame, **ours}).actions)
     train(asked)  # finished: the same run
-    with pytest.raises(SaysoError, match=r"--rename: front=observation\.images\.image .* there, nothing now"):
+    with pytest.raises(SaysoError, match=r"--rename: observation\.images\.image=front .* there, nothing now"):
         train(dataclasses.replace(asked, rename=(), datasets=both[:1]))
 
     learned_on = dataclasses.replace(asked, datasets=both[1:], rename=(), init=folder, out=tmp_path / "on")
@@ -68,7 +68,7 @@ def test_what_is_not_there_or_not_said_right_is_refused_before_anything_is_writt
     with pytest.raises(FeatureMismatchError, match="camera only in"):
         train(asked)
     with pytest.raises(UnknownNameError, match=r"to rename 'imgae'. Did you mean 'image'\?"):
-        train(dataclasses.replace(asked, rename=("front=imgae",)))
-    with pytest.raises(ConfigError, match="rename is 'front', but is NAME=THEIRS"):
+        train(dataclasses.replace(asked, rename=("imgae=front",)))
+    with pytest.raises(ConfigError, match="rename is 'front', but is THEIRS=NAME"):
         dataclasses.replace(asked, rename=("front",))
     assert not asked.out.exists()

@@ -257,14 +257,14 @@ def test_a_policy_is_told_what_a_robot_calls_its_cameras(monkeypatch):
 
     driver = Driver(dataclasses.replace(ARM, cameras={"cam": (240, 320), "wrist": (240, 320)}))
     monkeypatch.setattr("sayso.runtime.lerobot.so101", lambda port, **_: driver)
-    config = RunConfig(robot="so101", port="none", seconds=0.3, rest_s=0, rename=("front=cam",))
+    config = RunConfig(robot="so101", port="none", seconds=0.3, rest_s=0, rename=("cam=front",))
     report = run(Watching(), ARM, "rise", config, [].append)
     assert not report.fault, report.stopped
     assert seen and seen[0] == {STATE, TASK, image_key("front"), image_key("wrist")}
     remembering = dataclasses.replace(ARM, renamed={"cam": "front"})
     assert not run(Watching(), remembering, "rise", dataclasses.replace(config, rename=()), [].append).fault
     with pytest.raises(SaysoError, match=r"camera or number to rename 'camm'. Did you mean 'cam'"):
-        run(Watching(), ARM, "rise", dataclasses.replace(config, rename=("front=camm",)), [].append)
+        run(Watching(), ARM, "rise", dataclasses.replace(config, rename=("camm=front",)), [].append)
 
 
 def test_a_driver_of_lerobots_is_asked_for_the_unit_that_the_policy_learned(monkeypatch):

@@ -3,7 +3,7 @@
 ::
 
     there                              here, as the policy knows it
-    image               640 x 480      front               128 x 96    renamed ("front=image"), scaled
+    image               640 x 480      front               128 x 96    renamed ("image=front"), scaled
     shoulder_pan.pos    rad            shoulder_pan.pos    deg         converted
     gripper.pos         (no unit)      gripper.pos         %           taken to be the policy's
 
@@ -39,16 +39,16 @@ CONVERSIONS: Mapping[tuple[str, str], float] = {
 
 
 def read_names(words: Sequence[str]) -> dict[str, str]:
-    """Return name there -> name here from words such as ``front=observation.images.image``.
+    """Return name there -> name here from words such as ``observation.images.image=front``.
 
     Raises:
         ConfigError: if a word is none, or what is renamed is also a new name.
     """
     names: dict[str, str] = {}
     for word in words:
-        here, _, there = (part.strip().removeprefix(IMAGES) for part in word.partition("="))
+        there, _, here = (part.strip().removeprefix(IMAGES) for part in word.partition("="))
         if not here or not there or here == there:
-            raise ConfigError(f"rename is {word!r}, but is NAME=THEIRS, such as front=image")
+            raise ConfigError(f"rename is {word!r}, but is THEIRS=NAME, such as image=front")
         if names.setdefault(there, here) != here:
             raise ConfigError(f"rename gives {there} two names, {names[there]} and {here}")
     if both := names.keys() & set(names.values()):
@@ -74,14 +74,14 @@ def refuse_unused(names: Mapping[str, str], shown: Iterable[str]) -> None:
 
     Raises:
         UnknownNameError: with the nearest.
-        ConfigError: if it looks as if a word was said the other way round, as `sayso edit` has it.
+        ConfigError: if it looks as if a word was said the other way round.
     """
     shown = list(shown)
     for there, here in names.items():
         if there not in shown and here in shown and not difflib.get_close_matches(there, shown):
             raise ConfigError(
-                f"rename is {here}={there}, but there is a {here} and no {there}: if {here} is to be called "
-                f"{there}, say {there}={here}, the policy's name first"
+                f"rename is {there}={here}, but there is a {here} and no {there}: if {here} is to be called "
+                f"{there}, say {here}={there}, the policy's name last"
             )
         known("camera or number to rename", there, shown)
 

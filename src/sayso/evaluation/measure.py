@@ -73,8 +73,8 @@ class EvalConfig:
     max_films: int = 5
     """How many failures to film."""
     rename: tuple[str, ...] = ()
-    """Cameras and numbers that the world calls otherwise than the policy, such as front=image: what the
-    policy calls it, and what the world does. What it was trained with is known already."""
+    """Cameras and numbers that the world calls otherwise than the policy, such as image=front: what the
+    world calls it, and what the policy does. What it was trained with is known already."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""

@@ -35,8 +35,8 @@ class DemonstrationsConfig:
     """Unit of the arm's joints, where the datasets name none: deg, normalized (-100 to 100, as LeRobot
     records without use_degrees) or rad. By default it is seen from how far they go, and said."""
     rename: tuple[str, ...] = ()
-    """Cameras and numbers that some dataset calls otherwise, such as front=observation.images.image
-    wrist=wrist_image: what the policy calls it, and what is recorded. The policy remembers both."""
+    """Cameras and numbers that some dataset calls otherwise, such as observation.images.image=front
+    wrist_image=wrist: what is recorded, and what the policy calls it. The policy remembers both."""
     cache: Path | None = None
     """Folder for decoded frames; the user's cache folder (~/.cache/sayso/frames) if none is named."""
     other_share: float = 0.25

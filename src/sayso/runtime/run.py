@@ -75,8 +75,8 @@ class RunConfig(LoopConfig):
     """Unit of the arm's joints, where the policy's recording named none: deg, normalized (-100 to 100) or
     rad. By default it is seen from how far they go."""
     rename: tuple[str, ...] = ()
-    """Cameras and numbers that the robot calls otherwise than the policy, such as front=image: what the
-    policy calls it, and what the robot does. What it was trained with is known already."""
+    """Cameras and numbers that the robot calls otherwise than the policy, such as image=front: what the
+    robot calls it, and what the policy does. What it was trained with is known already."""
     out: Path | None = None
     """File for the report, as JSON."""
 
