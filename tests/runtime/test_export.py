@@ -592,3 +592,17 @@ def test_git_ignores_what_is_exported_from_a_shipped_checkpoint():
     ignored = (Path(__file__).parents[2] / ".gitignore").read_text().split()
     for engine, precision in itertools.product(get_args(EngineName), get_args(Precision)):
         assert any(fnmatch(f"/checkpoints/home-{engine}-{precision}/", pattern) for pattern in ignored)
+
+
+SILENT = """
+from sayso.runtime.engines import package
+package("openvino"), package("nncf")
+from nncf.telemetry.wrapper import NNCFTelemetryStub, telemetry
+from openvino.tools.ovc.telemetry_utils import tm
+print(tm.__name__, isinstance(telemetry, NNCFTelemetryStub))
+"""
+
+
+def test_what_is_exported_is_reported_to_nobody():
+    said = subprocess.run([sys.executable, "-c", SILENT], capture_output=True, text=True, timeout=120)
+    assert said.stdout.split() == ["openvino.tools.ovc.telemetry_stub", "True"], said.stderr

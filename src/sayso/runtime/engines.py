@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -133,11 +134,12 @@ def openvino_core() -> Any:
 
 
 def package(name: str) -> Any:
-    """Import one of the packages of the extra ``export``.
+    """Import one of the packages of the extra ``export``, without what reports their use to their maker.
 
     Raises:
         ExportError: if it is not installed; the message says how to get it.
     """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # it does not ask first
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
