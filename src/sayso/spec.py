@@ -63,7 +63,7 @@ def image_key(camera: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Dimension:
-    """One number of a state or action vector: its name and unit (``deg``, ``%``, ``m/s``, ``deg/s``)."""
+    """One number of a state or action vector: its name and unit, such as ``deg``, ``%`` or ``m/s``, or ""."""
 
     name: str
     unit: str
@@ -73,7 +73,8 @@ class Dimension:
 class Features:
     """What a robot shows and accepts: names, order, units, image sizes and rate.
 
-    Two things fit together (a policy and a world, a dataset and a model) when their features are equal.
+    A policy fits a world or a recording if these are equal once names, units and sizes are converted
+    (`sayso.data.fit`). Labels do not count.
     """
 
     robot_type: str

@@ -154,7 +154,7 @@ class RelativeChunk:
     """Relative actions: joint targets from where the joints stand now, each step standardised by itself.
 
     A chunk then begins near zero whatever the pose, and its first steps, which move little and are executed
-    first, weigh as much as its last ones. It comes first in a chain: it needs the state in robot units.
+    first, weigh as much as its last ones. It comes before `Standardise`: it needs the state in robot units.
     """
 
     relative: tuple[bool, ...]

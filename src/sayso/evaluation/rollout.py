@@ -1,6 +1,6 @@
 """Rollout, the closed loop: a policy in a world, from reset to the end.
 
-Evaluation, recording, DAgger and reinforcement learning all use this one loop::
+Evaluation, recording and DAgger all use this one loop::
 
     observation ──> policy.act ──> chunk [K, A] ──> its first `execute` actions ──> world.step ──┐
          └───────────────────────── the last of their observations <──────────────────────────────┘

@@ -13,7 +13,7 @@ of `Imitation`, with the same demonstrations and the same run (`sayso.learn.obje
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ def open_windows(config: TrainConfig) -> Windows:
     return windows
 
 
-def _facts(config: TrainConfig, windows: Windows) -> Any:
+def _facts(config: TrainConfig, windows: Windows) -> Callable[[Run], Mapping[str, Any]]:
     """Return a function that says how the policy of a run was trained."""
     asked = {name: value for name, value in plain(config).items() if name not in ("datasets", "out")}
     known = {

@@ -16,7 +16,7 @@ Shapes: B sentences, L words, N slots, D width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -51,7 +51,7 @@ class WordingsConfig:
     drop: float = 0.1
     """Share of a sentence's words that are left out at random, so that no word decides alone."""
     noise: float = 0.3
-    """Standard deviation added to the numbers of words, in units of their own."""
+    """Standard deviation of the noise added to the embeddings of words, as a share of their own."""
     probe_share: float = 0.0
     """Share of each sentence's wordings, the last ones, that are not taught but asked for at the end."""
 
@@ -204,7 +204,9 @@ def paraphrase(folder: Path, config: ParaphraseConfig) -> Path:
     return run.policy_folder
 
 
-def _facts(folder: Path, config: ParaphraseConfig, lesson: Mapping[str, Any]) -> Any:
+def _facts(
+    folder: Path, config: ParaphraseConfig, lesson: Mapping[str, Any]
+) -> Callable[[Run], Mapping[str, Any]]:
     """Return a function that says how the policy of a run was trained and taught."""
     facts = training_facts(folder)
     earlier = facts.get("wordings", {}).get("seconds", 0.0)

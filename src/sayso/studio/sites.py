@@ -28,9 +28,9 @@ from sayso.studio.watching import RobotInRoom
 from sayso.tasks.contract import Drawn, Embodied, Foresighted, World, asking
 
 OBSERVE_S = 0.1
-"""How often to look through a real robot's cameras while nothing is asked of it."""
+"""Seconds between looks through a real robot's cameras while nothing is asked of it."""
 MAX_DELAY_S = 0.8
-"""How late an answer may be made on purpose: as long as the chunks of the shipped policies."""
+"""Most seconds by which the page can delay an answer: a chunk of the shipped policies lasts as long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +53,9 @@ class Site(Protocol):
     attempts: int
     """How often a step may be tried."""
     observe_s: float | None
-    """How often to look while nothing is asked; None is never, for nothing changes."""
+    """Seconds between looks while nothing is asked; None where nothing changes by itself."""
     late_s: float
-    """How late answers may come on purpose, whatever they do now."""
+    """Most seconds by which the page can delay answers here, however it is set now."""
     longest_s: float
     """When a step is over at the latest, seconds; 0 where the site itself ends it."""
 

@@ -1,4 +1,4 @@
-"""Toy objective: behaviour cloning with the squared error (L2) of the actions that a vla would take."""
+"""Toy objective: behaviour cloning with the squared error (L2) of a vla's actions."""
 
 from __future__ import annotations
 

@@ -174,7 +174,14 @@ class FlowDecoder(nn.Module):
     def loss(
         self, context: Tensor, actions: Tensor, counts: Tensor, generator: torch.Generator | None
     ) -> Tensor:
-        """Return the mean squared error of the velocity at one random time per sample, weighed likewise."""
+        """Return the mean squared error of the velocity at one random time per sample, weighed by `counts`.
+
+        Args:
+            context: ``[B, M, D]``.
+            actions: ``[B, K, A]``, normalised.
+            counts: ``[B, K]``, how much each action weighs; 0 for padding.
+            generator: source of noise and times; None is torch's own.
+        """
         noise = _normal(actions, generator)
         time = torch.rand(len(actions), generator=generator).to(actions.device)
         along = time[:, None, None]

@@ -1,6 +1,6 @@
-"""Configuration of our model: every size and weight of a loss, its presets, and the robots it fits.
+"""Configuration of our model: every size and every weight of its loss, its presets, and its collator.
 
-Shapes: B batch, C camera, L words, N slots, R referents, D width, K chunk, A action, S state.
+Shapes: C camera, L words, N slots, R referents, G free queries, D width, K chunk, A action, S state.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class VLAConfig:
     referents: int = 2
     """R, how many of them name a thing to point at."""
     free: int = 6
-    """Further places looked at in each view."""
+    """G, free queries: further places looked at in each view."""
     stem: int = 32
     """Channels at a quarter of the resolution."""
     stem_blocks: int = 1

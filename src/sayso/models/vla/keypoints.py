@@ -122,7 +122,7 @@ class Pointer(nn.Module):
 
         Returns:
             Cross-entropy to a small Gaussian around each visible point, or to "not in this view"; and the
-            mean distance in u plus v over visible points, in image widths.
+            mean of |du| + |dv| over visible points, as shares of the image's width and height.
         """
         visible = points[..., 2] > 0.5
         uv = torch.where(visible[..., None], points[..., :2], 0.5)

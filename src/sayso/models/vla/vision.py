@@ -25,7 +25,7 @@ STRIDE = 8
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of each pixel: acting differs in nothing from training."""
+    """Layer normalisation over the channels of each pixel; no batch statistics, so acting is as training."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``[B, F, h, w]`` with each pixel normalised; free of copies in channels_last."""
