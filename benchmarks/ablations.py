@@ -37,7 +37,7 @@ ROWS = {
     "looks_each_eighth": Row(weights_of="base", execute=8),
     "no_augmentation": changed(augmentation=None),
     "no_pointing_loss": changed(point_weight=0.0, where_weight=0.0),
-    "asked_one_thing": Row(train={"other_share": 0.0}),
+    "asked_one_thing": Row(train={"grounding_share": 0.0}),
     "flow_matching": Row(train={"decoder": "flow"}),
     "adamw": Row(train={"optimizer": "adamw"}),
     "no_recovery_noise": Row(dataset="_steady"),

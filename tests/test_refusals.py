@@ -128,7 +128,7 @@ WRONG = {
     "train --datasets d --out o --ema 2": "--ema is 2",
     "train --datasets d --out o --batch-size 0": "--batch-size is 0",
     "train --datasets d --out o --threads -2": "--threads is -2",
-    "train --datasets d --out o --other-share 1": "--other-share is 1",
+    "train --datasets d --out o --grounding-share 1": "--grounding-share is 1",
     "train --out o --datasets": "no datasets are given",
     "paraphrase p --wordings w --out o --steps 0": "--steps is 0",
     "paraphrase p --wordings w --out o --drop 1": "--drop is 1",

@@ -257,7 +257,7 @@ def test_the_time_of_a_training_counts_the_one_it_began_with(config, straight):
     ("changes", "at_least", "at_most"),
     [
         ({}, 0.15, 0.35),
-        ({"other_share": 0.0}, 0, 0),
+        ({"grounding_share": 0.0}, 0, 0),
         ({"model_config": {"point_weight": 0, "where_weight": 0}}, 0, 0),
         ({"model": "act"}, 0, 0),
     ],

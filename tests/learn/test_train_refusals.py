@@ -54,7 +54,7 @@ NUMBERS = [
     ("batch_size", 0, "at least 1"),
     ("chunk", 10**9, "at most 1,000"),
     ("stride", 0, "at least 1"),
-    ("other_share", 1.0, "below 1"),
+    ("grounding_share", 1.0, "below 1"),
     ("eval_every", -1, "at least 0"),
     ("eval_episodes", 0, "at least 1"),
 ]

@@ -28,6 +28,8 @@ MODEL = "model_config"
 """Field of changes to the model; once it was a list of words, which were none in most runs."""
 GONE = {"history": 1}
 """Fields that older runs have, and the only value with which they still go on."""
+CALLED = {"other_share": "grounding_share"}
+"""What fields were called in older runs, and what they are called now."""
 
 
 class Claim:
@@ -121,7 +123,8 @@ class Claim:
                 f"choose another --out, with {self._beginning} to begin with its weights"
             )
         there = {name: json.loads(json.dumps(defaults.get(name), default=str)) for name in self._asked}
-        there |= {name: value for name, value in found.items() if name not in GONE or GONE[name] != value}
+        kept = {name: value for name, value in found.items() if name not in GONE or GONE[name] != value}
+        there |= {CALLED.get(name, name): value for name, value in kept.items()}
         there |= {MODEL: there.get(MODEL) or {}} if MODEL in self._asked else {}
         names = (there.keys() | self._asked.keys()) - {"steps"}
         differing = {name for name in names if there.get(name) != self._asked.get(name)}

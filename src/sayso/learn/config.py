@@ -39,7 +39,7 @@ class DemonstrationsConfig:
     wrist_image=wrist: what is recorded, and what the policy calls it. The policy remembers both."""
     cache: Path | None = None
     """Folder for decoded frames; the user's cache folder (~/.cache/sayso/frames) if none is named."""
-    other_share: float = 0.25
+    grounding_share: float = 0.25
     """Share of windows that ask for something else in the scene, only to be pointed at, where demonstrations
     are labelled so; a model that learns no pointing is asked nothing else."""
 
@@ -189,7 +189,7 @@ FIT_ALLOWED: Mapping[str, Range] = {
 }  # fmt: skip
 """What each number of `FitConfig` may be."""
 ALLOWED: Mapping[str, Range] = {
-    "chunk": Range(1, 1000), "stride": POSITIVE, "other_share": SHARE, "eval_every": Range(0, STEPS.high),
+    "chunk": Range(1, 1000), "stride": POSITIVE, "grounding_share": SHARE, "eval_every": Range(0, STEPS.high),
     "eval_episodes": POSITIVE,
 }  # fmt: skip
 """What each other number of `TrainConfig` may be."""

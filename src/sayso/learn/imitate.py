@@ -104,7 +104,7 @@ def begin(
         windows,
         batch_size=config.batch_size,
         seed=config.seed,
-        other_share=config.other_share if policy.model.learns_to_point else 0.0,
+        grounding_share=config.grounding_share if policy.model.learns_to_point else 0.0,
     )
     return run, source, OBJECTIVES[config.objective](policy, config)
 

@@ -45,9 +45,14 @@ class Demonstrations:
 
     examples = "windows"
 
-    def __init__(self, windows: Windows, *, batch_size: int, seed: int, other_share: float = 0.0) -> None:
+    def __init__(self, windows: Windows, *, batch_size: int, seed: int, grounding_share: float = 0.0) -> None:
         """Draw from `windows`, a share of which are asked for something else (`Windows.batch`)."""
-        self.windows, self.batch_size, self.seed, self.other_share = windows, batch_size, seed, other_share
+        self.windows, self.batch_size, self.seed, self.grounding_share = (
+            windows,
+            batch_size,
+            seed,
+            grounding_share,
+        )
 
     def open(self) -> Sequence[str]:
         """Decode the frames of every window, unless they are in the cache."""
@@ -59,7 +64,7 @@ class Demonstrations:
         drawn = self.windows.draw(self.seed, step - 1, self.batch_size)
         draws = np.random.default_rng([_OTHERS_STREAM, self.seed, step - 1]).random(len(drawn))
         mine = slice(rank, None, ranks)
-        return self.windows.batch(drawn[mine], draws[mine] < self.other_share) | {INDEX: drawn[mine]}
+        return self.windows.batch(drawn[mine], draws[mine] < self.grounding_share) | {INDEX: drawn[mine]}
 
 
 class Sentences:
