@@ -1,7 +1,8 @@
 """Frozen text encoder (MiniLM): the state of every word of an instruction, once, without torch.
 
 The encoder is MiniLM-L6-v2 (Wang et al. 2020, arXiv:2002.10957; sentence-transformers/all-MiniLM-L6-v2).
-What is trained on top of it is in `language`; a robot that runs an exported policy needs only this.
+What is trained on top of it is in `sayso.models.vla.language`; a robot that runs an exported policy needs
+only this.
 
 Shapes: B batch, L words (word pieces, with [CLS] and [SEP]).
 """

@@ -41,7 +41,7 @@ def prepare_augmented(
 ) -> tuple[Tensor, Tensor | None]:
     """Do what `prepare` does to randomly shifted and tinted images of one camera.
 
-    One draw per sample, the same for all of its history.
+    One draw per sample, the same for all of its T frames.
 
     Args:
         images: uint8 ``[B, T, H, W, 3]``.
