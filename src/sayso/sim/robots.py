@@ -197,7 +197,6 @@ def _quat_from_axes(axes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def add_camera(
-    spec: mujoco.MjSpec,
     body: mujoco.MjsBody,
     eye: tuple[float, float, float],
     target: tuple[float, float, float],

@@ -71,7 +71,7 @@ def tabletop_spec(layout: Layout) -> mujoco.MjSpec:
         rgba=_rgba(layout.appearance.surface),
     )
     _attach_arm(spec, world, (0.0, 0.0, 0.0))
-    add_camera(spec, world, (0.60, 0.0, 0.44), (0.21, 0.0, 0.0), 46)
+    add_camera(world, (0.60, 0.0, 0.44), (0.21, 0.0, 0.0), 46)
     _add_items(spec, layout.items)
     return spec
 
@@ -80,7 +80,7 @@ def home_spec(layout: Layout) -> mujoco.MjSpec:
     """Return LeKiwi in a furnished room, with the layout's items on the low table and on the floor."""
     spec = _empty_spec(layout.appearance)
     _furnish(spec, layout)
-    _attach_arm(spec, _add_chassis(spec, layout.robot_pose), tuple(MOUNT_M))
+    _attach_arm(spec, _add_chassis(spec), tuple(MOUNT_M))
     _add_items(spec, layout.items)
     return spec
 
@@ -135,7 +135,7 @@ def _add_items(spec: mujoco.MjSpec, items: Sequence[Item]) -> None:
         shape.build(body, item)
 
 
-def _add_chassis(spec: mujoco.MjSpec, pose: tuple[float, float, float]) -> mujoco.MjsBody:
+def _add_chassis(spec: mujoco.MjSpec) -> mujoco.MjsBody:
     """Add LeKiwi's base: planar joints with velocity servos, a hull, wheels to look at, the mast camera."""
     chassis = spec.worldbody.add_body(name="chassis")
     axes = ([1, 0, 0], [0, 1, 0], [0, 0, 1])
@@ -172,7 +172,7 @@ def _add_chassis(spec: mujoco.MjSpec, pose: tuple[float, float, float]) -> mujoc
         )
     mast = {"contype": 0, "conaffinity": 0, "mass": 0.1}
     chassis.add_geom(type=CYLINDER, size=[0.008, 0.28, 0], pos=[-0.09, 0.11, 0.38], rgba=dark, **mast)
-    add_camera(spec, chassis, (-0.07, 0.11, 0.72), (0.66, 0.0, 0.10), 50)
+    add_camera(chassis, (-0.07, 0.11, 0.72), (0.66, 0.0, 0.10), 50)
     return chassis
 
 

@@ -75,7 +75,7 @@ def numbers(column: Values | pa.Array) -> Values | None:
     return np.asarray(column.to_numpy(zero_copy_only=False)).reshape(shape)
 
 
-def stored_pictures(source: Source, kept: Kept, column: pa.Array, key: str) -> list[Image]:
+def stored_pictures(kept: Kept, column: pa.Array, key: str) -> list[Image]:
     """Return the pictures that some rows hold as PNG or JPEG.
 
     Raises:
@@ -167,7 +167,7 @@ def _pictures(source: Source, plan: Columns, kept: Kept, table: pa.Table, key: s
     if picture.size == picture.was:
         return column
     made = []
-    for step, image in enumerate(stored_pictures(source, kept, column, picture.key)):
+    for step, image in enumerate(stored_pictures(kept, column, picture.key)):
         content = io.BytesIO()
         Picture.fromarray(fitted(image, picture.size)).save(content, "PNG")
         made.append({"bytes": content.getvalue(), "path": f"frame-{step:06d}.png"})

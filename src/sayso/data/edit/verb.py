@@ -164,7 +164,7 @@ def _add(new: NewDataset, source: Source, plan: Columns, kept: Kept, tasks: Mapp
         elif plan.every == 1 and picture.size == picture.was and recorded and is_whole(recorded):
             stored[key] = recorded
         else:
-            stored[key] = stats_of(stored_pictures(source, kept, columns[key], picture.key))
+            stored[key] = stats_of(stored_pictures(kept, columns[key], picture.key))
     told = [kept.told[index] for index in episode.tasks]
     new.add(columns, films, stored, tasks=list(dict.fromkeys(told)), about=episode.about)
 
