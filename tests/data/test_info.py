@@ -172,6 +172,14 @@ def test_a_field_of_another_kind_is_refused_by_its_name_and_file(field, value, t
         read(tmp_path, info() | {field: value})
 
 
+@pytest.mark.parametrize("odd", [None, True, {}, [], 3])
+def test_a_name_of_another_kind_than_the_others_is_damage(odd, tmp_path):
+    raw = theirs()
+    raw["features"]["action"]["names"][1] = odd
+    with pytest.raises(fmt.FormatError, match=r"info\.json: a name of 'action' is .* a text like the others"):
+        read(tmp_path, raw)
+
+
 @pytest.mark.parametrize(
     "pattern", ["../{video_key}.mp4", "/etc/{video_key}.mp4", "videos/../../{video_key}.mp4"]
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sayso.work.provenance import code, commit, digest_of, machine, provenance
+import sayso
+from sayso.work.provenance import PACKAGE, code, commit, digest_of, machine, provenance
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -54,6 +56,17 @@ def test_code_is_told_apart_by_what_is_in_its_files_whether_committed_or_not(tmp
     assert before == code([more]) != code()
     more.write_text("two")
     assert code([more]) != before
+
+
+@pytest.mark.parametrize("file", ["sim/simulation.py", "spec.py", "work/pool.py"])
+def test_every_file_of_the_package_counts(file, tmp_path, monkeypatch):
+    assert Path(sayso.__file__).parent == PACKAGE
+    copy = tmp_path / "sayso"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__", "weights"))
+    monkeypatch.setattr("sayso.work.provenance.PACKAGE", copy)
+    before = code()
+    (copy / file).write_text("# another\n")
+    assert code() != before
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "stats.json", "config.json"])

@@ -196,8 +196,12 @@ def _entries(path: Path, raw: Any) -> dict[str, dict[str, Any]]:
         shape = entry.get("shape")
         if not isinstance(shape, list) or not all(_is_whole(n) and n >= 0 for n in shape):
             raise _wrong(path, f"the shape of {key!r}", shape, "a list of whole numbers")
-        if not isinstance(entry.get("names"), list | dict | None):
-            raise _wrong(path, f"the names of {key!r}", entry["names"], "a list of texts, or null")
+        names = entry.get("names")
+        if not isinstance(names, list | dict | None):
+            raise _wrong(path, f"the names of {key!r}", names, "a list of texts, or null")
+        odd = [name for name in names or () if not isinstance(name, str)]
+        if odd and len(odd) < len(names or ()):  # all of another kind is how some recorders write them
+            raise _wrong(path, f"a name of {key!r}", odd[0], "a text like the others")
         if not isinstance(entry.get("info"), dict | None):
             raise _wrong(path, f"the info of {key!r}", entry["info"], "an object, or null")
     return raw

@@ -23,6 +23,7 @@ from sayso.refusals import elsewhere, naming
 from sayso.spec import SaysoError
 from sayso.work.pool import cores
 
+PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGES = ("sayso", "numpy", "mujoco", "gymnasium", "torch", "av", "pyarrow")
 
 
@@ -82,10 +83,10 @@ def code(more: Iterable[Path] = ()) -> str:
     Args:
         more: further files that decide what is measured, such as a benchmark's own.
     """
-    package, digest = Path(__file__).parent, hashlib.sha256()
-    for file in (*sorted(package.rglob("*.py")), *sorted(more)):
-        inside = file.is_relative_to(package)
-        digest.update(str(file.relative_to(package) if inside else file.name).encode() + b"\0")
+    digest = hashlib.sha256()
+    for file in (*sorted(PACKAGE.rglob("*.py")), *sorted(more)):
+        inside = file.is_relative_to(PACKAGE)
+        digest.update(str(file.relative_to(PACKAGE) if inside else file.name).encode() + b"\0")
         digest.update(file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
