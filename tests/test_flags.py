@@ -100,7 +100,7 @@ def test_help_names_the_fields_of_the_model_that_is_named_and_what_they_are(mode
         flag = f"--model.{name.replace('_', '-')}"
         assert (f" {flag} " in shown or f" {flag}," in shown) == (name not in row.decided), flag
     assert "--model-config" not in shown
-    said = {"vla": "Further places looked at", "act": "Hidden width of every layer"}
+    said = {"vla": "free queries", "act": "Hidden width of every layer"}
     assert said.get(model, "") in shown
 
 
