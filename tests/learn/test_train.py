@@ -28,7 +28,13 @@ from sayso.evaluation.trials import SeenSeedsError, refuse_seen_seeds
 from sayso.learn import checkpoint
 from sayso.learn.imitate import TrainConfig, begin, open_windows, train
 from sayso.learn.loop import steps, take_step
-from sayso.learn.optimise import Average, adamw, learning_rate, optimizer_tensors, restore_optimizer
+from sayso.learn.optimise import (
+    OPTIMIZERS,
+    Average,
+    learning_rate,
+    optimizer_tensors,
+    restore_optimizer,
+)
 from sayso.learn.run import Run, trained_seconds
 from sayso.learn.source import INDEX
 from sayso.models import checkpoint as policies
@@ -329,13 +335,14 @@ def test_a_model_has_its_own_weights_back_after_acting_with_the_average():
     assert torch.equal(model.weight, own)
 
 
-def test_an_optimiser_restored_from_flat_tensors_moves_channels_last_kernels_as_before():
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_an_optimiser_restored_from_flat_tensors_moves_channels_last_kernels_as_before(make):
     """A file keeps no strides; fused AdamW with moments of other strides mixes up a kernel's elements."""
 
     torch.manual_seed(0)
     images = torch.randn(2, 3, 8, 8)
     model = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
-    optimizer = adamw(dict(model.named_parameters()), weight_decay=0.1)
+    optimizer = make(dict(model.named_parameters()), weight_decay=0.1)
 
     def move(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         optimizer.zero_grad()
@@ -349,11 +356,11 @@ def test_an_optimiser_restored_from_flat_tensors_moves_channels_last_kernels_as_
         name: tensor.contiguous().clone()
         for name, tensor in optimizer_tensors(optimizer, dict(model.named_parameters())).items()
     }
-    restored = adamw(named, weight_decay=0.1)
+    restored = make(named, weight_decay=0.1)
     restore_optimizer(restored, named, as_in_a_file)
     move(model, optimizer)
     move(other, restored)
-    assert torch.equal(model.weight, other.weight)
+    assert torch.equal(model.weight, other.weight) and torch.equal(model.bias, other.bias)
 
 
 def test_config_that_cannot_work_is_refused(dataset, tmp_path):

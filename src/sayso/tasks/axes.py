@@ -93,12 +93,20 @@ def _option(name: str, amount: float) -> Options:
     return {name: amount}
 
 
-def _heldout(name: str, amount: float) -> Options:
-    return {name: "heldout"}
+def _given(options: Options, amount: float) -> Options:
+    return options
 
 
-def _as_lerobot_draws(amount: float) -> Options:
-    return {"lerobot": True}
+def _switch(name: str, options: Options, says: str, *, in_making: bool = False) -> Axis:
+    """Return an axis of two levels: as in training, and otherwise."""
+    return Axis(
+        name=name,
+        levels=(0.0, 1.0),
+        trained=(0.0, 0.0),
+        change=partial(_given, options),
+        says=says,
+        in_making=in_making,
+    )
 
 
 CAMERA = Axis(
@@ -130,27 +138,14 @@ NOISE = Axis(
     change=partial(_option, "image_noise"),
     says="pictures have Gaussian noise of {:g} grey levels",
 )
-OBJECTS = Axis(
-    name="objects",
-    levels=(0.0, 1.0),
-    trained=(0.0, 0.0),
-    change=partial(_heldout, "objects"),
-    says="asked for are kinds of things, and pairs of colour and kind, that training never shows",
+OBJECTS = _switch(
+    "objects",
+    {"objects": "heldout"},
+    "asked for are kinds of things, and pairs of colour and kind, that training never shows",
 )
-WORDS = Axis(
-    name="words",
-    levels=(0.0, 1.0),
-    trained=(0.0, 0.0),
-    change=partial(_heldout, "wording"),
-    says="in words that training never hears",
-)
-RENDERER = Axis(
-    name="renderer",
-    levels=(0.0, 1.0),
-    trained=(0.0, 0.0),
-    change=_as_lerobot_draws,
-    says="drawn as LeRobot draws it, with shadows and mirrors",
-    in_making=True,
+WORDS = _switch("words", {"wording": "heldout"}, "in words that training never hears")
+RENDERER = _switch(
+    "renderer", {"lerobot": True}, "drawn as LeRobot draws it, with shadows and mirrors", in_making=True
 )
 HOUSEHOLD = (CAMERA, LIGHT, BACKGROUND, NOISE, OBJECTS, WORDS)
 """Axes of our own rooms."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,9 +61,8 @@ def copies(e: Evidence) -> Iterator[Finding]:
         if other < k:
             found.setdefault(e.episodes[k].index, e.episodes[other].index)
     if found:
-        pairs = ", ".join(f"{copy} of {first}" for copy, first in list(found.items())[:6])
         yield warning(
-            f"holds the same numbers as an earlier one ({pairs}{', ...' if len(found) > 6 else ''}): "
+            f"holds the same numbers as an earlier one ({_pairs('{} of {}', found)}): "
             "a copy counts twice in training, and may end up on both sides of a split",
             episodes=tuple(found),
             remedy=remedies.drop_episodes(e, found),
@@ -83,13 +82,18 @@ def leaks(e: Evidence) -> Iterator[Finding]:
         for k, theirs in _overlaps(_frames(e), e, _frames(other), other):
             pairs.setdefault(e.episodes[k].index, other.episodes[theirs].index)
         if pairs:
-            shown = ", ".join(f"{mine} is {theirs} there" for mine, theirs in list(pairs.items())[:6])
             yield error(
-                f"is also in the held-out {heldout} ({shown}{', ...' if len(pairs) > 6 else ''}): what is "
+                f"is also in the held-out {heldout} ({_pairs('{} is {} there', pairs)}): what is "
                 "measured there was trained on",
                 episodes=tuple(pairs),
                 remedy=remedies.drop_episodes(e, pairs),
             )
+
+
+def _pairs(how: str, found: Mapping[int, int]) -> str:
+    """Return the first six pairs of episodes as a person reads them."""
+    shown = [how.format(*pair) for pair in found.items()]
+    return ", ".join([*shown[:6], *("...",) * (len(shown) > 6)])
 
 
 def _scene(e: Evidence, span: Span) -> tuple[object, ...]:
