@@ -95,13 +95,13 @@ class Simulation:
         self._start_heights = {name: self.position(name)[2] for name, s in self._shapes.items() if s.movable}
         self._highest = dict.fromkeys(self._start_heights, 0.0)
 
-    def apply(self, action: Array) -> Array:
-        """Advance one control step (1/20 s) and return the action really applied after clipping."""
+    def apply(self, action: Array, substeps: int = SUBSTEPS) -> Array:
+        """Advance one control step (1/20 s, or so many substeps) and return the action as it was clipped."""
         joints, velocity = from_robot_units(action)
         joints = np.clip(joints, *np.array(JOINT_RANGE_RAD).T)
         velocity = np.clip(velocity, -BASE_SPEED_LIMIT, BASE_SPEED_LIMIT)
         self.data.ctrl[self._joint_ctrl] = joints
-        for _ in range(SUBSTEPS):
+        for _ in range(substeps):
             if self.kind.mobile:  # the servos push along the room's axes, the command is in the body's
                 self.data.ctrl[self._base_ctrl] = rotate_z(velocity, self.data.qpos[self._base_qpos[2]])
             mujoco.mj_step(self.model, self.data)
