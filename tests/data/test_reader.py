@@ -20,7 +20,8 @@ from rich.console import Console
 from sayso.data.format import EXTRAS, Ending
 from sayso.data.preview import ShowConfig, contact_sheet, film, show, summary
 from sayso.data.reader import Dataset
-from sayso.data.windows import ACTION_IS_PAD, Windows, epoch_slots, prefetch
+from sayso.data.sampling import epoch_slots, prefetch
+from sayso.data.windows import ACTION_IS_PAD, Windows
 from sayso.data.writer import assemble, stage_episode
 from sayso.spec import (
     ACTION,
@@ -302,7 +303,7 @@ def test_draws_are_those_of_a_shuffle_made_anew_for_every_step(dataset, other):
 def test_an_epoch_is_shuffled_once_not_at_every_step(dataset, monkeypatch):
     shuffled = []
     monkeypatch.setattr(
-        "sayso.data.windows._shuffle",
+        "sayso.data.windows.shuffle",
         lambda seed, stream, n: shuffled.append((seed, stream)) or np.arange(n),
     )
     windows = Windows(dataset)

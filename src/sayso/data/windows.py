@@ -12,14 +12,12 @@ A window looks at one frame t of an episode, back over the history and ahead ove
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +26,7 @@ from sayso.data.fit import as_known, names_of, refuse_unused, renamed
 from sayso.data.frames import Wanted, frames_folder, open_frames, taken, taking_room
 from sayso.data.reader import Dataset
 from sayso.data.resize import scaled, scalings
+from sayso.data.sampling import epoch_slots, shuffle
 from sayso.data.statistics import RELATIVE, Integers, Stats, hardly_moves
 from sayso.data.transforms import Repack, relative_chunk, relative_dimensions
 from sayso.data.units import JointUnit, alike, with_units
@@ -46,7 +45,6 @@ from sayso.spec import (
 ACTION_IS_PAD = "action_is_pad"
 _ENOUGH_CHUNKS = 20_000
 RawBatch = dict[str, Any]
-T = TypeVar("T")
 
 
 class Windows:
@@ -64,6 +62,9 @@ class Windows:
     names are found by `with_units` there; `units` are the joints'.
 
     `weights`, one per dataset, multiply how often a dataset's windows are drawn by `draw`.
+
+    `heldout` names, per dataset, episodes to measure on: their windows, numbered by `measured`, stand behind
+    the others, `draw` returns none of them, and no statistics know them.
 
     Raises:
         FeatureMismatchError: if the datasets' features differ.
@@ -84,6 +85,7 @@ class Windows:
         like: Features | None = None,
         units: JointUnit = "",
         rename: Mapping[str, str] | None = None,
+        heldout: Sequence[Collection[int]] = (),
     ) -> None:
         """Lay out the windows. Frames are decoded later, by `decode` or the first batch."""
         self.datasets = (datasets,) if isinstance(datasets, Dataset) else tuple(datasets)
@@ -93,7 +95,11 @@ class Windows:
             root: as_known(features, like) if like else scaled(features, resize)
             for root, features in called.items()
         }
-        given, units, taken = alike(given, {d.root: d.stats for d in self.datasets}, units)
+        self.heldout = tuple(frozenset(held) for held in heldout) or (frozenset[int](),) * len(self.datasets)
+        learned = [_rows_of(d, held) for d, held in zip(self.datasets, self.heldout, strict=True)]
+        given, units, taken = alike(
+            given, {d.root: _stats(d, rows) for d, rows in zip(self.datasets, learned, strict=True)}, units
+        )
         self.features = _common_features(given)
         self._cache = cache or frames_folder()
         self.history, self.chunk, self.stride = history, chunk, stride
@@ -109,8 +115,8 @@ class Windows:
             for way, d in zip(self._ways, self.datasets, strict=True)
         ]
         self._state, self._action = (np.concatenate([one[key] for one in numbers]) for key in (STATE, ACTION))
-        shown = {STATE: Stats.of(self._state), ACTION: Stats.of(self._action)}
-        self.features, assumed = with_units(self.features, shown, units)
+        self._learned = np.concatenate(learned)
+        self.features, assumed = with_units(self.features, self._vector_stats, units)
         self._assumed = taken + assumed
         self._points = np.concatenate([d.points for d in self.datasets])
         self._tasks = [d.tasks[k] for d in self.datasets for k in d.task_index]
@@ -124,16 +130,30 @@ class Windows:
         ]
         self._first_rows = np.cumsum([0, *(len(d) for d in self.datasets)])
         firsts = self._first_rows[:-1]
-        layouts = [_layout(d, stride) + first for d, first in zip(self.datasets, firsts, strict=True)]
-        self._counts = [len(layout) for layout in layouts]
+        layouts = [
+            _layout(d, stride, held, measured) + first
+            for measured in (False, True)
+            for d, held, first in zip(self.datasets, self.heldout, firsts, strict=True)
+        ]
+        self._spans = [*pairwise(np.cumsum([0, *map(len, layouts)]).tolist())]
+        self._counts = [len(layout) for layout in layouts[: len(self.datasets)]]
         self._rows, self._starts, self._stops = np.concatenate(layouts).T
         # One shuffle per dataset, and two of epochs, for a batch may span two.
-        self._shuffled = lru_cache(len(self.datasets) + 2)(_shuffle)
+        self._shuffled = lru_cache(len(self.datasets) + 2)(shuffle)
         self._frames: list[dict[str, Image]] | None = None
 
     def __len__(self) -> int:
-        """Return the number of windows."""
-        return len(self._rows)
+        """Return the number of windows to learn from."""
+        return sum(self._counts)
+
+    @property
+    def measured(self) -> Integers:
+        """Return the numbers of the windows of held-out episodes, for `batch`."""
+        return np.arange(len(self), len(self._rows))
+
+    @cached_property
+    def _vector_stats(self) -> dict[str, Stats]:
+        return {STATE: Stats.of(self._state[self._learned]), ACTION: Stats.of(self._action[self._learned])}
 
     @cached_property
     def stats(self) -> dict[str, Stats]:
@@ -142,11 +162,7 @@ class Windows:
         rows, stops = self._rows[some], self._stops[some]
         chunks = self._action[np.minimum(rows[:, None] + np.arange(self.chunk), stops[:, None] - 1)]
         relative = relative_chunk(chunks, self._state[rows, None], relative_dimensions(self.features))
-        return {
-            STATE: Stats.of(self._state),
-            ACTION: Stats.of(self._action),
-            RELATIVE: Stats.of(relative.reshape(len(relative), -1)),
-        }
+        return {**self._vector_stats, RELATIVE: Stats.of(relative.reshape(len(relative), -1))}
 
     @property
     def taking_room(self) -> tuple[str, ...]:
@@ -241,8 +257,9 @@ class Windows:
     @cached_property
     def _kept(self) -> list[Integers]:
         """Return which rows of each dataset some window needs, counted over all datasets."""
-        ends = np.cumsum([0, *self._counts])
-        return [np.unique(self._past(np.arange(*span))) for span in pairwise(ends)]
+        n = len(self.datasets)
+        both = zip(self._spans[:n], self._spans[n:], strict=True)
+        return [np.unique(self._past(np.r_[slice(*ours), slice(*held)])) for ours, held in both]
 
     def _which(self, kept: Integers, dataset: Dataset) -> str:
         return "all" if len(kept) == len(dataset) else f"stride{self.stride}-history{self.history}"
@@ -266,52 +283,6 @@ class Windows:
         return images
 
 
-def epoch_slots(
-    seed: int,
-    step: int,
-    batch_size: int,
-    n: int,
-    shuffled: Callable[[int, int, int], Integers] | None = None,
-) -> tuple[Integers, Integers]:
-    """Return, for each place in a batch, its slot in the epoch's shuffle of n and the number of the epoch.
-
-    Every slot comes once per epoch, shuffled anew each time; a batch may span two epochs. A pure function, so
-    that training resumes exactly at any step. `shuffled` is `_shuffle`, or one that keeps what it returned.
-    """
-    places = step * batch_size + np.arange(batch_size)
-    epochs, within = np.divmod(places, n)
-    slots = np.empty_like(places)
-    for epoch in np.unique(epochs):
-        mine = epochs == epoch
-        slots[mine] = (shuffled or _shuffle)(seed, int(epoch), n)[within[mine]]
-    return slots, epochs
-
-
-def prefetch(make: Callable[[int], T], steps: Iterable[int], *, ahead: int = 4) -> Generator[T, None, None]:
-    """Yield ``make(step)`` for each step while one thread prepares up to `ahead` further ones.
-
-    What `make` raises is raised here, at its step. Closing the generator ends the thread.
-    """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader") as loader:
-        waiting: deque[Future[T]] = deque()
-        try:
-            for step in steps:
-                waiting.append(loader.submit(make, step))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def _shuffle(seed: int, stream: int, n: int) -> Integers:
-    """Return 0..n-1 in an order that depends on nothing but the arguments."""
-    order: Integers = np.random.default_rng([seed, stream]).permutation(n)
-    return order
-
-
 def _common_features(given: Mapping[Path, Features]) -> Features:
     """Return the features that all datasets have; of the sizes they were recorded in, the first one's."""
     (root, first), *others = given.items()
@@ -325,11 +296,28 @@ def _common_features(given: Mapping[Path, Features]) -> Features:
     return first
 
 
-def _layout(dataset: Dataset, stride: int) -> Integers:
-    """Return present row, first row and end of the episode for every window, ``[N, 3]``."""
-    return np.concatenate(
-        [
-            np.stack(np.broadcast_arrays(np.arange(e.start, e.stop, stride), e.start, e.stop), axis=1)
-            for e in dataset.episodes
-        ]
-    )
+def _layout(dataset: Dataset, stride: int, heldout: Collection[int], measured: bool) -> Integers:
+    """Return present row, first row and end of the episode for every window, ``[N, 3]``.
+
+    `measured` says of which episodes: those that are held out, or the others.
+    """
+    spans = [
+        np.stack(np.broadcast_arrays(np.arange(e.start, e.stop, stride), e.start, e.stop), axis=1)
+        for e in dataset.episodes
+        if (e.index in heldout) == measured
+    ]
+    return np.concatenate([np.empty((0, 3), np.int64), *spans])
+
+
+def _rows_of(dataset: Dataset, heldout: Collection[int]) -> NDArray[np.bool_]:
+    """Tell which rows of a dataset are of no episode that is held out."""
+    learned = np.ones(len(dataset), np.bool_)
+    for episode in dataset.episodes:
+        learned[episode.start : episode.stop] = episode.index not in heldout
+    return learned
+
+
+def _stats(dataset: Dataset, rows: NDArray[np.bool_]) -> dict[str, Stats]:
+    if rows.all():
+        return dataset.stats
+    return {STATE: Stats.of(dataset.state[rows]), ACTION: Stats.of(dataset.action[rows])}

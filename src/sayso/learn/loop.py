@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sayso.data.windows import RawBatch, prefetch
+from sayso.data.sampling import prefetch
+from sayso.data.windows import RawBatch
 from sayso.learn.beginning import seeded
 from sayso.learn.progress import TrainingProgress, say
 from sayso.learn.run import Run
