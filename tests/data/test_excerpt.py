@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -59,7 +57,7 @@ def test_frames_of_a_part_are_not_taken_for_those_of_another(dataset, tmp_path):
 
 
 def test_a_part_without_episodes_is_refused(dataset):
-    with pytest.raises(SaysoError, match="no episode of .* is left"):
+    with pytest.raises(SaysoError, match=r"no episode of .* is left"):
         Excerpt(dataset, episodes={7})
 
 
