@@ -1,4 +1,4 @@
-"""Order of training: which windows a step sees, a pure function of seed and step; batches made ahead of it."""
+"""Order of training: which windows a step sees, a function of seed and step alone; batches made ahead of it."""
 
 from __future__ import annotations
 
