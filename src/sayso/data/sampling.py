@@ -1,4 +1,4 @@
-"""Order of training: which windows a step sees, a function of seed and step alone; batches made ahead of it."""
+"""Order of training: which windows a step sees, which seed and step decide; batches made ahead."""
 
 from __future__ import annotations
 
