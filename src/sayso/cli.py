@@ -168,6 +168,14 @@ def _edit(given: list[str]) -> int:
     return 0
 
 
+def _label(given: list[str]) -> int:
+    from sayso.studio.labelling import LabelConfig, label
+
+    dataset, config = _config(LabelConfig, "label", given, DATASET)
+    label(Path(dataset), config)
+    return 0
+
+
 def _train(given: list[str]) -> int:
     from sayso.learn.beginning import changeable
     from sayso.learn.imitate import TrainConfig, train
@@ -265,6 +273,7 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
         "check": Verb(
             "say what is wrong with a dataset, where, and what to do; the exit code tells CI", _check
         ),
+        "label": Verb("click on a page what instructions name, so that training can point at it", _label),
         "edit": Verb("write a new dataset: pick, rename, relabel, merge, split, resize, upgrade v2.1", _edit),
     },
     "learn": {

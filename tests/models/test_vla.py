@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sayso.models.contract import Batch
-from sayso.models.vla.augmentation import Augmentation, prepare
+from sayso.models.vla.augmentation import Augmentation, prepare, prepare_augmented
 from sayso.models.vla.config import VLAConfig, small, tiny
 from sayso.models.vla.model import VisionLanguageAction
 from sayso.models.words import FrozenTextEncoder
@@ -121,6 +121,26 @@ def test_without_labels_the_action_is_the_total():
     terms = model()(batch(points=False))
     assert set(terms) == {"total", "action"}
     assert terms["total"] == terms["action"]
+
+
+def test_what_nobody_labelled_teaches_no_pointing():
+    net, given = model(augmentation=None, state_dropout=0.0), batch()
+    known = dataclasses.replace(given, points=given.points.clone())
+    known.points[4:, 1, :, 2] = -1
+    other = dataclasses.replace(known, points=known.points.clone())
+    other.points[4:, 1, :, :2] = 0.9
+    assert net(known)["point"] == net(other)["point"]
+    nobody = dataclasses.replace(given, points=torch.full_like(given.points, -1))
+    terms = net(nobody)
+    assert terms["point"] == terms["where"] == 0
+    assert torch.isfinite(terms["total"])
+
+
+def test_varied_pictures_leave_unknown_what_nobody_labelled():
+    images, unknown = torch.zeros(4, 1, 16, 16, 3, dtype=torch.uint8), torch.tensor([0.5, 0.99, -1.0])
+    how = dataclasses.replace(Augmentation(), shift_px=4)
+    _, points = prepare_augmented(images, unknown.expand(4, 2, 3), how, torch.Generator().manual_seed(0))
+    assert (points[..., 2] == -1).all()
 
 
 def test_every_parameter_that_training_sees_learns():

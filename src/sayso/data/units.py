@@ -174,8 +174,6 @@ def _joint_unit(
                 f"{FARTHEST[said]:g}"
             )
         return said, ()
-    if features.points:
-        return "deg", ("The recording names no units. Its joints are in degrees: it has sayso's own labels.",)
     name, most = widest
     if abs(most) > NORMALIZED_TO + ROUNDING:
         why = f"{name} goes to {most:.1f}, beyond the 100 at which LeRobot's other unit ends"

@@ -25,12 +25,11 @@ from sayso import robots
 from sayso.geometry import look_at
 from sayso.robots import JOINT_RANGE_RAD, RobotEntry
 from sayso.sim.meshes import arm_model_file, thin_mesh
-from sayso.spec import Array, Features
+from sayso.spec import REFERENTS, Array, Features
 
 BASE_JOINTS = ("base_x", "base_y", "base_yaw")
 ARM = "arm_"
 """Prefix of everything in a scene's model that belongs to the arm."""
-REFERENTS = ("object", "place")
 CAMERAS = ("front", "wrist")
 FPS = int(robots.SO101.rate_hz)
 

@@ -59,6 +59,9 @@ class EditConfig:
     """Rate to keep of a faster recording: every second, third, ... frame of it."""
     robot: str = ""
     """What the robot is called in the new dataset; as it was if left out."""
+    points: Path | None = None
+    """File of clicks (`sayso label`) in one recording: what was clicked is followed through its episode, and
+    training learns to point at it."""
     split: tuple[str, ...] = ()
     """Parts to write as datasets of their own below --out, such as heldout=0.1 or heldout=3,7-9; the other
     episodes go into train."""

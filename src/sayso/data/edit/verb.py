@@ -18,6 +18,7 @@ from rich.progress import track
 from sayso.data.edit.columns import Columns, check_names, plan
 from sayso.data.edit.config import EditConfig
 from sayso.data.edit.episodes import Kept, chosen, divided, numbered, refuse_numbers
+from sayso.data.edit.labels import Labels
 from sayso.data.edit.merge import together
 from sayso.data.edit.pictures import film, is_whole, stats_of
 from sayso.data.edit.rows import new_rows, stored_pictures
@@ -26,7 +27,7 @@ from sayso.data.edit.write import NewDataset
 from sayso.data.info import camera_name
 from sayso.data.reader import Dataset
 from sayso.flags import UsageError
-from sayso.spec import SaysoError
+from sayso.spec import POINTS, SaysoError
 from sayso.work.lock import locked
 from sayso.work.replace import replace_folder
 
@@ -52,7 +53,9 @@ def edit(roots: Sequence[Path], config: EditConfig) -> list[Path]:
     sources = [open_source(root) for root in roots]
     refuse_numbers(sources, config)
     check_names(sources, config)
+    labels = Labels(roots, config.points) if config.points else None
     plans, remarks = together(roots, [plan(source, config) for source in sources])
+    plans = [labels.planned(plans[0])] if labels else plans
     parts = divided(chosen(sources, config), config)
     said = Console(stderr=True)
     for remark in _remarks(sources, plans, remarks, config):
@@ -60,7 +63,7 @@ def edit(roots: Sequence[Path], config: EditConfig) -> list[Path]:
     _check_room(out, sources, plans, [one for part in parts.values() for one in part], said)
     with locked(out.parent, "editing", out.name):
         _check_places(roots, out)
-        replace_folder(out, lambda folder: _write(folder, sources, plans, parts, said))
+        replace_folder(out, lambda folder: _write(folder, sources, plans, parts, said, labels))
     folders = [out / name for name in parts]
     for folder in folders:
         _say(folder)
@@ -126,6 +129,7 @@ def _write(
     plans: Sequence[Columns],
     parts: Mapping[str, Sequence[Kept]],
     said: Console,
+    labels: Labels | None,
 ) -> None:
     for name, kept in parts.items():
         root = folder / name
@@ -133,7 +137,7 @@ def _write(
         new = NewDataset(root, plans[0].entries, plans[0].fps)
         doing = f"writing {name}".strip()
         for one in track(kept, doing, console=said, transient=True, disable=not said.is_terminal):
-            _add(new, sources[one.source], plans[one.source], one, tasks)
+            _add(new, sources[one.source], plans[one.source], one, tasks, labels)
         new.finish(plans[0].robot, list(tasks))
         try:
             Dataset(root)
@@ -141,9 +145,18 @@ def _write(
             raise SaysoError(f"what was written could not be read back, and is gone: {error}") from error
 
 
-def _add(new: NewDataset, source: Source, plan: Columns, kept: Kept, tasks: Mapping[str, int]) -> None:
+def _add(
+    new: NewDataset,
+    source: Source,
+    plan: Columns,
+    kept: Kept,
+    tasks: Mapping[str, int],
+    labels: Labels | None,
+) -> None:
     episode = kept.episode
     columns = new_rows(source, plan, kept, tasks, number=len(new), first_row=new.frames)
+    if labels:
+        columns[POINTS] = labels.of(episode.index, plan)
     films, stored = {}, {}
     for key, picture in plan.pictures.items():
         recorded = episode.stats.get(picture.key)

@@ -90,4 +90,5 @@ def _shifted_points(points: Tensor, shift: Tensor, height: int, width: int) -> T
     size = torch.tensor([width, height], device=points.device)
     uv = points[..., :2] + (shift.to(points.device) / size)[:, None]
     inside = ((uv >= 0) & (uv <= 1)).all(-1, keepdim=True)
-    return torch.cat([uv, points[..., 2:] * inside], -1)
+    visible = points[..., 2:]
+    return torch.cat([uv, torch.where(inside, visible, visible.clamp(max=0))], -1)

@@ -118,17 +118,21 @@ class Pointer(nn.Module):
 
         Args:
             keypoints: what `forward` returned.
-            points: ``[B, C, R, 3]`` u, v in 0..1 and whether visible, 0 or 1.
+            points: ``[B, C, R, 3]`` u, v in 0..1 and whether visible: 1, 0, or -1 where nobody knows, which
+                teaches nothing.
 
         Returns:
             Cross-entropy to a small Gaussian around each visible point, or to "not in this view"; and the
             mean of |du| + |dv| over visible points, as shares of the image's width and height.
         """
-        visible = points[..., 2] > 0.5
+        visible, known = points[..., 2] > 0.5, points[..., 2] > -0.5
         uv = torch.where(visible[..., None], points[..., :2], 0.5)
         cross_entropy = torch.stack(
             [
-                self._cross_entropy(c, log_heat[:, -1, : self.referents], uv[:, c], visible[:, c])
+                _mean_of(
+                    self._cross_entropy(c, log_heat[:, -1, : self.referents], uv[:, c], visible[:, c]),
+                    known[:, c],
+                )
                 for c, log_heat in enumerate(keypoints.log_heats)
             ]
         ).mean()
@@ -137,12 +141,17 @@ class Pointer(nn.Module):
         return cross_entropy, distance.sum() / visible.sum().clamp(min=1)
 
     def _cross_entropy(self, camera: int, log_heat: Tensor, uv: Tensor, visible: Tensor) -> Tensor:
-        """Hold heat-maps ``[B, R, P + 1]`` against points ``[B, R, 2]``, visible ``[B, R]`` or not."""
+        """Hold heat-maps ``[B, R, P + 1]`` against points ``[B, R, 2]``, visible or not: ``[B, R]``."""
         down, right = self.spans[camera]
         offset = (uv[..., None, :] - self.get_buffer(f"centres_{camera}")) * uv.new_tensor([right, down])
         gaussian = (-offset.square().sum(-1) / (2 * HEAT_SIGMA**2)).softmax(-1)
         target = torch.cat([gaussian * visible[..., None], (~visible)[..., None].float()], -1)
-        return -(target * log_heat).sum(-1).mean()
+        return -(target * log_heat).sum(-1)
+
+
+def _mean_of(losses: Tensor, counts: Tensor) -> Tensor:
+    """Return the mean of those losses that count; zero if none does."""
+    return losses.masked_fill(~counts, 0.0).sum() / counts.sum().clamp(min=1)
 
 
 def _near(grid: tuple[int, int]) -> Tensor:
