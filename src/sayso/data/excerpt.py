@@ -49,6 +49,11 @@ class Excerpt(Dataset):
         if cameras is not None:
             self._look_through(cameras)
 
+    @property
+    def whole(self) -> Dataset:
+        """Return what it was taken from."""
+        return self._whole
+
     @cached_property
     def hash(self) -> str:
         """Return a SHA-256 over what it was taken from, and what was taken."""

@@ -99,6 +99,11 @@ class Dataset:
             if camera.is_video
         }
 
+    @property
+    def whole(self) -> Dataset:
+        """Return the recording that this is, or is a part of."""
+        return self
+
     @cached_property
     def hash(self) -> str:
         """Return a SHA-256 over metadata, rows and videos."""

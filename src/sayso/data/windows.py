@@ -147,6 +147,16 @@ class Windows:
         return sum(self._counts)
 
     @property
+    def left_out(self) -> tuple[frozenset[int], ...]:
+        """Return, per dataset, the episodes of the whole recording that nothing is learned from."""
+        there = [{e.index for e in dataset.whole.episodes} for dataset in self.datasets]
+        here = [
+            {e.index for e in dataset.episodes} - held
+            for dataset, held in zip(self.datasets, self.heldout, strict=True)
+        ]
+        return tuple(frozenset(whole - part) for whole, part in zip(there, here, strict=True))
+
+    @property
     def measured(self) -> Integers:
         """Return the numbers of the windows of held-out episodes, for `batch`."""
         return np.arange(len(self), len(self._rows))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from sayso.data.edit.config import read_episodes
 from sayso.evaluation.journal import to_json
 from sayso.evaluation.statistics import Interval, Tally, tally
 from sayso.spec import Episode, Outcome, SaysoError
@@ -28,6 +29,9 @@ class Training:
     seedless: tuple[str, ...] = ()
     """What of it does not say of every episode which seed it shows: a recording of a real robot, or one of
     ours through a tool that drops that column."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Name of a dataset -> episodes of it that were not learned from, such as ``3,17``: some were held out to
+    measure on, or never chosen."""
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
@@ -40,12 +44,24 @@ class Training:
         datasets = dict(facts.get("datasets", {}))
         # Older versions wrote one range for each dataset that has seeds, and no word of the others.
         unsaid = () if len(seeds) >= len(datasets) else tuple(datasets)
-        return cls(datasets=datasets, seeds=seeds, seedless=tuple(map(str, facts.get("seedless", unsaid))))
+        return cls(
+            datasets=datasets,
+            seeds=seeds,
+            seedless=tuple(map(str, facts.get("seedless", unsaid))),
+            left_out={str(name): str(spans) for name, spans in dict(facts.get("left_out", {})).items()},
+        )
 
     @property
     def says_all(self) -> bool:
         """Tell whether the seeds of all demonstrations are known."""
         return bool(self.seeds) and not self.seedless
+
+    def unseen(self, digest: str, episodes: Collection[int]) -> frozenset[int]:
+        """Return which episodes of the dataset with a hash were not learned from."""
+        found = frozenset(episodes)
+        for name in (name for name, known in self.datasets.items() if known == digest):
+            found &= read_episodes("left_out", self.left_out.get(name, ""))
+        return found
 
     def after(self, earlier: Self, name: str) -> Self:
         """Return this training together with one before it, of a policy called so, which may say nothing."""
@@ -55,6 +71,7 @@ class Training:
             datasets={**self.datasets, **{f"before {k}": digest for k, digest in earlier.datasets.items()}},
             seeds=tuple(dict.fromkeys(self.seeds + earlier.seeds)),
             seedless=(*self.seedless, *(f"before {each}" for each in earlier.seedless), *silent),
+            left_out={**self.left_out, **{f"before {k}": spans for k, spans in earlier.left_out.items()}},
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sayso.data.edit.config import spans
 from sayso.data.windows import Windows
 from sayso.evaluation.report import Training, training_of
 from sayso.flags import Part
@@ -99,9 +100,10 @@ def learned_from(windows: Windows, init: Path | None = None) -> Training:
     known = [[seed for seed in block if seed is not None] for block in seeds]
     names = [f"{k}-{dataset.root.resolve().name}" for k, dataset in enumerate(windows.datasets)]
     now = Training(
-        datasets={name: dataset.hash for name, dataset in zip(names, windows.datasets, strict=True)},
+        datasets={name: dataset.whole.hash for name, dataset in zip(names, windows.datasets, strict=True)},
         seeds=tuple((min(block), max(block)) for block in known if block),
         seedless=tuple(name for name, block in zip(names, seeds, strict=True) if None in block),
+        left_out={name: text for name, text in zip(names, map(spans, windows.left_out), strict=True) if text},
     )
     return now if init is None else now.after(training_of(init), str(init))
 

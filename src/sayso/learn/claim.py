@@ -10,9 +10,11 @@ is the one that a run of the new length has there, and the steps before keep the
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from sayso.learn.config import IN_THE_LAST_BITS, USUAL, FitConfig
@@ -24,6 +26,8 @@ CONTENTS = {"policy_digest": "the policy that it began with", "wordings_digest":
 """Digests, and what each is of."""
 IMITATE = "imitate"
 """Method of the runs from before there was a choice."""
+HELDOUT = "heldout"
+"""Field of the held-out episodes, a text for each dataset; in runs from before there were any, nothing."""
 MODEL = "model_config"
 """Field of changes to the model; once it was a list of words, which were none in most runs."""
 GONE = {"history": 1}
@@ -53,6 +57,16 @@ class Claim:
         """From which step on the learning rate is that of a run of how many steps."""
         if self._is_there():
             self._compare(self._found())
+
+    @staticmethod
+    def held_out(out: Path) -> list[str] | None:
+        """Return the held-out episodes of a folder's run, a text for each dataset; None without a run.
+
+        What cannot be read is refused when the claim is made, which says how to go on.
+        """
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            return list(map(str, json.loads((out / RUN).read_bytes()).get(HELDOUT, [])))
+        return None
 
     def is_new(self) -> bool:
         """Tell whether nothing is said in the folder yet."""
@@ -116,7 +130,11 @@ class Claim:
 
     def _compare(self, found: dict[str, Any]) -> None:
         # What there was not yet when it began was as its default is.
-        defaults = {f.name: f.default for f in dataclasses.fields(self._config)} | {**USUAL, MODEL: {}}
+        defaults = {f.name: f.default for f in dataclasses.fields(self._config)} | {
+            **USUAL,
+            MODEL: {},
+            HELDOUT: [],
+        }
         if (method := found.get("objective", IMITATE)) != self._asked.get("objective"):
             raise SaysoError(
                 f"{self.out} holds a run of another method ({method}, not {self._asked.get('objective')}): "

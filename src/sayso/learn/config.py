@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Fixed
 
+from sayso.data.edit.config import read_episodes, read_part
 from sayso.data.fit import read_names
 from sayso.data.resize import read_size
 from sayso.data.units import JointUnit
@@ -26,6 +27,16 @@ class DemonstrationsConfig:
 
     datasets: tuple[Path, ...]
     """Folders of LeRobotDataset v3.0 demonstrations of one robot; every window is drawn equally often."""
+    episodes: str = ""
+    """Episodes to learn from, such as 0-39,45, as the dataset numbers them; all if left out."""
+    tasks: tuple[str, ...] = ()
+    """Instructions whose episodes are learned from, each as it was recorded; all if left out."""
+    cameras: tuple[str, ...] = ()
+    """Cameras to learn from, as they are recorded or as --rename calls them; all if left out."""
+    heldout: str = ""
+    """Episodes to measure on and never to learn from: a share of each dataset (0.1), or which (3,7-9), or
+    none. If nothing is said, a tenth of a recording that was made elsewhere and has ten episodes or more;
+    none of what sayso records in simulation, for that is measured there."""
     stride: int = 1
     """Frames between the present frames of neighbouring windows; a larger one needs less disk."""
     resize: str = ""
@@ -93,6 +104,8 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
 
     objective: str = "imitate"
     """Method: what the loss is. imitate is imitation learning; installed packages may offer others."""
+    heldout_every: int = 500
+    """Steps between measurements on the held-out episodes; 0 measures at the end alone."""
     model: str = ""
     """Which model: vla, sayso's own (unless another is named); textbook; act; diffusion, which is Diffusion
     Policy; or one of an installed package."""
@@ -125,6 +138,9 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
         known("objective", self.objective, objectives.OBJECTIVES)
         read_size(self.resize)
         read_names(self.rename)
+        read_episodes("episodes", self.episodes)
+        if self.heldout != NOTHING:
+            read_part("heldout", self.heldout)
         model, preset = self.model or USUAL["model"], self.preset or USUAL["preset"]
         if self.decoder == "flow" and not hasattr(table.usual_config(model), "decoder"):
             raise ConfigError(f"decoder is {self.decoder}, but {model} has only its own; leave it out")
@@ -139,6 +155,8 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
             table.check_changes(model, self.model_config, preset=preset, built=self.init is not None)
 
 
+NOTHING = "none"
+"""What is typed for no held-out episodes at all."""
 USUAL: Mapping[str, Any] = {"model": "vla", "preset": "small", "chunk": 16, "decoder": "regression"}
 """What flags that were not typed mean where there is no policy to begin with."""
 
@@ -190,7 +208,7 @@ FIT_ALLOWED: Mapping[str, Range] = {
 """What each number of `FitConfig` may be."""
 ALLOWED: Mapping[str, Range] = {
     "chunk": Range(1, 1000), "stride": POSITIVE, "grounding_share": SHARE, "eval_every": Range(0, STEPS.high),
-    "eval_episodes": POSITIVE,
+    "heldout_every": Range(0, STEPS.high), "eval_episodes": POSITIVE,
 }  # fmt: skip
 """What each other number of `TrainConfig` may be."""
 
@@ -203,7 +221,17 @@ def refuse_outside(config: object, allowed: Mapping[str, Range]) -> None:
 
 
 FREE_TO_CHANGE = frozenset(
-    {"out", "datasets", "wordings", "cache", "save_minutes", "eval_every", "eval_episodes", "world"}
+    {
+        "out",
+        "datasets",
+        "wordings",
+        "cache",
+        "save_minutes",
+        "eval_every",
+        "eval_episodes",
+        "world",
+        "heldout_every",
+    }
 )
 """Fields that may differ when a run is taken up again, since they cannot change its weights. Datasets and
 wordings may have moved: what counts is their digest."""

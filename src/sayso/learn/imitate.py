@@ -22,15 +22,16 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from sayso.data.fit import check_fits, read_names
-from sayso.data.reader import Dataset
 from sayso.data.windows import RawBatch, Windows
 from sayso.learn.beginning import first_policy, learned_from, refuse_device, resolved
 from sayso.learn.config import TrainConfig as TrainConfig
 from sayso.learn.config import decides, plain
+from sayso.learn.heldout import HeldOut
 from sayso.learn.loop import Objective, fit
 from sayso.learn.objectives import OBJECTIVES
 from sayso.learn.record import recording_seconds
 from sayso.learn.run import Run, kept, trained_seconds
+from sayso.learn.selection import chosen, held_out, remarks, said
 from sayso.learn.source import Demonstrations
 from sayso.learn.validation import validation_of
 from sayso.models import checkpoint as policies
@@ -79,7 +80,10 @@ def train(config: TrainConfig, *, world: World | None = None) -> Path:
         check_fits(policy.features, validation.world.features)  # before an hour of training, not after
     with kept(config.out, "training"):
         run, source, objective = begin(config, windows, policy)
-        fit(run, source, objective, validation)
+        heldout = HeldOut(config, windows, objective) if len(windows.measured) else None
+        fit(run, source, objective, [check for check in (validation, heldout) if check is not None])
+        if heldout is not None:
+            print(heldout.summary(run))
     return run.policy_folder
 
 
@@ -98,7 +102,8 @@ def begin(
     """
     config = resolved(config)
     policy = policy or first_policy(config, windows)
-    decided = decides(config, dataset_hashes=[dataset.hash for dataset in windows.datasets])
+    hashes = [dataset.whole.hash for dataset in windows.datasets]
+    decided = decides(config, dataset_hashes=hashes, heldout=said(windows))
     run = Run(config, policy, decided=decided, facts=_facts(config, windows))
     source = Demonstrations(
         windows,
@@ -113,8 +118,9 @@ def open_windows(config: TrainConfig) -> Windows:
     """Return the windows that a config trains on, and say what is not read; nothing is decoded yet."""
     chunk = resolved(config).chunk
     assert chunk
+    datasets = chosen(config)
     windows = Windows(
-        [Dataset(root) for root in config.datasets],
+        datasets,
         chunk=chunk,
         stride=config.stride,
         cache=config.cache,
@@ -122,8 +128,9 @@ def open_windows(config: TrainConfig) -> Windows:
         units=config.units,
         rename=read_names(config.rename),
         like=policies.load(config.init).features if config.init is not None and not config.resize else None,
+        heldout=held_out(config, datasets),
     )
-    for remark in windows.remarks:
+    for remark in (*remarks(config, windows), *windows.remarks):
         Console(stderr=True).print(remark, markup=False, highlight=False)
     return windows
 

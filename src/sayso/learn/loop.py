@@ -14,7 +14,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,8 +55,12 @@ class Check(Protocol):
         """Measure, and return what that wrote into the log."""
         ...
 
+    def in_words(self, line: Mapping[str, float]) -> str:
+        """Say what was measured."""
+        ...
 
-def fit(run: Run, source: Source, objective: Objective, check: Check | None = None) -> None:
+
+def fit(run: Run, source: Source, objective: Objective, checks: Sequence[Check] = ()) -> None:
     """Take every step of a run that is still to be taken, and keep it.
 
     Raises:
@@ -74,8 +78,10 @@ def fit(run: Run, source: Source, objective: Objective, check: Check | None = No
         with progress, contextlib.closing(steps(run, source, objective)) as taken, _interrupted() as stop:
             for line in taken:
                 progress.step(line)
-                if check is not None and check.is_due(run.step):
-                    progress.note(check.measure(run))
+                for check in checks:
+                    if check.is_due(run.step):
+                        found = check.measure(run)
+                        progress.note(found, check.in_words(found))
                 if run.save_is_due() or stop():
                     run.save()
                 if stop():

@@ -14,6 +14,8 @@ PLAIN_EVERY_S = 10.0
 """Seconds between lines where there is no terminal."""
 SMOOTHING = 0.05
 """Share of the newest step in the time per step: about the last twenty steps count."""
+HELDOUT_LOSS = "heldout/loss"
+"""What the log calls the loss on held-out episodes; it stands beside that of the step."""
 
 
 def say(text: str) -> None:
@@ -33,7 +35,7 @@ class TrainingProgress:
             console=self._console, disable=not self._console.is_terminal,
         )  # fmt: skip
         self._task = self._bar.add_task("loading", total=steps, completed=done)
-        self._seconds_per_step = 0.0
+        self._seconds_per_step, self._heldout = 0.0, ""
         self._last = self._shown = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -61,14 +63,16 @@ class TrainingProgress:
             self._console.print(text, highlight=False, soft_wrap=True)
             self._shown = now
 
-    def note(self, line: Mapping[str, float]) -> None:
-        """Show the log's line of an evaluation; the time it took belongs to no step."""
-        shares = [f"{name} {value:.0%}" for name, value in line.items() if name.count("/") == 1]
-        self._console.print(f"step {int(line['step'])}: {', '.join(shares)}", highlight=False, soft_wrap=True)
+    def note(self, line: Mapping[str, float], said: str) -> None:
+        """Show the log's line of a measurement, in words; the time it took belongs to no step."""
+        if (loss := line.get(HELDOUT_LOSS)) is not None:
+            self._heldout = f" (held out {loss:.4f})"
+        text = f"step {int(line['step'])}: {said}"
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
         self._last = time.monotonic()
 
     def _text(self, step: int, loss: float) -> str:
         rate = self._batch_size / max(self._seconds_per_step, 1e-9)
         minutes, seconds = divmod(round((self._steps - step) * self._seconds_per_step), 60)
         left = f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
-        return f"step {step}/{self._steps}  loss {loss:.4f}  {rate:.0f} samples/s  {left} left"
+        return f"step {step}/{self._steps}  loss {loss:.4f}{self._heldout}  {rate:.0f} samples/s  {left} left"

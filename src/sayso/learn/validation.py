@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sayso.evaluation.report import Training
@@ -45,6 +46,10 @@ class Validation:
             line |= {f"eval/{family}/n": counted.n, f"eval/{family}/invalid": counted.invalid}
         run.write(line)
         return line
+
+    def in_words(self, line: Mapping[str, float]) -> str:
+        """Say how often each family was carried out."""
+        return ", ".join(f"{name} {share:.0%}" for name, share in line.items() if name.count("/") == 1)
 
 
 def validation_of(config: TrainConfig, training: Training, world: World | None = None) -> Validation | None:

@@ -140,7 +140,7 @@ def read_split(texts: Sequence[str]) -> dict[str, float | frozenset[int]]:
                 f"split is {text!r}, but each part needs a plain name of its own other than {REST!r}, which "
                 "is what the rest is called: heldout=0.1"
             )
-        parts[name] = _share(text, what) if "." in what else read_episodes("split", what)
+        parts[name] = read_part("split", what)
         if not parts[name]:
             raise ConfigError(
                 f"split is {text!r}, but must say a share or episodes: heldout=0.1, heldout=3,7"
@@ -150,13 +150,20 @@ def read_split(texts: Sequence[str]) -> dict[str, float | frozenset[int]]:
     return parts
 
 
-def _share(text: str, what: str) -> float:
+def read_part(name: str, text: str) -> float | frozenset[int]:
+    """Return the share of all episodes, or the episodes, that ``0.1`` or ``3,7`` names.
+
+    Raises:
+        ConfigError: if it names neither.
+    """
+    if "." not in text:
+        return read_episodes(name, text)
     try:
-        share = float(what)
+        share = float(text)
     except ValueError:
         share = 0.0
     if not 0 < share < 1:
-        raise ConfigError(f"split is {text!r}, but a share is between 0 and 1: heldout=0.1")
+        raise ConfigError(f"{name} is {text!r}, but a share is between 0 and 1, such as 0.1")
     return share
 
 
