@@ -39,7 +39,7 @@ from sayso.runtime.limits import limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import RunReport, Spread
 from sayso.runtime.robot import SimulatedRobot
-from sayso.runtime.run import simulated
+from sayso.runtime.simulated import simulated
 from sayso.runtime.stopping import Stop, on_signals
 from sayso.sim.robots import FPS
 from sayso.spec import Policy, SaysoError, known, seeds

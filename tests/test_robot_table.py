@@ -1,5 +1,6 @@
 """The table of robots: what a row says, and how a robot is found by it."""
 
+import dataclasses
 import sys
 from importlib.metadata import EntryPoint
 
@@ -10,10 +11,11 @@ from sayso import robots
 from sayso.data.statistics import Stats
 from sayso.data.units import with_units
 from sayso.robots import OWN, Connection, RobotEntry, drivable, known_robot
+from sayso.runtime.finding import make_robot
 from sayso.runtime.limits import limits_of
-from sayso.runtime.run import RunConfig, make_robot
+from sayso.runtime.run import RunConfig
 from sayso.sim.robots import LEKIWI, SO101
-from sayso.spec import ACTION, STATE, Dimension, Features, SaysoError, UnknownNameError
+from sayso.spec import ACTION, STATE, ConfigError, Dimension, Features, SaysoError, UnknownNameError
 from small_drivers import Driver
 
 HEIGHT = Dimension(name="lift.pos", unit="mm")
@@ -58,21 +60,67 @@ def test_every_name_leads_to_one_robot():
 
 
 def test_where_a_robot_is_may_stand_behind_its_name(monkeypatch):
-    asked = {}
-    monkeypatch.setattr("sayso.runtime.lerobot.so101", lambda port, **how: asked.update(how, port=port))
+    asked = []
+    monkeypatch.setattr("sayso.runtime.drivers.lerobot_at", asked.append)
     config = RunConfig(robot="so101 /dev/ttyACM1 front=0 wrist=/dev/video2")
     make_robot(config, SO101.features(), "rise")
-    assert asked["port"] == "/dev/ttyACM1" and asked["cameras"] == {"front": 0, "wrist": "/dev/video2"}
-    assert asked["degrees"]
+    (how,) = asked
+    assert how.lerobot == "so101_follower" and how.settings == {"port": "/dev/ttyACM1"}
+    assert how.cameras == {"front": 0, "wrist": "/dev/video2"} and how.unit == "deg"
+
+
+@pytest.mark.parametrize("kind", ["bi_so", "bi_so_follower", "lerobot:bi_so_follower"])
+def test_two_arms_are_found_by_two_ports(monkeypatch, kind):
+    asked = []
+    monkeypatch.setattr("sayso.runtime.drivers.lerobot_at", asked.append)
+    names = tuple(d.name for d in known_robot("bi_so").dimensions)
+    dimensions = tuple(Dimension(name=name, unit="%" if "gripper" in name else "deg") for name in names)
+    features = Features(robot_type="bi_so_follower", fps=30, state=dimensions, action=dimensions, cameras={})
+    make_robot(RunConfig(robot=f"{kind} /dev/l /dev/r"), features, "rise")
+    make_robot(RunConfig(robot=kind, port="/dev/l /dev/r"), features, "rise")
+    ports = ("left_arm_config.port=/dev/l", "right_arm_config.port=/dev/r")
+    make_robot(RunConfig(robot=kind, robot_config=ports), features, "rise")
+    for how in asked:
+        assert how.lerobot == "bi_so_follower" and how.unit == "deg"
+        assert how.settings == {"left_arm_config.port": "/dev/l", "right_arm_config.port": "/dev/r"}
+    assert len(asked) == 3
+    with pytest.raises(SaysoError, match="found by the ports of its left and of its right arm"):
+        make_robot(RunConfig(robot=f"{kind} /dev/l"), features, "rise")
+    with pytest.raises(SaysoError, match='such as --robot "bi_so /dev/ttyACM0 /dev/ttyACM1'):
+        make_robot(RunConfig(robot=kind), features, "rise")
+
+
+def test_a_robot_that_only_lerobot_knows_is_told_what_is_said_of_it(monkeypatch):
+    asked = []
+    monkeypatch.setattr("sayso.runtime.drivers.lerobot_at", asked.append)
+    config = RunConfig(
+        robot="lerobot:their_arm port=/dev/ttyACM1 speed=3", robot_config=("gain=2",), cameras=("top=0",)
+    )
+    make_robot(config, SO101.features(), "rise")
+    (how,) = asked
+    assert how.lerobot == "their_arm" and how.cameras == {"top": 0}
+    assert how.settings == {"port": "/dev/ttyACM1", "speed": "3", "gain": "2"}
+    with pytest.raises(ConfigError, match="robot_config is FIELD=VALUE"):
+        RunConfig(robot="so101", robot_config=("gain",))
+
+
+def test_cameras_are_opened_in_the_size_that_was_recorded(monkeypatch):
+    asked = []
+    monkeypatch.setattr("sayso.runtime.drivers.lerobot_at", asked.append)
+    features = dataclasses.replace(
+        SO101.features(), scaled_from={"front": (720, 1280)}, renamed={"top": "front"}
+    )
+    make_robot(RunConfig(robot="so101 /dev/ttyACM1 top=0 other=1"), features, "rise")
+    assert asked[0].sizes == {"top": (720, 1280)}
 
 
 @pytest.mark.parametrize("robot", ["lekiwi 192.168.1.20", "lekiwi"])
 def test_a_lekiwi_is_found_by_its_address_and_it_is_told_how_its_host_must_run(monkeypatch, robot):
     asked, told = [], []
-    monkeypatch.setattr("sayso.runtime.lerobot.lekiwi", lambda ip, *, id: asked.append((ip, id)))
+    monkeypatch.setattr("sayso.runtime.drivers.lerobot_at", asked.append)
     config = RunConfig(robot=robot, ip="" if " " in robot else "192.168.1.20", id="mine")
     make_robot(config, LEKIWI.features(), "rise", told.append)
-    assert asked == [("192.168.1.20", "mine")]
+    assert asked[0].settings == {"remote_ip": "192.168.1.20"} and asked[0].id == "mine"
     assert told == ["its host must run with --robot.use_degrees=true"]
 
 
@@ -138,5 +186,5 @@ def test_what_is_driven_has_an_address_and_a_page():
     for row in OWN:
         if row.driver:
             assert row.address and row.needs and row.title
-    with pytest.raises(SaysoError, match="nothing here drives a koch"):
-        robots.ROBOTS["koch"].connected_by(Connection())
+    with pytest.raises(SaysoError, match="nothing here drives the ALOHA"):
+        robots.ROBOTS["aloha"].connected_by(Connection())

@@ -16,9 +16,10 @@ import importlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sayso.extensions import Table
-from sayso.spec import Dimension, Robot, SaysoError
+from sayso.spec import Dimension, Robot, SaysoError, known
 
 GROUP = "sayso.robots"
 """Entry points under which packages offer robots."""
@@ -39,9 +40,15 @@ class Connection:
     """What a driver is told: where its robot is, and how to speak with it."""
 
     where: str = ""
-    """Port or network address."""
+    """Ports or network address, with spaces between."""
     cameras: Mapping[str, int | str] = field(default_factory=dict)
     """Camera -> its number or device."""
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Camera -> (height, width) in which it was recorded, where that is known."""
+    lerobot: str = ""
+    """What LeRobot calls the robot, where its driver is LeRobot's."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What else the driver's config is to say, by the names of its fields."""
     id: str = ""
     """Name under which a calibration is kept."""
     limp: bool = False
@@ -74,6 +81,10 @@ class RobotEntry:
     driver: str = ""
     """Where the function is that makes a `Robot` of a `Connection`, as ``module:name``; empty if it cannot be
     driven."""
+    lerobot: str = ""
+    """What LeRobot calls it (``--robot.type``), where its driver is LeRobot's."""
+    ports: tuple[str, ...] = ()
+    """Fields of that driver's config which the words of its address are."""
     address: str = ""
     """Example of what stands behind its name in ``--robot``: port or network address, then cameras; empty
     if it is found without."""
@@ -81,6 +92,8 @@ class RobotEntry:
     """What the address is, in words."""
     flag: str = ""
     """Flag of ``sayso run`` that may say where it is instead."""
+    advice: str = ""
+    """What a person must see to before it is connected; ``{degrees}`` stands for true or false."""
     page: str = "docs/runtime.md"
     """What to read about it."""
 
@@ -103,13 +116,28 @@ class RobotEntry:
         """Return the robot at the other end, not connected yet.
 
         Raises:
-            SaysoError: if nothing drives it, or what does is not installed.
+            SaysoError: if nothing drives it, what does is not installed, or it cannot be found with what is
+                said of it.
         """
         if not self.driver:
-            raise SaysoError(f"nothing here drives a {self.title or self.name}; see {self.page}")
+            raise SaysoError(f"nothing here drives the {self.title or self.name}; see {self.page}")
+        if self.lerobot:
+            connection = self._for_lerobot(connection)
         module, _, name = self.driver.partition(":")
         robot: Robot = getattr(importlib.import_module(module), name)(connection)
+        if self.advice:
+            connection.tell(self.advice.format(degrees=str(connection.unit == DEGREES).lower()))
         return robot
+
+    def _for_lerobot(self, connection: Connection) -> Connection:
+        where = connection.where.split()
+        if where and len(where) != len(self.ports):
+            raise SaysoError(
+                f"a {self.name} is found by {self.needs}, such as {self.address!r}, but got "
+                f"{connection.where!r}"
+            )
+        settings = {**dict(zip(self.ports, where, strict=False)), **connection.settings}
+        return dataclasses.replace(connection, lerobot=self.lerobot, settings=settings)
 
 
 def _arm(prefix: str = "") -> tuple[Dimension, ...]:
@@ -121,6 +149,29 @@ def _arm_ranges(prefix: str = "") -> dict[str, Range]:
     return {f"{prefix}{j}.pos": r for j, r in zip(JOINTS, [*turns, (0.0, 100.0)], strict=True)}
 
 
+def _seven_joints(prefix: str = "") -> tuple[Dimension, ...]:
+    names = (*(f"joint_{k}.pos" for k in range(1, 8)), f"{GRIPPER}.pos")
+    return tuple(Dimension(name=prefix + name, unit="") for name in names)
+
+
+def _aloha(prefix: str) -> tuple[Dimension, ...]:
+    names = ("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate", GRIPPER)
+    return tuple(Dimension(name=prefix + name, unit="") for name in names)
+
+
+LEROBOT = "lerobot"
+"""What ``--robot`` says before a colon and LeRobot's name of a robot that has no row here."""
+_DRIVER = "sayso.runtime.drivers:lerobot_at"
+_ONE_PORT: Mapping[str, Any] = {
+    "driver": _DRIVER, "ports": ("port",), "flag": "port",
+    "address": "/dev/ttyACM0 front=0 wrist=2", "needs": "its serial port and cameras",
+}  # fmt: skip
+_TWO_PORTS: Mapping[str, Any] = {
+    "driver": _DRIVER, "ports": ("left_arm_config.port", "right_arm_config.port"), "flag": "port",
+    "address": "/dev/ttyACM0 /dev/ttyACM1 front=0 left_wrist=2 right_wrist=4",
+    "needs": "the ports of its left and of its right arm, and cameras",
+}  # fmt: skip
+
 SO101 = RobotEntry(
     name="so101",
     title="SO-101",
@@ -129,10 +180,8 @@ SO101 = RobotEntry(
     ranges=_arm_ranges(),
     rate_hz=20,
     floor_m=0.0,
-    driver="sayso.runtime.lerobot:so101_at",
-    address="/dev/ttyACM0 front=0 wrist=2",
-    needs="its serial port and cameras",
-    flag="port",
+    lerobot="so101_follower",
+    **_ONE_PORT,
 )
 LEKIWI = RobotEntry(
     name="lekiwi",
@@ -143,29 +192,72 @@ LEKIWI = RobotEntry(
     | {"x.vel": (-0.3, 0.3), "y.vel": (-0.3, 0.3), "theta.vel": (-90.0, 90.0)},
     rate_hz=20,
     floor_m=-0.114,
-    driver="sayso.runtime.lerobot:lekiwi_at",
+    driver=_DRIVER,
+    lerobot="lekiwi_client",
+    ports=("remote_ip",),
     address="192.168.1.20",
     needs="its network address",
     flag="ip",
+    advice="its host must run with --robot.use_degrees={degrees}",
 )
 OWN = (
     SO101,
     LEKIWI,
-    RobotEntry(name="koch", aliases=("koch_follower",), dimensions=_arm()),
-    RobotEntry(name="omx", aliases=("omx_follower",), dimensions=_arm()),
     RobotEntry(
-        name="two so101",
-        aliases=("bi_so_follower", "bi_so100_follower", "bi_so101_follower", "bi_so100", "bi_so101"),
-        dimensions=_arm("left_") + _arm("right_"),
+        name="koch",
+        title="Koch",
+        aliases=("koch_follower",),
+        dimensions=_arm(),
+        lerobot="koch_follower",
+        **_ONE_PORT,
     ),
     RobotEntry(
-        name="two koch",
+        name="omx",
+        title="OMX",
+        aliases=("omx_follower",),
+        dimensions=_arm(),
+        lerobot="omx_follower",
+        **_ONE_PORT,
+    ),
+    RobotEntry(
+        name="openarm",
+        title="OpenArm",
+        aliases=("openarm_follower",),
+        dimensions=_seven_joints(),
+        lerobot="openarm_follower",
+        **{**_ONE_PORT, "address": "can0 front=0", "needs": "its CAN interface and cameras"},
+    ),
+    RobotEntry(
+        name="bi_so",
+        title="two SO-101",
+        aliases=("bi_so_follower", "bi_so100_follower", "bi_so101_follower", "bi_so100", "bi_so101"),
+        dimensions=_arm("left_") + _arm("right_"),
+        ranges=_arm_ranges("left_") | _arm_ranges("right_"),
+        lerobot="bi_so_follower",
+        **_TWO_PORTS,
+    ),
+    RobotEntry(
+        name="bi_openarm",
+        title="two OpenArm",
+        aliases=("bi_openarm_follower",),
+        dimensions=_seven_joints("left_") + _seven_joints("right_"),
+        lerobot="bi_openarm_follower",
+        **{**_TWO_PORTS, "address": "can0 can1 front=0"},
+    ),
+    RobotEntry(
+        name="bi_koch",
         aliases=("bi_koch_follower", "koch_bimanual"),
         dimensions=_arm("left_") + _arm("right_"),
     ),
-    RobotEntry(name="two omx", aliases=("bi_omx_follower",), dimensions=_arm("left_") + _arm("right_")),
+    RobotEntry(name="bi_omx", aliases=("bi_omx_follower",), dimensions=_arm("left_") + _arm("right_")),
+    RobotEntry(
+        name="aloha",
+        title="ALOHA",
+        aliases=("aloha_stationary", "bi_vx300s", "bi_viperx"),
+        dimensions=_aloha("left_") + _aloha("right_"),
+    ),
 )
-"""Our rows. Of LeRobot's other arms only the names are known: units and limits come from their data."""
+"""Our rows. Of most other arms only the names are known: units and limits come from their data."""
 
 
 ROBOTS = Table("robot", GROUP, RobotEntry, {row.name: row for row in OWN})
@@ -185,3 +277,18 @@ def our_name(robot_type: str) -> str:
 def drivable() -> tuple[str, ...]:
     """Return the names of the robots that something drives, and of all that packages outside offer."""
     return tuple(name for name in ROBOTS if name not in ROBOTS.own or ROBOTS[name].driver)
+
+
+def driven_robot(kind: str) -> RobotEntry:
+    """Return the robot that ``--robot`` calls so: by our name, by LeRobot's, or as ``lerobot:TYPE``.
+
+    Raises:
+        UnknownNameError: if nobody here knows it, or nothing drives it.
+    """
+    scheme, colon, theirs = kind.partition(":")
+    if colon and scheme == LEROBOT:
+        of_ours = (ROBOTS[name] for name in ROBOTS.own)
+        found = next((row for row in of_ours if theirs and row.lerobot == theirs), None)
+        return found or RobotEntry(name=kind, dimensions=(), driver=_DRIVER, lerobot=theirs)
+    row = known_robot(kind)
+    return ROBOTS[known("--robot", row.name if row else kind, drivable())]

@@ -37,14 +37,14 @@ def test_the_so_arms_of_lerobot_are_one_robot(robot_type):
 @pytest.mark.parametrize(
     ("robot_type", "name"),
     [("koch", "koch"), ("koch_follower", "koch"), ("omx_follower", "omx"), ("lekiwi_client", "lekiwi"),
-     ("lekiwi", "lekiwi"), ("bi_so_follower", "two so101"), ("bi_so100_follower", "two so101")],
+     ("lekiwi", "lekiwi"), ("bi_so_follower", "bi_so"), ("bi_so100_follower", "bi_so")],
 )  # fmt: skip
 def test_other_robots_of_lerobot_are_known_by_all_their_names(robot_type, name):
     assert our_name(robot_type) == name and known_robot(robot_type).units
 
 
 def test_a_robot_that_nobody_knows_keeps_its_name():
-    assert our_name("aloha") == "aloha" and known_robot("aloha") is None
+    assert our_name("crane") == "crane" and known_robot("crane") is None
 
 
 def test_joints_beyond_a_hundred_are_in_degrees_and_it_is_said_which_one_shows_it():

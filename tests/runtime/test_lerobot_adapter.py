@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import socket
+import sys
+import textwrap
 import threading
 import time
 
 import numpy as np
 import pytest
 
+from sayso.data.statistics import Stats
+from sayso.robots import Connection
+from sayso.runtime.connecting import connected
+from sayso.runtime.drivers import lerobot_at
+from sayso.runtime.finding import RobotChoice, make_robot
 from sayso.runtime.lerobot import SILENT_S, LeRobotRobot, never_made_up
 from sayso.runtime.limits import limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.robot import check_robot
 from sayso.sim.robots import LEKIWI, SO101
-from sayso.spec import STATE, Chunk, Features, SaysoError
+from sayso.spec import ACTION, STATE, Chunk, Dimension, Features, SaysoError
+
+ARM = dataclasses.replace(SO101.features(), cameras={})
+_SIDES = tuple(
+    dataclasses.replace(d, name=f"{side}_{d.name}") for side in ("left", "right") for d in ARM.action
+)
+TWO_ARMS = Features(robot_type="bi_so_follower", fps=30, state=_SIDES, action=_SIDES, cameras={})
 
 
 class Seesaw:
@@ -118,12 +132,12 @@ def test_a_robot_without_calibration_is_refused_and_let_go():
 
 
 def test_where_lerobot_is_missing_it_is_said_how_to_get_it(monkeypatch):
-    from sayso.runtime.lerobot import lekiwi, so101
-
-    monkeypatch.setitem(__import__("sys").modules, "lerobot", None)
-    for make in (lambda: so101("/dev/ttyACM0", id="x", cameras={}), lambda: lekiwi("127.0.0.1", id="x")):
+    for name in [name for name in sys.modules if name.split(".")[0] == "lerobot"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "lerobot", None)
+    for kind in ("so101_follower", "lekiwi_client", "their_arm"):
         with pytest.raises(SaysoError, match=r"pip install .*--editable '\.\[lerobot\]'"):
-            make()
+            lerobot_at(Connection(lerobot=kind))
 
 
 class Bus:
@@ -152,11 +166,14 @@ class Bus:
 @pytest.fixture
 def arm(monkeypatch, tmp_path):
     module = pytest.importorskip("lerobot.robots.so_follower.so_follower")
-    from sayso.runtime.lerobot import so101
-
     monkeypatch.setattr(module, "FeetechMotorsBus", Bus)
     monkeypatch.setattr(module.SOFollower, "configure", lambda self: None)
-    return so101("/dev/null", id="test", cameras={}, calibration=tmp_path)
+    return made("so101 /dev/null", SO101.features(), f"calibration_dir={tmp_path}")
+
+
+def made(robot: str, features: Features, *settings: str, **how):
+    """Return the robot that ``--robot`` and ``--robot-config`` name."""
+    return make_robot(RobotChoice(robot=robot, robot_config=settings, **how), features, "rise")
 
 
 def test_the_so101_of_lerobot_has_the_names_and_units_of_ours(arm):
@@ -185,12 +202,141 @@ def test_our_loop_drives_the_so101_of_lerobot(arm):
     assert bus.torque_off is False, "the arm would fall"
 
 
+def test_a_driver_of_lerobots_has_the_units_that_the_policy_learned_and_keeps_its_torque(arm, tmp_path):
+    per_cent = tuple(
+        dataclasses.replace(d, unit="normalized" if d.unit == "deg" else d.unit) for d in ARM.action
+    )
+    other = made(
+        "so100_follower /dev/null",
+        dataclasses.replace(ARM, state=per_cent, action=per_cent),
+        f"calibration_dir={tmp_path}",
+        "max_relative_target=5",
+        cameras=("front=0", "wrist=/dev/video2"),
+        limp=True,
+    )
+    config, usual = other._driver.config, arm._driver.config
+    assert usual.use_degrees and not usual.disable_torque_on_disconnect and usual.id == "sayso"
+    assert not config.use_degrees and config.disable_torque_on_disconnect
+    assert config.max_relative_target == 5
+    assert {name: str(look.index_or_path) for name, look in config.cameras.items()} == {
+        "front": "0",
+        "wrist": "/dev/video2",
+    }
+    assert (config.cameras["front"].width, config.cameras["front"].height) == (640, 480)
+
+
+def test_what_a_driver_of_lerobots_cannot_be_told_is_refused_with_the_nearest(arm):
+    for robot, words in [
+        ("lerobot:koch_folower port=/dev/null", "Did you mean 'koch_follower'"),
+        ("lerobot:reachy2 ip=1.2.3.4", r"no field of reachy2 'ip'. Known: .*ip_address"),
+        ("lerobot:koch_follower", "needs --port"),
+        ("lerobot:hope_jr_hand", "a hope_jr_hand needs port, side; say --robot-config port=... side=..."),
+    ]:
+        with pytest.raises(SaysoError, match=words):
+            made(robot, dataclasses.replace(ARM, robot_type="own"))
+    with pytest.raises(SaysoError, match=r"no field of so101_follower 'prt'\. Did you mean 'port'"):
+        made("so101 /dev/null", ARM, "prt=1")
+    with pytest.raises(SaysoError, match=r"so101_follower cannot be configured so: .*use_degrees"):
+        made("so101 /dev/null", ARM, "use_degrees=perhaps")
+
+
+def test_two_arms_of_lerobots_are_one_robot_with_its_prefixes(arm, tmp_path):
+    pytest.importorskip("lerobot.robots.bi_so_follower")
+    robot = made(
+        "bi_so /dev/left /dev/right left_wrist=0 right_wrist=2",
+        TWO_ARMS,
+        f"calibration_dir={tmp_path}",
+    )
+    assert tuple(robot.action_features) == TWO_ARMS.action_names
+    assert {*robot.observation_features} == {*TWO_ARMS.state_names, "left_wrist", "right_wrist"}
+    both = robot._driver.left_arm.config, robot._driver.right_arm.config
+    assert [one.port for one in both] == ["/dev/left", "/dev/right"]
+    assert all(one.use_degrees and not one.disable_torque_on_disconnect for one in both)
+    robot = made("bi_so /dev/left /dev/right", TWO_ARMS, f"calibration_dir={tmp_path}")
+    with connected(robot):
+        report = drive(
+            robot,
+            Seesaw(TWO_ARMS),
+            "rise",
+            features=TWO_ARMS,
+            limits=limits_of(TWO_ARMS),
+            config=LoopConfig(hz=50, seconds=0.5, rest_s=0.1),
+        )
+    assert report.stopped == "its time was over" and report.at_rest
+    for side in (robot._driver.left_arm, robot._driver.right_arm):
+        assert all(position > 6 for position in side.bus.positions.values())
+        assert side.bus.torque_off is False
+
+
+PLUGIN = """
+from dataclasses import dataclass
+from lerobot.robots import Robot, RobotConfig
+
+@RobotConfig.register_subclass("their_arm")
+@dataclass
+class TheirArmConfig(RobotConfig):
+    port: str = ""
+    joints: int = 2
+
+class TheirArm(Robot):
+    config_class, name = TheirArmConfig, "their_arm"
+    is_connected, is_calibrated = True, True
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.config = config
+        self.felt = {f"motor_{k}": 0.0 for k in range(config.joints)}
+
+    @property
+    def observation_features(self):
+        return dict.fromkeys(self.felt, float)
+
+    action_features = observation_features
+
+    def connect(self, calibrate=True):
+        assert not calibrate
+
+    def get_observation(self):
+        return self.felt  # the very same each time
+
+    def send_action(self, action):
+        self.felt.update(action)
+
+    def calibrate(self): ...
+    def configure(self): ...
+    def disconnect(self): ...
+"""
+
+
+def test_a_plugin_of_lerobots_is_driven_by_its_type(monkeypatch, tmp_path):
+    pytest.importorskip("lerobot.robots")
+    (tmp_path / "lerobot_robot_theirs.py").write_text(textwrap.dedent(PLUGIN))
+    about = tmp_path / "lerobot_robot_theirs-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: lerobot_robot_theirs\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    dimensions = tuple(Dimension(name=f"motor_{k}", unit="") for k in range(3))
+    features = Features(robot_type="them", fps=20, state=dimensions, action=dimensions, cameras={})
+    robot = made("lerobot:their_arm port=here joints=3", features, f"calibration_dir={tmp_path}")
+    assert robot._driver.config.port == "here"
+    stats = Stats.of(np.array([[-1.0] * 3, [1.0] * 3]))
+    with connected(robot):
+        report = drive(
+            robot,
+            Seesaw(features),
+            "rise",
+            features=features,
+            limits=limits_of(features, {STATE: stats, ACTION: stats}),
+            config=LoopConfig(hz=50, seconds=0.8, rest_s=0.1),
+        )
+    assert report.stopped == "its time was over" and report.at_rest and not report.failures
+    assert all(number == pytest.approx(0.1) for number in robot._driver.felt.values())
+
+
 def test_our_loop_drives_the_lekiwi_of_lerobot_over_its_sockets_and_stops_when_it_goes():
     pytest.importorskip("lerobot.robots.lekiwi")
-    from sayso.runtime.lerobot import lekiwi
-
     features = blind(LEKIWI.features())
-    robot = lekiwi("127.0.0.1", id="test")
+    robot = made("lekiwi 127.0.0.1", features)
     config = robot._driver.config
     robot._driver.port_zmq_cmd, robot._driver.port_zmq_observations = free_port(), free_port()
     assert tuple(robot.action_features) == features.action_names

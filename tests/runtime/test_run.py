@@ -13,8 +13,10 @@ from sayso import cli
 from sayso.data.statistics import Stats
 from sayso.models.checkpoint import save
 from sayso.models.table import build
+from sayso.runtime.connecting import connected
+from sayso.runtime.finding import cameras_of, make_robot
 from sayso.runtime.robot import DryRun, ImaginedRobot
-from sayso.runtime.run import RunConfig, cameras_of, connected, make_robot, run
+from sayso.runtime.run import RunConfig, run
 from sayso.runtime.simulated import simulated
 from sayso.sim.robots import LEKIWI, SO101
 from sayso.spec import (
@@ -237,7 +239,7 @@ def test_a_policy_in_per_cent_is_not_given_to_a_robot_that_speaks_degrees_or_is_
 def test_a_policy_in_radians_moves_an_arm_that_speaks_degrees(monkeypatch):
     policy, features = lerobots("so_follower", 1.5)
     driver, told = Driver(features), list[str]()
-    monkeypatch.setattr("sayso.runtime.lerobot.so101", lambda port, *, degrees, **_: driver)
+    monkeypatch.setattr("sayso.runtime.drivers.lerobot_at", lambda _: driver)
     config = RunConfig(robot="so101", port="none", units="rad", seconds=2.5, rest_s=0)
     report = run(policy, features, "rise", config, told.append)
     assert not report.fault, report.stopped
@@ -256,7 +258,7 @@ def test_a_policy_is_told_what_a_robot_calls_its_cameras(monkeypatch):
             return super().act(observation)
 
     driver = Driver(dataclasses.replace(ARM, cameras={"cam": (240, 320), "wrist": (240, 320)}))
-    monkeypatch.setattr("sayso.runtime.lerobot.so101", lambda port, **_: driver)
+    monkeypatch.setattr("sayso.runtime.drivers.lerobot_at", lambda _: driver)
     config = RunConfig(robot="so101", port="none", seconds=0.3, rest_s=0, rename=("cam=front",))
     report = run(Watching(), ARM, "rise", config, [].append)
     assert not report.fault, report.stopped
@@ -268,15 +270,15 @@ def test_a_policy_is_told_what_a_robot_calls_its_cameras(monkeypatch):
 
 
 def test_a_driver_of_lerobots_is_asked_for_the_unit_that_the_policy_learned(monkeypatch):
-    asked: list[bool] = []
+    asked: list[str] = []
     monkeypatch.setattr(
-        "sayso.runtime.lerobot.so101", lambda port, *, degrees, **_: asked.append(degrees) or Torn("connect")
+        "sayso.runtime.drivers.lerobot_at", lambda how: asked.append(how.unit) or Torn("connect")
     )
     for most in (117.8, 99.0):
         policy, features = lerobots("so_follower", most)
         with pytest.raises(SaysoError, match="no such port"):
             run(policy, features, "rise", RunConfig(robot="so101", port="none"), [].append)
-    assert asked == [True, False]
+    assert asked == ["deg", "normalized"]
 
 
 def test_units_that_say_nothing_new_are_refused():

@@ -1,27 +1,18 @@
-"""Adapter to LeRobot's own robots: an SO-101 at a serial port, a LeKiwi over the network.
+"""Adapter of any robot behind LeRobot's interface to our loop; `sayso.runtime.drivers` finds and makes them.
 
-Names and units are the same on both sides (`sayso.spec`), so little is left to do: ask a driver for the unit
-that the policy learned, refuse a robot that is not calibrated, and notice one that has fallen silent or that
-makes up what it does not know.
-
-It needs the extra ``lerobot``, whose classes are named where they are used: importing them brings torch.
+Names and units are the same on both sides (`sayso.spec`), so little is left to do: refuse a robot that is not
+calibrated, and notice one that has fallen silent or that makes up what it does not know.
 """
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Protocol, cast
 
-from sayso.robots import DEGREES, Connection
 from sayso.spec import Robot, SaysoError
 
-INSTALL = (
-    "LeRobot's drivers are not installed ({error}). Into an environment of its own, at the top of the "
-    "repository: pip install --constraint constraints-lerobot.txt --editable '.[lerobot]'"
-)
-CAMERA_FPS, CAMERA_WIDTH, CAMERA_HEIGHT = 30, 640, 480
 SILENT_S = 0.5
 """After how long without anything new a robot counts as lost. It is what LeKiwi's host allows its client."""
 
@@ -47,6 +38,7 @@ class LeRobotRobot:
         """
         self._driver, self._now = driver, now
         self._reading: Mapping[str, Any] | None = None
+        self._had: Mapping[str, Any] = {}
         self._heard = 0.0
 
     @property
@@ -65,7 +57,7 @@ class LeRobotRobot:
         Raises:
             SaysoError: if the robot is not calibrated: LeRobot would ask questions in the middle of a run.
         """
-        if "calibrate" in type(self._driver).connect.__annotations__:
+        if "calibrate" in inspect.signature(self._driver.connect).parameters:
             cast(Any, self._driver).connect(calibrate=False)
         else:
             self._driver.connect()
@@ -81,16 +73,17 @@ class LeRobotRobot:
             ConnectionError: if there has been nothing new for `SILENT_S`.
         """
         reading, now = self._driver.get_observation(), self._now()
-        # LeKiwi's client hands out its last reading, the very same object, when the network is silent.
-        if reading is not self._reading:
-            self._reading, self._heard = reading, now
+        # LeKiwi's client hands out its last reading, the very same object, when the network is silent. A
+        # driver may as well write into the one that it has.
+        if reading is not self._reading or any(reading[name] is not old for name, old in self._had.items()):
+            self._reading, self._had, self._heard = reading, dict(reading), now
         elif now - self._heard > SILENT_S:
             raise ConnectionError(f"the robot has sent nothing for {now - self._heard:.1f} s")
         return dict(reading)
 
     def send_action(self, action: Mapping[str, float]) -> dict[str, float]:
         """Send an action and return what the driver really sent."""
-        sent = self._driver.send_action(dict(action))
+        sent = {**action, **(self._driver.send_action(dict(action)) or {})}  # some drivers say nothing
         return {name: float(sent[name]) for name in self._driver.action_features}
 
     def disconnect(self) -> None:
@@ -116,90 +109,3 @@ def never_made_up(client: Any) -> Any:
 
     client._remote_state_from_obs = whole
     return client
-
-
-def so101_at(connection: Connection) -> LeRobotRobot:
-    """Return the SO-101 at a serial port, as the table of robots asks for it."""
-    return so101(
-        connection.where,
-        id=connection.id,
-        cameras=connection.cameras,
-        limp=connection.limp,
-        degrees=connection.unit == DEGREES,
-    )
-
-
-def lekiwi_at(connection: Connection) -> LeRobotRobot:
-    """Return the LeKiwi at a network address, and tell how its host must run."""
-    robot = lekiwi(connection.where, id=connection.id)
-    connection.tell(f"its host must run with --robot.use_degrees={str(connection.unit == DEGREES).lower()}")
-    return robot
-
-
-def so101(
-    port: str,
-    *,
-    id: str,
-    cameras: Mapping[str, int | str],
-    limp: bool = False,
-    degrees: bool = True,
-    calibration: Path | None = None,
-) -> LeRobotRobot:
-    """Return an SO-101 follower arm.
-
-    Args:
-        port: serial port, such as ``/dev/ttyACM0``.
-        id: name under which LeRobot keeps its calibration.
-        cameras: camera -> number or device of it, such as ``{"front": 0, "wrist": "/dev/video2"}``.
-        limp: let go of the motors at the end. The arm falls if nothing holds it.
-        degrees: whether joints speak degrees, rather than -100 to 100 of their calibrated range.
-        calibration: folder of calibrations; None is LeRobot's own.
-
-    Raises:
-        SaysoError: if LeRobot is not installed.
-    """
-    try:
-        from lerobot.cameras.opencv import OpenCVCameraConfig
-        from lerobot.robots.so_follower import SO101Follower, SO101FollowerConfig
-
-        looks = {
-            name: OpenCVCameraConfig(
-                index_or_path=where if isinstance(where, int) else Path(where),
-                fps=CAMERA_FPS,
-                width=CAMERA_WIDTH,
-                height=CAMERA_HEIGHT,
-            )
-            for name, where in cameras.items()
-        }
-        config = SO101FollowerConfig(
-            port=port,
-            id=id,
-            calibration_dir=calibration,
-            cameras=looks,
-            use_degrees=degrees,
-            disable_torque_on_disconnect=limp,
-        )
-        return LeRobotRobot(SO101Follower(config))
-    except ImportError as error:
-        raise SaysoError(INSTALL.format(error=error)) from error
-
-
-def lekiwi(ip: str, *, id: str) -> LeRobotRobot:
-    """Return a LeKiwi, on whose own computer LeRobot's host runs.
-
-    The host decides the units: for a policy in degrees it must be started with ``--robot.use_degrees=true``,
-    which before LeRobot 0.6 was not the default.
-
-    Args:
-        ip: network address of the robot.
-        id: name of the robot.
-
-    Raises:
-        SaysoError: if LeRobot is not installed.
-    """
-    try:
-        from lerobot.robots.lekiwi import LeKiwiClient, LeKiwiClientConfig
-
-        return LeRobotRobot(never_made_up(LeKiwiClient(LeKiwiClientConfig(remote_ip=ip, id=id))))
-    except ImportError as error:
-        raise SaysoError(INSTALL.format(error=error)) from error

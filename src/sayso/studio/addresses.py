@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sayso.robots import ROBOTS, drivable, our_name
-from sayso.runtime.run import DRY, SIMULATION, RunConfig, connect, make_robot
+from sayso.runtime.connecting import connect
+from sayso.runtime.finding import DRY, SIMULATION, RobotChoice, make_robot
 from sayso.spec import Features, Robot, SaysoError, known
 
 TITLES = {SIMULATION: "simulation", DRY: "dry run: no robot"}
@@ -45,6 +46,6 @@ def connected_robot(address: str, features: Features, id: str, tell: Callable[[s
     known("robot for this policy", kind, kinds_for(features)[1:])
     if (needs := needs_of(kind)) and not where.strip():
         raise SaysoError(f"to find it, name {needs}")
-    robot = make_robot(RunConfig(robot=address.strip(), id=id), features, "", tell)
+    robot = make_robot(RobotChoice(robot=address.strip(), id=id), features, "", tell)
     connect(robot, features)
     return robot

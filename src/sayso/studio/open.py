@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from sayso.data.fit import names_of
 from sayso.models.repacked import on_robot
-from sayso.runtime.run import demonstrated, measured, tell_pace
+from sayso.runtime.finding import tell_pace
+from sayso.runtime.run import demonstrated, measured
 from sayso.runtime.stopping import Stop, on_signals
 from sayso.spec import Features, Policy, SaysoError, at_least, known
 from sayso.studio.session import Session, SessionConfig

@@ -21,11 +21,12 @@ from typing import Any
 from sayso.data.fit import check_fits
 from sayso.evaluation.planner import PlanReport, as_it_is, carry_out
 from sayso.runtime.chunking import StrategyName
+from sayso.runtime.finding import SIMULATION
 from sayso.runtime.limits import SERVO_DEG_S, limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import RunReport
 from sayso.runtime.robot import DRIVER_ERRORS
-from sayso.runtime.run import SIMULATION, demonstrated
+from sayso.runtime.run import demonstrated
 from sayso.sim.disturbance import Disturbance
 from sayso.spec import WHY, Chunk, Episode, Features, Outcome, Policy, SaysoError, UnknownNameError
 from sayso.studio.addresses import connected_robot
