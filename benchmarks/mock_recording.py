@@ -3,6 +3,8 @@
 Runs where LeRobot is (``make lerobot``); the arm's process runs where sayso is::
 
     .venv-lerobot/bin/python benchmarks/mock_recording.py --python .venv/bin/python --out own --episodes 50
+
+The small recording that tests use is ``--out tests/recordings/desk --episodes 6 --seconds 2 --height 72``.
 """
 
 from __future__ import annotations
@@ -37,6 +39,9 @@ def main() -> None:
     parser.add_argument("--python", required=True, help="interpreter that has sayso")
     parser.add_argument("--height", type=int, default=mock_arm.SIZE[0], help="of the pictures, which are 4:3")
     parser.add_argument("--first", type=int, default=600_000, help="seed from which scenes are taken")
+    parser.add_argument(
+        "--seconds", type=float, default=0.0, help="cut each episode there, for a small dataset"
+    )
     parser.add_argument("--arm", type=int, default=0, help="which way each joint's zero is off")
     given = parser.parse_args()
     size = (given.height, given.height * 4 // 3)
@@ -58,7 +63,7 @@ def main() -> None:
             sentence = mock_arm.SENTENCES[dataset.num_episodes % len(mock_arm.SENTENCES)]
             scene = arm.ask("scene", sentence, scene + 1)
             arm.ask("reset", scene, sentence)
-            if episode(arm, dataset, sentence, rng):
+            if episode(arm, dataset, sentence, rng, given.seconds):
                 dataset.save_episode()
                 print(f"episode {dataset.num_episodes}: scene {scene}, {sentence}", flush=True)
             else:
@@ -68,11 +73,14 @@ def main() -> None:
     dataset.finalize()
 
 
-def episode(arm: mock_arm.MockArm, dataset: LeRobotDataset, sentence: str, rng: np.random.Generator) -> bool:
-    """Demonstrate once, and tell whether it succeeded."""
-    before, after = (round(mock_arm.FPS * rest) for rest in rng.uniform(*IDLE_S, 2))
+def episode(
+    arm: mock_arm.MockArm, dataset: LeRobotDataset, sentence: str, rng: np.random.Generator, cut_s: float
+) -> bool:
+    """Demonstrate once, and tell whether it is to be kept: it succeeded, or was cut."""
+    shorter = cut_s / LONGEST_S or 1.0
+    before, after = (round(mock_arm.FPS * rest * shorter) for rest in rng.uniform(*IDLE_S, 2))
     rest = None
-    for frame in range(round(mock_arm.FPS * LONGEST_S)):
+    for frame in range(round(mock_arm.FPS * LONGEST_S * shorter)):
         seen = arm.get_observation()
         state = [seen[name] for name in mock_arm.NUMBERS]
         idle = frame < before or rest is not None
@@ -91,7 +99,7 @@ def episode(arm: mock_arm.MockArm, dataset: LeRobotDataset, sentence: str, rng: 
         after -= rest is not None
         if after <= 0:
             break
-    return rest is not None
+    return rest is not None or cut_s > 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import contextlib
 import os
@@ -43,7 +44,7 @@ def command() -> None:
     sys.unraisablehook = _unraisable
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who began us
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     code = main()
     sys.exit(code)
 
@@ -51,10 +52,17 @@ def command() -> None:
 def _unraisable(lost: Any) -> None:
     """Press Ctrl-C once more, a moment later, where Python swallows it: inside a finaliser."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
-        again = (threading.main_thread().ident, signal.SIGINT)
-        threading.Timer(AGAIN_S, signal.pthread_kill, again).start()
+        threading.Timer(AGAIN_S, _interrupt).start()
     else:
         sys.__unraisablehook__(lost)
+
+
+def _interrupt() -> None:
+    """Interrupt the main thread, even where it waits for the system; that Windows cannot do."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@
 
 from __future__ import annotations
 
-import select
 import signal
 import sys
 import threading
 from typing import Any, NoReturn, TextIO
 
 from sayso.chapter.body import SHARED, RobotInterface
+from sayso.runtime.keys import waits
 from sayso.runtime.robot import SimulatedRobot
 from sayso.spec import SaysoError
 
@@ -71,8 +71,7 @@ class TerminalInterface:
 
     def _typed(self) -> bool:
         """Tell whether a line waits at a terminal."""
-        source = self._lines()
-        return source.isatty() and bool(select.select([source], [], [], 0)[0])
+        return waits(self._lines())
 
     def _ask(self) -> str:
         """Return the next line that is understood, in the words that a policy hears."""

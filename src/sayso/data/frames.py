@@ -128,9 +128,10 @@ def open_frames(wanted: Sequence[Wanted], cache: Path) -> list[Image]:
 def taken(frames: Image, numbers: Integers) -> Image:
     """Return a copy of some of the frames of `open_frames`, uint8 ``[len(numbers), H, W, 3]``."""
     mapped, size = cast(mmap.mmap, frames.base), frames.nbytes // len(frames)
-    for number in numbers:  # all of them first, so that the disk need not wait for one after the other
+    for number in numbers if hasattr(mmap, "MADV_WILLNEED") else ():  # Windows takes no advice
         first = len(mapped) - frames.nbytes + int(number) * size
         page = first - first % mmap.PAGESIZE
+        # All of them first, so that the disk need not wait for one after the other.
         mapped.madvise(mmap.MADV_WILLNEED, page, first + size - page)
     return frames[numbers]
 
@@ -171,7 +172,8 @@ def _stored(wanted: Wanted, cache: Path) -> Image | None:
         return None
     if frames.shape != wanted.shape or frames.dtype != np.uint8 or not isinstance(frames.base, mmap.mmap):
         return None
-    frames.base.madvise(mmap.MADV_RANDOM)
+    if hasattr(mmap, "MADV_RANDOM"):
+        frames.base.madvise(mmap.MADV_RANDOM)
     return frames
 
 

@@ -43,7 +43,7 @@ def of_files(root: Path) -> dict[str, Digest]:
 def write(root: Path) -> Path:
     """Write down the digests of a dataset's files."""
     files = {name: vars(digest) for name, digest in of_files(root).items()}
-    (root / DIGESTS).write_text(json.dumps({"files": files}, indent=2) + "\n")
+    (root / DIGESTS).write_text(json.dumps({"files": files}, indent=2) + "\n", encoding="utf-8")
     return root / DIGESTS
 
 

@@ -189,7 +189,7 @@ def _write_staged(
     np.savez(folder / ARRAYS, **arrays)
     sentences = {"tasks": tasks, "other_tasks": other_tasks}
     about = {"features": features.to_json(), **sentences, **ending.to_columns()}
-    (folder / ABOUT).write_text(json.dumps(about, indent=2))
+    (folder / ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")
     write_digests(folder, _files(features))
 
 

@@ -133,8 +133,8 @@ def _build(
     fmt.write_table(folder / fmt.EPISODES.format(**fmt.place(0)), table.drop_columns(unsaid))
     fmt.write_table(folder / fmt.TASKS, fmt.task_table(list(tasks)))
     info = fmt.make_info(features, episodes=len(episodes), frames=ends[-1], tasks=len(tasks), others=others)
-    (folder / fmt.STATS).write_text(json.dumps(_total_stats(episodes, columns), indent=2))
-    (folder / fmt.INFO).write_text(fmt.info_text(info))
+    (folder / fmt.STATS).write_text(json.dumps(_total_stats(episodes, columns), indent=2), encoding="utf-8")
+    (folder / fmt.INFO).write_text(fmt.info_text(info), encoding="utf-8")
     integrity.write(folder)
 
 

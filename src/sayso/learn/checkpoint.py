@@ -62,7 +62,7 @@ def save(run: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str
         # Clones part tensors that share memory, which safetensors refuses to store.
         plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
         save_file(plain, folder / TENSORS)
-        (folder / FACTS).write_text(json.dumps({"step": step, **facts}, indent=1))
+        (folder / FACTS).write_text(json.dumps({"step": step, **facts}, indent=1), encoding="utf-8")
         write_digests(folder, (TENSORS, FACTS))
 
     replace_folder(final, write)

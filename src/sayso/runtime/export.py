@@ -302,8 +302,8 @@ def _describe(
         "features": source.features.to_json(),
         "training": training_facts(checkpoint),
     }
-    (folder / CONFIG).write_text(json.dumps(described, indent=2) + "\n")
+    (folder / CONFIG).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     stats = {key: s.to_json() for key, s in stats_of(source).items()}
-    (folder / STATS).write_text(json.dumps(stats, indent=2) + "\n")
+    (folder / STATS).write_text(json.dumps(stats, indent=2) + "\n", encoding="utf-8")
     title = f"# {checkpoint.resolve().name} for {config.engine}, {config.precision}"
-    (folder / CARD).write_text(f"{title}\n\n```\n{checks or 'Not checked yet.'}\n```\n")
+    (folder / CARD).write_text(f"{title}\n\n```\n{checks or 'Not checked yet.'}\n```\n", encoding="utf-8")

@@ -109,7 +109,7 @@ def is_exported(folder: Path | str) -> bool:
     if any((Path(folder) / graph).exists() for graph in FILES.values()):
         return True
     try:
-        config = json.loads((Path(folder) / CONFIG).read_text())
+        config = json.loads((Path(folder) / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(config, dict) and "engine" in config

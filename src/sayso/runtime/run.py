@@ -108,7 +108,7 @@ def run(
     if config.out:
         config.out.parent.mkdir(parents=True, exist_ok=True)
         with appearing(config.out) as partial:
-            partial.write_text(json.dumps(report.to_json(), indent=2) + "\n")
+            partial.write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
     return report
 
 

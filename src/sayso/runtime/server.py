@@ -330,12 +330,13 @@ def run_server(server: PolicyServer, announce: Callable[[str], None]) -> None:
 async def _until_signal(server: PolicyServer, announce: Callable[[str], None]) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     async with server.listening() as url:
+        # Not by the loop's own handlers, which Windows lacks.
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
         announce(url)
         await stop.wait()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class _DawdledError(Exception):

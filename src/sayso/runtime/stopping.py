@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
-import select
 import signal
 import sys
-import termios
 import threading
 import time
-import tty
 from collections.abc import Iterator
 from typing import TextIO
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)
-"""Ctrl-C, ``kill``, the end of the terminal or of the connection it came through, and the two other keys that
-a terminal turns into signals: a process put to sleep by Ctrl-Z would leave the robot to its last command."""
+from sayso.runtime.keys import Pressed, single_keys
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP", "SIGBREAK")
+SIGNALS = tuple(signal.Signals[name] for name in _NAMES if hasattr(signal, name))
+"""Ctrl-C, ``kill``, the end of the terminal or of the connection it came through, and the other keys that
+a terminal turns into signals: a process put to sleep by Ctrl-Z would leave the robot to its last command.
+Windows has three of these, one of its own among them."""
 STUCK_S = 2.0
 """When a signal comes so long after the first, nobody has listened to that: something hangs."""
-POLL_S = 0.05
 
 
 class Stop:
@@ -89,37 +88,22 @@ def on_key(stop: Stop, terminal: TextIO | None = None) -> Iterator[bool]:
         stop: whom to tell.
         terminal: where keys come from; by default the standard input.
     """
-    terminal = terminal or sys.stdin
-    if not terminal.isatty() or _in_background(terminal.fileno()):
-        yield False
-        return
-    descriptor, over = terminal.fileno(), threading.Event()
-    before = termios.tcgetattr(descriptor)
-    thread = threading.Thread(target=_watch, args=(descriptor, stop, over), name="keys", daemon=True)
-    tty.setcbreak(descriptor)  # keys arrive without Enter; Ctrl-C is still a signal
-    termios.tcflush(descriptor, termios.TCIFLUSH)  # what was typed before was not meant
-    thread.start()
-    try:
-        yield True
-    finally:
-        over.set()
-        thread.join()
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+    with single_keys(terminal or sys.stdin) as pressed:
+        if pressed is None:
+            yield False
+            return
+        over = threading.Event()
+        thread = threading.Thread(target=_watch, args=(pressed, stop, over), name="keys", daemon=True)
+        thread.start()
+        try:
+            yield True
+        finally:
+            over.set()
+            thread.join()
 
 
-def _in_background(descriptor: int) -> bool:
-    """Tell whether a shell's ``&`` has put us behind a terminal, which would halt us for touching it."""
-    try:
-        return os.tcgetpgrp(descriptor) != os.getpgrp()
-    except OSError:  # not the terminal that we came from, so that nobody else is in front of it
-        return False
-
-
-def _watch(descriptor: int, stop: Stop, over: threading.Event) -> None:
+def _watch(pressed: Pressed, stop: Stop, over: threading.Event) -> None:
     while not over.is_set():
-        readable, _, _ = select.select([descriptor], [], [], POLL_S)
-        if readable:
-            with contextlib.suppress(OSError):  # the terminal is gone, which is for `on_signals`
-                if os.read(descriptor, 1):
-                    stop("a key was pressed")
+        if pressed():
+            stop("a key was pressed")
             return

@@ -18,7 +18,8 @@ SUMS = "SHA256SUMS"
 def write_digests(folder: Path, names: Iterable[str]) -> Path:
     """Write down the digest of some of a folder's files, and return where."""
     path = folder / SUMS
-    path.write_text("".join(f"{_digest(folder / name)}  {name}\n" for name in sorted(names)))
+    lines = "".join(f"{_digest(folder / name)}  {name}\n" for name in sorted(names))
+    path.write_text(lines, encoding="utf-8")
     return path
 
 
@@ -34,7 +35,7 @@ def damaged(folder: Path, names: Iterable[str]) -> list[str]:
     if wrong or not (folder / SUMS).exists():
         return wrong
     written: dict[str, str] = {}
-    for line in (folder / SUMS).read_text(errors="replace").splitlines():
+    for line in (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines():
         digest, _, name = line.partition("  ")
         written[name] = digest
     if not written.keys() >= set(wanted):

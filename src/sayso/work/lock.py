@@ -83,7 +83,8 @@ def locked(folder: Path, doing: str, name: str = "", *, wait: bool = False) -> I
 
 
 def _say_who(path: Path, doing: str) -> None:
-    about = {"doing": doing, "pid": os.getpid(), "host": platform.node(), "since": time.strftime("%F %T")}
+    since = time.strftime("%Y-%m-%d %H:%M:%S")
+    about = {"doing": doing, "pid": os.getpid(), "host": platform.node(), "since": since}
     path.write_text(json.dumps(about), encoding="utf-8")
 
 

@@ -6,6 +6,7 @@ fill .policy.new --> flush to the disk --> rename policy to .policy.old, and .po
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -56,9 +57,20 @@ def _put_back(old: Path, final: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Push a file or a folder's list of names to the disk, so that a rename never overtakes the contents."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Push a file or a folder's list of names to the disk, so that a rename never overtakes the contents.
+
+    Windows opens no folders, and pushes only what is open for writing: there that is left to the system.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        if path.is_dir():
+            return
+        raise
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
     finally:
         os.close(descriptor)

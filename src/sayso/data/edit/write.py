@@ -98,11 +98,11 @@ class NewDataset:
         unsaid = [field.name for field in table.schema if pa.types.is_null(field.type)]
         fmt.write_table(self._folder / fmt.EPISODES.format(**fmt.place(0)), table.drop_columns(unsaid))
         fmt.write_table(self._folder / fmt.TASKS, fmt.task_table(tasks))
-        (self._folder / fmt.STATS).write_text(json.dumps(self._stats(), indent=2))
+        (self._folder / fmt.STATS).write_text(json.dumps(self._stats(), indent=2), encoding="utf-8")
         info = fmt.compose_info(
             robot, self._fps, self._told(), episodes=len(self), frames=self.frames, tasks=len(tasks)
         )
-        (self._folder / fmt.INFO).write_text(fmt.info_text(info))
+        (self._folder / fmt.INFO).write_text(fmt.info_text(info), encoding="utf-8")
         integrity.write(self._folder)
 
     def _stats(self) -> dict[str, Any]:
