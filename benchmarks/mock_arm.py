@@ -171,10 +171,13 @@ class Body:
 
     def reset(self, seed: int, sentence: str) -> str:
         """Set the desk: what stands on it follows the seed; what it looks like does not."""
+        import mujoco
+
         options = self.world.asking(sentence)
         self.world.reset(seed=seed, options=options)
         self._move_cameras()
         self._cameras.load(self.world.simulation.model)
+        self._drawn = mujoco.MjData(self.world.simulation.model)
         self._expert = self.world.expert()
         self._target = self._heard = self._last = self._true()
         self._waiting = [self._target] * DEAD_FRAMES
