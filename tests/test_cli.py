@@ -34,7 +34,7 @@ FLAGS = {
         *("--dimensions", "--drop-dimensions", "--rename-dimensions"),
         *("--resize", "--fps", "--robot", "--split", "--seed"),
     ],
-    "eval": ["--world", "--families", "--episodes", "--split", "--start", "--execute", "--swap"]
+    "eval": ["--world", "--datasets", "--families", "--episodes", "--split", "--start", "--execute", "--swap"]
     + ["--axis", "--workers", "--out", "--films", "--max-films", "--rename"],
     "run": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
     + ["--rest-s", "--robot", "--dry-run", "--seed", "--port", "--ip", "--id", "--cameras", "--limp"]
@@ -245,7 +245,7 @@ def test_gymnasium_knows_the_worlds_whichever_is_imported_first_and_is_not_impor
     ("typed", "words"),
     [
         ("record --world tabletop", "record needs --out. `sayso record --help`"),
-        ("eval expert", "eval needs --world. `sayso eval --help`"),
+        ("eval expert", "eval needs --world, where to measure success, or --datasets"),
         (
             "record --world tabletop --out d --episodes 99999999",
             "--episodes is 99999999, but the split 'train' has only 1000000 seeds from --start 0 on",

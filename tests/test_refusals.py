@@ -48,7 +48,7 @@ WRONG = {
     "eval expert --world=home --wrokers=3": "Did you mean '--workers'?",
     "eval expert --world home -e 3": "understands no '-e",
     # what is missing
-    "eval": "needs CHECKPOINT and --world",
+    "eval": "needs CHECKPOINT",
     "eval expert": "needs --world",
     "eval --world home": "needs CHECKPOINT",
     "record": "needs --world and --out",

@@ -201,6 +201,10 @@ def _eval(given: list[str]) -> int:
     from sayso.evaluation.measure import EvalConfig, evaluate_policy
 
     subject, config = _config(EvalConfig, "eval", given, SUBJECT)
+    if config.datasets:
+        from sayso.evaluation.on_recordings import evaluate_on_recordings
+
+        return evaluate_on_recordings(*loading.acting_on_recordings(subject), config)
     return evaluate_policy(loading.subject(subject, read_names(config.rename)), config)
 
 
@@ -283,7 +287,7 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
         ),
     },
     "measure": {
-        "eval": Verb("measure a policy's success on seeds it has never seen", _eval),
+        "eval": Verb("measure a policy's success on seeds it never saw, or its error on recordings", _eval),
     },
     "run": {
         "demo": Verb("watch a policy follow instructions, then type your own", _demo),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from sayso.models.repacked import in_world
 from sayso.spec import Features, Policy, SaysoError
 from sayso.tasks.contract import expert_of
+from sayso.work import pool
 from sayso.work.provenance import digest_of
 
 if TYPE_CHECKING:
@@ -69,6 +70,19 @@ def policy_and_features(subject: str, threads: int) -> tuple[Policy, Features]:
             "docs/serving.md shows how to ask it from Python"
         )
     return remote, remote.features
+
+
+def acting_on_recordings(subject: str) -> tuple[Policy, Features, Training]:
+    """Return a policy, what it sees and returns, and what it learned from.
+
+    Raises:
+        SaysoError: if it needs the simulator itself, as the expert does, or there is none.
+    """
+    if subject == EXPERT:
+        raise SaysoError("the expert sees a simulator, not recordings: name the folder of a policy")
+    training = learned_from(subject)
+    assert training is not None
+    return *policy_and_features(subject, pool.cores()), training
 
 
 def load(folder: Path | str, threads: int | None = None) -> ModelPolicy | ExportedPolicy:

@@ -139,7 +139,7 @@ def _answered(
     batch = windows.batch(numbers)
     answers = [
         _chunk(policy, observation, int(number))
-        for observation, number in zip(_looks(batch, windows.features), numbers, strict=True)
+        for observation, number in zip(looks(batch, windows.features), numbers, strict=True)
     ]
     rows = min(batch[ACTION].shape[1], *(len(answer) for answer in answers))
     shown = batch[ACTION][:, :rows]
@@ -147,7 +147,8 @@ def _answered(
     return np.stack([answer[:rows] for answer in answers]), shown, still, ~batch[ACTION_IS_PAD][:, :rows]
 
 
-def _looks(batch: RawBatch, features: Features) -> Iterator[Observation]:
+def looks(batch: RawBatch, features: Features) -> Iterator[Observation]:
+    """Yield what a policy sees of each window of a batch."""
     keys = [*map(image_key, features.cameras), *((STATE,) if features.state else ())]
     for k, sentence in enumerate(batch[TASK]):
         yield {**{key: batch[key][k, -1] for key in keys}, TASK: sentence}

@@ -15,7 +15,7 @@ from sayso.data.fit import read_names
 from sayso.evaluation.journal import Journal
 from sayso.evaluation.report import Training
 from sayso.evaluation.trials import evaluate
-from sayso.spec import EXECUTE, Policy, SaysoError, at_least, seeds
+from sayso.spec import EXECUTE, ConfigError, Policy, SaysoError, at_least, seeds
 from sayso.tasks.axes import departures, options_of
 from sayso.tasks.contract import World
 from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families
@@ -23,7 +23,7 @@ from sayso.work import pool
 from sayso.work.lock import locked
 from sayso.work.provenance import provenance
 
-BESIDES = ("families", "episodes", "start", "workers", "out", "films", "max_films")
+BESIDES = ("families", "episodes", "start", "workers", "out", "films", "max_films", "datasets")
 """Fields of `EvalConfig` that decide how many episodes there are and how they are run, but no episode."""
 INTERRUPTED = 130
 """Exit code of what Ctrl-C has ended."""
@@ -47,8 +47,11 @@ class Subject:
 class EvalConfig:
     """What to measure a policy on."""
 
-    world: str
+    world: str = ""
     """Where it happens: the name of a world."""
+    datasets: tuple[Path, ...] = ()
+    """Recordings to measure on instead of a world: how far the policy is from what they show, in the unit of
+    each dimension, on the episodes that it has not learned from."""
     families: tuple[str, ...] = ()
     """Families of tasks; none named means all of the world's."""
     episodes: int = 100
@@ -79,6 +82,12 @@ class EvalConfig:
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         read_names(self.rename)
+        if not self.world and not self.datasets:
+            raise ConfigError("eval needs --world, where to measure success, or --datasets, to compare with")
+        if self.world and self.datasets:
+            raise ConfigError(
+                f"datasets are given and world is {self.world}: measure on one of them at a time"
+            )
         at_least(self, episodes=1, start=0, execute=1, workers=0, max_films=0)
 
 

@@ -1,0 +1,87 @@
+"""Measurement of a policy on recordings: its action error on the episodes that it has not learned from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sayso.data.edit.config import spans
+from sayso.data.excerpt import Excerpt
+from sayso.data.fit import names_of, read_names, refuse_unused
+from sayso.data.reader import Dataset
+from sayso.data.statistics import Stats
+from sayso.data.windows import Windows
+from sayso.evaluation.action_error import MOST_WINDOWS, action_error, looks, spread_evenly
+from sayso.evaluation.measure import EvalConfig
+from sayso.evaluation.report import Training
+from sayso.spec import FeatureMismatchError, Features, Policy, differences
+from sayso.work.provenance import provenance, write_json
+
+
+def evaluate_on_recordings(policy: Policy, features: Features, training: Training, config: EvalConfig) -> int:
+    """Measure how far a policy is from what recordings show, print it and write it where asked.
+
+    Args:
+        policy: who acts.
+        features: what it sees and returns.
+        training: what it has learned from.
+        config: names the recordings; what it says of worlds does not count.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        FeatureMismatchError: if the recordings are of another robot or other cameras.
+    """
+    measured_by, names = provenance(), read_names(config.rename)
+    whole = [Dataset(root) for root in config.datasets]
+    refuse_unused(names, {name for dataset in whole for name in names_of(dataset.features)})
+    features = replace(features, renamed={**features.renamed, **names})
+    parts = [_unseen(dataset, features, training) for dataset in whole]
+    windows = _windows(policy, features, parts)
+    stats: Mapping[str, Stats] | None = getattr(policy, "stats", None)
+    found = action_error(policy, windows, spread_evenly(np.arange(len(windows))), stats or None)
+    episodes = {str(part.root): spans([e.index for e in part.episodes]) for part in parts}
+    print(f"action error on {found.windows} windows of episodes {'; '.join(map(_said, parts))}:\n{found}")
+    if config.out:
+        facts = {"benchmark": "action error", **measured_by, "episodes": episodes}
+        write_json(config.out, {**facts, **found.to_json()})
+        print(f"report: {config.out}")
+    return 0
+
+
+def _unseen(dataset: Dataset, features: Features, training: Training) -> Dataset:
+    """Return the part of a dataset that a policy has not learned from, seen through the cameras it has."""
+    there = [episode.index for episode in dataset.episodes]
+    unseen = training.unseen(dataset.hash, there)
+    if not unseen:
+        print(
+            f"sayso: the policy has learned from all of {dataset.root}: this says how well it remembers, not "
+            "how well it does in what it never saw",
+            file=sys.stderr,
+        )
+    cameras = [
+        name for name in dataset.features.cameras if features.renamed.get(name, name) in features.cameras
+    ]
+    return Excerpt(dataset, episodes=unseen or there, cameras=cameras)
+
+
+def _windows(policy: Policy, features: Features, parts: Sequence[Dataset]) -> Windows:
+    """Return windows as long as the policy's chunks, of which no more is decoded than is measured."""
+    stride = max(1, sum(map(len, parts)) // MOST_WINDOWS)
+    windows = Windows(parts, chunk=1, stride=stride, like=features)
+    if unlike := differences(features, windows.features, "the policy", "the recording"):
+        raise FeatureMismatchError(
+            f"the policy cannot be measured on these recordings: {'; '.join(unlike)}. Say with --rename what "
+            "they call the same things, if it is that"
+        )
+    policy.reset()
+    chunk = policy.act(next(looks(windows.batch([0]), features)))
+    return Windows(parts, chunk=len(chunk), stride=stride, like=features)
+
+
+def _said(part: Dataset) -> str:
+    return f"{spans([e.index for e in part.episodes])} of {part.root}"
