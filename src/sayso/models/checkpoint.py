@@ -7,7 +7,8 @@
         model.safetensors   weights; float32, or bfloat16 to ship
         stats.json          what the chain subtracts and divides by
         README.md           model card with measured numbers
-        SHA256SUMS          digests of all but the card
+        SHA256SUMS          digests of these three
+        policy_*.json       what LeRobot asks of a policy's folder, too (`lerobot_folder`)
 
 No pickle anywhere, and nothing in it is executed. Nor is anything in it believed: each file is held against
 its digest, what JSON says is checked before it is used, and the weights' shapes before memory is asked for.
@@ -29,6 +30,7 @@ from torch import Tensor, nn
 
 from sayso.data.statistics import Stats
 from sayso.models.contract import Renames, renamed
+from sayso.models.lerobot_folder import PROCESSORS, SAYSO, TYPE, write_processors
 from sayso.models.policy import ModelPolicy
 from sayso.models.table import MODELS, rebuild
 from sayso.models.typed import read
@@ -92,7 +94,8 @@ def save(
         name: (t.to(dtype) if t.is_floating_point() else t).detach().cpu().contiguous()
         for name, t in policy.model.state_dict().items()
     }
-    config = {
+    config: dict[str, Any] = {
+        TYPE: SAYSO,
         "model": policy.config(),
         "features": policy.features.to_json(),
         "training": dict(training or {}),
@@ -106,6 +109,7 @@ def save(
         (new / CARD).write_text(card or heading, encoding="utf-8")
         (new / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         write_digests(new, NEEDED)
+        write_processors(new)
 
     replace_folder(folder, write)
 
@@ -174,7 +178,7 @@ def read_folder(folder: Path) -> Saved:
 
 def refuse_other_files(folder: Path) -> None:
     """Raise `CheckpointError` if there is anything in a folder that `save` would not write."""
-    ours = {*NEEDED, CARD, SUMS}
+    ours = {*NEEDED, CARD, SUMS, *PROCESSORS}
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{str(folder)!r} is a file; name a folder for the checkpoint")
     others = sorted({path.name for path in folder.iterdir()} - ours) if folder.is_dir() else []

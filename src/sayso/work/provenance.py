@@ -95,7 +95,7 @@ def digest_of(policy: Path) -> str:
     """Return a SHA-256 over all that decides what the policy in a folder does.
 
     Its weights or its exported graph, the statistics that its numbers pass through, and its configuration.
-    What an export says about its making and its checks is left out.
+    What an export says about its making and its checks is left out, and that LeRobot is to know it as ours.
     """
     digest = hashlib.sha256(graph_digest(policy).encode())
     with contextlib.suppress(FileNotFoundError):
@@ -103,7 +103,7 @@ def digest_of(policy: Path) -> str:
     with contextlib.suppress(FileNotFoundError):
         described = (policy / "config.json").read_bytes()
         with contextlib.suppress(ValueError, AttributeError):  # it is damaged, and then differs in every byte
-            kept = {k: v for k, v in json.loads(described).items() if k not in ("engine", "source")}
+            kept = {k: v for k, v in json.loads(described).items() if k not in ("engine", "source", "type")}
             described = json.dumps(kept, sort_keys=True).encode()
         digest.update(described)
     return digest.hexdigest()

@@ -1,0 +1,52 @@
+"""Optimiser and learning-rate schedule of `sayso train`, as LeRobot's commands choose them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from lerobot.optim import LRSchedulerConfig, OptimizerConfig
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from sayso.learn.optimise import OPTIMIZERS, learning_rate
+from sayso.models.lerobot_folder import SAYSO
+from sayso.spec import known
+
+
+@OptimizerConfig.register_subclass(SAYSO)
+@dataclass
+class SaysoOptimizerConfig(OptimizerConfig):
+    """Muon for matrices and Adam for the rest, or AdamW."""
+
+    lr: float = 1e-3
+    weight_decay: float = 0.01
+    grad_clip_norm: float = 1.0
+    kind: str = "muon"
+
+    def build(self, params: Mapping[str, nn.Parameter] | Iterable[nn.Parameter]) -> Optimizer:
+        """Return the optimiser of parameters by name."""
+        named = params if isinstance(params, Mapping) else {str(n): p for n, p in enumerate(params)}
+        make = OPTIMIZERS[known("optimizer", self.kind, OPTIMIZERS)]
+        optimizer: Optimizer = make(named, weight_decay=self.weight_decay)
+        for group in optimizer.param_groups:
+            group["lr"] = self.lr
+        return optimizer
+
+
+@LRSchedulerConfig.register_subclass(SAYSO)
+@dataclass
+class SaysoSchedulerConfig(LRSchedulerConfig):
+    """Warm-up, then a cosine down to one per cent of the peak at the last step."""
+
+    num_warmup_steps: int = 300
+
+    def build(self, optimizer: Optimizer, num_training_steps: int) -> LambdaLR:
+        """Return the schedule of a run of so many steps."""
+
+        def share(taken: int) -> float:
+            step = min(taken + 1, num_training_steps)
+            return learning_rate(step, steps=num_training_steps, warmup=self.num_warmup_steps, peak=1.0)
+
+        return LambdaLR(optimizer, share)
