@@ -1,12 +1,12 @@
 # The vocabulary of the project. `make demo` and `make test` need nothing but Python and a network.
 .DEFAULT_GOAL := help
-.PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser bench openpi lerobot smolvla \
-  build format docs constraints clean
+.PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser bench openpi lerobot \
+  lerobot-policy smolvla build format docs constraints clean
 
 PYTHON ?=
 BIN := .venv/bin
 STAMP := .venv/installed
-CODE := src tests benchmarks scripts
+CODE := src tests benchmarks scripts plugins
 POLICY ?=
 METAWORLD_TESTS := tests/tasks/test_metaworld.py tests/tasks/test_metaworld_shipped.py tests/tasks/test_sawyer.py \
   tests/contracts/test_world_contract.py tests/benchmarks/test_mt50_table.py \
@@ -71,6 +71,13 @@ lerobot: ## test the adapter and edited datasets with LeRobot's own drivers and 
 	  'pytest>=8' 'pytest-timeout>=2.3'
 	.venv-lerobot/bin/python -m pytest tests/runtime/test_lerobot_adapter.py tests/data/test_edit_in_lerobot.py
 
+# Likewise, and with Python 3.12: LeRobot's newest, whose commands run our policies (plugins/lerobot_policy_sayso).
+lerobot-policy: ## test the LeRobot plugin by LeRobot's own commands (PYTHON=... chooses the interpreter)
+	@test -x .venv-lerobot-policy/bin/pip || $(or $(PYTHON),python3.12) -m venv .venv-lerobot-policy
+	.venv-lerobot-policy/bin/python -m pip install -qq 'torch==2.11.0' --editable . \
+	  --editable 'plugins/lerobot_policy_sayso[training,metaworld]' 'pytest>=8' 'pytest-timeout>=2.3'
+	.venv-lerobot-policy/bin/python -m pytest plugins/lerobot_policy_sayso/tests
+
 # Likewise, and with Python 3.12: LeRobot's newest. The build of PyTorch that PyPI has for it takes 5 GB.
 smolvla: ## make .venv-smolvla, in which benchmarks/latency.py times LeRobot's own SmolVLA (PYTHON=... chooses)
 	@test -x .venv-smolvla/bin/pip || $(or $(PYTHON),python3.12) -m venv .venv-smolvla
@@ -93,5 +100,6 @@ constraints: $(STAMP) ## write what is installed in .venv into constraints.txt
 	} > .venv/constraints && mv .venv/constraints constraints.txt
 
 clean: ## remove .venv and everything built or cached
-	rm -rf .venv .venv-metaworld .venv-smolvla dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-metaworld .venv-smolvla .venv-lerobot-policy dist build
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,9 +2,9 @@
 
     python benchmarks/lerobot_eval.py --checkpoint checkpoints/metaworld
 
-Runs where LeRobot, its Meta-World and ``plugins/lerobot_policy_sayso`` are installed (docs/metaworld.md). Each
-task is a call of LeRobot's own command, but for the films, which would draw every step twice. A task that is done
-is not repeated, so the same command goes on after a kill, and ``--episodes`` may grow.
+Runs where LeRobot, its Meta-World and ``plugins/lerobot_policy_sayso`` are installed (docs/metaworld.md).
+Each task is a call of LeRobot's own command, but for the films, which would draw every step twice. What is
+done is not repeated, so the same command goes on after a kill, and ``--episodes`` may grow.
 """
 
 from __future__ import annotations

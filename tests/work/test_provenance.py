@@ -84,5 +84,5 @@ def test_a_policy_that_does_not_say_where_it_was_made_does_the_same(tmp_path):
     """What an export writes about itself holds a digest, which cannot hold itself."""
     (tmp_path / "config.json").write_text('{"model": 1}')
     before = digest_of(tmp_path)
-    (tmp_path / "config.json").write_text('{"engine": {"digest": "abc"}, "model": 1}')
+    (tmp_path / "config.json").write_text('{"type": "sayso", "engine": {"digest": "abc"}, "model": 1}')
     assert digest_of(tmp_path) == before

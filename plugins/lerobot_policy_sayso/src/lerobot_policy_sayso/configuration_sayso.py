@@ -57,18 +57,14 @@ class SaysoConfig(PreTrainedConfig):
     normalization_mapping: dict[str, NormalizationMode] = field(default_factory=lambda: dict(NOTHING))
 
     def __post_init__(self) -> None:
-        """Take over what a trained policy says of itself, and refuse what cannot work."""
+        """Take over what a trained policy says of itself."""
         super().__post_init__()
         if self.model:
             self.chunk_size = int(self.model.get("chunk", 1))
-            self.n_action_steps = min(self.n_action_steps, self.chunk_size)
+            if self.n_action_steps == EXECUTE:  # the usual number, which nobody asked for
+                self.n_action_steps = min(EXECUTE, self.chunk_size)
         if self.features and not self.input_features:
             self.input_features, self.output_features = seen_and_done(Features.from_json(self.features))
-        if not 1 <= self.n_action_steps <= self.chunk_size:
-            raise ValueError(
-                f"--policy.n_action_steps is {self.n_action_steps}, but a chunk has {self.chunk_size} "
-                f"actions: give 1 to {self.chunk_size}"
-            )
 
     @property
     def observation_delta_indices(self) -> None:
@@ -99,10 +95,15 @@ class SaysoConfig(PreTrainedConfig):
         return SaysoSchedulerConfig(num_warmup_steps=self.scheduler_warmup_steps)
 
     def validate_features(self) -> None:
-        """Refuse features that no policy could act on."""
+        """Refuse what no policy could act on."""
         if self.action_feature is None:
             raise ValueError(
                 f"a policy moves something, but there is no {ACTION!r} among the output features"
+            )
+        if not 1 <= self.n_action_steps <= self.chunk_size:
+            raise ValueError(
+                f"--policy.n_action_steps is {self.n_action_steps}, but a chunk has {self.chunk_size} "
+                f"actions: give 1 to {self.chunk_size}"
             )
 
 

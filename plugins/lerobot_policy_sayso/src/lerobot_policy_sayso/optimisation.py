@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from lerobot.optim import LRSchedulerConfig, OptimizerConfig
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -32,7 +34,26 @@ class SaysoOptimizerConfig(OptimizerConfig):
         optimizer: Optimizer = make(named, weight_decay=self.weight_decay)
         for group in optimizer.param_groups:
             group["lr"] = self.lr
+        optimizer.register_state_dict_post_hook(_packed)
+        optimizer.register_load_state_dict_post_hook(_laid_out)
         return optimizer
+
+
+def _packed(_: Optimizer, kept: dict[str, Any]) -> dict[str, Any]:
+    """Return an optimiser's state as a file holds it: kernels' moments lie channels last in memory."""
+    state = {
+        number: {slot: v.contiguous() if isinstance(v, Tensor) else v for slot, v in slots.items()}
+        for number, slots in kept["state"].items()
+    }
+    return kept | {"state": state}
+
+
+def _laid_out(optimizer: Optimizer) -> None:
+    """Give each moment the order in memory that its parameter has."""
+    for parameter, slots in optimizer.state.items():
+        for slot, value in slots.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                slots[slot] = torch.empty_like(parameter).copy_(value)
 
 
 @LRSchedulerConfig.register_subclass(SAYSO)
