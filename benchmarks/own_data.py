@@ -18,29 +18,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import tyro
 
 import mock_arm
 from results_file import ROOT, trained_seconds, write_result
 from sayso import cli
 from sayso.data.reader import Dataset
-from sayso.data.windows import ACTION_IS_PAD, Windows
+from sayso.data.windows import Windows
+from sayso.evaluation.action_error import action_error, spread_evenly
 from sayso.evaluation.statistics import wilson
 from sayso.loading import load
-from sayso.models.policy import ModelPolicy
 from sayso.models.repacked import on_robot
 from sayso.runtime.robot import command, look
-from sayso.spec import ACTION, STATE, SaysoError
+from sayso.spec import SaysoError
 from sayso.work.provenance import digest_of, write_json
 
 FIRST_SCENE = 2_910_000
 """Seed from which scenes of the evaluation are taken; nothing was recorded behind it."""
 LONGEST_S = 40.0
 """How long a policy may try, which is as long as the demonstrator might."""
-EVERY = 10
-"""Of the test's frames, every so manieth is asked about."""
-BATCH = 64
+ERRORS = {"heldout": "error", "still": "still", "mean": "mean"}
+"""What an error is called in the result, and by `sayso.evaluation.action_error`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,56 +118,27 @@ def first(size: int, config: OwnData) -> Path:
 
 
 def offline(name: str, folder: Path, config: OwnData) -> dict[str, Any]:
-    """Return how far a policy's actions are from those shown in the test, over all steps of a chunk.
+    """Return how far a policy's actions are from those shown in the test, as training says it.
 
-    Also how far those are that stay where the joints stand, and those that are always the mean action.
+    The three errors are in spreads of each dimension, the mean of all; ``dimensions`` has them in its unit.
     """
-    path = config.runs / f"{name}.offline.json"
-    weights = digest_of(folder)
-    if path.exists() and (known := json.loads(path.read_text()))["weights"] == weights:
-        return dict(known["errors"])
-    torch.set_num_threads(config.threads)
-    policy = load(folder)
-    assert isinstance(policy, ModelPolicy)
-    chunk = len(policy.stats["action.relative"].mean) // len(policy.features.action)
-    windows = Windows(
-        Dataset(config.test),
-        chunk=chunk,
-        stride=EVERY,
-        like=policy.features,
-        cache=config.runs / "cache",
-    )
-    off: dict[str, list[Any]] = {"heldout_error": [], "still_error": [], "mean_error": []}
-    for begin in range(0, len(windows), BATCH):
-        batch = windows.batch(np.arange(begin, min(begin + BATCH, len(windows))))
-        valid, shown, now = ~batch[ACTION_IS_PAD], batch[ACTION], batch[STATE][:, -1:]
-        guesses = {
-            "heldout_error": answers(policy, batch),
-            "still_error": np.broadcast_to(now, shown.shape),
-            "mean_error": np.broadcast_to(np.asarray(policy.stats[ACTION].mean), shown.shape),
-        }
-        for what, guess in guesses.items():
-            off[what].append(np.abs(guess - shown)[valid])
-    each = {what: np.concatenate(parts).mean(0) for what, parts in off.items()}
-    errors: dict[str, Any] = {what: float(error.mean()) for what, error in each.items()}
-    errors["dimensions"] = {
-        what: dict(zip(policy.features.action_names, error.tolist(), strict=True))
-        for what, error in each.items()
+    path, weights = config.runs / f"{name}.heldout.json", digest_of(folder)
+    known = json.loads(path.read_text()) if path.exists() else {}
+    if known.get("weights") != weights:
+        policy = load(folder, config.threads)
+        chunk = len(policy.stats["action.relative"].mean) // len(policy.features.action)
+        windows = Windows(
+            Dataset(config.test), chunk=chunk, like=policy.features, cache=config.runs / "cache"
+        )
+        found = action_error(policy, windows, spread_evenly(np.arange(len(windows))), policy.stats)
+        known = {"weights": weights, **found.to_json()}
+        write_json(path, known)
+    errors = {f"{what}_error": known[key] for what, key in ERRORS.items()}
+    dimensions = {
+        f"{what}_error": {row["name"]: row[key] for row in known["dimensions"]}
+        for what, key in ERRORS.items()
     }
-    write_json(path, {"weights": weights, "errors": errors})
-    return errors
-
-
-def answers(policy: ModelPolicy, windows: Mapping[str, Any]) -> Any:
-    """Return a policy's chunks for windows, ``[B, K, A]`` in the recording's units."""
-    policy.model.eval()
-    batch = policy.collate(windows)
-    with torch.no_grad():
-        actions = policy.model.sample(batch, torch.Generator().manual_seed(0))
-    units = policy.collator.inverse
-    return np.stack(
-        [units(a[None], s[None]) for a, s in zip(actions.numpy(), batch.state.numpy(), strict=True)]
-    )
+    return {**errors, "dimensions": dimensions, "windows": known["windows"]}
 
 
 def on_arm(name: str, folder: Path, config: OwnData) -> dict[str, Any]:
@@ -248,7 +217,7 @@ def written(found: Mapping[str, Mapping[str, Any]], config: OwnData) -> Path:
     tries = [dict(t, policy=name) for name, numbers in found.items() for t in numbers["tries"]]
     asked = {
         "steps": config.steps, "train": config.train, "tune": config.tune, "execute": config.execute,
-        "threads": config.threads, "every": EVERY, "longest_s": LONGEST_S,
+        "threads": config.threads, "longest_s": LONGEST_S,
         "recorded": len(Dataset(config.recordings).episodes), "tested_on": len(Dataset(config.test).episodes),
         "seconds_recorded": round(len(Dataset(config.recordings)) / mock_arm.FPS),
         "pictures": list(mock_arm.SIZE), "arm": "simulated; no real arm was moved",

@@ -19,7 +19,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = [
     block
     for page in tables.pages()
-    for block in re.findall(r"^```\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    if not language
 ]
 COMMANDS = sorted(
     {line for block in BLOCKS for line in block.splitlines() if line.startswith(("sayso ", "make "))}
