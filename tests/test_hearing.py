@@ -8,7 +8,7 @@ from websockets.sync.client import connect
 from sayso import cli
 from sayso.models.words import Reading
 from sayso.runtime.hearing import NotHeardError, not_heard
-from sayso.runtime.limits import boundless
+from sayso.runtime.limits import limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.remote import RemoteError, RemotePolicy
 from sayso.runtime.robot import DryRun
@@ -47,7 +47,7 @@ def driven(robot, instruction, told):
         Reader([0.0] * 6),
         instruction,
         features=ARM,
-        limits=boundless(ARM),
+        limits=limits_of(ARM, imagined=True),
         config=LoopConfig(seconds=0.2, rest_s=0),
         tell=told.append,
     )

@@ -154,3 +154,31 @@ def test_a_speed_that_would_limit_nothing_is_refused():
     features, stats = recorded("aloha", ("left_waist",), ("",), [-1], [1])
     with pytest.raises(SaysoError, match="would not limit left_waist, whose unit is not known"):
         limits_of(features, stats, speed_deg_s=60)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "limit"),
+    [
+        (0, 1, (-0.1, 1.1)),  # ALOHA's opens from 0 to 1
+        (-65, 0, (-71.5, 6.5)),  # OpenArm's has degrees
+        (3, 60, (0, 100)),
+        (-1.5, 101, (0, 100)),
+    ],
+)
+def test_a_gripper_that_is_not_in_per_cent_has_the_limits_of_its_demonstrations(low, high, limit):
+    features, stats = recorded("openarm", ("joint_1.pos", "gripper.pos"), ("deg", "%"), [-1, low], [1, high])
+    limits = limits_of(features, stats)
+    assert (limits.low[1], limits.high[1]) == pytest.approx(limit)
+
+
+def test_a_robot_that_does_not_exist_may_take_what_nobody_knows_the_limits_of():
+    told: list[str] = []
+    features, _ = recorded("own", ("shoulder_pan.pos", "lift"), ("normalized", ""), [0, 0], [1, 1])
+    limits = limits_of(features, imagined=True, tell=told.append)
+    assert limits.high.tolist() == [100, np.inf]
+    assert told == ["no limits are known of lift; a real robot would be refused"]
+    with pytest.raises(UnknownNameError):
+        limits_of(features)
+    known, _ = recorded("aloha", ("left_waist",), ("",), [0], [1])
+    with pytest.raises(SaysoError, match="the limits of left_waist are not known, and no demonstrations"):
+        limits_of(known)

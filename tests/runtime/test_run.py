@@ -13,6 +13,7 @@ from sayso import cli
 from sayso.data.statistics import Stats
 from sayso.models.checkpoint import save
 from sayso.models.table import build
+from sayso.robots import known_robot
 from sayso.runtime.connecting import connected
 from sayso.runtime.finding import cameras_of, make_robot
 from sayso.runtime.robot import DryRun, ImaginedRobot
@@ -215,6 +216,44 @@ def test_a_policy_from_a_recording_of_lerobots_runs_dry(robot_type, most):
     report = run(policy, features, "rise", RunConfig(robot="dry", seconds=0.2, rest_s=0), told.append)
     assert not report.fault and report.stopped == "its time was over"
     assert ("degrees:" in told[0]) == (most > 100) and "no units" in told[0]
+
+
+ALOHA = tuple(d.name for d in known_robot("aloha").dimensions)
+BI_SO = tuple(d.name for d in known_robot("bi_so").dimensions)
+MAIN = tuple("main_" + name.removesuffix(".pos") for name in ARM.action_names)
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["with statistics", "without"])
+@pytest.mark.parametrize(
+    ("robot_type", "action", "state"),
+    [
+        ("so100", MAIN, MAIN),
+        ("", tuple("012345"), tuple("012345")),
+        ("xarm", tuple(f"motor_{k}" for k in range(7)), tuple(f"motor_{k}" for k in range(7))),
+        ("bi_so_follower", BI_SO, BI_SO),
+        ("aloha", ALOHA, ALOHA),
+        ("unknown", ("dx", "dy", "dz", "grip"), ("x", "y", "z", "yaw", "grip")),
+        ("unknown", tuple(f"j{k}" for k in range(14)), ()),
+    ],
+)
+def test_every_policy_runs_dry_whatever_its_robot(robot_type, action, state, shown):
+    def dimensions(names):
+        return tuple(Dimension(name=name, unit="") for name in names)
+
+    features = Features(
+        robot_type=robot_type,
+        fps=50,
+        state=dimensions(state),
+        action=dimensions(action),
+        cameras={"top": (24, 32), "left": (24, 32), "right": (24, 32)},
+    )
+    rows = np.random.default_rng(0).uniform(-1, 1, (50, 20))
+    policy = Steady(rows[3, : len(action)].tolist())
+    policy.stats = {ACTION: Stats.of(rows[:, : len(action)])} if shown else {}
+    if shown and state:
+        policy.stats[STATE] = Stats.of(rows[:, : len(state)])
+    report = run(policy, features, "rise", RunConfig(robot="dry", seconds=0.1, rest_s=0), [].append)
+    assert not report.fault, report.stopped
 
 
 @pytest.mark.parametrize(("most", "per_tick"), [(117.8, 1 / 30), (99.0, 100 / 180 / 30)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sayso.runtime.limits import boundless
+from sayso.runtime.limits import limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.robot import ImaginedRobot
 from sayso.runtime.standing import hold, stand, why_not_to_stand
@@ -42,7 +42,13 @@ def test_a_robot_of_which_nobody_knows_how_it_stands_still_is_not_moved(action, 
     features = robot(action, state)
     driver = Driver(features)
     with pytest.raises(FeatureMismatchError, match="nobody can tell how this robot stands still: "):
-        drive(driver, Steady([1.0] * len(action)), "go", features=features, limits=boundless(features))
+        drive(
+            driver,
+            Steady([1.0] * len(action)),
+            "go",
+            features=features,
+            limits=limits_of(features, imagined=True),
+        )
     assert driver.sent == []
 
 
@@ -53,7 +59,7 @@ def test_a_robot_that_does_not_exist_needs_not_stand_still():
         Steady([1.0, 1.0]),
         "go",
         features=features,
-        limits=boundless(features),
+        limits=limits_of(features, imagined=True),
         config=LoopConfig(seconds=0.2, rest_s=0.05),
     )
     assert not report.fault

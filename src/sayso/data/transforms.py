@@ -96,8 +96,10 @@ class Repack:
         return self._times({back.get(key, key): value for key, value in values.items()}, -1)
 
     def stats(self, stats: Mapping[str, Stats]) -> dict[str, Stats]:
-        """Return a policy's statistics of state and action in the robot's units."""
-        return {
+        """Return a policy's statistics of state, action and pictures, in the robot's names and units."""
+        back = {here: there for there, here in self.names.items()}
+        pictures = {back.get(key, key): one for key, one in stats.items() if key.startswith(IMAGES)}
+        return pictures | {
             key: Stats.from_json({name: self.inverse({key: row})[key] for name, row in vars(one).items()})
             for key, one in stats.items()
             if key in (STATE, ACTION)

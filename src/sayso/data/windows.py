@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sayso.data.appearance import ENOUGH, of_pictures
 from sayso.data.fit import as_known, names_of, refuse_unused, renamed
 from sayso.data.frames import Wanted, frames_folder, open_frames, taken, taking_room
 from sayso.data.reader import Dataset
@@ -263,6 +264,13 @@ class Windows:
         ]
         opened = iter(open_frames(wanted, self._cache))
         self._frames = [{camera: next(opened) for camera in cameras} for _ in self.datasets]
+
+    def appearances(self) -> dict[str, Stats]:
+        """Return what each camera's pictures look like, for a robot's to be compared with (`appearance`)."""
+        some = self._rows[np.linspace(0, len(self) - 1, min(len(self), ENOUGH)).astype(np.int64)]
+        return {
+            image_key(camera): of_pictures(self._images(camera, some)) for camera in self.features.cameras
+        }
 
     @cached_property
     def _kept(self) -> list[Integers]:

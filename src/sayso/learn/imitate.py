@@ -110,8 +110,14 @@ def begin(
         batch_size=config.batch_size,
         seed=config.seed,
         grounding_share=config.grounding_share if policy.model.learns_to_point else 0.0,
+        opened=lambda opened: _remember_pictures(policy, opened),
     )
     return run, source, OBJECTIVES[config.objective](policy, config)
+
+
+def _remember_pictures(policy: ModelPolicy, windows: Windows) -> None:
+    """Keep with a policy what its pictures look like, for those of a robot to be compared with."""
+    policy.stats = {**policy.stats, **windows.appearances()}
 
 
 def open_windows(config: TrainConfig) -> Windows:

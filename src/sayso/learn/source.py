@@ -7,7 +7,7 @@ device of several (`rank` of `ranks`) can make its own share of the same batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,8 +45,20 @@ class Demonstrations:
 
     examples = "windows"
 
-    def __init__(self, windows: Windows, *, batch_size: int, seed: int, grounding_share: float = 0.0) -> None:
-        """Draw from `windows`, a share of which are asked for something else (`Windows.batch`)."""
+    def __init__(
+        self,
+        windows: Windows,
+        *,
+        batch_size: int,
+        seed: int,
+        grounding_share: float = 0.0,
+        opened: Callable[[Windows], None] = lambda _: None,
+    ) -> None:
+        """Draw from `windows`, a share of which are asked for something else (`Windows.batch`).
+
+        `opened` hears when their pictures are there.
+        """
+        self._opened = opened
         self.windows, self.batch_size, self.seed, self.grounding_share = (
             windows,
             batch_size,
@@ -57,6 +69,7 @@ class Demonstrations:
     def open(self) -> Sequence[str]:
         """Decode the frames of every window, unless they are in the cache."""
         self.windows.decode()
+        self._opened(self.windows)
         return self.windows.taking_room
 
     def batch(self, step: int, rank: int = 0, ranks: int = 1) -> RawBatch:

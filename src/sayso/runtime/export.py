@@ -37,7 +37,7 @@ from sayso.runtime.engines import FILES, WORDS, EngineFacts, EngineName, ExportE
 from sayso.runtime.exported import CARD, CONFIG, STATS, ExportedPolicy, files_of
 from sayso.runtime.graphs import PRECISIONS, Feeds, Graph, graph_of, write_graph
 from sayso.runtime.parity import Agreement, ClosedLoop, Latency
-from sayso.spec import ACTION, STATE, Array, ConfigError, Observation, Policy, above, at_least
+from sayso.spec import ACTION, STATE, Array, ConfigError, Observation, Policy, above, at_least, image_key
 from sayso.tasks.contract import World
 from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families, world_of
 from sayso.work import pool
@@ -269,7 +269,8 @@ def stats_of(policy: ModelPolicy) -> dict[str, Stats]:
         ExportError: if none give that chain, for it is more than standardised or relative to the state.
     """
     chain = policy.collator.chain.transforms
-    stats = {key: policy.stats[key] for key in (STATE, ACTION) if key in policy.stats}
+    kept = (STATE, ACTION, *map(image_key, policy.features.cameras))
+    stats = {key: policy.stats[key] for key in kept if key in policy.stats}
     for transform in chain:
         key = getattr(transform, "key", RELATIVE)
         if isinstance(transform, Standardise | RelativeChunk) and key in policy.stats:

@@ -8,6 +8,7 @@ policy --> action --> finite and plausible?  --> range --> speed --> workspace -
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ SERVO_DEG_S = 270.0
 """Speed of an STS3215 without load; a target that runs ahead faster is one the arm cannot follow."""
 MARGIN = 0.1
 """By what share of what was shown the range of an unknown robot is wider."""
-LEAST_MARGIN: Mapping[str, float] = {"deg": 5.0, "rad": math.radians(5), "m": 0.02, "%": 5.0}
+LEAST_MARGIN: Mapping[str, float] = {"deg": 5.0, "rad": math.radians(5), "m": 0.02}
 """What it is at least, where a joint hardly moved in the demonstrations."""
 BORDER_UNITS = ("deg", "%", "m/s", "deg/s")
 """Units in which the ranges of the SO-101 and of LeKiwi are given."""
@@ -43,6 +44,9 @@ ABSURD = 0.5
 """By what share of its range an action may lie outside and still be called imprecise rather than wrong."""
 REACH_M = 0.5
 HALVINGS = 10
+WHOLE, BESIDE = 2.0, 10.0
+"""What a gripper that opens from 0 to 1 never goes beyond, and one in per cent does; and how far beside 0 and
+100 one in per cent may have been."""
 
 
 class UnsafeActionError(SaysoError):
@@ -120,6 +124,12 @@ class Limits:
         kept = self.workspace.kept_inside(slow, last)
         return kept, cut if kept is slow else (*cut, "hand workspace")
 
+    def slower(self, share: float) -> Limits:
+        """Return the same at a share of the speed, or of its range a second for what has no limit of it."""
+        spans = (self.high - self.low) * np.float32(SPANS_PER_S)
+        speed = np.where(np.isfinite(self.speed_per_s), self.speed_per_s, spans) * np.float32(share)
+        return dataclasses.replace(self, speed_per_s=speed.astype(np.float32))
+
     def _refuse_absurd(self, action: Array) -> None:
         if action.shape != self.low.shape:
             raise UnsafeActionError(
@@ -144,6 +154,7 @@ def limits_of(
     speed_deg_s: float = SERVO_DEG_S,
     low_m: Point | None = None,
     high_m: Point | None = None,
+    imagined: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Limits:
     """Return the limits of a robot: those of its kind if it is one of ours, else those of its demonstrations.
@@ -162,10 +173,11 @@ def limits_of(
         low_m: one corner of the box for the tool centre point, in the frame of the arm's base, metres; by
             default what the arm can reach, down to the table or the floor.
         high_m: the other corner.
+        imagined: whether the robot does not exist, so that it may take a number whose limits nobody knows.
         tell: hears which ranges come from demonstrations.
 
     Raises:
-        UnknownNameError: if the robot is none of ours and there are no statistics.
+        UnknownNameError: if the limits of a number are not known, and there are no statistics.
         SaysoError: if the speed is not above zero, the box is empty, or one of them would limit nothing.
     """
     if not speed_deg_s > 0:
@@ -174,8 +186,14 @@ def limits_of(
     ours = _own_ranges(robot, features) if robot else {}
     shown = _shown(features, stats or {})
     ranges = [_range(d, ours.get(d.name), shown.get(d.name)) for d in features.action]
-    if endless := [d.name for d, (low, _) in zip(features.action, ranges, strict=True) if low == -math.inf]:
-        known("robot with known limits", features.robot_type, [r.name for r in ROBOTS.values() if r.ranges])
+    endless = [d.name for d, (low, _) in zip(features.action, ranges, strict=True) if low == -math.inf]
+    if endless and imagined:
+        tell(f"no limits are known of {', '.join(endless)}; a real robot would be refused")
+    elif endless:
+        if robot is None:
+            known(
+                "robot with known limits", features.robot_type, [r.name for r in ROBOTS.values() if r.ranges]
+            )
         raise SaysoError(f"the limits of {', '.join(endless)} are not known, and no demonstrations show them")
     low, high = (np.array(side, np.float32) for side in zip(*ranges, strict=True))
     if told := _from_demonstrations(features, ours, low, high):
@@ -193,12 +211,6 @@ def limits_of(
         return Limits(names=features.action_names, low=low, high=high, speed_per_s=speed)
     workspace = Workspace(low_m or (-REACH_M, -REACH_M, robot.floor_m), high_m or (REACH_M, REACH_M, REACH_M))
     return Limits(names=features.action_names, low=low, high=high, speed_per_s=speed, workspace=workspace)
-
-
-def boundless(features: Features) -> Limits:
-    """Return limits that let everything finite through, for a robot that does not exist."""
-    far: Array = np.full(len(features.action), np.inf, np.float32)
-    return Limits(names=features.action_names, low=-far, high=far, speed_per_s=far)
 
 
 def _own_ranges(robot: RobotEntry, features: Features) -> dict[str, Range]:
@@ -234,13 +246,22 @@ def _range(dimension: Dimension, ours: Range | None, shown: Range | None) -> Ran
         low, high = ours
         # A person drove it there; and only a joint: what a base may do does not depend on who drove it.
         return (min(low, shown[0]), max(high, shown[1])) if shown and unit == DEGREES else (low, high)
-    if unit == PERCENT:
+    if unit == PERCENT and not (shown and _no_per_cent(*shown)):
         return 0.0, NORMALIZED_TO
     if shown is None:
         return -np.inf, np.inf
     low, high = shown
-    margin = max(MARGIN * (high - low), LEAST_MARGIN.get(unit, MARGIN * max(abs(low), abs(high), 1e-3)))
+    least = LEAST_MARGIN.get(unit) if unit != PERCENT else None
+    margin = max(MARGIN * (high - low), least or MARGIN * max(abs(low), abs(high), 1e-3))
     return (low - margin, high + margin) if not is_speed(dimension) else (min(low, 0.0), max(high, 0.0))
+
+
+def _no_per_cent(low: float, high: float) -> bool:
+    """Tell whether a gripper that is called so has in truth another unit: 0 to 1, metres, degrees.
+
+    By its name alone it is taken to be open at 100 (`sayso.data.units`), which holds of LeRobot's small arms.
+    """
+    return high <= WHOLE or low < -BESIDE or high > NORMALIZED_TO + BESIDE
 
 
 def _speed(dimension: Dimension, low: float, high: float, speed_deg_s: float) -> float:
@@ -266,7 +287,9 @@ def _from_demonstrations(features: Features, ours: Mapping[str, Range], low: Arr
     taken = [
         f"{d.name} {low[i]:.4g} to {high[i]:.4g}"
         for i, d in enumerate(features.action)
-        if d.unit not in (NORMALIZED, PERCENT)
+        if d.unit != NORMALIZED
+        and np.isfinite(low[i])
+        and not (d.unit == PERCENT and (low[i], high[i]) == (0, NORMALIZED_TO))
         and not (d.name in ours and np.allclose((low[i], high[i]), ours[d.name], atol=1e-3))
     ]
     return f"limits taken from the demonstrations: {', '.join(taken)}" if taken else ""

@@ -23,7 +23,15 @@ import numpy as np
 from sayso.data.statistics import Stats
 from sayso.runtime.chunking import Plan, StrategyName, make_strategy
 from sayso.runtime.clock import Clock, MonotonicClock, steady
-from sayso.runtime.familiar import unfamiliar
+from sayso.runtime.familiar import (
+    SETTLED_S,
+    SLOWLY,
+    WHY_NOT_TO_BEGIN,
+    Start,
+    brought_back,
+    unfamiliar,
+    unlike,
+)
 from sayso.runtime.hearing import not_heard
 from sayso.runtime.inference import Inference, PolicyFailedError, Timed
 from sayso.runtime.limits import Limits, UnsafeActionError
@@ -71,6 +79,9 @@ class LoopConfig:
     """Stop when the robot has been held for so long."""
     seconds: float = 0.0
     """Stop after so long; 0 is never."""
+    start: Start = "familiar"
+    """Where a robot may begin. familiar: only where the demonstrations show it, else it does not move.
+    slowly: it first moves to the nearest such place, at a tenth of its speed. anywhere: where it is."""
     rest_s: float = 0.5
     """How long to see to it that the robot stands still before letting go of it."""
 
@@ -184,9 +195,12 @@ class _Drive:
             # A robot that does not exist may stand anywhere.
             nowhere = np.zeros(len(self._features.action), np.float32)
             told = nowhere if why_not_to_stand(self._features) else None
-            self._last = stand(self._features, observation[STATE], told)
-            for line in unfamiliar(self._features, stats, observation[STATE]):
+            still = stand(self._features, observation[STATE], told)
+            for line in unlike(self._features, stats, observation):
                 tell(line)
+            if not self._may_begin(stats, still, tell):
+                return
+            self._last = still if self._last is None else self._last
             self._policy.reset()
             self._inference.ask(observation, 0)
             while not self._stop.reason and self._fetch(timeout_s=self._period) is None:
@@ -194,6 +208,31 @@ class _Drive:
                     self._stop(f"the policy gave no answer in {WARM_UP_S:g} s", fault=True)
             if not self._stop.reason:  # else it may still be thinking
                 self._policy.reset()
+
+    def _may_begin(self, stats: Mapping[str, Stats], still: Array, tell: Callable[[str], None]) -> bool:
+        """Tell where the robot stands as it never stood, and return whether it may begin."""
+        assert self._state is not None
+        lines = unfamiliar(self._features, stats, self._state)
+        for line in lines:
+            tell(line)
+        if not lines or self._config.start == "anywhere" or not moves(self._robot):
+            return True
+        if self._config.start == "familiar":
+            self._stop(WHY_NOT_TO_BEGIN, fault=True)
+            return False
+        tell("it first moves there slowly")
+        target, slow = brought_back(self._features, stats, self._state, still), self._limits.slower(SLOWLY)
+        due, arrived, self._last = self._clock.now(), math.inf, still
+        while not self._stop.reason and unfamiliar(self._features, stats, self._state):
+            due += self._period
+            self._clock.sleep_until(due)
+            now, before = self._clock.now(), self._last
+            self._look(now)
+            self._send(target, now, slow)
+            arrived = min(arrived, now) if np.array_equal(before, self._last) else math.inf
+            if now - arrived > SETTLED_S:
+                self._stop("the robot did not come to where the demonstrations show it", fault=True)
+        return not self._stop.reason
 
     def _first_look(self) -> Observation | None:
         """Return the first thing that is seen; None if there is a reason to stop before."""
@@ -345,10 +384,10 @@ class _Drive:
             return f"{waited}: the policy never answered"
         return f"{waited}: the last answer came {self._delays[-1]:.0f} steps late, none of use since"
 
-    def _send(self, action: Array, now: float) -> None:
-        """Send what the limits leave of an action."""
+    def _send(self, action: Array, now: float, limits: Limits | None = None) -> None:
+        """Send what the limits leave of an action; only what the robot's own cut off is counted."""
         assert self._last is not None
-        allowed, cut = self._limits.applied(action, self._last, self._period)
+        allowed, cut = (limits or self._limits).applied(action, self._last, self._period)
         try:
             said = self._robot.send_action(command(allowed, self._features))
         except DRIVER_ERRORS as error:
@@ -356,5 +395,6 @@ class _Drive:
             return
         self._patience.over()
         sent = vector(said, self._features)
-        self._clipped.update(cut if np.allclose(sent, allowed, atol=1e-3) else (*cut, "driver"))
+        if limits is None:
+            self._clipped.update(cut if np.allclose(sent, allowed, atol=1e-3) else (*cut, "driver"))
         self._last = sent

@@ -11,11 +11,11 @@ from sayso.data.fit import names_of, read_names
 from sayso.data.statistics import Stats
 from sayso.data.units import JointUnit, with_units
 from sayso.models.repacked import knowing, on_robot
-from sayso.robots import DEGREES, driven_robot, known_robot
+from sayso.robots import DEGREES, driven_robot
 from sayso.runtime.connecting import connected, let_go
 from sayso.runtime.finding import DRY, SIMULATION, RobotChoice, make_robot
 from sayso.runtime.hearing import not_heard
-from sayso.runtime.limits import SERVO_DEG_S, Limits, Point, boundless, limits_of
+from sayso.runtime.limits import SERVO_DEG_S, Limits, Point, limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import RunReport
 from sayso.runtime.robot import SimulatedRobot
@@ -153,15 +153,13 @@ def _spoken(
 def _limits(
     features: Features, stats: Mapping[str, Stats], config: RunConfig, tell: Callable[[str], None]
 ) -> Limits:
-    if config.robot == DRY and not stats and known_robot(features.robot_type) is None:
-        tell("no limits are known for this robot; a real one would be refused")
-        return boundless(features)
     return limits_of(
         features,
         stats,
         speed_deg_s=config.max_speed_deg_s,
         low_m=config.workspace_low_m,
         high_m=config.workspace_high_m,
+        imagined=config.kind == DRY,
         tell=tell,
     )
 
