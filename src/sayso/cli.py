@@ -28,6 +28,7 @@ EXIT_INTERRUPTED = 130
 EXIT_NO_READER = 141
 """What a shell says of a command whose reader left in the middle, as in ``sayso show d | head -1``."""
 DATASET = {"DATASET": "folder of a LeRobotDataset"}
+SHOWN = {"DATASET": "folder of a LeRobotDataset, or of a training"}
 DATASETS = {"DATASET...": "folders of LeRobotDatasets, v3.0 or v2.1; several are put together"}
 CHECKPOINT = {"CHECKPOINT": "folder of a policy"}
 DRIVER = {"CHECKPOINT": "folder of a policy, or ws://host:port of one elsewhere"}
@@ -145,7 +146,12 @@ def _record(given: list[str]) -> int:
 def _show(given: list[str]) -> int:
     from sayso.data.preview import ShowConfig, show
 
-    dataset, config = _config(ShowConfig, "show", given, DATASET)
+    dataset, config = _config(ShowConfig, "show", given, SHOWN)
+    if (Path(dataset) / "run.json").is_file():
+        from sayso.learn.plot import show_run
+
+        print(f"plot: {show_run(Path(dataset), config.out)}")
+        return 0
     for name, path in zip(("contact sheet", "film"), show(Path(dataset), config), strict=False):
         print(f"{name}: {path}")
     return 0
@@ -179,7 +185,9 @@ def _label(given: list[str]) -> int:
 def _train(given: list[str]) -> int:
     from sayso.learn.beginning import changeable
     from sayso.learn.imitate import TrainConfig, train
+    from sayso.learn.settings import FLAG, expanded
 
+    given = expanded(given, flags.typed(given, FLAG))
     part = changeable(*(flags.typed(given, flag) for flag in ("--model", "--preset", "--init")))
     config = _config(TrainConfig, "train", given, part=part)
     if part:
@@ -273,7 +281,7 @@ def _config(
 PURPOSES: Mapping[str, Mapping[str, Verb]] = {
     "show and record": {
         "record": Verb("let experts demonstrate, into a LeRobotDataset v3.0", _record),
-        "show": Verb("say what is in a dataset; write a contact sheet and a film", _show),
+        "show": Verb("say what is in a dataset, with a contact sheet and a film; or plot a training", _show),
         "check": Verb(
             "say what is wrong with a dataset, where, and what to do; the exit code tells CI", _check
         ),

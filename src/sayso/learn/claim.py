@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sayso.learn.config import IN_THE_LAST_BITS, USUAL, FitConfig
+from sayso.learn.config import FREE_TO_CHANGE, IN_THE_LAST_BITS, USUAL, FitConfig, plain
 from sayso.spec import SaysoError
 from sayso.work.provenance import write_json
 
@@ -26,6 +26,8 @@ CONTENTS = {"policy_digest": "the policy that it began with", "wordings_digest":
 """Digests, and what each is of."""
 IMITATE = "imitate"
 """Method of the runs from before there was a choice."""
+TYPED = "typed"
+"""What else was asked for, which decides no weight: for whoever takes the settings back."""
 HELDOUT = "heldout"
 """Field of the held-out episodes, a text for each dataset; in runs from before there were any, nothing."""
 MODEL = "model_config"
@@ -88,7 +90,11 @@ class Claim:
         elif not self.is_new():
             return
         lengthened = {"schedule": self.schedule} if len(self.schedule) > 1 else {}
-        write_json(self.path, {**self._asked, **lengthened})
+        write_json(self.path, {**self._asked, **lengthened, TYPED: self._besides()})
+
+    def _besides(self) -> dict[str, Any]:
+        named = {HELDOUT, *FREE_TO_CHANGE} - {"out", "config"}
+        return {name: value for name, value in plain(self._config).items() if name in named}
 
     def total(self, step: int) -> int:
         """Return of how many steps the run is whose learning rate a step has."""
@@ -113,6 +119,7 @@ class Claim:
     def _found(self) -> dict[str, Any]:
         try:
             found = json.loads(self.path.read_bytes())
+            found.pop(TYPED, None)
             schedule = [(int(after), int(steps)) for after, steps in found.pop("schedule", [])]
             found["steps"] = int(found["steps"])
             self.schedule = schedule or [(0, found["steps"])]

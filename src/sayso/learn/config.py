@@ -88,6 +88,8 @@ class FitConfig:
     """Threads torch uses; one where something else is running on these cores."""
     save_minutes: float = 5.0
     """Minutes between checkpoints, which is the most that a kill can cost; 0 saves after every step."""
+    tensorboard: bool = False
+    """Write the log as event files of TensorBoard as well (extra tensorboard): tensorboard --logdir OUT."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
@@ -102,6 +104,9 @@ class FitConfig:
 class TrainConfig(FitConfig, DemonstrationsConfig):
     """Training configuration: what to train, on what, for how long, and where to keep it."""
 
+    config: Path | None = None
+    """Folder of a former run, or its run.json, whose settings are taken over; flags typed beside it count
+    more. With another --out it is a new run."""
     objective: str = "imitate"
     """Method: what the loss is. imitate is imitation learning; installed packages may offer others."""
     heldout_every: int = 500
@@ -134,6 +139,8 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
         if not self.datasets:
             raise ConfigError("no datasets are given; name at least one folder of demonstrations")
         super().__post_init__()
+        if self.config:
+            raise ConfigError("config is for the command line; in Python, read run.json and give its fields")
         refuse_outside(self, ALLOWED)
         known("objective", self.objective, objectives.OBJECTIVES)
         read_size(self.resize)
@@ -231,6 +238,8 @@ FREE_TO_CHANGE = frozenset(
         "eval_episodes",
         "world",
         "heldout_every",
+        "tensorboard",
+        "config",
     }
 )
 """Fields that may differ when a run is taken up again, since they cannot change its weights. Datasets and

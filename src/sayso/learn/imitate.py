@@ -29,6 +29,7 @@ from sayso.learn.config import decides, plain
 from sayso.learn.heldout import HeldOut
 from sayso.learn.loop import Objective, fit
 from sayso.learn.objectives import OBJECTIVES
+from sayso.learn.plot import MISSING, can_plot, plot
 from sayso.learn.record import recording_seconds
 from sayso.learn.run import Run, kept, trained_seconds
 from sayso.learn.selection import chosen, held_out, remarks, said
@@ -84,6 +85,7 @@ def train(config: TrainConfig, *, world: World | None = None) -> Path:
         fit(run, source, objective, [check for check in (validation, heldout) if check is not None])
         if heldout is not None:
             print(heldout.summary(run))
+    print(f"plot: {plot(config.out)}" if can_plot() else MISSING + f", then sayso show {config.out}")
     return run.policy_folder
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from sayso.learn import checkpoint
 from sayso.learn.claim import Claim
 from sayso.learn.config import FitConfig
+from sayso.learn.events import Events, refuse_missing
 from sayso.learn.optimise import OPTIMIZERS, Average, learning_rate, optimizer_tensors, restore_optimizer
 from sayso.learn.progress import say
 from sayso.models import checkpoint as policies
@@ -69,6 +70,9 @@ class Run:
         if found:
             self._restore(found)
         policies.refuse_other_files(self.policy_folder)
+        self._events: Events | None = None
+        if config.tensorboard:
+            refuse_missing()
         self._began = self._saved = self._idle_since = time.monotonic()
 
     @contextlib.contextmanager
@@ -80,7 +84,13 @@ class Run:
         self.notes += [*self._claim.notes, *_notes(self._log, self.step)]
         self._log.rows.clear()
         self._began = self._saved = self._idle_since = time.monotonic()
-        yield self
+        if self.config.tensorboard:
+            self._events = Events(self.config.out, self.step)
+        try:
+            yield self
+        finally:
+            if self._events:
+                self._events.close()
 
     @property
     def policy_folder(self) -> Path:
@@ -110,6 +120,8 @@ class Run:
         """Append a line to the log."""
         with checkpoint.written(self.config.out):
             self._log.append(line)
+        if self._events:
+            self._events.write(line)
 
     def _samples_per_s(self) -> float:
         """Return the rate of the step that ends now, the wait for its batch included."""
