@@ -143,7 +143,7 @@ def as_known(given: Features, policy: Features) -> Features:
             camera: policy.cameras.get(camera, size) if camera in policy.scaled_from else size
             for camera, size in found.cameras.items()
         },
-        scaled_from=policy.scaled_from,
+        scaled_from={camera: size for camera, size in policy.scaled_from.items() if camera in found.cameras},
         state=tuple(map(measured, found.state)),
         action=tuple(map(measured, found.action)),
     )

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
 
 from sayso.data.edit.config import spans
+from sayso.data.fit import as_known, names_of, read_names, renamed
 from sayso.data.windows import Windows
 from sayso.evaluation.report import Training, training_of
 from sayso.flags import Part
 from sayso.learn.config import USUAL, TrainConfig, completed
+from sayso.learn.progress import say
+from sayso.learn.transfer import transferred
 from sayso.models import checkpoint as policies
 from sayso.models import table
 from sayso.models.policy import ModelPolicy
 from sayso.models.words import MAX_WORDS, refuse_alike
-from sayso.spec import FeatureMismatchError, SaysoError, differences
+from sayso.spec import FeatureMismatchError, Features, SaysoError, differences
 
 
 def resolved(config: TrainConfig) -> TrainConfig:
@@ -62,7 +66,8 @@ def first_policy(config: TrainConfig, windows: Windows) -> ModelPolicy:
     Raises:
         SaysoError: if no such model can be built for the demonstrations, or the policy to begin with is of
             another kind than what is asked for, or two instructions would be the same to it.
-        FeatureMismatchError: if the policy to begin with was trained for another robot or other cameras.
+        FeatureMismatchError: if the policy to begin with was trained for another robot or other cameras, and
+            its model cannot be moved to these.
     """
     if config.batch_size > len(windows):
         raise SaysoError(
@@ -87,6 +92,32 @@ def _fresh(config: TrainConfig, windows: Windows) -> ModelPolicy:
             decoder=config.decoder,
             changes=config.model_config,
         )
+
+
+def reading(config: TrainConfig, given: Sequence[Features]) -> Mapping[str, Any]:
+    """Return how `Windows` is to read demonstrations: names, and sizes of pictures.
+
+    What a policy to begin with remembers counts as if it had been typed. Where all else is as it knows it,
+    its units and sizes count, too; elsewhere pictures larger than its own are scaled to about that.
+
+    Args:
+        config: as it was typed.
+        given: features of each dataset.
+    """
+    names = read_names(config.rename)
+    if config.init is None:
+        return {"rename": names, "resize": config.resize}
+    known = policies.load(config.init).features
+    if not config.resize and not any(
+        differences(known, as_known(renamed(one, names), known), "", "") for one in given
+    ):
+        return {"rename": names, "like": known}
+    shown = {name for one in given for name in names_of(one)}
+    names = {there: here for there, here in known.renamed.items() if there in shown} | names
+    shortest = min(min(size) for size in known.cameras.values())
+    recorded = [min(size) for one in given for size in one.cameras.values()]
+    resize = str(min(shortest, *recorded)) if recorded and max(recorded) > shortest else ""
+    return {"rename": names, "resize": config.resize or resize}
 
 
 def learned_from(windows: Windows, init: Path | None = None) -> Training:
@@ -130,24 +161,38 @@ def seeded(*numbers: int) -> Iterator[None]:
 def _improved(config: TrainConfig, init: Path, windows: Windows) -> ModelPolicy:
     policy = policies.load(init)
     asked, own = dataclasses.asdict(config), _own(policy)
+    movable = bool(table.MODELS[policy.type].indexed)
     wrong = [name for name in own if own[name] not in (asked[name], None)]
-    if wrong:
+    if kinds := [name for name in wrong if not (movable and name == "chunk")]:
         raise SaysoError(
             f"{init} cannot become what is asked for: "
-            + "; ".join(f"--{name} is {asked[name]}, the policy's is {own[name]}" for name in wrong)
+            + "; ".join(f"--{name} is {asked[name]}, the policy's is {own[name]}" for name in kinds)
             + ". Give "
-            + " ".join(f"--{name} {own[name]}" for name in wrong)
+            + " ".join(f"--{name} {own[name]}" for name in kinds)
             + ", or leave out --init to begin with fresh weights"
         )
-    if unlike := differences(policy.features, windows.features, "the policy", "the demonstrations"):
+    unlike = differences(policy.features, windows.features, "the policy", "the demonstrations")
+    if unlike and not movable:
         raise FeatureMismatchError(
             f"{init} cannot learn from these demonstrations, which come from another robot or other cameras: "
             f"{'; '.join(unlike)}. Leave out --init to train a policy of their own"
         )
+    if unlike or wrong:
+        policy = _moved(config, init, policy, windows)
     table.learn_otherwise(policy, config.model_config)
     policy.features = dataclasses.replace(policy.features, renamed=windows.features.renamed)
     policy.collator = dataclasses.replace(policy.collator, features=policy.features)
     return policy
+
+
+def _moved(config: TrainConfig, init: Path, policy: ModelPolicy, windows: Windows) -> ModelPolicy:
+    """Return a policy for the demonstrations that begins with another's weights, and show what it took."""
+    assert config.chunk and config.preset, "a config that is not resolved"
+    with seeded(config.seed):
+        moved, taken = transferred(policy, windows.features, windows.stats, config.chunk, config.preset)
+    say(f"{init} was trained for something else. What it gives to the policy that begins here:")
+    Console(stderr=True).print(taken)
+    return moved
 
 
 def _own(policy: ModelPolicy) -> dict[str, Any]:

@@ -117,8 +117,9 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
     preset: Literal["", "small", "tiny"] = ""
     """Its size: small is for use and taken unless named, tiny for tests."""
     init: Path | None = None
-    """Folder of a policy whose weights to begin with, such as one to improve with more demonstrations; its
-    model, sizes, features and statistics are kept."""
+    """Folder of a policy whose weights to begin with (fine-tuning): its model and sizes are kept. For the
+    same robot and cameras its statistics are, too; for others, what fits is taken over, and a table says
+    what."""
     chunk: int | None = None
     """Actions the policy predicts at once; 16 unless another number is given."""
     decoder: Literal["", "regression", "flow"] = ""

@@ -21,9 +21,9 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from sayso.data.fit import check_fits, read_names
+from sayso.data.fit import check_fits
 from sayso.data.windows import RawBatch, Windows
-from sayso.learn.beginning import first_policy, learned_from, refuse_device, resolved
+from sayso.learn.beginning import first_policy, learned_from, reading, refuse_device, resolved
 from sayso.learn.config import TrainConfig as TrainConfig
 from sayso.learn.config import decides, plain
 from sayso.learn.heldout import HeldOut
@@ -35,7 +35,6 @@ from sayso.learn.run import Run, kept, trained_seconds
 from sayso.learn.selection import chosen, held_out, remarks, said
 from sayso.learn.source import Demonstrations
 from sayso.learn.validation import validation_of
-from sayso.models import checkpoint as policies
 from sayso.models.policy import ModelPolicy
 from sayso.tasks.contract import World
 from sayso.work.provenance import provenance
@@ -132,11 +131,9 @@ def open_windows(config: TrainConfig) -> Windows:
         chunk=chunk,
         stride=config.stride,
         cache=config.cache,
-        resize=config.resize,
         units=config.units,
-        rename=read_names(config.rename),
-        like=policies.load(config.init).features if config.init is not None and not config.resize else None,
         heldout=held_out(config, datasets),
+        **reading(config, [dataset.features for dataset in datasets]),
     )
     for remark in (*remarks(config, windows), *windows.remarks):
         Console(stderr=True).print(remark, markup=False, highlight=False)

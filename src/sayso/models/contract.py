@@ -148,6 +148,10 @@ class ModelType:
     """Fields of the config that data or a flag of its own decides, and nobody else changes."""
     learning: tuple[str, ...] = ()
     """Fields that say how it learns, not what it is: they may change when a trained model learns on."""
+    indexed: Mapping[str, tuple[str, int]] = dataclasses.field(default_factory=dict)
+    """Weights that belong to cameras, numbers or steps, so that a policy can learn on with others: name -> of
+    what, ``camera``, ``state``, ``action`` or ``step``, and along which axis; ``grid`` is a list of maps over
+    patches, one a camera, under ``name.*``. Empty if the model learns on with the same only."""
 
 
 def renamed(name: str, renames: Renames) -> str:

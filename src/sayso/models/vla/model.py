@@ -188,6 +188,18 @@ RENAMES = (
     ("think", "mlp"),
 )
 """What parts are called in older weights, and what they are called now."""
+INDEXED = {
+    "vision.positions.*": ("grid", 0),
+    "vision.film_of_view": ("camera", 0),
+    "pointer.view_query": ("camera", 0),
+    "context.keypoint_position": ("camera", 0),
+    "context.embed_state.0.weight": ("state", 1),
+    "decoder.transformer.head.weight": ("action", 0),
+    "decoder.transformer.head.bias": ("action", 0),
+    "decoder.embed_noisy.weight": ("action", 1),
+    "decoder.queries": ("step", 0),
+}
+"""Which weights belong to a camera, a number or a step; all others know nothing of a robot."""
 
 VLA = ModelType(
     build=_build,
@@ -201,5 +213,6 @@ VLA = ModelType(
     config=VLAConfig.from_json,
     decided=("image_sizes", "state_dim", "action_dim", "chunk", "decoder"),
     learning=("state_dropout", "discount", "point_weight", "where_weight", "augmentation"),
+    indexed=INDEXED,
 )
 """Its row in the table of models."""
