@@ -5,6 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import torch
+from lerobot.configs import PreTrainedConfig
+from lerobot.policies.factory import get_policy_class
+from lerobot.policies.utils import prepare_observation_for_inference
 from lerobot.scripts import lerobot_record
 
 import sayso
@@ -14,7 +18,7 @@ from sayso.models import checkpoint, table
 from sayso.spec import ACTION, STATE, TASK, Dimension, Features
 
 
-def small_policy(folder):
+def small_policy(folder, renamed=None):
     """Keep a tiny policy for the arm of these tests."""
     dimensions = tuple(Dimension(name=name, unit="deg") for name in NAMES)
     features = Features(
@@ -24,6 +28,7 @@ def small_policy(folder):
         action=dimensions,
         cameras=dict.fromkeys(CAMERAS, (96, 128)),
         scaled_from=dict.fromkeys(CAMERAS, SIZE),
+        renamed=renamed or {},
     )
     rows = Stats.of(np.stack([frame(0, step)[STATE] for step in range(60)]))
     policy = table.build("vla", preset="tiny", features=features, stats={STATE: rows, ACTION: rows})
@@ -68,6 +73,23 @@ def test_cameras_by_other_names_are_renamed_by_lerobots_own_flag(tmp_path, lerob
     monkeypatch.setattr(DeskArm, "get_observation", otherwise)
     renamed = '--rename_map={"observation.images.top": "observation.images.front"}'
     assert len(rolled_out(lerobot, monkeypatch, folder, renamed)) > 4
+
+
+def test_a_camera_may_come_under_any_name_that_the_policy_remembers(tmp_path):
+    folder = small_policy(tmp_path / "policy", renamed={"image": "front", "cam": "wrist"})
+    config = PreTrainedConfig.from_pretrained(folder, cli_overrides=["--device=cpu"])
+    known = {
+        "observation.image",
+        *(f"observation.images.{name}" for name in ("front", "wrist", "image", "cam")),
+    }
+    assert set(config.image_features) == known
+    seen = {k: v for k, v in frame(0, 3).items() if k != ACTION}
+    own = sayso.load(folder).act(seen | {TASK: TASKS[0]}).actions
+    seen["observation.image"] = seen.pop("observation.images.front")
+    seen["observation.images.cam"] = seen.pop("observation.images.wrist")
+    batch = prepare_observation_for_inference(seen, torch.device("cpu"), TASKS[0], "so101")
+    policy = get_policy_class("sayso").from_pretrained(folder, config=config)
+    assert np.array_equal(policy.predict_action_chunk(batch)[0].numpy(), own)
 
 
 def test_lerobot_record_takes_no_policy_so_the_readme_names_lerobot_rollout():

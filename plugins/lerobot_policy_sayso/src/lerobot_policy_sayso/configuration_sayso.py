@@ -13,6 +13,8 @@ from sayso.spec import ACTION, EXECUTE, STATE, Features, image_key
 
 NOTHING = {"STATE": NormalizationMode.IDENTITY, "ACTION": NormalizationMode.IDENTITY,
            "VISUAL": NormalizationMode.IDENTITY}  # fmt: skip
+SINGLE = "observation.image"
+"""LeRobot's key of a single camera that has no name; sayso calls it "image"."""
 SAWYER = "metaworld_sawyer"
 """The robot whose two views are cut out of the one picture that LeRobot shows."""
 
@@ -108,11 +110,17 @@ class SaysoConfig(PreTrainedConfig):
 
 
 def seen_and_done(features: Features) -> tuple[dict[str, PolicyFeature], dict[str, PolicyFeature]]:
-    """Return what a policy is shown and what it answers, in LeRobot's terms."""
+    """Return what a policy is shown and what it answers, in LeRobot's terms.
+
+    A camera stands under each name that the policy knows it by, as what is shown has to be among them.
+    """
     sizes = {**features.cameras, **features.scaled_from}
-    pictures = {image_key(camera): (3, *size) for camera, size in sizes.items()}
+    names = {**{camera: camera for camera in sizes}, **features.renamed}
+    pictures = {image_key(name): (3, *sizes[camera]) for name, camera in names.items() if camera in sizes}
     if features.robot_type == SAWYER:  # its own environment shows the one picture, our recordings both views
-        pictures["observation.image"] = (3, 480, 480)
+        pictures[SINGLE] = (3, 480, 480)
+    elif "image" in names and names["image"] in sizes:
+        pictures[SINGLE] = (3, *sizes[names["image"]])
     seen = {key: PolicyFeature(type=FeatureType.VISUAL, shape=shape) for key, shape in pictures.items()}
     if features.state:
         seen[STATE] = PolicyFeature(type=FeatureType.STATE, shape=(len(features.state),))
