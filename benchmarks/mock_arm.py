@@ -248,10 +248,9 @@ class Body:
         """Draw what both cameras saw when everything stood so: only if somebody looks, for it takes time."""
         import mujoco
 
-        model = self.world.simulation.model
-        data = mujoco.MjData(model)
+        data = self._drawn
         data.qpos[:] = pose
-        mujoco.mj_forward(model, data)
+        mujoco.mj_forward(self.world.simulation.model, data)
         return {
             shown: self._cameras.picture(data, name, self.size).tobytes()
             for shown, name in zip(CAMERAS, EYES, strict=True)
