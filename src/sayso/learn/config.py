@@ -26,7 +26,11 @@ class DemonstrationsConfig:
     """Demonstrations to learn from, and how they are read."""
 
     datasets: tuple[Path, ...]
-    """Folders of LeRobotDataset v3.0 demonstrations of one robot; every window is drawn equally often."""
+    """Folders of LeRobotDataset v3.0 demonstrations of one robot; every window is drawn equally often, unless
+    --weights says otherwise."""
+    weights: tuple[float, ...] = ()
+    """How often each window of a dataset is drawn, one number a dataset in the order of --datasets: 1 0.2
+    draws those of the second a fifth as often. Statistics know all of them alike."""
     episodes: str = ""
     """Episodes to learn from, such as 0-39,45, as the dataset numbers them; all if left out."""
     tasks: tuple[str, ...] = ()
@@ -140,6 +144,7 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
         if not self.datasets:
             raise ConfigError("no datasets are given; name at least one folder of demonstrations")
         super().__post_init__()
+        self._refuse_weights()
         if self.config:
             raise ConfigError("config is for the command line; in Python, read run.json and give its fields")
         refuse_outside(self, ALLOWED)
@@ -161,6 +166,17 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
         known("policy type", model, table.MODELS)
         if self.model or not self.init:  # else it is that policy's, which is not known yet
             table.check_changes(model, self.model_config, preset=preset, built=self.init is not None)
+
+    def _refuse_weights(self) -> None:
+        given = " ".join(f"{weight:g}" for weight in self.weights)
+        if self.weights and len(self.weights) != len(self.datasets):
+            raise ConfigError(
+                f"weights is {given}, but there are {len(self.datasets)} datasets: give one number for each"
+            )
+        if any(weight not in WEIGHT for weight in self.weights):
+            raise ConfigError(
+                f"weights is {given}, but each must be {WEIGHT}; leave out what is not to count"
+            )
 
 
 NOTHING = "none"
@@ -204,6 +220,7 @@ MANY = 10**6
 POSITIVE = Range(1, MANY)
 SHARE = Range(0, 1, excluded=(1,))
 RATE = Range(0, 1, excluded=(0,))
+WEIGHT = Range(0, 1000, excluded=(0,))
 DECAY = Range(0, 10)
 SEED = Range(0, 2**63)
 THREADS = Range(1, 1024)

@@ -131,6 +131,7 @@ def open_windows(config: TrainConfig) -> Windows:
         chunk=chunk,
         stride=config.stride,
         cache=config.cache,
+        weights=config.weights or None,
         units=config.units,
         heldout=held_out(config, datasets),
         **reading(config, [dataset.features for dataset in datasets]),

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from rich.table import Table
+from rich.text import Text
 from torch import Tensor
 
 from sayso.data.statistics import Stats, scale
@@ -191,7 +192,7 @@ def _table(fit: Fit, weights: Mapping[str, Tensor], taken: Mapping[str, float]) 
     rows.append(("statistics", NEW, "means and spreads of the new demonstrations"))
     shown = Table("part", "begins", "why", box=None, pad_edge=False, header_style="")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(Text, row))  # as text: a name may have brackets
     return shown
 
 
