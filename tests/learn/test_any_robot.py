@@ -1,4 +1,4 @@
-"""Recordings of any arm are trained on: without a state, of any number of joints, with cameras of any name."""
+"""Recordings of any arm are trained on: without a state, of any number of joints, with any cameras."""
 
 from __future__ import annotations
 
