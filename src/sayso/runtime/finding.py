@@ -14,8 +14,10 @@ from itertools import takewhile
 
 from sayso.data.fit import CONVERSIONS, read_names
 from sayso.data.statistics import Stats
+from sayso.data.units import joint_of
 from sayso.robots import (
     DEGREES,
+    GRIPPER,
     LEROBOT,
     NORMALIZED,
     PERCENT,
@@ -180,6 +182,8 @@ def _joint_unit(features: Features, robot: RobotEntry) -> str:
             )
         return ""
     units = {d.unit for d in features.action if d.unit != PERCENT and not is_speed(d)}
+    if units == {""} and all(joint_of(d.name) in ("", GRIPPER) for d in robot.dimensions):
+        return ""  # nobody knows, and the arms that have two units are called otherwise
     units = {DEGREES if unit == RADIANS else unit for unit in units}  # which are converted
     if len(units) == 1 and units <= {DEGREES, NORMALIZED}:
         return units.pop()
