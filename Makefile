@@ -64,11 +64,12 @@ bench: rendering ## measure speed on this machine (POLICY=folder of a checkpoint
 openpi: $(STAMP) ## drive `sayso serve` with openpi's own client (POLICY=folder of another checkpoint)
 	$(BIN)/python scripts/check_openpi.py $(POLICY)
 
-# In an environment of its own, for LeRobot asks for an older PyTorch than constraints.txt.
+# In an environment of its own, for LeRobot asks for an older PyTorch than constraints.txt. Python 3.12 has LeRobot 0.6,
+# Python 3.11 has 0.4; both pass.
 lerobot: ## test the adapter and edited datasets with LeRobot's own drivers and reader (PYTHON=... chooses the interpreter)
-	@test -x .venv-lerobot/bin/pip || $(or $(PYTHON),python3) -m venv .venv-lerobot
+	@test -x .venv-lerobot/bin/pip || $(or $(PYTHON),$(shell python3.12 -V >/dev/null 2>&1 && echo python3.12 || echo python3)) -m venv .venv-lerobot
 	.venv-lerobot/bin/python -m pip install -qq --constraint constraints-lerobot.txt --editable '.[lerobot]' \
-	  'pytest>=8' 'pytest-timeout>=2.3'
+	  'lerobot[dataset]' 'pytest>=8' 'pytest-timeout>=2.3'
 	.venv-lerobot/bin/python -m pytest tests/runtime/test_lerobot_adapter.py tests/data/test_edit_in_lerobot.py \
 	  tests/benchmarks/test_mock_recording.py
 

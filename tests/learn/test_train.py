@@ -465,3 +465,19 @@ def test_instructions_that_are_the_same_to_the_policy_are_refused_before_anythin
     with pytest.raises(SaysoError, match="the same to the policy, for it cannot read '🍌'"):
         begin(config, windows)
     assert not config.out.exists()
+
+
+def test_a_policy_keeps_what_its_pictures_look_like_and_one_without_that_loads(straight, tmp_path):
+    kept = json.loads((straight / "policy" / "stats.json").read_text())
+    for camera in ("front", "wrist"):
+        assert len(kept[f"observation.images.{camera}"]["mean"]) == 48
+        assert 0 < np.mean(kept[f"observation.images.{camera}"]["mean"]) < 1
+    older = tmp_path / "older"
+    shutil.copytree(straight / "policy", older)
+    (older / "stats.json").write_text(json.dumps({key: kept[key] for key in kept if "images" not in key}))
+    (older / "SHA256SUMS").unlink(missing_ok=True)
+    both = policies.load(older), policies.load(straight / "policy")
+    world = SpotWorld()
+    seen, _ = world.reset(seed=3)
+    one, other = (policy.act(seen).actions for policy in both)
+    assert np.array_equal(one, other)
