@@ -13,9 +13,9 @@ from sayso.data.writer import assemble, stage_episode
 from sayso.evaluation.report import training_of
 from sayso.evaluation.rollout import rollout
 from sayso.learn.imitate import train
-from sayso.learn.transfer import Fit, transferred
+from sayso.learn.transfer import Fit, _rows_of_numbers, transferred
 from sayso.models import checkpoint, table
-from sayso.spec import POINTS, STATE, Dimension, image_key
+from sayso.spec import ACTION, POINTS, STATE, Dimension, image_key
 from small_trainings import record, tiny
 from small_worlds import FEATURES, SpotWorld
 
@@ -131,6 +131,9 @@ def test_names_of_one_joint_stand_for_each_other_unless_two_arms_have_it():
     before = dataclasses.replace(FEATURES, state=(), action=arm("shoulder_pan.pos", "gripper.pos"))
     one = dataclasses.replace(before, action=arm("main_gripper", "main_shoulder_pan"))
     assert Fit.of(before, one, (4, 4)).action == {0: 1, 1: 0}
+    jaw = dataclasses.replace(before, action=arm("shoulder_pan.pos", "jaw"))
+    ((*_, said),) = [row for row in _rows_of_numbers(Fit.of(before, jaw, (4, 4))) if row[0] == ACTION]
+    assert "if jaw is gripper.pos, --rename jaw=gripper.pos takes it over" in said
     two = dataclasses.replace(before, action=arm("left_shoulder_pan.pos", "right_shoulder_pan.pos"))
     assert Fit.of(before, two, (4, 4)).action == {}
 

@@ -217,7 +217,13 @@ def _rows_of_numbers(fit: Fit) -> list[tuple[str, str, str]]:
         (ACTION, fit.before.action, fit.now.action, fit.action),
     ):
         fresh = [d.name for n, d in enumerate(now) if n not in pairs]
+        left = [d.name for o, d in enumerate(before) if o not in pairs.values()]
         why = [f"new: {', '.join(fresh)}"] if fresh else []
+        why += (
+            [f"if {fresh[0]} is {left[0]}, --rename {fresh[0]}={left[0]} takes it over"]
+            if fresh and left
+            else []
+        )
         why += [
             f"{now[n].name} as {before[o].name}" for n, o in pairs.items() if now[n].name != before[o].name
         ]
