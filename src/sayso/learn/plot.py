@@ -19,7 +19,7 @@ from sayso.work.replace import appearing
 PLOT = "training.png"
 MISSING = "a plot needs matplotlib: pip install 'sayso[plots]'"
 _SMOOTH = 50
-"""Steps over which the loss of training is averaged."""
+"""Steps over which the loss of training is averaged, or a tenth of all if that is less."""
 
 
 def can_plot() -> bool:
@@ -45,7 +45,8 @@ def plot(run: Path, path: Path | None = None) -> Path:
     if not rows:
         raise SaysoError(f"{run} has no log yet: nothing to draw")
     found = read(run / FILE) if (run / FILE).exists() else None
-    figure = Figure(figsize=(12 if found else 6, 4), layout="constrained")
+    tall = max(4.0, 0.5 * len(found.dimensions)) if found else 4.0
+    figure = Figure(figsize=(12 if found else 6, tall), layout="constrained")
     panes = figure.subplots(1, 2 if found else 1, squeeze=False)[0]
     _losses(panes[0], rows)
     if found:
@@ -67,8 +68,8 @@ def show_run(run: Path, out: Path | None = None) -> Path:
 
 def _losses(pane: Any, rows: Sequence[Mapping[str, float]]) -> None:
     steps, loss = _column(rows, "total")
-    n = min(_SMOOTH, len(loss))
-    if n:
+    n = max(1, min(_SMOOTH, len(loss) // 10))
+    if len(loss):
         pane.plot(steps[n - 1 :], np.convolve(loss, np.ones(n) / n, "valid"), label="training")
     steps, loss = _column(rows, HELDOUT_LOSS)
     if len(loss):
@@ -84,9 +85,10 @@ def _errors(pane: Any, found: ActionError) -> None:
     places, kinds = np.arange(len(names)), ("error", "still", "mean")
     for k, (kind, label) in enumerate(zip(kinds, ("policy", "stands still", "mean action"), strict=True)):
         shares = [(getattr(d, kind) or 0.0) / (d.mean or 1.0) for d in found.dimensions]
-        pane.bar(places + 0.27 * (k - 1), shares, 0.27, label=label)
-    pane.set_xticks(places, names, rotation=45 if len(names) > 7 else 0, fontsize="small")
-    pane.set(ylabel="share of the mean action's error", title="Error on held-out episodes")
+        pane.barh(places + 0.27 * (k - 1), shares, 0.27, label=label)
+    pane.set_yticks(places, names, fontsize="small")
+    pane.invert_yaxis()  # in the order of the dimensions, from above
+    pane.set(xlabel="share of the mean action's error", title="Error on held-out episodes")
     pane.legend()
 
 
