@@ -1,6 +1,6 @@
 # The vocabulary of the project. `make demo` and `make test` need nothing but Python and a network.
 .DEFAULT_GOAL := help
-.PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser bench openpi lerobot \
+.PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser rerun bench openpi lerobot \
   lerobot-policy smolvla build format docs constraints clean
 
 PYTHON ?=
@@ -56,6 +56,10 @@ browser: rendering ## test the live page in headless Chromium, which apt-get ins
 	  apt-get install -y -qq chromium
 	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[browser]'
 	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest -m browser
+
+rerun: rendering ## add Rerun to .venv (170 MB) and test what is shown in it
+	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[rerun]'
+	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest tests/bridges/test_rerun.py
 
 bench: rendering ## measure speed on this machine (POLICY=folder of a checkpoint adds the policy's latency)
 	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python benchmarks/throughput.py sim

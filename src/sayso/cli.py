@@ -23,6 +23,8 @@ from sayso.refusals import in_one_sentence, refuse_unknown_renderer
 from sayso.spec import SaysoError, known
 
 C = TypeVar("C")
+VIEW = "view"
+"""What ``--rerun`` says where it stands alone: open the viewer."""
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
 EXIT_NO_READER = 141
@@ -146,11 +148,16 @@ def _record(given: list[str]) -> int:
 def _show(given: list[str]) -> int:
     from sayso.data.preview import ShowConfig, show
 
-    dataset, config = _config(ShowConfig, "show", given, SHOWN)
+    dataset, config = _config(ShowConfig, "show", flags.alone(given, "--rerun", VIEW), SHOWN)
     if (Path(dataset) / "run.json").is_file():
         from sayso.learn.plot import show_run
 
         print(f"plot: {show_run(Path(dataset), config.out)}")
+        return 0
+    if config.rerun:
+        from sayso.bridges.rerun import show_episodes
+
+        print(show_episodes(Path(dataset), config.rerun, config.episodes))
         return 0
     for name, path in zip(("contact sheet", "film"), show(Path(dataset), config), strict=False):
         print(f"{name}: {path}")
@@ -253,9 +260,15 @@ def _serve(given: list[str]) -> int:
 def _run(given: list[str]) -> int:
     from sayso.runtime.run import RunConfig, run
 
+    given = flags.alone(given, "--rerun", VIEW)
     subject, sentence, config = _config(RunConfig, "run", given, DRIVER | INSTRUCTION)
     policy, features = loading.policy_and_features(subject, config.threads)
-    return 1 if run(policy, features, sentence, config).fault else 0
+    if not config.rerun:
+        return 1 if run(policy, features, sentence, config).fault else 0
+    from sayso.bridges.rerun import live
+
+    with live(config.rerun, sentence) as watched:
+        return 1 if run(policy, features, sentence, config, watched.tell, watched.watch).fault else 0
 
 
 def _studio(given: list[str]) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise, takewhile
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_type_hints
 
@@ -77,6 +78,16 @@ def typed(given: Sequence[str], flag: str) -> str:
     """Return what was typed for a flag, before all of them are read; empty if it was not."""
     words = [word for part in given for word in (part.split("=", 1) if part.startswith(flag) else [part])]
     return next((after for word, after in pairwise(words) if word == flag), "")
+
+
+def alone(given: Sequence[str], flag: str, meaning: str) -> list[str]:
+    """Return what was given, with `meaning` behind a flag that stands alone, without a file or an address."""
+    found = list(given)
+    for place in reversed([place for place, word in enumerate(found) if word == flag]):
+        after = found[place + 1] if place + 1 < len(found) else "-"
+        if not ("://" in after or (Path(after).suffix and not Path(after).is_dir())):
+            found.insert(place + 1, meaning)
+    return found
 
 
 def read(

@@ -27,6 +27,7 @@ ROWS = [
     {"tasks", "models"},
     {"evaluation"},
     {"learn", "runtime"},
+    {"bridges"},
     {"chapter", "cli", "demo", "onlooker", "registration", "studio", "loading"},
     {"", "__main__"},  # the package itself, which offers names from everywhere
 ]

@@ -31,6 +31,9 @@ class ShowConfig:
     """Folder for contact_sheet.png and film.mp4; the dataset's name with -shown behind it if left out."""
     episodes: int = 4
     """How many episodes to show, spread evenly over the dataset."""
+    rerun: str = ""
+    """Show them in Rerun (extra `rerun`) instead: --rerun alone opens the viewer; FILE.rrd is written; an
+    address, such as rerun+http://127.0.0.1:9876/proxy, is that of a viewer which is open."""
 
     def __post_init__(self) -> None:
         """Refuse to show nothing."""
@@ -73,7 +76,7 @@ def summary(dataset: Dataset, instructions: int = 8) -> Group:
 
 def contact_sheet(dataset: Dataset, path: Path, *, episodes: int = 8, moments: int = 5) -> Path:
     """Write a PNG with an episode per row, from its first frame to its last, and return `path`."""
-    chosen = _spread(dataset, episodes)
+    chosen = spread(dataset, episodes)
     frames = [frame for episode in chosen for frame in _moments(dataset, episode, moments)]
     path.parent.mkdir(parents=True, exist_ok=True)
     with appearing(path) as partial:
@@ -83,7 +86,7 @@ def contact_sheet(dataset: Dataset, path: Path, *, episodes: int = 8, moments: i
 
 def film(dataset: Dataset, path: Path, episodes: int = 4) -> Path:
     """Write whole episodes, spread over the dataset, one after another as a film, and return `path`."""
-    frames = (frame for episode in _spread(dataset, episodes) for frame in dataset.frames(episode))
+    frames = (frame for episode in spread(dataset, episodes) for frame in dataset.frames(episode))
     return pictures.write_film(path, frames, dataset.fps)
 
 
@@ -136,7 +139,7 @@ def _actions(dataset: Dataset, features: Features) -> Table:
     return table
 
 
-def _spread(dataset: Dataset, count: int) -> list[RecordedEpisode]:
+def spread(dataset: Dataset, count: int) -> list[RecordedEpisode]:
     """Return episodes at even distances; they are ordered by family, so every large one is seen."""
     places = np.linspace(0, len(dataset.episodes) - 1, min(count, len(dataset.episodes))).round()
     return [dataset.episodes[int(place)] for place in places]

@@ -40,6 +40,7 @@ from sayso.runtime.robot import DRIVER_ERRORS, check_robot, command, is_imagined
 from sayso.runtime.senses import Patience, RobotFailedError, Senses
 from sayso.runtime.standing import hold, stand, why_not_to_stand
 from sayso.runtime.stopping import Stop
+from sayso.runtime.tick import Tick, Watch, unwatched
 from sayso.spec import (
     FASTEST_HZ,
     STATE,
@@ -107,6 +108,7 @@ def drive(
     until: Callable[[], str] | None = None,
     stats: Mapping[str, Stats] | None = None,
     tell: Callable[[str], None] | None = None,
+    watch: Watch = unwatched,
 ) -> RunReport:
     """Let a policy drive a robot that is connected, until somebody or something stops it; then stand still.
 
@@ -122,6 +124,7 @@ def drive(
         until: asked after every step; returns why to end, or nothing.
         stats: of the demonstrations, to say before the first step where the robot stands as it never stood.
         tell: what to do with such lines, and with those on words that the policy cannot read.
+        watch: told of every step.
 
     Returns:
         The report. Trouble with the policy or the robot is in it, with ``fault``.
@@ -142,7 +145,7 @@ def drive(
         )
     driving = _Drive(
         robot, policy, instruction, features, limits, config or LoopConfig(), stop or Stop(),
-        clock or MonotonicClock(), until or (lambda: ""),
+        clock or MonotonicClock(), until or (lambda: ""), watch,
     )  # fmt: skip
     with steady():
         try:
@@ -167,10 +170,11 @@ class _Drive:
         stop: Stop,
         clock: Clock,
         until: Callable[[], str],
+        watch: Watch,
     ) -> None:
         self._robot, self._policy, self._instruction = robot, policy, instruction
         self._features, self._limits, self._config = features, limits, config
-        self._stop, self._clock, self._until = stop, clock, until
+        self._stop, self._clock, self._until, self._watch = stop, clock, until, watch
         self._hz = config.hz or float(features.fps)
         self._period = 1 / self._hz
         self._strategy = make_strategy(config.strategy, config.execute)
@@ -314,21 +318,22 @@ class _Drive:
         observation = self._look(now)
         self._listen()
         if observation is None:
-            self._send(self._held_blind(now), now)
+            self._send(self._held_still(now), now)
         else:
             if not self._inference.busy and self._strategy.asks(self._plan, self._step):
                 self._inference.ask(observation, self._step)
                 self._asked = now
             self._send(self._choose(now), now)
-            self._step += 1
+        assert self._last is not None
+        self._watch(Tick(now - self._began, observation, self._plan, self._step, self._last, self._held))
+        self._step += observation is not None
         if reason := self._until():
             self._stop(reason)
         elif 0 < self._config.seconds <= now + self._period - self._began:
             self._stop("its time was over")
 
     def _look(self, now: float) -> Observation | None:
-        observation = self._senses.look(now)
-        if observation is not None:
+        if (observation := self._senses.look(now)) is not None:
             self._state = observation[STATE]
         return observation
 
@@ -355,7 +360,6 @@ class _Drive:
 
     def _choose(self, now: float) -> Array:
         """Return the action of this step, or the one that holds still."""
-        assert self._last is not None
         action = self._plan.at(self._step)
         stale = now - self._fresh > self._config.watchdog_ms / 1000
         if action is not None and not stale:
@@ -363,15 +367,11 @@ class _Drive:
             return action
         if stale:  # what is left of the plan is for a robot that went on
             self._plan = self._plan.cut(self._step)
-        self._held += 1
-        self._watchdog += stale and not self._holding
-        self._holding = stale
-        if now - self._moved > self._config.patience_s:
-            self._stop(self._why_held(), fault=True)
-        return hold(self._features, self._last, self._state)
+        self._watchdog, self._holding = self._watchdog + (stale and not self._holding), stale
+        return self._held_still(now)
 
-    def _held_blind(self, now: float) -> Array:
-        """Return the action that holds still while nothing is seen; then the plan goes on where it was."""
+    def _held_still(self, now: float) -> Array:
+        """Return the action that holds still; where nothing is seen, the plan goes on later where it was."""
         assert self._last is not None
         self._held += 1
         if now - self._moved > self._config.patience_s:

@@ -21,6 +21,7 @@ from sayso.runtime.report import RunReport
 from sayso.runtime.robot import SimulatedRobot
 from sayso.runtime.simulated import short_enough
 from sayso.runtime.stopping import Stop, on_key, on_signals
+from sayso.runtime.tick import Watch, unwatched
 from sayso.spec import Features, Policy, Robot, SaysoError, at_least
 from sayso.tasks.worlds import WORLDS, world_of
 from sayso.work.replace import appearing
@@ -44,6 +45,9 @@ class RunConfig(RobotChoice, LoopConfig):
     rad. By default it is seen from how far they go."""
     out: Path | None = None
     """File for the report, as JSON."""
+    rerun: str = ""
+    """Watch it in Rerun (extra `rerun`): --rerun alone opens the viewer; FILE.rrd is written; an address,
+    such as rerun+http://127.0.0.1:9876/proxy, is that of a viewer which is open."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
@@ -58,6 +62,7 @@ def run(
     instruction: str,
     config: RunConfig,
     tell: Callable[[str], None] = print,
+    watch: Callable[[Features], Watch] = lambda _: unwatched,
 ) -> RunReport:
     """Let a policy drive the robot that the config names, and return the report.
 
@@ -67,6 +72,7 @@ def run(
         instruction: what is asked for.
         config: which robot, and how.
         tell: what to do with each line for the person who watches.
+        watch: given the features in the robot's names, returns what is told of every step.
 
     Raises:
         SaysoError: if the robot cannot be found, or does not fit the policy. Nothing has moved then.
@@ -101,6 +107,7 @@ def run(
                 until=lambda: ending(robot),
                 stats=stats,
                 tell=tell,
+                watch=watch(features),
             )
         tell(str(report))
         if isinstance(robot, SimulatedRobot) and (why := robot.why_not()):
