@@ -202,7 +202,7 @@ def _name_lines(recording: Any, path: str, names: Sequence[str]) -> None:
 
 
 class Live:
-    """Run that is watched: what the loop tells of every step, written by a thread of its own.
+    """Watched run: what the loop tells of every step, written by a thread of its own.
 
     The loop puts things into a queue and never waits. A viewer that hangs makes steps go missing here only.
     """

@@ -1,4 +1,4 @@
-"""Tick of a run, as the loop tells it to whoever watches: what was seen, what is planned, what was sent."""
+"""Moment of a run, as the loop tells it to whoever watches: what was seen, what is planned, what was sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sayso.spec import Array, Observation
 
 @dataclass(frozen=True, eq=False)
 class Tick:
-    """One step of the control loop, after it was taken."""
+    """Moment of the control loop, after its step was taken."""
 
     seconds: float
     """Since the loop began."""
