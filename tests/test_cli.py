@@ -32,23 +32,24 @@ FLAGS = {
         *("--out", "--episodes", "--drop-episodes", "--tasks", "--drop-tasks", "--relabel"),
         *("--cameras", "--drop-cameras", "--rename-cameras"),
         *("--dimensions", "--drop-dimensions", "--rename-dimensions"),
-        *("--resize", "--fps", "--robot", "--split", "--seed"),
+        *("--resize", "--fps", "--robot", "--points", "--split", "--seed"),
     ],
     "eval": ["--world", "--datasets", "--families", "--episodes", "--split", "--start", "--execute", "--swap"]
     + ["--axis", "--workers", "--out", "--films", "--max-films", "--rename"],
     "run": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
-    + ["--rest-s", "--robot", "--dry-run", "--seed", "--port", "--ip", "--id", "--cameras", "--limp"]
+    + ["--start", "--rest-s", "--robot", "--dry-run", "--seed", "--port", "--ip", "--id", "--cameras", "--robot-config", "--limp", "--rename"]
     + [
         "--max-speed-deg-s",
         "--workspace-low-m",
         "--workspace-high-m",
         "--threads",
         "--units",
-        "--rename",
         "--out",
     ],
+    "label": ["--clicks", "--port", "--browser"],
+    "push": ["--public", "--message"],
     "studio": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
-    + ["--rest-s", "--world", "--seed", "--robot", "--id", "--max-speed-deg-s"]
+    + ["--start", "--rest-s", "--world", "--seed", "--robot", "--id", "--max-speed-deg-s"]
     + ["--policy", "--host", "--port", "--threads", "--browser"],
     "serve": ["--host", "--port", "--connections", "--max-mb", "--idle-s", "--hung-s"],
 }

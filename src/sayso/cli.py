@@ -29,10 +29,11 @@ EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
 EXIT_NO_READER = 141
 """What a shell says of a command whose reader left in the middle, as in ``sayso show d | head -1``."""
-DATASET = {"DATASET": "folder of a LeRobotDataset"}
-SHOWN = {"DATASET": "folder of a LeRobotDataset, or of a training"}
+DATASET = {"DATASET": "folder of a LeRobotDataset, or USER/NAME on the hub"}
+SHOWN = {"DATASET": "folder of a LeRobotDataset, USER/NAME on the hub, or folder of a training"}
 DATASETS = {"DATASET...": "folders of LeRobotDatasets, v3.0 or v2.1; several are put together"}
-CHECKPOINT = {"CHECKPOINT": "folder of a policy"}
+SHARED = {"FOLDER": "folder of a policy, of a run or of a dataset", "NAME": "USER/NAME on the hub"}
+CHECKPOINT = {"CHECKPOINT": "folder of a policy, or USER/NAME on the hub"}
 DRIVER = {"CHECKPOINT": "folder of a policy, or ws://host:port of one elsewhere"}
 INSTRUCTION = {"INSTRUCTION": 'what to do, such as "put the can in the bowl"'}
 SUBJECT = {
@@ -157,9 +158,9 @@ def _show(given: list[str]) -> int:
     if config.rerun:
         from sayso.bridges.rerun import show_episodes
 
-        print(show_episodes(Path(dataset), config.rerun, config.episodes))
+        print(show_episodes(_dataset(dataset), config.rerun, config.episodes))
         return 0
-    for name, path in zip(("contact sheet", "film"), show(Path(dataset), config), strict=False):
+    for name, path in zip(("contact sheet", "film"), show(_dataset(dataset), config), strict=False):
         print(f"{name}: {path}")
     return 0
 
@@ -169,7 +170,7 @@ def _check(given: list[str]) -> int:
     from sayso.models.words import Reading
 
     dataset, config = _config(CheckConfig, "check", given, DATASET)
-    return check(Path(dataset), config, Reading.of)
+    return check(_dataset(dataset), config, Reading.of)
 
 
 def _edit(given: list[str]) -> int:
@@ -177,7 +178,7 @@ def _edit(given: list[str]) -> int:
     from sayso.data.edit.verb import edit
 
     datasets, config = _config(EditConfig, "edit", given, DATASETS)
-    edit([Path(dataset) for dataset in datasets], config)
+    edit([_dataset(dataset) for dataset in datasets], config)
     return 0
 
 
@@ -185,7 +186,7 @@ def _label(given: list[str]) -> int:
     from sayso.studio.labelling import LabelConfig, label
 
     dataset, config = _config(LabelConfig, "label", given, DATASET)
-    label(Path(dataset), config)
+    label(_dataset(dataset), config)
     return 0
 
 
@@ -195,11 +196,22 @@ def _train(given: list[str]) -> int:
     from sayso.learn.settings import FLAG, expanded
 
     given = expanded(given, flags.typed(given, FLAG))
-    part = changeable(*(flags.typed(given, flag) for flag in ("--model", "--preset", "--init")))
+    model, preset, init = (flags.typed(given, flag) for flag in ("--model", "--preset", "--init"))
+    part = changeable(model, preset, str(_policy(init)) if init else "")
     config = _config(TrainConfig, "train", given, part=part)
     if part:
         config = replace(config[0], model_config=config[1])
+    datasets, begun = tuple(map(_dataset, config.datasets)), config.init and _policy(config.init)
+    config = replace(config, datasets=datasets, init=begun)
     print(f"policy: {train(config)}")
+    return 0
+
+
+def _push(given: list[str]) -> int:
+    from sayso.bridges.hub import PushConfig, push
+
+    folder, name, config = _config(PushConfig, "push", given, SHARED)
+    print(push(Path(folder), name, config))
     return 0
 
 
@@ -207,7 +219,7 @@ def _paraphrase(given: list[str]) -> int:
     from sayso.learn.paraphrase import ParaphraseConfig, paraphrase
 
     checkpoint, config = _config(ParaphraseConfig, "paraphrase", given, CHECKPOINT)
-    print(f"policy: {paraphrase(Path(checkpoint), config)}")
+    print(f"policy: {paraphrase(_policy(checkpoint), config)}")
     return 0
 
 
@@ -219,7 +231,8 @@ def _eval(given: list[str]) -> int:
     if config.datasets:
         from sayso.evaluation.on_recordings import evaluate_on_recordings
 
-        return evaluate_on_recordings(*loading.acting_on_recordings(subject), config)
+        hubbed = replace(config, datasets=tuple(map(_dataset, config.datasets)))
+        return evaluate_on_recordings(*loading.acting_on_recordings(subject), hubbed)
     return evaluate_policy(loading.subject(subject, read_names(config.rename)), config)
 
 
@@ -233,7 +246,7 @@ def _export(given: list[str]) -> int:
     from sayso.runtime.export import ExportConfig, export
 
     checkpoint, config = _config(ExportConfig, "export", given, CHECKPOINT)
-    print(f"policy: {export(Path(checkpoint), config)}")
+    print(f"policy: {export(_policy(checkpoint), config)}")
     return 0
 
 
@@ -251,7 +264,7 @@ def _serve(given: list[str]) -> int:
         policy.features,
         config,
         token=loading.token(),
-        about=loading.about(Path(checkpoint)),
+        about=loading.about(_policy(checkpoint)),
     )
     run_server(server, lambda url: print(f"serving {checkpoint} until Ctrl-C, at {url}", flush=True))
     return 0
@@ -278,6 +291,18 @@ def _studio(given: list[str]) -> int:
     policy, features = loading.policy_and_features(config.subject, config.threads)
     studio(policy, features, config)
     return 0
+
+
+def _policy(where: str | Path) -> Path:
+    from sayso.bridges.hub import policy_at
+
+    return policy_at(where)
+
+
+def _dataset(where: str | Path) -> Path:
+    from sayso.bridges.hub import dataset_at
+
+    return dataset_at(where)
 
 
 def _config(
@@ -316,6 +341,9 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
         "run": Verb("drive a robot, simulated or real, with a policy", _run),
         "export": Verb("turn a policy into a graph that runs without torch, and check it", _export),
         "serve": Verb("let robots elsewhere ask a policy, over openpi's websocket protocol", _serve),
+    },
+    "share": {
+        "push": Verb("put a policy or a dataset on the Hugging Face Hub, with a card", _push),
     },
 }
 """What verbs are for -> each verb."""

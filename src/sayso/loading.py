@@ -4,6 +4,7 @@
 
     checkpoints/home         a checkpoint, or what `sayso export` made of one
     expert                   the world's own expert
+    ada/put-blocks           a checkpoint on the hub
     ws://robot.local:8000    a policy at the other end of a socket
 """
 
@@ -89,7 +90,7 @@ def load(folder: Path | str, threads: int | None = None) -> ModelPolicy | Export
     """Load the policy in a folder, ready to act: a checkpoint, which needs torch, or an exported one.
 
     Args:
-        folder: where it is.
+        folder: where it is, here or, as ``user/name``, on the hub.
         threads: CPU threads to act on. None is torch's own number for a checkpoint and one for an export.
 
     Raises:
@@ -98,6 +99,7 @@ def load(folder: Path | str, threads: int | None = None) -> ModelPolicy | Export
     """
     from sayso.runtime import exported
 
+    folder = _folder(folder)
     if exported.is_exported(folder):
         return exported.load(folder, threads=threads or 1)
     import torch
@@ -131,7 +133,7 @@ def learned_from(subject: str) -> Training | None:
     if subject == EXPERT:
         return None
     if not subject.startswith(REMOTE):
-        return training_of(Path(subject))
+        return training_of(_folder(subject))
     with _called(subject) as policy:
         return _told(policy.metadata)
 
@@ -139,7 +141,7 @@ def learned_from(subject: str) -> Training | None:
 def weights_of(subject: str) -> str:
     """Return a digest of what a policy computes with; of a policy elsewhere, what it says that is."""
     if not subject.startswith(REMOTE):
-        return digest_of(Path(subject))
+        return digest_of(_folder(subject))
     with _called(subject) as policy:
         return str(policy.metadata.get("weights", ""))
 
@@ -150,6 +152,12 @@ def about(checkpoint: Path) -> dict[str, Any]:
 
     training = asdict(training_of(checkpoint))
     return {"policy": checkpoint.resolve().name, "weights": digest_of(checkpoint), "training": training}
+
+
+def _folder(where: str | Path) -> Path:
+    from sayso.bridges.hub import policy_at
+
+    return policy_at(where)
 
 
 def _told(metadata: Mapping[str, Any]) -> Training:

@@ -72,6 +72,11 @@ class Saved:
     stats: Mapping[str, Stats]
 
 
+def blank_card(policy: ModelPolicy) -> str:
+    """Return the card of a policy that nobody has written one for."""
+    return f"# {policy.type} for {policy.features.robot_type}\n\nNot measured yet.\n"
+
+
 def save(
     policy: ModelPolicy, folder: Path | str, card: str = "", *, dtype: torch.dtype = torch.float32,
     training: Mapping[str, Any] | None = None,
@@ -101,7 +106,7 @@ def save(
         "training": dict(training or {}),
     }
     stats = {key: s.to_json() for key, s in policy.stats.items()}
-    heading = f"# {config['model']['type']} for {policy.features.robot_type}\n\nNot measured yet.\n"
+    heading = blank_card(policy)
 
     def write(new: Path) -> None:
         save_file(weights, new / WEIGHTS)
