@@ -37,7 +37,20 @@ FLAGS = {
     "eval": ["--world", "--datasets", "--families", "--episodes", "--split", "--start", "--execute", "--swap"]
     + ["--axis", "--workers", "--out", "--films", "--max-films", "--rename"],
     "run": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
-    + ["--start", "--rest-s", "--robot", "--dry-run", "--seed", "--port", "--ip", "--id", "--cameras", "--robot-config", "--limp", "--rename"]
+    + [
+        "--start",
+        "--rest-s",
+        "--robot",
+        "--dry-run",
+        "--seed",
+        "--port",
+        "--ip",
+        "--id",
+        "--cameras",
+        "--robot-config",
+        "--limp",
+        "--rename",
+    ]
     + [
         "--max-speed-deg-s",
         "--workspace-low-m",
