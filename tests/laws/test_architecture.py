@@ -189,9 +189,11 @@ def constants(src: Path, words: set[str], own: tuple[str, ...]) -> list[str]:
 def names_of_families(src: Path, families: set[str]) -> list[str]:
     """Return where a family of the household's tasks is named outside its room.
 
-    In `sim` a drawer is furniture, and Meta-World has a task called push as well.
+    In `sim` a drawer is furniture, Meta-World has a task called push as well, and `sayso push` is a verb.
     """
-    return constants(src, families, own=("tasks.household", "tasks.metaworld", "tasks.mt50", "sim"))
+    own = ("tasks.household", "tasks.metaworld", "tasks.mt50", "sim")
+    verb = constants(src, families & {"push"}, own=(*own, "cli"))
+    return verb + constants(src, families - {"push"}, own=own)
 
 
 def forbidden_names(src: Path) -> list[str]:
