@@ -50,7 +50,7 @@ def write_clicks(path: Path, clicks: Mapping[int, Marks]) -> None:
         for number, cameras in sorted(clicks.items())
     }
     with appearing(path) as partial:
-        partial.write_text(json.dumps({"episodes": episodes}, indent=1) + "\n")
+        partial.write_text(json.dumps({"episodes": episodes}, indent=1) + "\n", encoding="utf-8")
 
 
 def as_mark(given: Any) -> Mark:
