@@ -76,7 +76,8 @@ def test_pushing_again_moves_the_tag(sayso, hub, dataset):
 def test_a_policy_goes_there_and_acts_from_there(sayso, hub, policy):
     sayso("push", policy, "ada/policy")
     assert {*hub.files["models/ada/policy"]} == {
-        "README.md", "SHA256SUMS", "config.json", "model.safetensors", "stats.json"
+        "README.md", "SHA256SUMS", "config.json", "model.safetensors", "stats.json",
+        "policy_preprocessor.json", "policy_postprocessor.json",
     }  # fmt: skip
     card = hub.files["models/ada/policy"]["README.md"].decode()
     assert card.startswith("---\nlibrary_name: ") and 'sayso.load("ada/policy")' in card

@@ -27,7 +27,7 @@ POLICY, DATASET = "model", "dataset"
 """What the hub calls a policy, and a dataset."""
 CARD = "README.md"
 FILES = {
-    POLICY: ("config.json", "model.safetensors", "stats.json", "SHA256SUMS", CARD),
+    POLICY: ("config.json", "model.safetensors", "stats.json", "SHA256SUMS", "policy_*.json", CARD),
     DATASET: ("meta/*", "data/*", "videos/*", CARD),
 }
 """What of each is read, and pushed; a star stands for folders, too."""
