@@ -21,7 +21,7 @@ import numpy as np
 import tyro
 
 import mock_arm
-from results_file import ROOT, trained_seconds, write_result
+from results_file import ROOT, write_result
 from sayso import cli
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
@@ -31,7 +31,7 @@ from sayso.loading import load
 from sayso.models.repacked import on_robot
 from sayso.runtime.robot import command, look
 from sayso.spec import SaysoError
-from sayso.work.provenance import digest_of, write_json
+from sayso.work.provenance import digest_of, training_facts, write_json
 
 FIRST_SCENE = 2_910_000
 """Seed from which scenes of the evaluation are taken; nothing was recorded behind it."""
@@ -202,7 +202,7 @@ def written(found: Mapping[str, Mapping[str, Any]], config: OwnData) -> Path:
     for name, numbers in found.items():
         metrics[f"heldout_error_{name}"] = numbers["heldout_error"]
         metrics |= {f"success_{name}{end}": numbers[f"success{end}"] for end in ("", "/low", "/high")}
-        metrics[f"minutes_{name}"] = trained_seconds(config.runs / name / "policy") / 60
+        metrics[f"minutes_{name}"] = training_facts(config.runs / name / "policy")["seconds"] / 60
     for what in ("heldout_error", "still_error", "mean_error"):
         metrics[what] = found[many][what]
         for dimension, error in found[many]["dimensions"][what].items():
@@ -228,15 +228,19 @@ def written(found: Mapping[str, Mapping[str, Any]], config: OwnData) -> Path:
 
 def cached_mb(config: OwnData) -> float:
     """Return how much room the decoded frames of all recordings take."""
-    windows = Windows(Dataset(config.recordings), resize=resize_of(config.train))
+    windows = Windows(
+        Dataset(config.recordings),
+        resize=said("--resize", config.train, ""),
+        stride=int(said("--stride", config.train, "1")),
+    )
     pixels = sum(height * width for height, width in windows.features.cameras.values())
-    return pixels * 3 * len(Dataset(config.recordings)) / 1e6
+    return pixels * 3 * len(windows) / 1e6
 
 
-def resize_of(flags: str) -> str:
-    """Return what follows ``--resize`` in flags."""
+def said(flag: str, flags: str, otherwise: str) -> str:
+    """Return what follows a flag among others."""
     words = flags.split()
-    return words[words.index("--resize") + 1] if "--resize" in words else ""
+    return words[words.index(flag) + 1] if flag in words else otherwise
 
 
 if __name__ == "__main__":
