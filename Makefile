@@ -74,7 +74,7 @@ lerobot: ## test the adapter and edited datasets with LeRobot's own drivers and 
 	@test -x .venv-lerobot/bin/pip || $(or $(PYTHON),$(shell python3.12 -V >/dev/null 2>&1 && echo python3.12 || echo python3)) -m venv .venv-lerobot
 	.venv-lerobot/bin/python -m pip install -qq --constraint constraints-lerobot.txt --editable '.[lerobot]' \
 	  'lerobot[dataset]' 'pytest>=8' 'pytest-timeout>=2.3'
-	.venv-lerobot/bin/python -m pytest tests/runtime/test_lerobot_adapter.py tests/data/test_edit_in_lerobot.py \
+	.venv-lerobot/bin/python -m pytest tests/runtime/test_lerobot_adapter.py tests/data/test_edit_in_lerobot.py tests/bridges/test_hub_in_lerobot.py \
 	  tests/benchmarks/test_mock_recording.py
 
 # Likewise, and with Python 3.12: LeRobot's newest, whose commands run our policies (plugins/lerobot_policy_sayso).
