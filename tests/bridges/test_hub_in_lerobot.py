@@ -1,4 +1,4 @@
-"""What sayso pushes, LeRobot's own reader finds on the hub and opens; for where LeRobot is (`make lerobot`)."""
+"""What sayso pushes, LeRobot's own reader finds on the hub and opens, where LeRobot is (`make lerobot`)."""
 
 from __future__ import annotations
 
