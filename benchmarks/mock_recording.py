@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
 import mock_arm
 
@@ -44,6 +43,8 @@ def main() -> None:
     )
     parser.add_argument("--arm", type=int, default=0, help="which way each joint's zero is off")
     given = parser.parse_args()
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset  # so that --help needs no LeRobot
+
     size = (given.height, given.height * 4 // 3)
     dataset = LeRobotDataset.create(
         repo_id="own/mock_arm",
@@ -74,7 +75,7 @@ def main() -> None:
 
 
 def episode(
-    arm: mock_arm.MockArm, dataset: LeRobotDataset, sentence: str, rng: np.random.Generator, cut_s: float
+    arm: mock_arm.MockArm, dataset: Any, sentence: str, rng: np.random.Generator, cut_s: float
 ) -> bool:
     """Demonstrate once, and tell whether it is to be kept: it succeeded, or was cut."""
     shorter = cut_s / LONGEST_S or 1.0
