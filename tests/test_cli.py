@@ -27,7 +27,7 @@ FLAGS = {
     + ["--policy", "--keep", "--execute"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
     + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s")],
-    "show": ["--out", "--episodes"],
+    "show": ["--out", "--episodes", "--rerun"],
     "edit": [
         *("--out", "--episodes", "--drop-episodes", "--tasks", "--drop-tasks", "--relabel"),
         *("--cameras", "--drop-cameras", "--rename-cameras"),
@@ -58,6 +58,7 @@ FLAGS = {
         "--threads",
         "--units",
         "--out",
+        "--rerun",
     ],
     "label": ["--clicks", "--port", "--browser"],
     "push": ["--public", "--message"],

@@ -76,7 +76,7 @@ WRONG = {
     "record --world home --out o --noise.deg x": "--noise.deg: 'x' is not a number",
     "record --world home --out o --keep all": "there is no --keep 'all'",
     "record --world home --out o --split tests": "Did you mean 'test'?",
-    "run p words --robot so100": "Did you mean 'so101'?",
+    "run p words --robot so11": "Did you mean 'so101'?",
     "run p words --hz fast": "--hz: 'fast' is not a number",
     "export p --engine onx": "Did you mean 'onnx'?",
     "export p --precision fp16": "there is no --precision 'fp16'",

@@ -106,8 +106,8 @@ def push(folder: Path, name: str, config: PushConfig, tell: Callable[[str], None
 
 def _at(where: str | Path, kind: str) -> Path:
     path, match = Path(where), _NAME.fullmatch(str(where))
-    # What begins with a folder of here is a mistyped path, not somebody of that name.
-    if path.exists() or match is None or path.parent.is_dir():
+    # What begins with the name of something here is a mistyped path, not somebody of that name.
+    if path.exists() or match is None or path.parent.exists():
         return path
     from huggingface_hub import HfApi, snapshot_download
 
@@ -200,4 +200,5 @@ def _network_errors() -> Iterator[type[Exception]]:
 
 
 def _first_line(error: Any) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    line = (str(error).strip().splitlines() or ["no answer"])[0].rstrip(".")
+    return re.sub(r"^.*Error: ", "", line)  # the sentence, not the name of its class
