@@ -37,7 +37,9 @@ def read_clicks(path: Path) -> dict[int, Marks]:
         episodes = json.loads(path.read_bytes())["episodes"]
         return {int(number): _marks(cameras) for number, cameras in episodes.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SaysoError(f"{path} is no file of clicks ({type(error).__name__}: {error})") from error
+        raise SaysoError(
+            f"{path} is no file of clicks ({error}); docs/data.md shows one, `sayso label` makes one"
+        ) from error
 
 
 def write_clicks(path: Path, clicks: Mapping[int, Marks]) -> None:

@@ -95,7 +95,7 @@ def remarks(config: TrainConfig, windows: Windows) -> Iterator[str]:
             by_default = f"; --heldout {NOTHING} learns from all" if not config.heldout else ""
             yield (
                 f"{dataset.root}: {len(held)} of {len(dataset.episodes)} episodes are held out to measure on "
-                f"and not learned from ({spans(held)}){by_default}"
+                f"and not learned from (by number: {spans(held)}){by_default}"
             )
         if seen := held - before.unseen(dataset.whole.hash, held):
             yield (

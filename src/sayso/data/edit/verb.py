@@ -192,3 +192,7 @@ def _say(folder: Path) -> None:
         f"{len(dataset.tasks)} instructions, {len(features.state)} numbers of state, {len(features.action)} "
         f"of action, {cameras}"
     )
+    for place, name in enumerate(features.points):
+        known = float((dataset.points[:, place] >= 0).mean())
+        if name.endswith(".visible") and known < 1:
+            print(f"  {name.removesuffix('.visible')}: known in {known:.0%} of the frames")
