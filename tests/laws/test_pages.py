@@ -59,7 +59,7 @@ NEARER = (r"ws://[\w.]+:8000", "ws://127.0.0.1:8000")
 WHOLE = ("chapter.md", "metaworld.md")
 """Pages whose snippets run in `test_chapter.py` and `test_metaworld.py`; openpi's run in `make openpi`."""
 
-HOURS = r"python benchmarks/(ablations|baselines|latency|mt50_table)\.py"
+HOURS = r"python (benchmarks/(ablations|baselines|latency|mt50_table)\.py|scripts/from_nothing\.py metaworld)"
 """What cannot be made short: it is only asked whether it knows its flags; its parts are tested elsewhere."""
 
 REFUSED = {
