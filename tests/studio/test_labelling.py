@@ -65,6 +65,7 @@ def test_clicks_are_kept_at_once_and_found_again(page, root, tmp_path):
     assert [m.frame for m in read_clicks(tmp_path / "c.json")[0][camera]["place"]] == [0, 2]
     again = Desk(root, tmp_path / "c.json")
     assert again.marks(0, camera)["place"] == [[0, None, None], [2, 0.5, 0.25]]
+    assert [e["index"] for e in again.about()["episodes"] if e["clicked"]] == [0]
     assert len(json.loads(page(f"/followed?episode=0&camera={camera}"))["place"]) == len(
         Dataset(root).episodes[0]
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import functools
 import importlib
 import re
 from collections.abc import Callable, Iterator
@@ -109,9 +110,13 @@ def _at(where: str | Path, kind: str) -> Path:
     # What begins with the name of something here is a mistyped path, not somebody of that name.
     if path.exists() or match is None or path.parent.exists():
         return path
+    return _fetched(match["name"], match["revision"], kind)
+
+
+@functools.cache  # a command asks several times, and is to get the same each time
+def _fetched(name: str, revision: str | None, kind: str) -> Path:
     from huggingface_hub import HfApi, snapshot_download
 
-    name, revision = match["name"], match["revision"]
     with _in_a_sentence(name, kind):
         if kind == DATASET and revision is None:
             revision = _version(HfApi(), name)

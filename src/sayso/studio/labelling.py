@@ -90,7 +90,7 @@ class Desk:
     @property
     def clicked(self) -> int:
         """Return how many episodes have clicks."""
-        return sum(any(m for of in c.values() for m in of.values()) for c in self._clicks.values())
+        return sum(map(self._has_clicks, self._clicks))
 
     def about(self) -> dict[str, Any]:
         """Return what the page needs to know of the recording."""
@@ -99,8 +99,13 @@ class Desk:
             "cameras": list(self._dataset.features.cameras),
             "referents": REFERENTS,
             "episodes": [
-                {"index": e.index, "frames": len(e), "task": "; ".join(e.tasks)}
-                for e in self._episodes.values()
+                {
+                    "index": number,
+                    "frames": len(episode),
+                    "task": "; ".join(episode.tasks),
+                    "clicked": self._has_clicks(number),
+                }
+                for number, episode in self._episodes.items()
             ],
         }
 
@@ -146,6 +151,9 @@ class Desk:
         with self._lock:
             self._clicks.setdefault(episode, {}).setdefault(camera, {})[referent] = marks
             write_clicks(self._path, self._clicks)
+
+    def _has_clicks(self, episode: int) -> bool:
+        return any(marks for of in self._clicks.get(episode, {}).values() for marks in of.values())
 
     @property
     def _cameras(self) -> tuple[str, ...]:
