@@ -8,6 +8,7 @@ import json
 import pytest
 import torch
 
+from sayso.models import contract
 from sayso.models.contract import Batch
 from sayso.models.vla.augmentation import Augmentation, prepare, prepare_augmented
 from sayso.models.vla.config import VLAConfig, small, tiny
@@ -181,9 +182,14 @@ def test_eight_random_samples_are_learned_by_heart():
     assert after < before / 10, f"{before:.3f} -> {after:.3f}"
 
 
-def test_bfloat16_answers_as_float32_does():
+def test_bfloat16_answers_as_float32_does_and_is_left_to_devices_that_are_made_for_it(monkeypatch):
     exact, rough = model().eval(), model(bf16=True).eval()
-    assert torch.allclose(exact.sample(batch()), rough.sample(batch()), atol=0.05)
+    monkeypatch.setattr(contract, "computes_in_bf16", lambda device: True)
+    rounded = rough.sample(batch())
+    assert torch.allclose(exact.sample(batch()), rounded, atol=0.05)
+    assert not torch.equal(exact.sample(batch()), rounded)
+    monkeypatch.setattr(contract, "computes_in_bf16", lambda device: False)
+    assert torch.equal(exact.sample(batch()), rough.sample(batch()))
 
 
 def squares(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, list[str]]:

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sayso.models.contract import Batch
+from sayso.models.contract import Batch, computes_in_bf16
 from sayso.models.policy import ModelPolicy
 from sayso.models.table import MODELS
 from sayso.models.words import MAX_WORDS, WORD_WIDTH
@@ -185,6 +185,6 @@ def _refuse_missing_bf16(engine: EngineName, precision: Precision) -> None:
     if engine == "openvino":
         able = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     else:
-        able = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        able = computes_in_bf16("cpu")
     if not able:
         raise ExportError("this CPU cannot compute in bfloat16; export to fp32, or where it runs")

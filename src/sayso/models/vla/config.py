@@ -88,7 +88,7 @@ class VLAConfig:
     augmentation: Augmentation | None = field(default_factory=Augmentation)
     """Variation of training images; None for none."""
     bf16: bool = True
-    """Compute in bfloat16 where that is safe: about twice as fast in training on CPUs that can."""
+    """Compute in bfloat16 where that is safe, and about twice as fast in training: on devices that can."""
 
     def __post_init__(self) -> None:
         """Refuse sizes that cannot work."""
