@@ -58,7 +58,7 @@ def test_code_is_told_apart_by_what_is_in_its_files_whether_committed_or_not(tmp
     assert code([more]) != before
 
 
-@pytest.mark.parametrize("file", ["sim/simulation.py", "spec.py", "work/pool.py"])
+@pytest.mark.parametrize("file", ["sim/simulation.py", "spec/features.py", "work/pool.py"])
 def test_every_file_of_the_package_counts(file, tmp_path, monkeypatch):
     assert Path(sayso.__file__).parent == PACKAGE
     copy = tmp_path / "sayso"
