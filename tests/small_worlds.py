@@ -26,6 +26,7 @@ from sayso.spec import (
     Policy,
     image_key,
     known,
+    point_names,
 )
 from sayso.tasks.contract import World
 from sayso.tasks.worlds import WorldEntry, Worlds
@@ -41,12 +42,7 @@ FEATURES = Features(
     state=(Dimension(name="x.pos", unit="m"), Dimension(name="y.pos", unit="m")),
     action=(Dimension(name="x.vel", unit="m/s"), Dimension(name="y.vel", unit="m/s")),
     cameras={"front": (SIZE, SIZE), "wrist": (SIZE, SIZE)},
-    points=tuple(
-        f"{camera}.{referent}.{number}"
-        for camera in ("front", "wrist")
-        for referent in ("object", "place")
-        for number in ("u", "v", "visible")
-    ),
+    points=point_names(("front", "wrist")),
 )
 SENTENCES = {"go": "go to the {} spot", "visit": "visit the {} spot"}
 

@@ -71,13 +71,10 @@ def as_mark(given: Any) -> Mark:
     return Mark(frame=frame, uv=(float(u), float(v)))
 
 
-def names_of_points(cameras: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the numbers of `points_of`, as `sayso.spec.Features.points` has them."""
-    return tuple(f"{c}.{r}.{p}" for c in cameras for r in REFERENTS for p in ("u", "v", "visible"))
-
-
 def points_of(dataset: Dataset, episode: RecordedEpisode, marks: Marks) -> Array:
     """Return the labels of an episode's frames, float32 ``[N, C * R * 3]``; of what nobody clicked, unknown.
+
+    `sayso.spec.point_names` are their names.
 
     Raises:
         SaysoError: if a camera or a frame that was clicked is not there, or OpenCV is not installed.

@@ -25,7 +25,7 @@ from sayso import robots
 from sayso.geometry import look_at
 from sayso.robots import JOINT_RANGE_RAD, RobotEntry
 from sayso.sim.meshes import arm_model_file, thin_mesh
-from sayso.spec import REFERENTS, Array, Features
+from sayso.spec import Array, Features, point_names
 
 BASE_JOINTS = ("base_x", "base_y", "base_yaw")
 ARM = "arm_"
@@ -68,14 +68,13 @@ class RobotKind:
     def features(self) -> Features:
         """Return the names, units, order and image sizes that cross this robot's border."""
         dimensions = self.entry.in_degrees
-        points = tuple(f"{c}.{r}.{p}" for c in CAMERAS for r in REFERENTS for p in ("u", "v", "visible"))
         return Features(
             robot_type=self.name,
             fps=FPS,
             state=dimensions,
             action=dimensions,
             cameras=self.cameras,
-            points=points,
+            points=point_names(CAMERAS),
         )
 
     def action_limits(self) -> tuple[Array, Array]:

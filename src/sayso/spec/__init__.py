@@ -42,6 +42,7 @@ from sayso.spec.features import (
     Observation,
     differences,
     image_key,
+    point_names,
 )
 from sayso.spec.protocols import Policy, Robot
 
@@ -80,5 +81,6 @@ __all__ = [
     "differences",
     "image_key",
     "known",
+    "point_names",
     "seeds",
 ]

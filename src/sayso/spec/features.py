@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,11 @@ LARGEST_PX = 2**14
 def image_key(camera: str) -> str:
     """Return the observation key of a camera: ``front`` -> ``observation.images.front``."""
     return IMAGES + camera
+
+
+def point_names(cameras: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the numbers in ``label.points`` of some cameras, in order: ``front.object.u``."""
+    return tuple(f"{c}.{r}.{n}" for c in cameras for r in REFERENTS for n in ("u", "v", "visible"))
 
 
 @dataclass(frozen=True, kw_only=True)

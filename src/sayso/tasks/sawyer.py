@@ -27,7 +27,7 @@ from PIL import Image as Pillow
 
 from sayso.geometry import project
 from sayso.sim.physics import Eye
-from sayso.spec import Dimension, Features, Image
+from sayso.spec import Dimension, Features, Image, point_names
 
 CAMERA, HAND = "corner2", "hand"
 CAMERA_M = (0.75, 0.075, 0.7)
@@ -127,12 +127,7 @@ def features(sizes_px: Mapping[str, int] = SIZES_PX) -> Features:
             Dimension(name="gripper.effort", unit="effort"),
         ),
         cameras={name: (sizes_px[name], sizes_px[name]) for name in (CAMERA, HAND)},
-        points=tuple(
-            f"{view}.{point}.{number}"
-            for view in (CAMERA, HAND)
-            for point in ("object", "place")
-            for number in ("u", "v", "visible")
-        ),
+        points=point_names((CAMERA, HAND)),
     )
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sayso.data.clicks import names_of_points, points_of, read_clicks
+from sayso.data.clicks import points_of, read_clicks
 from sayso.data.edit.columns import Columns
 from sayso.data.info import camera_name
 from sayso.data.reader import Dataset
-from sayso.spec import POINTS, REFERENTS, Array, ConfigError
+from sayso.spec import POINTS, REFERENTS, Array, ConfigError, point_names
 
 NUMBERS = 3
 """Numbers of a point: u, v and whether visible."""
@@ -40,7 +40,7 @@ class Labels:
     def planned(self, plan: Columns) -> Columns:
         """Return a plan with the labels of the cameras that it keeps."""
         names = [camera_name(key) for key, p in plan.pictures.items() if self._place(p.key) is not None]
-        points = names_of_points(names)
+        points = point_names(names)
         entry = {"dtype": "float32", "shape": [len(points)], "names": [*points]}
         return dataclasses.replace(plan, entries={**plan.entries, POINTS: entry})
 
