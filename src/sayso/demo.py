@@ -36,6 +36,7 @@ from sayso.spec import (
     at_least,
     seeds,
 )
+from sayso.spec.files import CONFIG
 from sayso.tasks.contract import Told, World, asking
 from sayso.tasks.household.draw import say
 from sayso.tasks.household.errands import errands
@@ -158,7 +159,7 @@ def load_policy(config: DemoConfig) -> ModelPolicy:
     from sayso.models.checkpoint import CheckpointError, load
 
     if not config.subject.is_dir():
-        remedy = elsewhere(config.subject, "config.json") or (
+        remedy = elsewhere(config.subject, CONFIG) or (
             " Run this from the folder of the repository, or name another one with --checkpoint, or train "
             "one with `sayso record` and `sayso train`, as the README shows."
         )

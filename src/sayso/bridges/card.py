@@ -11,6 +11,7 @@ from sayso.evaluation.action_error import ActionError
 from sayso.models.checkpoint import blank_card
 from sayso.models.policy import ModelPolicy
 from sayso.spec import Dimension, Features
+from sayso.spec.files import CARD, CONFIG
 
 _HEAD = "---\n"
 
@@ -25,11 +26,11 @@ def card_of_policy(policy: ModelPolicy, folder: Path, name: str) -> str:
     """
     tags = ["robotics", "vision-language-action", "sayso", policy.features.robot_type]
     head = _front({"library_name": "sayso", "pipeline_tag": "robotics", "license": "other", "tags": tags})
-    written = folder / "README.md"
+    written = folder / CARD
     text = written.read_text(encoding="utf-8") if written.is_file() else ""
     if text not in ("", blank_card(policy)):
         return text if text.startswith(_HEAD) else head + _without_comments(text)
-    training = json.loads((folder / "config.json").read_bytes()).get("training", {})
+    training = json.loads((folder / CONFIG).read_bytes()).get("training", {})
     parts = [
         f"# {name.partition('/')[2]}",
         f"A policy for {policy.features.robot_type} that follows instructions in plain words, trained with "

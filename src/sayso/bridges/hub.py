@@ -20,20 +20,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sayso.spec import SaysoError
+from sayso.spec.files import CARD, CONFIG, STATS, WEIGHTS
+from sayso.work.digests import SUMS
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 POLICY, DATASET = "model", "dataset"
 """What the hub calls a policy, and a dataset."""
-CARD = "README.md"
 FILES = {
-    POLICY: ("config.json", "model.safetensors", "stats.json", "SHA256SUMS", "policy_*.json", CARD),
+    POLICY: (CONFIG, WEIGHTS, STATS, SUMS, "policy_*.json", CARD),
     DATASET: ("meta/*", "data/*", "videos/*", CARD),
 }
 """What of each is read, and pushed; a star stands for folders, too."""
-VERSION = "v3.0"
-"""Tag under which LeRobot keeps datasets of this version."""
 KINDS = {POLICY: "policy", DATASET: "dataset"}
 _NAME = re.compile(r"(?P<name>\w[\w.-]{0,95}/\w[\w.-]{0,95})(?:@(?P<revision>[\w./-]{1,200}))?")
 
@@ -128,6 +127,8 @@ def _version(api: HfApi, name: str) -> str | None:
     """Return the tag under which LeRobot keeps what this version reads; None if there is none."""
     from huggingface_hub import constants
 
+    from sayso.data.format import VERSION
+
     if constants.HF_HUB_OFFLINE:
         return VERSION
     refs = api.list_repo_refs(name, repo_type=DATASET)
@@ -136,6 +137,8 @@ def _version(api: HfApi, name: str) -> str | None:
 
 def _tag(api: HfApi, name: str) -> None:
     """Let LeRobot's reader find what was pushed: it asks for the version of the format."""
+    from sayso.data.format import VERSION
+
     if _version(api, name):
         api.delete_tag(name, tag=VERSION, repo_type=DATASET)
     api.create_tag(name, tag=VERSION, repo_type=DATASET)
@@ -148,14 +151,15 @@ def _whole(folder: Path, name: str) -> tuple[Path, str, str]:
         SaysoError: if there is nothing, or it is damaged.
     """
     from sayso.bridges.card import card_of_dataset, card_of_policy
+    from sayso.data.format import INFO
 
-    if (folder / "meta" / "info.json").is_file():
+    if (folder / INFO).is_file():
         from sayso.data.reader import Dataset
 
         return folder, DATASET, card_of_dataset(Dataset(folder), name)
-    if (folder / "policy" / "config.json").is_file():
+    if (folder / "policy" / CONFIG).is_file():
         folder = folder / "policy"
-    if not (folder / "config.json").is_file():
+    if not (folder / CONFIG).is_file():
         raise SaysoError(f"{folder} is no policy, no run and no dataset")
     from sayso.models import checkpoint
 

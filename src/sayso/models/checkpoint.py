@@ -36,10 +36,10 @@ from sayso.models.table import MODELS, rebuild
 from sayso.models.typed import read
 from sayso.refusals import elsewhere
 from sayso.spec import FeatureMismatchError, Features, SaysoError, UnknownNameError
+from sayso.spec.files import CARD, CONFIG, STATS, WEIGHTS
 from sayso.work.digests import SUMS, damaged, write_digests
 from sayso.work.replace import replace_folder
 
-CONFIG, WEIGHTS, STATS, CARD = "config.json", "model.safetensors", "stats.json", "README.md"
 NEEDED = (CONFIG, WEIGHTS, STATS)
 FLOATS = {"F16", "BF16", "F32", "F64"}
 """Types of numbers that weights may be stored in, as safetensors names them."""
@@ -51,10 +51,11 @@ FEATURES: Mapping[str, Any] = {
     "cameras": Mapping[str, tuple[int, int]],
     "points": tuple[str, ...],
     "scaled_from": Mapping[str, tuple[int, int]],
+    "cropped": Mapping[str, tuple[int, int, int, int]],
     "renamed": Mapping[str, str],
 }
 """What `Features.to_json` writes."""
-OPTIONAL = ("points", "scaled_from", "renamed")
+OPTIONAL = ("points", "scaled_from", "cropped", "renamed")
 """What it did not always write."""
 
 

@@ -34,10 +34,11 @@ from sayso.models.repacked import in_world
 from sayso.refusals import naming
 from sayso.runtime import exported, parity
 from sayso.runtime.engines import FILES, WORDS, EngineFacts, EngineName, ExportError, Precision, first_line
-from sayso.runtime.exported import CARD, CONFIG, STATS, ExportedPolicy, files_of
+from sayso.runtime.exported import ExportedPolicy, files_of
 from sayso.runtime.graphs import PRECISIONS, Feeds, Graph, graph_of, write_graph
 from sayso.runtime.parity import Agreement, ClosedLoop, Latency
 from sayso.spec import ACTION, STATE, Array, ConfigError, Observation, Policy, above, at_least, image_key
+from sayso.spec.files import CARD, CONFIG, STATS
 from sayso.tasks.contract import World
 from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families, world_of
 from sayso.work import pool

@@ -53,10 +53,10 @@ from sayso.spec import (
     SaysoError,
     known,
 )
+from sayso.spec.files import CONFIG, STATS
 from sayso.work.digests import damaged
 from sayso.work.provenance import graph_digest
 
-CONFIG, STATS, CARD = "config.json", "stats.json", "README.md"
 MOST_WORDS = 512
 """Most pieces of words that a policy reads: what is beyond is damage."""
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, SaysoError)

@@ -21,6 +21,7 @@ from typing import Any
 
 from sayso.refusals import elsewhere, naming
 from sayso.spec import SaysoError
+from sayso.spec.files import CONFIG, STATS
 from sayso.work.pool import cores
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -99,9 +100,9 @@ def digest_of(policy: Path) -> str:
     """
     digest = hashlib.sha256(graph_digest(policy).encode())
     with contextlib.suppress(FileNotFoundError):
-        digest.update((policy / "stats.json").read_bytes())
+        digest.update((policy / STATS).read_bytes())
     with contextlib.suppress(FileNotFoundError):
-        described = (policy / "config.json").read_bytes()
+        described = (policy / CONFIG).read_bytes()
         with contextlib.suppress(ValueError, AttributeError):  # it is damaged, and then differs in every byte
             kept = {k: v for k, v in json.loads(described).items() if k not in ("engine", "source", "type")}
             described = json.dumps(kept, sort_keys=True).encode()
@@ -124,7 +125,7 @@ def training_facts(policy: Path) -> dict[str, Any]:
         FileNotFoundError: if there is no such checkpoint.
         SaysoError: if the file is damaged.
     """
-    config = policy / "config.json"
+    config = policy / CONFIG
     if not config.is_file():
         missing = f"there is no checkpoint in {str(policy)!r}: {config.name} is missing"
         raise FileNotFoundError(f"{missing}.{elsewhere(policy, config.name)}")

@@ -1,0 +1,9 @@
+"""Names of the files in a policy's folder, whether a checkpoint or an export."""
+
+from __future__ import annotations
+
+CONFIG = "config.json"
+"""What it is: model, features, facts of the training."""
+WEIGHTS = "model.safetensors"
+STATS = "stats.json"
+CARD = "README.md"
