@@ -10,6 +10,7 @@ import pytest
 
 from sayso.evaluation.planner import PlanReport
 from sayso.runtime.inference import PolicyFailedError
+from sayso.runtime.robot import ImaginedRobot
 from sayso.sim.kinematics import path_of
 from sayso.sim.robots import ARM, LEKIWI, SO101, to_robot_units
 from sayso.spec import Chunk, Episode, Outcome, SaysoError
@@ -259,7 +260,8 @@ def test_a_policy_that_hangs_is_not_waited_for_for_ever(monkeypatch):
 
 def test_robots_are_found_by_address_and_what_is_missing_is_named():
     features = SO101.features()
-    assert kinds_for(features) == ("sim", "dry", "so101") and "lekiwi" in kinds_for(LEKIWI.features())
+    assert kinds_for(features) == ("sim", "dry", "so101", "lerobot")
+    assert "lekiwi" in kinds_for(LEKIWI.features())
     heard: list[str] = []
     robot = WatchedRobot(connected_robot("dry", features, "me", heard.append), lambda reading: None)
     for _ in range(3):
@@ -271,3 +273,23 @@ def test_robots_are_found_by_address_and_what_is_missing_is_named():
         connected_robot("lekiwi 192.168.1.20", features, "me", heard.append)
     with pytest.raises(SaysoError, match="NAME=NUMBER"):
         connected_robot("so101 /dev/nowhere front", features, "me", heard.append)
+    for nameless in ("lerobot", "lerobot:"):
+        with pytest.raises(SaysoError, match="name its type and the fields of its config"):
+            connected_robot(nameless, features, "me", heard.append)
+
+
+@pytest.mark.parametrize("address", ["lerobot:their_arm port=here front=0 wrist=/dev/video2", "lerobot "
+    "their_arm  front=0 port=here wrist=/dev/video2"])  # fmt: skip
+def test_any_robot_of_lerobots_is_told_its_fields_and_opens_the_policys_cameras(monkeypatch, address):
+    asked, features = [], SO101.features()
+
+    def driver(how):
+        asked.append(how)
+        return ImaginedRobot(features)
+
+    monkeypatch.setattr("sayso.runtime.drivers.lerobot_at", driver)
+    assert connected_robot(address, features, "me", print).get_observation()["front"].any()
+    (how,) = asked
+    assert how.lerobot == "their_arm" and how.settings == {"port": "here"} and how.id == "me"
+    assert how.cameras == {"front": 0, "wrist": "/dev/video2"}
+    assert how.sizes == features.cameras

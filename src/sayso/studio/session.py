@@ -52,8 +52,8 @@ class SessionConfig(LoopConfig):
     seed: int = 0
     """Which scene: the seed-th of the test split, which no demonstration was recorded in."""
     robot: str = SIMULATION
-    """The robot to begin with: sim, dry, "lekiwi 192.168.1.20" or "so101 /dev/ttyACM0 front=0 wrist=2".
-    The page can switch."""
+    """The robot to begin with: sim, dry, "lekiwi 192.168.1.20", "so101 /dev/ttyACM0 front=0 wrist=2", or any
+    other of LeRobot's: "lerobot:my_arm port=/dev/ttyACM0 front=0". The page can switch."""
     id: str = "sayso"
     """Name under which LeRobot keeps a robot's calibration."""
     max_speed_deg_s: float = SERVO_DEG_S
