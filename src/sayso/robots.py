@@ -150,11 +150,21 @@ def _arm_ranges(prefix: str = "") -> dict[str, Range]:
 
 
 def _seven_joints(prefix: str = "") -> tuple[Dimension, ...]:
-    names = (*(f"joint_{k}.pos" for k in range(1, 8)), f"{GRIPPER}.pos")
-    return tuple(Dimension(name=prefix + name, unit="") for name in names)
+    """Return the numbers of an OpenArm: LeRobot's driver of its motors knows degrees only.
+
+    Its gripper opens in degrees, too, from 0 to -65. It has no unit here, so that policies which took it for
+    per cent go on driving it; its limits are those of its recordings.
+    """
+    joints = tuple(Dimension(name=f"{prefix}joint_{k}.pos", unit=DEGREES) for k in range(1, 8))
+    return (*joints, Dimension(name=f"{prefix}{GRIPPER}.pos", unit=""))
 
 
 def _aloha(prefix: str) -> tuple[Dimension, ...]:
+    """Return the numbers of one arm of an ALOHA, without units: who recorded it decides them.
+
+    Its authors' recordings are in radians with a gripper from 0 to 1, those of LeRobot's former driver in
+    degrees, and both have these names. ``--units`` says it.
+    """
     names = ("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate", GRIPPER)
     return tuple(Dimension(name=prefix + name, unit="") for name in names)
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from sayso.data.reader import Dataset
 from sayso.data.statistics import Stats
+from sayso.data.transforms import relative_dimensions
 from sayso.data.units import with_units
+from sayso.data.windows import Windows
 from sayso.robots import JOINTS, known_robot, our_name
 from sayso.spec import ACTION, STATE, Dimension, Features, SaysoError
+from small_datasets import build, without_points
 
 ARM = tuple(f"{joint}.pos" for joint in JOINTS)
 LEROBOT = ("so_follower", "so101_follower", "so100_follower", "so100", "so101")
@@ -93,3 +99,24 @@ def test_units_that_are_there_stay_and_names_that_say_nothing_get_none():
     features = Features(robot_type="aloha", fps=50, state=mixed, action=mixed, cameras={})
     found, said = with_units(features, reaching(1.5, 1.5))
     assert found == features and said == ()
+
+
+@pytest.mark.parametrize("said", ["", "deg"])
+def test_an_openarm_speaks_degrees_and_its_gripper_is_as_it_was(said):
+    for robot_type, prefixes in (("openarm_follower", ("",)), ("bi_openarm_follower", ("left_", "right_"))):
+        arm = tuple(f"joint_{k}.pos" for k in range(1, 8)) + ("gripper.pos",)
+        names = tuple(prefix + name for prefix in prefixes for name in arm)
+        given = nameless(names, robot_type)
+        found, assumed = with_units(given, reaching(*([60] * 7 + [65]) * len(prefixes)), said)
+        assert units(found) == (["deg"] * 7 + ["%"]) * len(prefixes) and assumed == ()
+        assert any(relative_dimensions(found)) and not any(relative_dimensions(given))
+    with pytest.raises(SaysoError, match=r"--units normalized says nothing new of joint_1\.pos \[deg\]"):
+        with_units(nameless(arm, "openarm_follower"), reaching(*[60] * 8), "normalized")
+
+
+def test_a_policy_that_knew_no_units_still_fits_the_recordings_of_its_arm(tmp_path):
+    joints = tuple(Dimension(name=f"joint_{k}.pos", unit="") for k in (1, 2))
+    robot = replace(without_points(), robot_type="openarm_follower", state=joints, action=joints)
+    dataset = Dataset(build(tmp_path / "data", robot))
+    assert units(Windows(dataset).features) == ["deg", "deg"]
+    assert Windows(dataset, like=robot).features == robot

@@ -7,6 +7,7 @@ range they were calibrated in. Which one depends on a flag at recording, that is
                                           normalized   where all stayed within, unless it is said otherwise
     gripper.pos                           %            0 closed, 100 open
     x.vel, y.vel, theta.vel               m/s, m/s, deg/s
+    joint_1.pos ... joint_7.pos           deg          of an OpenArm, whose driver knows no other
 
 Source: https://github.com/huggingface/lerobot, ``src/lerobot/robots`` and ``MotorNormMode``.
 """
@@ -116,12 +117,14 @@ def with_units(
         SaysoError: if a unit is said and there is no joint without one, or a joint goes further than it can
             in that unit.
     """
+    recorded = {d.name for d in _nameless(features)}
     features = _as_in_the_table(features)
     nameless = _nameless(features)
     moving = {d.name for d in nameless if joint_of(d.name) not in ("", GRIPPER)}
     if joints:  # then it is also said of arms that nobody knows
         moving |= {d.name for d in nameless if d.name.endswith(".pos") and joint_of(d.name) != GRIPPER}
-    if joints and not moving:
+    told = {d.unit for d in (*features.state, *features.action) if d.name in recorded}
+    if joints and not moving and joints not in told:
         named = ", ".join(f"{d.name} [{d.unit or 'unknown'}]" for d in features.action)
         raise SaysoError(f"--units {joints} says nothing new of {named}; leave it out")
     unit, said = _joint_unit(features, stats, moving, joints)
