@@ -27,12 +27,12 @@ FLAGS = {
     + ["--policy", "--keep", "--execute"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
     + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s")],
-    "show": ["--out", "--episodes", "--rerun"],
+    "show": ["--out", "--episodes", "--crop", "--rerun"],
     "edit": [
         *("--out", "--episodes", "--drop-episodes", "--tasks", "--drop-tasks", "--relabel"),
         *("--cameras", "--drop-cameras", "--rename-cameras"),
         *("--dimensions", "--drop-dimensions", "--rename-dimensions"),
-        *("--resize", "--fps", "--robot", "--points", "--split", "--seed"),
+        *("--crop", "--resize", "--fps", "--robot", "--points", "--split", "--seed"),
     ],
     "eval": ["--world", "--datasets", "--families", "--episodes", "--split", "--start", "--execute", "--swap"]
     + ["--axis", "--workers", "--out", "--films", "--max-films", "--rename"],

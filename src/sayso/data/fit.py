@@ -106,6 +106,7 @@ def renamed(features: Features, names: Mapping[str, str]) -> Features:
         features,
         cameras={names.get(camera, camera): size for camera, size in features.cameras.items()},
         scaled_from={names.get(camera, camera): size for camera, size in features.scaled_from.items()},
+        cropped={names.get(camera, camera): box for camera, box in features.cropped.items()},
         state=called(features.state),
         action=called(features.action),
         points=tuple(_of_camera(point, names) for point in features.points),
@@ -128,8 +129,8 @@ def renamed(features: Features, names: Mapping[str, str]) -> Features:
 def as_known(given: Features, policy: Features) -> Features:
     """Return what a policy makes of the features of a robot or a recording.
 
-    They get the names that the policy remembers, its size of the pictures it scales, and its units where they
-    have none, or such as can be converted.
+    They get the names that the policy remembers, its part and size of the pictures it crops and scales, and
+    its units where they have none, or such as can be converted.
     """
     found, units = renamed(given, policy.renamed), names_of(policy)
 
@@ -144,6 +145,7 @@ def as_known(given: Features, policy: Features) -> Features:
             for camera, size in found.cameras.items()
         },
         scaled_from={camera: size for camera, size in policy.scaled_from.items() if camera in found.cameras},
+        cropped={camera: box for camera, box in policy.cropped.items() if camera in found.cameras},
         state=tuple(map(measured, found.state)),
         action=tuple(map(measured, found.action)),
     )

@@ -4,6 +4,7 @@ They lie in a cache of the user's, never in the dataset, which people copy and p
 
     ~/.cache/sayso/frames/<digest of the dataset>/front-all-480x640.npy        uint8 [N, H, W, 3]
                                                   wrist-stride4-history1-96x128.npy
+                                                  desk-all-part0_80_480_480-128x128.npy
 
 The digest covers the videos, so that frames of a video which was replaced are never found again.
 """
@@ -26,9 +27,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from sayso.data.crop import cut
 from sayso.data.resize import fitted
 from sayso.data.statistics import Integers
-from sayso.spec import Features, Image, SaysoError
+from sayso.spec import Box, Features, Image, SaysoError
 from sayso.work.cache import cache_folder
 from sayso.work.lock import InUseError, locked
 
@@ -73,6 +75,8 @@ class Wanted:
     """Which rows of the dataset, ascending."""
     size: tuple[int, int]
     """(height, width) to which pictures are scaled before they are kept."""
+    part: Box | None = None
+    """What is cut out of a picture before it is scaled; None for all of it."""
     which: str
     """What tells these rows from others of the same camera, such as ``all``."""
 
@@ -89,11 +93,13 @@ class Wanted:
     @property
     def is_scaled(self) -> bool:
         """Tell whether they were recorded in another size."""
-        return self.dataset.features.cameras[self.camera] != self.size
+        whole = self.dataset.features.cameras[self.camera]
+        return (self.part[2:] if self.part else whole) != self.size
 
     def path(self, cache: Path) -> Path:
         """Return the file they are kept in."""
-        name = f"{quote(self.camera, safe='')}-{self.which}-{self.size[0]}x{self.size[1]}.npy"
+        part = f"-part{'_'.join(map(str, self.part))}" if self.part else ""
+        name = f"{quote(self.camera, safe='')}-{self.which}{part}-{self.size[0]}x{self.size[1]}.npy"
         return cache / self.dataset.hash[:16] / name
 
 
@@ -185,7 +191,8 @@ def _decode(wanted: Wanted, path: Path) -> None:
             _reserve(file, wanted)
             images = wanted.dataset.images(wanted.camera, wanted.rows)
             for image in track(images, f"decoding {wanted.camera}", total=len(wanted.rows), console=console):
-                file.write(np.ascontiguousarray(fitted(image, wanted.size)).data)
+                part = cut(image, wanted.part) if wanted.part else image
+                file.write(np.ascontiguousarray(fitted(part, wanted.size)).data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)

@@ -16,11 +16,15 @@ from rich.table import Table
 from rich.text import Text
 
 from sayso.data import film as pictures
+from sayso.data.crop import cropped, cut, read_crops, refuse_unknown
 from sayso.data.reader import Dataset, RecordedEpisode
 from sayso.data.statistics import hardly_moves
 from sayso.data.units import with_units
-from sayso.spec import ACTION, Features, Observation, at_least
+from sayso.spec import ACTION, ConfigError, Features, Observation, at_least, image_key
 from sayso.work.replace import appearing
+
+DARKER = 4
+"""By what the brightness is divided of what is cropped away."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,8 @@ class ShowConfig:
     """Folder for contact_sheet.png and film.mp4; the dataset's name with -shown behind it if left out."""
     episodes: int = 4
     """How many episodes to show, spread evenly over the dataset."""
+    crop: tuple[str, ...] = ()
+    """Part of each camera's picture to learn from, in the words of sayso train --crop: all else is dark."""
     rerun: str = ""
     """Show them in Rerun (extra `rerun`) instead: --rerun alone opens the viewer; FILE.rrd is written; an
     address, such as rerun+http://127.0.0.1:9876/proxy, is that of a viewer which is open."""
@@ -38,6 +44,11 @@ class ShowConfig:
     def __post_init__(self) -> None:
         """Refuse to show nothing."""
         at_least(self, episodes=1)
+        read_crops(self.crop)
+        if self.crop and self.rerun:
+            raise ConfigError(
+                "crop is drawn on the contact sheet and in the film, not in Rerun: leave one out"
+            )
 
 
 def show(root: Path, config: ShowConfig) -> tuple[Path, ...]:
@@ -52,10 +63,13 @@ def show(root: Path, config: ShowConfig) -> tuple[Path, ...]:
     rich_print(summary(dataset))
     if not dataset.features.cameras:
         return ()
+    crops = read_crops(config.crop)
+    refuse_unknown(crops, [dataset.features])
+    seen = cropped(dataset.features, crops, str(root))
     out = config.out or root.resolve().with_name(f"{root.resolve().name}-shown")
     return (
-        contact_sheet(dataset, out / "contact_sheet.png", episodes=config.episodes),
-        film(dataset, out / "film.mp4", config.episodes),
+        contact_sheet(dataset, out / "contact_sheet.png", episodes=config.episodes, seen=seen),
+        film(dataset, out / "film.mp4", config.episodes, seen),
     )
 
 
@@ -74,20 +88,43 @@ def summary(dataset: Dataset, instructions: int = 8) -> Group:
     return Group(title, *remarks, _families(dataset), _instructions(dataset, instructions), actions)
 
 
-def contact_sheet(dataset: Dataset, path: Path, *, episodes: int = 8, moments: int = 5) -> Path:
-    """Write a PNG with an episode per row, from its first frame to its last, and return `path`."""
+def contact_sheet(
+    dataset: Dataset, path: Path, *, episodes: int = 8, moments: int = 5, seen: Features | None = None
+) -> Path:
+    """Write a PNG with an episode per row, from its first frame to its last, and return `path`.
+
+    What the features `seen` crop away is darkened.
+    """
     chosen = spread(dataset, episodes)
     frames = [frame for episode in chosen for frame in _moments(dataset, episode, moments)]
+    frames = [_darkened(frame, seen or dataset.features) for frame in frames]
     path.parent.mkdir(parents=True, exist_ok=True)
     with appearing(path) as partial:
         Picture.fromarray(pictures.contact_sheet(frames, columns=moments)).save(partial, format="PNG")
     return path
 
 
-def film(dataset: Dataset, path: Path, episodes: int = 4) -> Path:
-    """Write whole episodes, spread over the dataset, one after another as a film, and return `path`."""
-    frames = (frame for episode in spread(dataset, episodes) for frame in dataset.frames(episode))
+def film(dataset: Dataset, path: Path, episodes: int = 4, seen: Features | None = None) -> Path:
+    """Write whole episodes, spread over the dataset, one after another as a film, and return `path`.
+
+    What the features `seen` crop away is darkened.
+    """
+    frames = (
+        _darkened(frame, seen or dataset.features)
+        for episode in spread(dataset, episodes)
+        for frame in dataset.frames(episode)
+    )
     return pictures.write_film(path, frames, dataset.fps)
+
+
+def _darkened(frame: Observation, seen: Features) -> Observation:
+    """Return a frame in whose pictures only what is seen has its brightness."""
+    shown = dict(frame)
+    for camera, box in seen.cropped.items():
+        image = frame[image_key(camera)]
+        shown[image_key(camera)] = image // DARKER
+        cut(shown[image_key(camera)], box)[:] = cut(image, box)
+    return shown
 
 
 def _families(dataset: Dataset) -> Table:

@@ -5,6 +5,8 @@ that it covers::
 
     480 x 640   --- 128 --->     cut to 480 x 630, mean of 3.75 x 3.75 pixels each  --->   128 x 168
 
+Where only a part of the picture is to be seen (`crop`), it is cut out first.
+
 `sayso.spec.Features.scaled_from` names the cameras for which a policy learned from such pictures: whatever
 size they show it when it acts, `as_learned` makes the one it knows of it.
 """
@@ -20,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
+from sayso.data.crop import cut, part_of
 from sayso.spec import FeatureMismatchError, Features, Image, SaysoError, image_key
 
 MULTIPLE = 8
@@ -45,12 +48,13 @@ def read_size(text: str) -> tuple[int, ...]:
     return tuple(int(side) for side in match.groups() if side)
 
 
-def scaled_size(text: str, size: tuple[int, int]) -> tuple[int, int]:
+def scaled_size(text: str, size: tuple[int, int], whose: str = "") -> tuple[int, int]:
     """Return the (height, width) that pictures of a size are scaled to.
 
     Args:
         text: ``96x128`` for just that, ``128`` for about that as the shorter side, nothing for the same.
-        size: (height, width) as they were recorded.
+        size: (height, width) as they were recorded, or of the part of them that is seen.
+        whose: camera and recording, for the message.
 
     Raises:
         ResizeError: if the text says no size, or a larger one than the pictures have.
@@ -66,27 +70,35 @@ def scaled_size(text: str, size: tuple[int, int]) -> tuple[int, int]:
             pass
     if height > size[0] or width > size[1]:
         raise ResizeError(
-            f"resize is {text!r}, but the pictures are only {size[0]}x{size[1]}, and it makes them smaller"
+            f"resize is {text!r}, but the pictures{f' of {whose}' if whose else ''} are only "
+            f"{size[0]}x{size[1]}, and it makes them smaller"
         )
     return height, width
 
 
-def scaled(features: Features, text: str) -> Features:
+def scaled(features: Features, text: str, recording: str = "") -> Features:
     """Return features whose pictures are scaled to what `scaled_size` makes of a text.
+
+    Args:
+        features: of a recording, cropped if it is to be.
+        text: as of `scaled_size`.
+        recording: what it is called, for messages.
 
     Raises:
         ResizeError: if the text says no size, or its shape would cut labelled points off.
     """
-    sizes = {camera: scaled_size(text, size) for camera, size in features.cameras.items()}
+    of = f" of {recording}" if recording else ""
+    sizes = {camera: scaled_size(text, size, f"{camera!r}{of}") for camera, size in features.cameras.items()}
     from_ = {camera: size for camera, size in features.cameras.items() if sizes[camera] != size}
     for camera, (height, width) in from_.items() if features.points else ():
         down, right = sizes[camera]
         if abs(height * right / (width * down) - 1) > SLIGHTLY:
             raise ResizeError(
-                f"{camera!r} shows {height}x{width}, of which {down}x{right} loses a part, but its points "
-                "are labelled in whole pictures: choose a --resize of the same shape"
+                f"{camera!r}{of} shows {height}x{width}, of which {down}x{right} loses a part, but its "
+                "points are labelled in whole pictures: choose a --resize of the same shape, or say with "
+                "--crop which part is seen"
             )
-    return replace(features, cameras=sizes, scaled_from={**features.scaled_from, **from_})
+    return replace(features, cameras=sizes, scaled_from={**from_, **features.scaled_from})
 
 
 def fitted(image: Image, size: tuple[int, int]) -> Image:
@@ -107,15 +119,35 @@ def fitted(image: Image, size: tuple[int, int]) -> Image:
     return np.array(middle.resize((size[1], size[0]), Picture.Resampling.BOX))  # a copy that may be written
 
 
-def as_learned(images: Any, camera: str, features: Features) -> NDArray[np.uint8]:
-    """Return a camera's images, uint8 ``[..., H, W, 3]``, in the size that a policy learned from.
+def seen(image: Image, camera: str, features: Features) -> Image:
+    """Return what a policy sees of an image that a camera shows, uint8 ``[H, W, 3]``: its part, scaled.
+
+    Raises:
+        FeatureMismatchError: if it is not an image.
+    """
+    if camera in features.cropped and image.ndim == 3:
+        image = cut(image, part_of(features, camera, image.shape[:2]))
+    return fitted(image, features.cameras[camera])
+
+
+def as_learned(
+    images: Any, camera: str, features: Features, *, is_cropped: bool = False
+) -> NDArray[np.uint8]:
+    """Return a camera's images, uint8 ``[..., H, W, 3]``, as a policy learned from them.
+
+    Args:
+        images: what the camera shows.
+        camera: which of the policy's.
+        features: of the policy.
+        is_cropped: whether its part was cut out before (`sayso.spec.AS_LEARNED`).
 
     Raises:
         FeatureMismatchError: if they have another size and the policy did not learn from scaled pictures, or
             they are of another kind.
     """
     given, size = np.asarray(images), features.cameras[camera]
-    if given.shape[-3:] == (*size, 3) and given.dtype == np.uint8:
+    is_whole = camera in features.cropped and not is_cropped
+    if given.shape[-3:] == (*size, 3) and given.dtype == np.uint8 and not is_whole:
         return given
     if camera not in features.scaled_from:
         raise FeatureMismatchError(
@@ -126,16 +158,21 @@ def as_learned(images: Any, camera: str, features: Features) -> NDArray[np.uint8
         raise FeatureMismatchError(
             f"{image_key(camera)!r} is uint8 [H, W, 3], not {given.dtype} {given.shape}"
         )
-    flat = [fitted(image, size) for image in given.reshape(-1, *given.shape[-3:])]
+    flat = [
+        seen(image, camera, features) if is_whole else fitted(image, size)
+        for image in given.reshape(-1, *given.shape[-3:])
+    ]
     return np.stack(flat).reshape(*given.shape[:-3], *size, 3)
 
 
 def scalings(features: Features) -> str:
     """Say which cameras' pictures are scaled, for a person; nothing if none are."""
-    changed: Mapping[str, tuple[int, int]] = features.scaled_from
+    parts = {camera: box[2:] for camera, box in features.cropped.items()}
+    shown: Mapping[str, tuple[int, int]] = {**features.scaled_from, **parts}
     return ", ".join(
         f"{camera} {height}x{width} -> {'x'.join(map(str, features.cameras[camera]))}"
-        for camera, (height, width) in changed.items()
+        for camera, (height, width) in shown.items()
+        if (height, width) != features.cameras[camera]
     )
 
 

@@ -21,10 +21,21 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sayso.data.crop import points_in_parts
 from sayso.data.fit import as_known, conversion, renamed
 from sayso.data.resize import as_learned
 from sayso.data.statistics import RELATIVE, Stats, scale
-from sayso.spec import ACTION, IMAGES, STATE, Array, FeatureMismatchError, Features, image_key
+from sayso.spec import (
+    ACTION,
+    AS_LEARNED,
+    IMAGES,
+    POINTS,
+    STATE,
+    Array,
+    FeatureMismatchError,
+    Features,
+    image_key,
+)
 
 JOINT_UNITS = ("deg", "normalized", "rad")
 """Units of joints: degrees, -100 to 100 of a calibrated range, radians."""
@@ -84,11 +95,19 @@ class Repack:
         return {self.names[key] if key in there else key: value for key, value in values.items()}
 
     def forward(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the dict with the policy's names, units and sizes."""
-        found = self._times(self.named(values), 1)
-        pictures = {image_key(camera): camera for camera in self.features.cameras}
-        seen = {key: as_learned(found[key], pictures[key], self.features) for key in pictures if key in found}
-        return found | seen
+        """Return the dict with the policy's names, units and sizes; points follow what is cropped."""
+        found, features = self._times(self.named(values), 1), self.features
+        is_cropped = bool(found.get(AS_LEARNED))
+        pictures = {image_key(c): c for c in features.cameras if image_key(c) in found}
+        seen: dict[str, Any] = {
+            key: as_learned(found[key], c, features, is_cropped=is_cropped) for key, c in pictures.items()
+        }
+        if not features.cropped or is_cropped:
+            return found | seen
+        if POINTS in found:
+            sizes = {c: np.shape(found[key])[-3:-1] for key, c in pictures.items()}
+            seen[POINTS] = points_in_parts(found[POINTS], features, sizes)
+        return found | seen | {AS_LEARNED: True}
 
     def inverse(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the dict with the robot's names and units."""

@@ -23,6 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.data.appearance import ENOUGH, of_pictures
+from sayso.data.crop import (
+    Crop,
+    cropped,
+    croppings,
+    part_of,
+    points_in_parts,
+    refuse_unknown,
+    unlike_parts,
+)
 from sayso.data.fit import as_known, names_of, refuse_unused, renamed
 from sayso.data.frames import Wanted, frames_folder, open_frames, taken, taking_room
 from sayso.data.reader import Dataset
@@ -33,9 +42,12 @@ from sayso.data.transforms import Repack, relative_chunk, relative_dimensions
 from sayso.data.units import JointUnit, alike, with_units
 from sayso.spec import (
     ACTION,
+    AS_LEARNED,
     POINTS,
     STATE,
     TASK,
+    Array,
+    Box,
     FeatureMismatchError,
     Features,
     Image,
@@ -53,8 +65,9 @@ class Windows:
 
     Every `stride`-th frame of each episode is the present frame of one window. Images come from a cache of
     decoded frames in the folder `cache` (default: `sayso.data.frames.frames_folder`), which is built once and
-    holds only the frames some window needs. `resize` scales them first (`sayso.data.resize`), or
-    the features of a policy do, `like` whose pictures they are to be.
+    holds only the frames some window needs. `crops` says which part of each camera's picture is seen
+    (`sayso.data.crop`), `resize` scales that (`sayso.data.resize`), or the features of a policy do both,
+    `like` whose pictures they are to be.
 
     `rename` says what cameras and numbers are called in some dataset, and what here; datasets may also differ
     in units that can be converted (`sayso.data.fit`).
@@ -69,7 +82,8 @@ class Windows:
 
     Raises:
         FeatureMismatchError: if the datasets' features differ.
-        UnknownNameError: if what is to be renamed is in none of them.
+        UnknownNameError: if what is to be renamed or cropped is in none of them.
+        ConfigError: if a part does not lie in the pictures.
         ResizeError: if pictures cannot be scaled so.
     """
 
@@ -83,6 +97,7 @@ class Windows:
         cache: Path | None = None,
         weights: Sequence[float] | None = None,
         resize: str = "",
+        crops: Mapping[str, Crop] | None = None,
         like: Features | None = None,
         units: JointUnit = "",
         rename: Mapping[str, str] | None = None,
@@ -92,8 +107,11 @@ class Windows:
         self.datasets = (datasets,) if isinstance(datasets, Dataset) else tuple(datasets)
         refuse_unused(rename or {}, {name for d in self.datasets for name in names_of(d.features)})
         called = {d.root: renamed(d.features, rename or {}) for d in self.datasets}
+        refuse_unknown(crops or {}, called.values())
         given = {
-            root: as_known(features, like) if like else scaled(features, resize)
+            root: as_known(features, like)
+            if like
+            else scaled(cropped(features, crops or {}, str(root)), resize, str(root))
             for root, features in called.items()
         }
         self.heldout = tuple(frozenset(held) for held in heldout) or (frozenset[int](),) * len(self.datasets)
@@ -117,12 +135,15 @@ class Windows:
         ]
         self._state, self._action = (np.concatenate([one[key] for one in numbers]) for key in (STATE, ACTION))
         self._learned = np.concatenate(learned)
-        self.features, assumed = with_units(self.features, self._vector_stats, units)
-        self._assumed = taken + assumed
-        self._points = np.concatenate([d.points for d in self.datasets])
+        if like is None or units:  # else they are the policy's, even if it knows of none
+            self.features, assumed = with_units(self.features, self._vector_stats, units)
+            taken += assumed
+        self._assumed = taken
+        self._seen = given
+        self._points = np.concatenate([self._in_parts(d, d.points) for d in self.datasets])
         self._tasks = [d.tasks[k] for d in self.datasets for k in d.task_index]
         self._other_points = np.concatenate(
-            [d.points if d.other_points is None else d.other_points for d in self.datasets]
+            [self._in_parts(d, d.points if d.other_points is None else d.other_points) for d in self.datasets]
         )
         self._other_tasks = [
             "" if d.other_task_index is None else d.tasks[d.other_task_index[k]]
@@ -191,6 +212,8 @@ class Windows:
             names = [d.name for d, rests in zip(dimensions, still, strict=True) if rests]
             if names:
                 remarks.append(f"{key}: {', '.join(names)} hardly moves in the data, so it is only centred")
+        if parts := croppings(self.features):
+            remarks.append(f"pictures are cropped, which the policy remembers: {parts}")
         if sizes := scalings(self.features):
             remarks.append(f"pictures are scaled, which the policy remembers: {sizes}")
         return tuple(remarks)
@@ -224,7 +247,8 @@ class Windows:
             ],
         }
         points = np.where(other[:, None], self._other_points[rows], self._points[rows])
-        return batch | ({POINTS: points} if self.features.points else {})
+        batch |= {POINTS: points} if self.features.points else {}
+        return batch | ({AS_LEARNED: True} if self.features.cropped else {})
 
     def draw(self, seed: int, step: int, batch_size: int) -> Integers:
         """Return which windows training step `step` sees, a pure function of its arguments.
@@ -256,6 +280,7 @@ class Windows:
                 rows=kept - first,
                 size=size,
                 which=self._which(kept, dataset),
+                part=self._part(dataset, way.there(camera), camera),
             )
             for dataset, way, kept, first in zip(
                 self.datasets, self._ways, self._kept, self._first_rows[:-1], strict=True
@@ -278,6 +303,17 @@ class Windows:
         n = len(self.datasets)
         both = zip(self._spans[:n], self._spans[n:], strict=True)
         return [np.unique(self._past(np.r_[slice(*ours), slice(*held)])) for ours, held in both]
+
+    def _part(self, dataset: Dataset, there: str, camera: str) -> Box | None:
+        """Return what is seen of a camera's picture in a dataset; None if all of it is."""
+        seen, size = self._seen[dataset.root], dataset.features.cameras[there]
+        return part_of(seen, camera, size) if camera in seen.cropped else None
+
+    def _in_parts(self, dataset: Dataset, points: Array) -> Array:
+        """Return a dataset's points as they lie in what is seen of its pictures."""
+        seen = self._seen[dataset.root]
+        sizes = zip(seen.cameras, dataset.features.cameras.values(), strict=True)
+        return points_in_parts(points, seen, dict(sizes)) if seen.cropped else points
 
     def _which(self, kept: Integers, dataset: Dataset) -> str:
         return "all" if len(kept) == len(dataset) else f"stride{self.stride}-history{self.history}"
@@ -311,6 +347,11 @@ def _common_features(given: Mapping[Path, Features]) -> Features:
             if first.points != other.points:
                 wrong.append("they label other points, or only one of them has labels")
             raise FeatureMismatchError(f"{root} and {other_root} cannot be read together: {'; '.join(wrong)}")
+        if camera := unlike_parts(first, other):
+            raise FeatureMismatchError(
+                f"{root} and {other_root} would show unlike parts of {camera!r}, for their pictures differ "
+                "in size: say --crop in per cent"
+            )
     return first
 
 

@@ -22,7 +22,18 @@ from numpy.typing import NDArray
 
 from sayso.data.statistics import Integers, Stats, hardly_moves, scale
 from sayso.data.windows import ACTION_IS_PAD, RawBatch, Windows
-from sayso.spec import ACTION, EXECUTE, STATE, TASK, Array, Features, Observation, Policy, image_key
+from sayso.spec import (
+    ACTION,
+    AS_LEARNED,
+    EXECUTE,
+    STATE,
+    TASK,
+    Array,
+    Features,
+    Observation,
+    Policy,
+    image_key,
+)
 
 MOST_WINDOWS = 512
 """Windows that are measured at most, spread evenly over all: more would change the third digit."""
@@ -151,7 +162,8 @@ def looks(batch: RawBatch, features: Features) -> Iterator[Observation]:
     """Yield what a policy sees of each window of a batch."""
     keys = [*map(image_key, features.cameras), *((STATE,) if features.state else ())]
     for k, sentence in enumerate(batch[TASK]):
-        yield {**{key: batch[key][k, -1] for key in keys}, TASK: sentence}
+        cropped = {AS_LEARNED: True} if AS_LEARNED in batch else {}
+        yield {**{key: batch[key][k, -1] for key in keys}, **cropped, TASK: sentence}
 
 
 def _chunk(policy: Policy, observation: Observation, number: int) -> Array:

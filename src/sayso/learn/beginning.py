@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from sayso.data.crop import EVERY, cropped, read_crops, remembered
 from sayso.data.edit.config import spans
 from sayso.data.fit import as_known, names_of, read_names, renamed
 from sayso.data.windows import Windows
@@ -95,7 +96,7 @@ def _fresh(config: TrainConfig, windows: Windows) -> ModelPolicy:
 
 
 def reading(config: TrainConfig, given: Sequence[Features]) -> Mapping[str, Any]:
-    """Return how `Windows` is to read demonstrations: names, and sizes of pictures.
+    """Return how `Windows` is to read demonstrations: names, parts and sizes of pictures.
 
     What a policy to begin with remembers counts as if it had been typed. Where all else is as it knows it,
     its units and sizes count, too; elsewhere pictures larger than its own are scaled to about that.
@@ -105,19 +106,27 @@ def reading(config: TrainConfig, given: Sequence[Features]) -> Mapping[str, Any]
         given: features of each dataset.
     """
     names = read_names(config.rename)
+    crops = read_crops(config.crop)
+    crops = {names.get(camera, camera): crop for camera, crop in crops.items()}
     if config.init is None:
-        return {"rename": names, "resize": config.resize}
+        return {"rename": names, "resize": config.resize, "crops": crops}
     known = policies.load(config.init).features
-    if not config.resize and not any(
-        differences(known, as_known(renamed(one, names), known), "", "") for one in given
+    if (
+        not config.resize
+        and not crops
+        and not any(differences(known, as_known(renamed(one, names), known), "", "") for one in given)
     ):
         return {"rename": names, "like": known}
     shown = {name for one in given for name in names_of(one)}
     names = {there: here for there, here in known.renamed.items() if there in shown} | names
+    called = [renamed(one, names) for one in given]
+    if EVERY not in crops:
+        there = {camera for one in called for camera in one.cameras}
+        crops = {camera: crop for camera, crop in remembered(known).items() if camera in there} | crops
     shortest = min(min(size) for size in known.cameras.values())
-    recorded = [min(size) for one in given for size in one.cameras.values()]
-    resize = str(min(shortest, *recorded)) if recorded and max(recorded) > shortest else ""
-    return {"rename": names, "resize": config.resize or resize}
+    parts = [min(size) for one in called for size in cropped(one, crops).cameras.values()]
+    resize = str(min(shortest, *parts)) if parts and max(parts) > shortest else ""
+    return {"rename": names, "resize": config.resize or resize, "crops": crops}
 
 
 def learned_from(windows: Windows, init: Path | None = None) -> Training:
@@ -180,9 +189,23 @@ def _improved(config: TrainConfig, init: Path, windows: Windows) -> ModelPolicy:
     if unlike or wrong:
         policy = _moved(config, init, policy, windows)
     table.learn_otherwise(policy, config.model_config)
-    policy.features = dataclasses.replace(policy.features, renamed=windows.features.renamed)
+    policy.features = _reading_as(windows.features, policy.features)
     policy.collator = dataclasses.replace(policy.collator, features=policy.features)
     return policy
+
+
+def _reading_as(read: Features, policy: Features) -> Features:
+    """Return a policy's features that remember how its new demonstrations were read.
+
+    Where their pictures were as small as its own, it goes on taking larger ones as it did.
+    """
+    before = {camera: size for camera, size in policy.scaled_from.items() if camera not in policy.cropped}
+    return dataclasses.replace(
+        policy,
+        renamed=read.renamed,
+        scaled_from={**before, **read.scaled_from},
+        cropped=read.cropped,
+    )
 
 
 def _moved(config: TrainConfig, init: Path, policy: ModelPolicy, windows: Windows) -> ModelPolicy:

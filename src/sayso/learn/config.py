@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Fixed
 
+from sayso.data.crop import read_crops
 from sayso.data.edit.config import read_episodes, read_part
 from sayso.data.fit import read_names
 from sayso.data.resize import read_size
@@ -43,6 +44,11 @@ class DemonstrationsConfig:
     none of what sayso records in simulation, for that is measured there."""
     stride: int = 1
     """Frames between the present frames of neighbouring windows; a larger one needs less disk."""
+    crop: tuple[str, ...] = ()
+    """Part of each camera's picture to learn from, taken before --resize: desk=0,80,480,480 is top, left,
+    height and width in pixels of the recording, as LeRobot has them; 480x480 is the middle of every camera's
+    picture; either may be in per cent. The policy remembers it, and sees no more of what it is shown.
+    sayso show DATASET --crop draws it."""
     resize: str = ""
     """Size to scale pictures to before they are kept and learned from: 96x128 (height x width), or 128 for
     the shorter side; nothing leaves them as recorded. The policy remembers it, and scales what it sees."""
@@ -149,6 +155,7 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
             raise ConfigError("config is for the command line; in Python, read run.json and give its fields")
         refuse_outside(self, ALLOWED)
         known("objective", self.objective, objectives.OBJECTIVES)
+        read_crops(self.crop)
         read_size(self.resize)
         read_names(self.rename)
         read_episodes("episodes", self.episodes)

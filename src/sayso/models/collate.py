@@ -29,6 +29,7 @@ from sayso.data.transforms import Chain, Repack
 from sayso.models.words import LEARNING, WORD_WIDTH, FrozenTextEncoder, Reading
 from sayso.spec import (
     ACTION,
+    AS_LEARNED,
     POINTS,
     STATE,
     TASK,
@@ -79,7 +80,8 @@ class Collator:
         seen = {key: np.asarray(shown[key]) for key in self.inputs}
         if STATE in seen:
             check_state(seen[STATE], self.features)
-        return {**{key: value[None, None] for key, value in seen.items()}, TASK: [observation[TASK]]}
+        told = {TASK: [observation[TASK]], **{key: observation[key] for key in (AS_LEARNED,) if key in shown}}
+        return {**{key: value[None, None] for key, value in seen.items()}, **told}
 
     def __call__(self, windows: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parts of a `sayso.models.contract.Batch` in model units, by their names.
@@ -88,7 +90,8 @@ class Collator:
             windows: robot units. ``observation.images.<camera>`` uint8 ``[B, T, H, W, 3]`` and
                 ``observation.state`` ``[B, T, S]``, of which the newest frame is used, ``task`` a list of B
                 instructions. To learn from also ``action`` ``[B, K, A]``, ``action_is_pad`` ``[B, K]`` and,
-                if there are any, ``label.points`` ``[B, C * R * 3]``.
+                if there are any, ``label.points`` ``[B, C * R * 3]``. Pictures and points are whole ones
+                unless `sayso.spec.AS_LEARNED` says otherwise.
 
         Raises:
             FeatureMismatchError: if the windows are not what the model was built for.
@@ -109,7 +112,7 @@ class Collator:
             actions = np.where(is_pad[..., None], np.float32(0), units[ACTION])
             parts |= {"actions": actions, "is_pad": is_pad}
         if POINTS in windows:
-            parts["points"] = windows[POINTS].reshape(len(sentences), len(self.features.cameras), -1, 3)
+            parts["points"] = units[POINTS].reshape(len(sentences), len(self.features.cameras), -1, 3)
         return parts
 
     def inverse(self, actions: Array, state: Array) -> Array:
@@ -138,7 +141,7 @@ class Collator:
         shown |= {key: np.asarray(shown[key])[:, -1:] for key in self.inputs if key != STATE}
         if STATE not in self.inputs and self._tells_state:
             shown[STATE] = np.zeros((len(look_up(windows, TASK)), 1, 0), np.float32)
-        return shown | ({ACTION: windows[ACTION]} if ACTION in windows else {})
+        return shown | {key: windows[key] for key in (ACTION, POINTS, AS_LEARNED) if key in windows}
 
     def _words(self, sentences: Sequence[str]) -> tuple[Array, NDArray[np.bool_]]:
         """Return the words ``[B, L, 384]`` of instructions, and which are real ``[B, L]``."""

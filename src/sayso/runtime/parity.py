@@ -24,6 +24,7 @@ from sayso.evaluation.statistics import Interval, is_void, wilson
 from sayso.evaluation.trials import evaluate
 from sayso.spec import (
     ACTION,
+    AS_LEARNED,
     STATE,
     TASK,
     Array,
@@ -139,7 +140,8 @@ def _spread(length: int, n: int) -> list[int]:
 def _look(frame: Observation, features: Features) -> Observation:
     """Leave out of a frame what no policy may see."""
     felt = (STATE,) if features.state else ()
-    return {key: frame[key] for key in (*map(image_key, features.cameras), *felt, TASK)}
+    cropped = (AS_LEARNED,) if features.cropped else ()
+    return {key: frame[key] for key in (*map(image_key, features.cameras), *felt, *cropped, TASK)}
 
 
 @dataclass(frozen=True, kw_only=True)

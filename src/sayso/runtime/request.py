@@ -8,6 +8,7 @@
     observation.state          observation/state                      state
     task                       prompt
     reset                                                             true before the first look of an episode
+    as_learned                                                        true if pictures are cropped already
 
 ``/`` and ``.`` mean the same everywhere. Whatever else a client sends is left alone.
 """
@@ -20,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from sayso.data.resize import fitted
+from sayso.data.resize import fitted, seen
 from sayso.data.transforms import Repack
 from sayso.runtime.robot import LARGEST
 from sayso.runtime.wire import WireError, describe, unpack
-from sayso.spec import IMAGES, STATE, TASK, Array, Features, Image, Observation, image_key
+from sayso.spec import AS_LEARNED, IMAGES, STATE, TASK, Array, Features, Image, Observation, image_key
 
 RESET = "reset"
 MAX_WORDS = "max_words"
@@ -46,7 +47,8 @@ def read_request(message: bytes | str, features: Features) -> tuple[Observation,
     Args:
         message: what came over the socket.
         features: what the policy sees. Images are uint8 ``[H, W, 3]`` of its size, or of any where it scales
-            them (``scaled_from``), the state is S finite numbers in its units and order, the task is text.
+            them (``scaled_from``); where it crops them (``cropped``), they are whole unless ``as_learned`` is
+            true. The state is S finite numbers in its units and order, the task is text.
 
     Raises:
         WireError: if anything is missing or is not what it must be; the message says what was expected.
@@ -60,10 +62,13 @@ def read_request(message: bytes | str, features: Features) -> tuple[Observation,
     missing = [name for name in names(features) if name not in values]
     if missing:
         raise WireError(_missing(missing, values))
+    is_cropped = _truth(values, AS_LEARNED)
     observation: Observation = {
-        image_key(camera): _image(camera, values[image_key(camera)], features) for camera in features.cameras
+        image_key(camera): _image(camera, values[image_key(camera)], features, is_cropped)
+        for camera in features.cameras
     }
-    return observation | {STATE: _state(values[STATE], features), TASK: _task(values[TASK])}, _reset(values)
+    observation |= {STATE: _state(values[STATE], features), TASK: _task(values[TASK])}
+    return observation | ({AS_LEARNED: True} if features.cropped else {}), _truth(values, RESET)
 
 
 def names(features: Features) -> list[str]:
@@ -125,11 +130,11 @@ def _missing(missing: list[str], values: Iterable[str]) -> str:
     return f"the policy needs {', '.join(missing)}; it was given {', '.join(shown) or 'nothing'}{rest}.{hint}"
 
 
-def _image(camera: str, value: Any, features: Features) -> Image:
+def _image(camera: str, value: Any, features: Features, is_cropped: bool) -> Image:
     size = features.cameras[camera]
     is_image = isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.shape[2:] == (3,)
     if is_image and camera in features.scaled_from and value.size:
-        return fitted(value, size)
+        return fitted(value, size) if is_cropped else seen(value, camera, features)
     if not is_image or value.shape[:2] != size:
         raise WireError(
             f"{image_key(camera)!r} must be uint8 {[*size, 3]} (height, width, red-green-blue), "
@@ -169,8 +174,8 @@ def _task(value: Any) -> str:
     return value
 
 
-def _reset(values: Mapping[str, Any]) -> bool:
-    value = values.get(RESET, False)
+def _truth(values: Mapping[str, Any], name: str) -> bool:
+    value = values.get(name, False)
     if not isinstance(value, bool | np.bool_):
-        raise WireError(f"{RESET!r} must be true or false, but got {describe(value)}")
+        raise WireError(f"{name!r} must be true or false, but got {describe(value)}")
     return bool(value)

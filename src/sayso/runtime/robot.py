@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from sayso.data.resize import fitted
+from sayso.data.resize import seen
 from sayso.spec import (
+    AS_LEARNED,
     STATE,
     TASK,
     Array,
@@ -60,7 +61,7 @@ def look(reading: Mapping[str, Any], features: Features, instruction: str) -> Ob
     Args:
         reading: number or uint8 ``[H, W, 3]`` of each name.
         features: of the policy. A camera's image is cut to the shape of the one that the policy learned
-            from, about its middle, and scaled to its size.
+            from, about its middle unless another part is seen (`sayso.data.crop`), and scaled to its size.
         instruction: what is asked for.
 
     Raises:
@@ -72,9 +73,9 @@ def look(reading: Mapping[str, Any], features: Features, instruction: str) -> Ob
         raise FeatureMismatchError(f"the robot did not show {', '.join(missing)}, only {', '.join(reading)}")
     state = _finite("the robot felt", reading, features.state_names)
     observation: Observation = {STATE: state, TASK: instruction}
-    for name, size in features.cameras.items():
-        observation[image_key(name)] = fitted(reading[name], size)
-    return observation
+    for name in features.cameras:
+        observation[image_key(name)] = seen(reading[name], name, features)
+    return observation | ({AS_LEARNED: True} if features.cropped else {})
 
 
 def command(action: Array, features: Features) -> dict[str, float]:

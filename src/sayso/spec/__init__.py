@@ -26,6 +26,7 @@ from sayso.spec.errors import (
 )
 from sayso.spec.features import (
     ACTION,
+    AS_LEARNED,
     FASTEST_HZ,
     IMAGES,
     LARGEST_PX,
@@ -36,18 +37,21 @@ from sayso.spec.features import (
     STATE,
     TASK,
     Array,
+    Box,
     Dimension,
     Features,
     Image,
     Observation,
     differences,
     image_key,
+    lies_in,
     point_names,
 )
 from sayso.spec.protocols import Policy, Robot
 
 __all__ = [
     "ACTION",
+    "AS_LEARNED",
     "CHOSEN_OBJECT",
     "EXECUTE",
     "FASTEST_HZ",
@@ -62,6 +66,7 @@ __all__ = [
     "TASK",
     "WHY",
     "Array",
+    "Box",
     "Chunk",
     "ConfigError",
     "Dimension",
@@ -81,6 +86,7 @@ __all__ = [
     "differences",
     "image_key",
     "known",
+    "lies_in",
     "point_names",
     "seeds",
 ]

@@ -13,6 +13,8 @@ from sayso.spec.errors import ConfigError
 
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+"""Part of a picture in pixels: top, left, height, width."""
 Observation = dict[str, Any]
 """One look at the world, with LeRobot's names.
 
@@ -33,6 +35,9 @@ OTHER_TASK = "label.other_task"
 """Something else that could be asked in a frame of a demonstration, for training to point at."""
 OTHER_POINTS = "label.other_points"
 """What `POINTS` would be for it."""
+AS_LEARNED = "as_learned"
+"""Key of an observation, or of windows, whose pictures are already cropped as the policy wants them
+(`Features.cropped`), and true there: of a cropped picture, its size does not tell."""
 
 FASTEST_HZ = 1000.0
 """Most steps per second of any robot: beyond it, a loop would not even end."""
@@ -78,6 +83,9 @@ class Features:
     scaled_from: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Camera -> (height, width) that it was recorded in, where pictures are scaled to what `cameras` says
     before anything sees them (`sayso.data.resize`). Such a camera may show any size when a policy acts."""
+    cropped: Mapping[str, Box] = field(default_factory=dict)
+    """Camera -> the part of the recorded picture that is seen at all (`sayso.data.crop`): top, left, height
+    and width in pixels of what `scaled_from` says."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """What cameras and numbers were called elsewhere -> what they are called here (`sayso.data.fit`)."""
 
@@ -94,6 +102,7 @@ class Features:
     def to_json(self) -> dict[str, Any]:
         """Return plain lists and dicts, for ``config.json``."""
         scaled = {name: list(size) for name, size in self.scaled_from.items()}
+        cropped = {name: list(box) for name, box in self.cropped.items()}
         return {
             "robot_type": self.robot_type,
             "fps": int(self.fps) if self.fps == int(self.fps) else self.fps,
@@ -102,6 +111,7 @@ class Features:
             "cameras": {name: list(size) for name, size in self.cameras.items()},
             "points": list(self.points),
             **({"scaled_from": scaled} if scaled else {}),
+            **({"cropped": cropped} if cropped else {}),
             **({"renamed": dict(self.renamed)} if self.renamed else {}),
         }
 
@@ -121,6 +131,7 @@ class Features:
                 cameras={name: (h, w) for name, (h, w) in raw["cameras"].items()},
                 points=tuple(raw.get("points", ())),
                 scaled_from={name: (h, w) for name, (h, w) in raw.get("scaled_from", {}).items()},
+                cropped={name: (y, x, h, w) for name, (y, x, h, w) in raw.get("cropped", {}).items()},
                 renamed=dict(raw.get("renamed", {})),
             )
         except KeyError as error:
@@ -152,6 +163,22 @@ class Features:
                     f"features.cameras.{camera} is {list(size)}, but both must be whole numbers from 1 to "
                     f"{LARGEST_PX}, and the camera one of {', '.join(self.cameras) or 'none'}"
                 )
+        for camera, box in self.cropped.items():
+            if (
+                camera not in self.scaled_from
+                or not all(type(px) is int for px in box)
+                or not lies_in(box, self.scaled_from[camera])
+            ):
+                raise ConfigError(
+                    f"features.cropped.{camera} is {list(box)}, but must be the top, left, height and width "
+                    "of a part of what features.scaled_from says of that camera"
+                )
+
+
+def lies_in(box: Box, size: tuple[int, int]) -> bool:
+    """Tell whether a box is a part of a picture of (height, width), and has a pixel at least."""
+    (top, left, high, wide), (height, width) = box, size
+    return 0 <= top < top + high <= height and 0 <= left < left + wide <= width
 
 
 def differences(one: Features, other: Features, first: str, second: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lerobot_policy_sayso.configuration_sayso import SaysoConfig
+from sayso.data.crop import cropped, read_crops
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
 from sayso.learn.beginning import learned_from
@@ -66,14 +67,17 @@ def windows_of(meta: Any, config: SaysoConfig, like: Features | None = None) -> 
 
     Args:
         meta: LeRobot's metadata of the recordings, which says where they lie.
-        config: how long a chunk is and what pictures are scaled to.
+        config: how long a chunk is, and what of pictures is seen and what they are scaled to.
         like: features of a policy whose names and sizes they are to have.
     """
     recordings = Dataset(meta.root)
-    sides = [min(size) for size in recordings.features.cameras.values()]
+    crops = read_crops(config.crop.split())
+    sides = [min(size) for size in cropped(recordings.features, crops).cameras.values()]
     usual = str(USUAL_PX) if sides and min(sides) > USUAL_PX else ""
     resize = "" if like else usual if config.resize is None else config.resize
-    return Windows(recordings, chunk=config.chunk_size, resize=resize, units=config.units, like=like)
+    return Windows(
+        recordings, chunk=config.chunk_size, resize=resize, crops=crops, units=config.units, like=like
+    )
 
 
 def facts_of(shown: Windows, init: Path | None = None) -> dict[str, Any]:

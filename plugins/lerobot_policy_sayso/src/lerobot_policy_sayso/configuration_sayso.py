@@ -35,6 +35,8 @@ class SaysoConfig(PreTrainedConfig):
     preset: str = "small"
     chunk_size: int = 16
     decoder: str = "regression"
+    # Which part of each camera's picture is seen, as in `sayso train --crop`: "desk=0,80,480,480 wrist=75%".
+    crop: str = ""
     # What pictures are scaled to, as in `sayso train --resize`: 128, or 96x128. By default 128 as the shorter
     # side where they are larger.
     resize: str | None = None

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sayso.data.crop import EVERY, cropped, part_of, read_crops
 from sayso.data.edit.config import EditConfig, read_pairs, renamed
 from sayso.data.edit.source import Source
 from sayso.data.format import COUNTERS, OTHER_TASK_INDEX
@@ -23,8 +24,10 @@ from sayso.spec import (
     OTHER_POINTS,
     POINTS,
     STATE,
+    Box,
     ConfigError,
     Dimension,
+    Features,
     UnknownNameError,
     image_key,
 )
@@ -53,6 +56,8 @@ class Picture:
     is_depth: bool
     was: tuple[int, int]
     """Height and width as they were recorded."""
+    part: Box
+    """What is kept of them, before it is scaled."""
     size: tuple[int, int]
 
 
@@ -71,6 +76,8 @@ class Columns:
     others: Mapping[str, str]
     """Other columns: new name -> the one that the rows have."""
     pictures: Mapping[str, Picture]
+    seen: Features
+    """What is kept of the recording's pictures: points that are labelled in them move with it."""
     dimensions: Mapping[str, tuple[Dimension, ...]]
     """Of state and action."""
     remarks: tuple[str, ...]
@@ -90,6 +97,7 @@ def check_names(sources: Sequence[Source], config: EditConfig) -> None:
         ("dimension", numbers, (config.dimensions, config.drop_dimensions, config.rename_dimensions)),
     ):
         wanted = [*flags[0], *flags[1], *read_pairs(kind, flags[2])]
+        wanted += filter(None, read_crops(config.crop)) if kind == "camera" else ()
         for name in wanted:
             if name not in there:
                 shown = map(camera_name, keys) if kind == "camera" else there
@@ -103,7 +111,8 @@ def plan(source: Source, config: EditConfig) -> Columns:
         SaysoError: if the names, the rate or the size that are asked for cannot be had.
     """
     every = _every(source, config.fps)
-    pictures = _pictures(source, config, every)
+    seen = _seen(source, config)
+    pictures = _pictures(source, config, every, seen)
     vectors, dimensions, names = _vectors(source, config, {p.key: key for key, p in pictures.items()})
     entries: dict[str, Mapping[str, Any]] = {}
     others: dict[str, str] = {}
@@ -133,6 +142,7 @@ def plan(source: Source, config: EditConfig) -> Columns:
         vectors=vectors,
         others=others,
         pictures=pictures,
+        seen=seen,
         dimensions=dimensions,
         remarks=_remarks(source, vectors, every),
     )
@@ -166,26 +176,49 @@ def _named(key: str, names: Iterable[str]) -> bool:
     return bool({key, camera_name(key)} & {*names})
 
 
-def _pictures(source: Source, config: EditConfig, every: int) -> dict[str, Picture]:
-    pairs = read_pairs("rename_cameras", config.rename_cameras)
-    kept = [
+def _kept(source: Source, config: EditConfig) -> list[str]:
+    return [
         key
         for key in _cameras(source)
         if not (config.cameras and not _named(key, config.cameras)) and not _named(key, config.drop_cameras)
     ]
-    sizes = {camera.key: camera.size for camera in source.info.cameras.values()}
+
+
+def _seen(source: Source, config: EditConfig) -> Features:
+    """Return the features of a recording with what is kept of its pictures.
+
+    Raises:
+        ResizeError: if a size cuts off a part in which points are labelled.
+    """
+    kept = {
+        name: camera for name, camera in source.info.cameras.items() if camera.key in _kept(source, config)
+    }
+    typed = read_crops(config.crop)
+    crops = {
+        name: crop
+        for name, camera in kept.items()
+        if (crop := next((typed[c] for c in typed if _named(camera.key, [c])), typed.get(EVERY)))
+    }
+    seen = cropped(source.info.features, crops, str(source.root))
     if config.resize:
-        _check_labels(source, config.resize, kept)
+        sizes = {name: size for name, size in seen.cameras.items() if name in kept}
+        scaled(dataclasses.replace(seen, cameras=sizes), config.resize, str(source.root))
+    return seen
+
+
+def _pictures(source: Source, config: EditConfig, every: int, seen: Features) -> dict[str, Picture]:
+    pairs = read_pairs("rename_cameras", config.rename_cameras)
+    names = {camera.key: name for name, camera in source.info.cameras.items()}
     pictures: dict[str, Picture] = {}
-    for key in kept:
+    for key in _kept(source, config):
         entry = source.entries[key]
         depth = is_depth(entry)
-        if depth and (config.resize or every > 1):
+        if depth and (config.resize or config.crop or every > 1):
             raise ConfigError(
-                f"{camera_name(key)!r} in {source.root} shows depth, which can be copied but not scaled or "
-                f"thinned out; leave it out: --drop-cameras {camera_name(key)}"
+                f"{camera_name(key)!r} in {source.root} shows depth, which can be copied but not cropped, "
+                f"scaled or thinned out; leave it out: --drop-cameras {camera_name(key)}"
             )
-        was = sizes.get(key) or (entry["shape"][0], entry["shape"][1])
+        was = source.info.cameras[names[key]].size if key in names else tuple(entry["shape"][:2])
         new = pairs.get(key, pairs.get(camera_name(key), key))
         new = new if new == key or new.startswith("observation.") else image_key(new)
         if new in pictures:
@@ -195,19 +228,18 @@ def _pictures(source: Source, config: EditConfig, every: int) -> dict[str, Pictu
             is_video=entry["dtype"] == "video",
             is_depth=depth,
             was=was,
-            size=scaled_size(config.resize, was),
+            part=(part := part_of(seen, names.get(key, ""), was)),
+            size=scaled_size(config.resize, part[2:], f"{camera_name(key)!r} of {source.root}"),
         )
         odd = any(side % 2 for side in pictures[new].size)
         if odd and entry["dtype"] == "video" and (pictures[new].size != was or every > 1):
             height, width = pictures[new].size
-            raise ResizeError(f"pictures would be {height}x{width}, but video needs even sides: say --resize")
+            remedy = "say --resize" if part[2:] == was else "say another --crop, or --resize"
+            raise ResizeError(
+                f"pictures of {camera_name(key)!r} of {source.root} would be {height}x{width}, but video "
+                f"needs even sides: {remedy}"
+            )
     return pictures
-
-
-def _check_labels(source: Source, resize: str, kept: Sequence[str]) -> None:
-    """Refuse a shape that cuts off a part in which points are labelled."""
-    cameras = {name: c.size for name, c in source.info.cameras.items() if c.key in kept}
-    scaled(dataclasses.replace(source.info.features, cameras=cameras), resize)
 
 
 def _vectors(

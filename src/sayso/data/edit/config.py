@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sayso.data.crop import read_crops
 from sayso.data.resize import read_size
 from sayso.spec import FASTEST_HZ, ConfigError
 
@@ -53,6 +54,9 @@ class EditConfig:
     """Dimensions of state and action to leave out."""
     rename_dimensions: tuple[str, ...] = ()
     """New names of dimensions, such as shoulder=shoulder_pan.pos."""
+    crop: tuple[str, ...] = ()
+    """Part of each camera's picture to keep, as in training: desk=0,80,480,480 is top, left, height and width
+    in pixels, 480x480 the middle of every camera's picture; either may be in per cent."""
     resize: str = ""
     """Size to scale pictures down to, as in training: 128 for the shorter side, 96x128 for just that."""
     fps: float | None = None
@@ -77,6 +81,7 @@ class EditConfig:
         for old in read_pairs("relabel", self.relabel):
             read_episodes("relabel", old.removeprefix(MARK) if old.startswith(MARK) else "")
         read_split(self.split)
+        read_crops(self.crop)
         read_size(self.resize)
         if self.fps is not None and not 0 < self.fps <= FASTEST_HZ:
             raise ConfigError(f"fps is {self.fps:g}, but must be above 0 and at most {FASTEST_HZ:g}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sayso.data.clicks import points_of, read_clicks
+from sayso.data.crop import points_in_parts
 from sayso.data.edit.columns import Columns
 from sayso.data.info import camera_name
 from sayso.data.reader import Dataset
@@ -47,7 +48,10 @@ class Labels:
     def of(self, number: int, plan: Columns) -> Array:
         """Return the labels of an episode's new rows, float32 ``[N, P]``."""
         episode = self._episodes[number]
-        points = points_of(self._dataset, episode, self._clicks.get(number, {}))
+        cameras = self._dataset.features.cameras
+        whole = points_of(self._dataset, episode, self._clicks.get(number, {}))
+        seen = dataclasses.replace(plan.seen, points=point_names(cameras))
+        points = points_in_parts(whole, seen, cameras)
         places = [self._place(picture.key) for picture in plan.pictures.values()]
         size = NUMBERS * len(REFERENTS)
         kept = np.concatenate([np.arange(size) + place * size for place in places if place is not None])

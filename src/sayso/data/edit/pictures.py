@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sayso.data.crop import cut
 from sayso.data.edit.columns import Picture
 from sayso.data.footage import of_size
 from sayso.data.format import FormatError
@@ -140,7 +141,7 @@ def _counted(images: Iterable[Image]) -> dict[str, Any]:
 def _scaled(clip: Clip, times: Sequence[float], picture: Picture, fps: float, where: str) -> Iterator[Image]:
     camera = Camera(key=picture.key, is_video=True, size=picture.was)
     for shown in frames_at(clip.path, times, 0.5 / fps):
-        yield fitted(of_size(shown.image, camera, clip.path, where), picture.size)
+        yield fitted(cut(of_size(shown.image, camera, clip.path, where), picture.part), picture.size)
 
 
 def _check_size(part: Path, picture: Picture, clip: Clip, where: str) -> None:

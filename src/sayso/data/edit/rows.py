@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
+from sayso.data.crop import cut, points_in_parts
 from sayso.data.edit.columns import Columns
 from sayso.data.edit.episodes import Kept
 from sayso.data.edit.source import Source
@@ -19,7 +20,7 @@ from sayso.data.format import COUNTERS, OTHER_TASK_INDEX, FormatError
 from sayso.data.looks import WILD
 from sayso.data.reader import picture_of
 from sayso.data.resize import fitted
-from sayso.spec import Image, NotFiniteError
+from sayso.spec import OTHER_POINTS, POINTS, Image, NotFiniteError
 
 Values = NDArray[Any]
 
@@ -135,6 +136,8 @@ def _vector(source: Source, plan: Columns, kept: Kept, table: pa.Table, key: str
             f"{source.where(episode)}: not every row of {vector.column!r} holds {size} numbers; {remedy}"
         )
     values = values[:: plan.every]
+    if key in (POINTS, OTHER_POINTS) and plan.seen.cropped:
+        values = points_in_parts(values, plan.seen, source.info.features.cameras)
     if vector.places is not None:
         values = values[:, list(vector.places)]
     fine = np.abs(values) < WILD
@@ -169,6 +172,7 @@ def _pictures(source: Source, plan: Columns, kept: Kept, table: pa.Table, key: s
     made = []
     for step, image in enumerate(stored_pictures(kept, column, picture.key)):
         content = io.BytesIO()
-        Picture.fromarray(fitted(image, picture.size)).save(content, "PNG")
+        part = np.ascontiguousarray(fitted(cut(image, picture.part), picture.size))
+        Picture.fromarray(part).save(content, "PNG")
         made.append({"bytes": content.getvalue(), "path": f"frame-{step:06d}.png"})
     return pa.array(made, pa.struct({"bytes": pa.binary(), "path": pa.string()}))
