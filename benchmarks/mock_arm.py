@@ -32,6 +32,8 @@ SIZE = (480, 640)
 JOINTS = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
 NUMBERS = tuple(f"{joint}.pos" for joint in JOINTS)
 SENTENCES = ("put the red block in the bowl", "put the green block in the tray")
+SCENES = "mock_arm.json"
+"""File in a recording that says of which arm it is, and the scene of each episode."""
 OFFSET_DEG, OFFSET_PERCENT = 2.0, 3.0
 """How far a joint's zero is off, up or down as a seed has it; of the gripper in per cent of its way."""
 LAG_S, DEAD_FRAMES = 0.06, 1
@@ -191,7 +193,30 @@ class Body:
         if self._real_time:
             time.sleep(READING_S)
             self._catch_up()
-        return (self._true() + self.offset).tolist(), self._draw(self._poses[0])
+        return self.joints(), self._draw(self._poses[0])
+
+    def joints(self) -> list[float]:
+        """Return what the encoders say now."""
+        numbers: list[float] = (self._true() + self.offset).tolist()
+        return numbers
+
+    def points(self) -> dict[str, dict[str, tuple[float, float] | None]]:
+        """Return camera -> what the instruction names -> where a person sees it in the picture of `look`.
+
+        u and v in 0..1, or None where it is not to be seen. No policy and no driver may ask for it.
+        """
+        import mock_sight
+        from sayso.spec import REFERENTS
+
+        intent, model = self.world.task.intent, self.world.simulation.model
+        data = self._posed(self._poses[0])
+        things = dict(zip(REFERENTS, (intent.object.name, intent.place.name), strict=True))
+        return {
+            shown: {
+                what: mock_sight.middle(model, data, name, thing, self.size) for what, thing in things.items()
+            }
+            for shown, name in zip(CAMERAS, EYES, strict=True)
+        }
 
     def act(self, numbers: list[float]) -> list[float]:
         """Take targets, in the arm's own numbers."""
@@ -244,13 +269,17 @@ class Body:
     def _pose(self) -> Any:
         return self.world.simulation.data.qpos.copy()
 
-    def _draw(self, pose: Any) -> dict[str, bytes]:
-        """Draw what both cameras saw when everything stood so: only if somebody looks, for it takes time."""
+    def _posed(self, pose: Any) -> Any:
+        """Return data of the model in which everything stands so."""
         import mujoco
 
-        data = self._drawn
-        data.qpos[:] = pose
-        mujoco.mj_forward(self.world.simulation.model, data)
+        self._drawn.qpos[:] = pose
+        mujoco.mj_forward(self.world.simulation.model, self._drawn)
+        return self._drawn
+
+    def _draw(self, pose: Any) -> dict[str, bytes]:
+        """Draw what both cameras saw when everything stood so: only if somebody looks, for it takes time."""
+        data = self._posed(pose)
         return {
             shown: self._cameras.picture(data, name, self.size).tobytes()
             for shown, name in zip(CAMERAS, EYES, strict=True)

@@ -4,12 +4,16 @@ Runs where LeRobot is (``make lerobot``); the arm's process runs where sayso is:
 
     .venv-lerobot/bin/python benchmarks/mock_recording.py --python .venv/bin/python --out own --episodes 50
 
+Which scene each episode shows is kept beside the dataset's folders, in `mock_arm.SCENES`: what was recorded
+can then be asked of the simulation again (`mock_clicks.py`).
+
 The small recording that tests use is ``--out tests/recordings/desk --episodes 6 --seconds 2 --height 72``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +63,16 @@ def main() -> None:
     with mock_arm.serving(*flags, python=given.python) as address:
         arm = mock_arm.MockArm(address, size)
         arm.connect()
-        scene = given.first
+        scene, scenes = given.first, []
         while dataset.num_episodes < given.episodes:
             sentence = mock_arm.SENTENCES[dataset.num_episodes % len(mock_arm.SENTENCES)]
             scene = arm.ask("scene", sentence, scene + 1)
             arm.ask("reset", scene, sentence)
             if episode(arm, dataset, sentence, rng, given.seconds):
                 dataset.save_episode()
+                scenes.append(scene)
+                kept = json.dumps({"arm": given.arm, "scenes": scenes})
+                (given.out / mock_arm.SCENES).write_text(kept + "\n", encoding="utf-8")
                 print(f"episode {dataset.num_episodes}: scene {scene}, {sentence}", flush=True)
             else:
                 dataset.clear_episode_buffer()

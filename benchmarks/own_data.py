@@ -5,7 +5,10 @@
 The recordings are the mock arm's (`mock_recording.py`): an SO-101 in simulation, by LeRobot's own writer,
 which no policy of ours has seen. Each policy is trained as one types it, then asked what it would do in the
 frames of the test's episodes, and last set before the arm. Whatever is there is not made again, so the same
-command goes on where it was stopped; `--only scratch10` does one of the four.
+command goes on where it was stopped; `--only scratch10` does one of them.
+
+With `--labelled` two more learn from the fewest recordings, with labels made from clicks (`mock_clicks.py`
+says how such a dataset is made): clicked10 from scratch, tunedclicked10 fine-tuned.
 """
 
 from __future__ import annotations
@@ -49,10 +52,12 @@ class OwnData:
     """Dataset to learn from."""
     test: Path
     """Dataset of other episodes of the same arm."""
+    labelled: Path | None = None
+    """The fewest recordings once more, with labels of points made from clicks."""
     runs: Path = ROOT / "runs" / "own_data"
     """Folder of all that is trained and measured."""
     only: tuple[str, ...] = ()
-    """Which policies, such as scratch10 tuned50; all four, and the result file, if left out."""
+    """Which policies, such as scratch10 tuned50; all, and the result file, if left out."""
     sizes: tuple[int, ...] = (10, 50)
     """How many of the recordings, from the first on."""
     steps: int = 4000
@@ -74,6 +79,7 @@ class OwnData:
 def main(config: OwnData) -> None:
     """Do what is missing, print each policy's numbers, and write ``own_data.json`` when all are there."""
     names = [f"{start}{size}" for size in config.sizes for start in ("scratch", "tuned")]
+    names += [f"{start}{min(config.sizes)}" for start in ("clicked", "tunedclicked") if config.labelled]
     if wrong := [name for name in config.only if name not in names]:
         raise SaysoError(f"--only is {wrong[0]!r}, but there are {', '.join(names)}")
     found: dict[str, dict[str, Any]] = {}
@@ -90,11 +96,12 @@ def trained(name: str, config: OwnData) -> Path:
     """Return the folder of a policy, trained unless it is there in full."""
     start = name.rstrip("0123456789")
     size = int(name.removeprefix(start))
-    recordings, cache = first(size, config), config.runs / "cache"
+    labelled = config.labelled if "clicked" in start else None
+    recordings, cache = labelled or first(size, config), config.runs / "cache"
     words = ["train", "--datasets", str(recordings), "--out", str(config.runs / name)]
     words += ["--steps", str(config.steps), "--threads", str(config.threads), "--cache", str(cache)]
     words += config.train.split()
-    if start == "tuned":
+    if start.startswith("tuned"):
         words += ["--init", str(config.init), *config.tune.split()]
     before = time.monotonic()
     if cli.main(words):
@@ -195,7 +202,8 @@ def written(found: Mapping[str, Mapping[str, Any]], config: OwnData) -> Path:
 
     ``minutes``, ``disk_mb`` and the three errors without a policy's name are those of the most recordings,
     from scratch. ``finetune_gain`` is how many times better a policy fine-tuned on the fewest recordings is
-    than one from scratch: the larger of what it gains in error and in success.
+    than one from scratch: the larger of what it gains in error and in success. ``click_gain_error`` is how
+    many times smaller the error from scratch becomes with labels made from clicks.
     """
     few, many = f"{min(config.sizes)}", f"scratch{max(config.sizes)}"
     metrics: dict[str, float] = {}
@@ -211,6 +219,8 @@ def written(found: Mapping[str, Mapping[str, Any]], config: OwnData) -> Path:
     metrics["finetune_gain_error"] = scratch["heldout_error"] / tuned["heldout_error"]
     metrics["finetune_gain_success"] = tuned["success"] / max(scratch["success"], 1 / config.episodes)
     metrics["finetune_gain"] = max(metrics["finetune_gain_error"], metrics["finetune_gain_success"])
+    if clicked := found.get(f"clicked{few}"):
+        metrics["click_gain_error"] = scratch["heldout_error"] / clicked["heldout_error"]
     wall = json.loads((config.runs / f"{many}.wall.json").read_text())["seconds"]
     metrics["minutes"] = max(wall / 60, metrics[f"minutes_{many}"])
     metrics["disk_mb"] = cached_mb(config)
