@@ -15,6 +15,17 @@ METAWORLD_TESTS := tests/tasks/test_metaworld.py tests/tasks/test_metaworld_ship
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
+# A .venv of another version than the PYTHON that was named is made anew.
+ifneq ($(PYTHON),)
+ifneq ($(shell $(PYTHON) -V 2>&1),$(shell $(BIN)/python -V 2>&1))
+.PHONY: $(STAMP)
+endif
+endif
+
+# $(call environment,FOLDER,VERSIONS) makes one with the first of these Pythons that runs, unless it is there.
+environment = test -x $(1)/bin/pip || { python=$$(PYTHON="$(PYTHON)" scripts/python.sh $(2)) && \
+  echo "making $(1) with $$($$python -V)" && $$python -m venv $(1); }
+
 $(STAMP): pyproject.toml constraints.txt scripts/setup.sh
 	@PYTHON="$(PYTHON)" scripts/setup.sh
 	@touch $@
@@ -71,7 +82,7 @@ openpi: $(STAMP) ## drive `sayso serve` with openpi's own client (POLICY=folder 
 # In an environment of its own, for LeRobot asks for an older PyTorch than constraints.txt. Python 3.12 has LeRobot 0.6,
 # Python 3.11 has 0.4; both pass.
 lerobot: ## test the adapter and edited datasets with LeRobot's own drivers and reader (PYTHON=... chooses the interpreter)
-	@test -x .venv-lerobot/bin/pip || $(or $(PYTHON),$(shell python3.12 -V >/dev/null 2>&1 && echo python3.12 || echo python3)) -m venv .venv-lerobot
+	@$(call environment,.venv-lerobot,3.12 3.11)
 	.venv-lerobot/bin/python -m pip install -qq --constraint constraints-lerobot.txt --editable '.[lerobot]' \
 	  'lerobot[dataset]' 'pytest>=8' 'pytest-timeout>=2.3'
 	.venv-lerobot/bin/python -m pytest tests/runtime/test_lerobot_adapter.py tests/data/test_edit_in_lerobot.py tests/bridges/test_hub_in_lerobot.py \
@@ -79,14 +90,14 @@ lerobot: ## test the adapter and edited datasets with LeRobot's own drivers and 
 
 # Likewise, and with Python 3.12: LeRobot's newest, whose commands run our policies (plugins/lerobot_policy_sayso).
 lerobot-policy: ## test the LeRobot plugin by LeRobot's own commands (PYTHON=... chooses the interpreter)
-	@test -x .venv-lerobot-policy/bin/pip || $(or $(PYTHON),python3.12) -m venv .venv-lerobot-policy
+	@$(call environment,.venv-lerobot-policy,3.12)
 	.venv-lerobot-policy/bin/python -m pip install -qq 'torch==2.11.0' --editable . \
 	  --editable 'plugins/lerobot_policy_sayso[training,metaworld]' 'pytest>=8' 'pytest-timeout>=2.3'
 	.venv-lerobot-policy/bin/python -m pytest plugins/lerobot_policy_sayso/tests
 
 # Likewise, and with Python 3.12: LeRobot's newest. The build of PyTorch that PyPI has for it takes 5 GB.
 smolvla: ## make .venv-smolvla, in which benchmarks/latency.py times LeRobot's own SmolVLA (PYTHON=... chooses)
-	@test -x .venv-smolvla/bin/pip || $(or $(PYTHON),python3.12) -m venv .venv-smolvla
+	@$(call environment,.venv-smolvla,3.12)
 	.venv-smolvla/bin/python -m pip install -qq 'lerobot[smolvla]==0.6.1' 'torch==2.11.0'
 
 build: rendering ## build the wheel and run one episode from a clean environment
@@ -106,6 +117,6 @@ constraints: $(STAMP) ## write what is installed in .venv into constraints.txt
 	} > .venv/constraints && mv .venv/constraints constraints.txt
 
 clean: ## remove .venv and everything built or cached
-	rm -rf .venv .venv-metaworld .venv-smolvla .venv-lerobot-policy dist build
+	rm -rf .venv .venv-metaworld .venv-smolvla .venv-lerobot .venv-lerobot-policy dist build
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

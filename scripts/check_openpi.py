@@ -45,7 +45,11 @@ def other_python() -> Path:
     """Return the interpreter of the environment that has openpi-client, made if it is not there yet."""
     python = OTHER / "bin" / "python"
     if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", OTHER], check=True)
+        find = [ROOT / "scripts" / "python.sh", "3.11", "3.12"]
+        found = subprocess.run(find, env=os.environ | {"PYTHON": ""}, stdout=subprocess.PIPE, text=True)
+        if found.returncode:
+            sys.exit(found.returncode)
+        subprocess.run([found.stdout.strip(), "-m", "venv", OTHER], check=True)
         # The client imports typing_extensions and does not ask for it.
         wanted = ["openpi-client==0.1.2", "typing_extensions"]
         install = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *wanted]

@@ -10,33 +10,28 @@ cd "$(dirname "$0")/.."
 extra=${1:-}
 venv=.venv${extra:+-$extra}
 
-suits() { # at least 3.11, below 3.14; a name that is only a shim for an absent version does not run at all
-    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' >/dev/null 2>&1
+versions="3.11 3.12 3.13"
+
+suits() { # what is there is whole
+    [ -x "$venv/bin/pip" ] && PYTHON="$venv/bin/python" scripts/python.sh $versions >/dev/null 2>&1
 }
 
-python=""
-for candidate in ${PYTHON:-python3.11 python3.12 python3.13 python3}; do
-    if suits "$candidate"; then python=$candidate && break; fi
-done
-if [ -z "$python" ]; then
-    echo "setup: found no Python from 3.11 to 3.13 among: ${PYTHON:-python3.11 python3.12 python3.13 python3}." >&2
-    echo "setup: install one, or name it: make setup PYTHON=/path/to/python3.12" >&2
-    exit 1
-fi
-
-if ! { [ -x "$venv/bin/pip" ] && suits "$venv/bin/python"; }; then
-    echo "setup: making $venv with $("$python" --version)"
-    if ! "$python" -m venv --clear "$venv"; then
-        echo "setup: $python cannot make a virtual environment. On Debian or Ubuntu: apt-get install -y python3-venv" >&2
-        exit 1
+if [ -n "${PYTHON:-}" ] || ! suits; then
+    python=$(scripts/python.sh $versions)
+    if ! suits || [ "$("$python" -V)" != "$("$venv/bin/python" -V)" ]; then
+        echo "setup: making $venv with $("$python" -V)"
+        "$python" -m venv --clear "$venv"
     fi
 fi
 
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 
 torch=$(grep '^torch==' constraints.txt)
-echo "setup: installing $torch (once; about half a minute on a fast line)"
-pip install -qq "$torch"
+# Some builds are gigabytes, so on a terminal pip shows how far it is.
+quiet=-qq
+[ -t 1 ] && quiet=
+echo "setup: installing $torch (once; on Linux PyPI's is 3 GB with CUDA: CONTRIBUTING.md tells how to have the small one)"
+pip install $quiet "$torch"
 echo "setup: installing sayso and what it needs"
 constraints=$venv/constraints
 if [ -n "$extra" ]; then
