@@ -64,7 +64,8 @@ pytest: rendering
 
 browser: rendering ## test the live page in headless Chromium, which apt-get installs if there is none
 	@for name in chromium chromium-browser google-chrome; do command -v $$name && exit; done; \
-	  apt-get install -y -qq chromium
+	  apt-get update -qq && apt-get install -y -qq chromium || \
+	  { echo "browser: no Chromium is there, and apt-get could not install it; install one, as root"; exit 1; }
 	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[browser]'
 	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest -m browser
 
