@@ -36,6 +36,8 @@ FLAGS = {
     ],
     "eval": ["--world", "--datasets", "--families", "--episodes", "--split", "--start", "--execute", "--swap"]
     + ["--axis", "--workers", "--out", "--films", "--max-films", "--rename"],
+    "compare": ["--world", "--families", "--pairs", "--alpha", "--margin", "--split", "--start", "--execute"]
+    + ["--axis", "--workers", "--out", "--json"],
     "run": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
     + [
         "--start",

@@ -36,6 +36,10 @@ SHARED = {"FOLDER": "folder of a policy, of a run or of a dataset", "NAME": "USE
 CHECKPOINT = {"CHECKPOINT": "folder of a policy, or USER/NAME on the hub"}
 DRIVER = {"CHECKPOINT": "folder of a policy, or ws://host:port of one elsewhere"}
 INSTRUCTION = {"INSTRUCTION": 'what to do, such as "put the can in the bowl"'}
+BOTH = {
+    "A": "a policy: a folder, USER/NAME on the hub, expert, or ws://host:port; or a report of `sayso eval`",
+    "B": "the other one",
+}
 SUBJECT = {
     "CHECKPOINT": f"folder of a policy, {EXPERT!r} for the world's own expert, or ws://host:port of a policy "
     "elsewhere"
@@ -236,6 +240,22 @@ def _eval(given: list[str]) -> int:
     return evaluate_policy(loading.subject(subject, read_names(config.rename)), config)
 
 
+def _compare(given: list[str]) -> int:
+    from sayso.evaluation.compare import REPORT, CompareConfig, compare_policies, compare_reports
+
+    first, second, config = _config(CompareConfig, "compare", given, BOTH)
+    kept = [name.endswith(REPORT) for name in (first, second)]
+    if all(kept):
+        return compare_reports(Path(first), Path(second), config)
+    if any(kept):
+        report, policy = (first, second) if kept[0] else (second, first)
+        raise SaysoError(
+            f"{report} is a report and {policy} is not: compare two policies, or two reports of "
+            "`sayso eval` on the same seeds"
+        )
+    return compare_policies(loading.subject(first), loading.subject(second), config)
+
+
 def _demo(given: list[str]) -> int:
     from sayso.demo import DemoConfig, demo
 
@@ -334,6 +354,9 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
     },
     "measure": {
         "eval": Verb("measure a policy's success on seeds it never saw, or its error on recordings", _eval),
+        "compare": Verb(
+            "say which of two policies is better, on the same seeds, as soon as it is clear", _compare
+        ),
     },
     "run": {
         "demo": Verb("watch a policy follow instructions, then type your own", _demo),

@@ -76,7 +76,7 @@ def evaluate(
     trials = [(family, seed) for family in families for seed in seeds]
     if len(set(trials)) < len(trials) or not trials:
         raise ValueError(f"an evaluation needs families and seeds, each once, but got {families} and {seeds}")
-    build = _Tryout(make_world, make_policy, execute, dict(options or {}), films, measured_by["code"])
+    build = Tryout(make_world, make_policy, execute, dict(options or {}), films, measured_by["code"])
     done = _run(build, trials, workers, max_films if films else 0, journal)
     kept = _first_films(films, [e for e in done.values() if e.outcome is Outcome.FAILURE], max_films)
     episodes = tuple(done[trial] for trial in trials if trial in done)
@@ -110,14 +110,16 @@ def refuse_seen_seeds(seeds: Sequence[int], training: Training | None) -> None:
 
 
 @dataclass(frozen=True)
-class _Trial:
+class Trial:
+    """Episode that is to be run."""
+
     family: str
     seed: int
     film: bool
 
 
 @dataclass(frozen=True)
-class _Tryout:
+class Tryout:
     """Maker, in each process, of what runs one trial."""
 
     make_world: Callable[[], World]
@@ -127,7 +129,12 @@ class _Tryout:
     films: Path | None
     code: str
 
-    def __call__(self) -> Callable[[_Trial], Episode]:
+    def __call__(self) -> Callable[[Trial], Episode]:
+        """Build a world and the policy in it, and return what runs a trial there.
+
+        Raises:
+            SaysoError: if the code is no longer the one that the evaluation began with.
+        """
         if code() != self.code:
             raise SaysoError(
                 "the code has changed since this evaluation began, and its episodes would not belong "
@@ -136,7 +143,7 @@ class _Tryout:
         world = self.make_world()
         policy = self.make_policy(world)
 
-        def attempt(trial: _Trial) -> Episode:
+        def attempt(trial: Trial) -> Episode:
             episode = rollout(
                 world,
                 policy,
@@ -155,22 +162,22 @@ class _Tryout:
 
 
 def _run(
-    build: _Tryout, trials: list[tuple[str, int]], workers: int, max_films: int, journal: Journal | None
+    build: Tryout, trials: list[tuple[str, int]], workers: int, max_films: int, journal: Journal | None
 ) -> dict[tuple[str, int], Episode]:
     """Run trials until all are done or somebody presses Ctrl-C."""
     earlier = journal.done if journal else {}
     done = {trial: earlier[trial] for trial in trials if trial in earlier}
     waiting = iter([trial for trial in trials if trial not in done])
 
-    def next_trial() -> _Trial | None:
+    def next_trial() -> Trial | None:
         failures = sum(e.outcome is Outcome.FAILURE for e in done.values())
-        return next((_Trial(*trial, film=failures < max_films) for trial in waiting), None)
+        return next((Trial(*trial, film=failures < max_films) for trial in waiting), None)
 
     with _progress() as bar, contextlib.closing(pool.run(build, next_trial, workers=workers)) as ended:
         task = bar.add_task("evaluating", total=len(trials), completed=len(done), rate="")
         with contextlib.suppress(KeyboardInterrupt):
             for trial, result in ended:
-                episode = _lost(trial, result) if isinstance(result, pool.Lost) else result
+                episode = lost_episode(trial, result) if isinstance(result, pool.Lost) else result
                 done[trial.family, trial.seed] = episode
                 if journal:
                     journal.enter(episode)
@@ -190,7 +197,8 @@ def _progress() -> Progress:
     )
 
 
-def _lost(trial: _Trial, lost: pool.Lost) -> Episode:
+def lost_episode(trial: Trial, lost: pool.Lost) -> Episode:
+    """Return the episode of a process that died in it, which is invalid."""
     nothing = Episode(world="", family=trial.family, instruction="", seed=trial.seed, horizon=0)
     return dataclasses.replace(nothing, error=lost.reason)
 
