@@ -35,7 +35,7 @@ FLAGS = {
         *("--crop", "--resize", "--fps", "--robot", "--points", "--split", "--seed"),
     ],
     "eval": ["--world", "--datasets", "--families", "--episodes", "--split", "--start", "--execute", "--swap"]
-    + ["--axis", "--workers", "--out", "--films", "--max-films", "--rename"],
+    + ["--axis", "--workers", "--threads", "--out", "--films", "--max-films", "--rename"],
     "compare": ["--world", "--families", "--pairs", "--alpha", "--margin", "--split", "--start", "--execute"]
     + ["--axis", "--workers", "--out", "--json"],
     "run": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]

@@ -7,7 +7,7 @@ from websockets.sync.client import connect
 
 from sayso import cli
 from sayso.models.words import Reading
-from sayso.runtime.hearing import NotHeardError, not_heard
+from sayso.runtime.hearing import NotHeardError, not_heard, not_learned
 from sayso.runtime.limits import limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.remote import RemoteError, RemotePolicy
@@ -69,6 +69,34 @@ def test_what_is_cut_is_said_once_before_a_robot_moves():
     assert robot.sent and not report.fault
     (line,) = told
     assert line.startswith("the policy reads 24 word pieces of an instruction and does not hear 'the yellow ")
+
+
+class Learned(Reader):
+    """Have learned two sentences."""
+
+    sentences = ("put the red block in the bowl", "open the drawer")
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [("place the crimson cube into the dish", "put the red block"), ("shut the drawer", "open the drawer")],
+)
+def test_a_sentence_that_was_never_learned_is_carried_out_and_the_nearest_is_named(asked, near):
+    (said,) = not_heard(Learned([0.0]), asked)
+    assert said.startswith(
+        f"{asked!r} is none of the 2 instructions that the policy learned; nearest is '{near}"
+    )
+
+
+@pytest.mark.parametrize("asked", ["open the drawer", "Open the drawer"])
+def test_a_sentence_that_was_learned_is_carried_out_without_a_word(asked):
+    assert not_heard(Learned([0.0]), asked) == () == not_heard(Reader([0.0]), "shut the drawer")
+
+
+def test_of_many_sentences_that_were_never_learned_three_are_named():
+    told = [*not_learned(Learned.sentences, ["open the drawer", *(f"open the {k}th box" for k in range(5))])]
+    assert len(told) == 4 and told[-1] == "and 2 more instructions that it never learned"
+    assert [*not_learned((), ["open the box"])] == []
 
 
 @pytest.mark.parametrize("instruction", ["!!!", " . ", "..."])

@@ -100,6 +100,9 @@ WRONG = {
     "eval expert --world home --start -1": "--start is -1, but must be at least 0",
     "eval expert --world home --workers -1": "--workers is -1",
     "eval expert --world home --execute 0": "--execute is 0",
+    "eval expert --world home --threads 2": "--threads is 2, but in a world each process has one: --workers",
+    "eval p --datasets d --swap": "--swap says nothing where --datasets are measured on",
+    "eval p --datasets d --workers 2": "--workers says nothing where --datasets are measured on",
     "eval expert --world home --max_films -1": "--max-films is -1",
     "eval expert --world home --episodes 9999999999": "2145483648",
     "record --world home --out o --episodes -3": "--episodes is -3, but must be at least 1",
@@ -120,6 +123,7 @@ WRONG = {
     "serve p --hung-s -1": "--hung-s is -1.0",
     "run p words --execute 0": "at least one action",
     "run p words --threads 0": "--threads is 0",
+    "run p words --robot dry --cameras desk": "a camera is NAME=NUMBER or NAME=DEVICE, such as front=0",
     "export p --frames 0": "--frames is 0",
     "export p --tolerance 0": "--tolerance is 0.0, but must be above 0",
     "export p --engine torchscript --precision int8": "cannot compute in int8",
@@ -159,6 +163,41 @@ def test_a_wrong_command_line_is_answered_by_one_sentence(line, capsys, tmp_path
     assert len(told.err.splitlines()) == 1 and "Config(" not in told.err and "Error" not in told.err
     assert WRONG[line] in told.err
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+RUN, POLICY = "runs/desk", "runs/desk/policy"
+TAKEN_FOR = {
+    "check dsk": "there is no folder dsk. Did you mean desk?",
+    "check desk --heldout dsk": "there is no folder dsk. Did you mean desk?",
+    "show runs/dsk": "Did you mean runs/desk?",
+    "label dsk": "Did you mean desk?",
+    "push dsk me/desk": "Did you mean desk?",
+    f"check {RUN}": f"{RUN} is a training, not a dataset. It learned from desk: give that.",
+    f"edit {RUN} --out new": f"{RUN} is a training, not a dataset. It learned from desk: give that.",
+    f"train --datasets {RUN} --out new": f"{RUN} is a training, not a dataset. It learned from desk",
+    f"check {POLICY}": f"{POLICY} is a policy, not a dataset; `sayso eval {POLICY} --datasets RECORDING`",
+    f"show {POLICY}": f"{POLICY} is a policy, not a dataset",
+    "eval desk --datasets desk": "not a policy; `sayso train --datasets desk --out runs/desk` makes one",
+    "run desk words": "desk is a dataset, not a policy",
+    "export desk": "desk is a dataset, not a policy",
+}
+"""What was typed where a dataset, a run and its policy are, and words of the answer."""
+
+
+@pytest.mark.parametrize("line", TAKEN_FOR)
+def test_a_folder_that_is_taken_for_another_kind_is_called_what_it_is(line, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for file, text in {
+        "desk/meta/info.json": "{}",
+        f"{RUN}/run.json": '{"steps": 1, "typed": {"datasets": ["desk"]}}',
+        f"{POLICY}/config.json": "{}",
+        f"{POLICY}/model.safetensors": "",
+    }.items():
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).write_text(text)
+    assert cli.main(shlex.split(line)) == cli.EXIT_REFUSED
+    (told,) = capsys.readouterr().err.splitlines()
+    assert TAKEN_FOR[line] in told
 
 
 @pytest.mark.parametrize(

@@ -234,9 +234,12 @@ def _eval(given: list[str]) -> int:
     subject, config = _config(EvalConfig, "eval", given, SUBJECT)
     if config.datasets:
         from sayso.evaluation.on_recordings import evaluate_on_recordings
+        from sayso.runtime.hearing import not_learned
 
         hubbed = replace(config, datasets=tuple(map(_dataset, config.datasets)))
-        return evaluate_on_recordings(*loading.acting_on_recordings(subject), hubbed)
+        policy, features, learned = loading.acting_on_recordings(subject, config.threads)
+        remarks = partial(not_learned, learned.sentences)
+        return evaluate_on_recordings(policy, features, learned, hubbed, remarks)
     return evaluate_policy(loading.subject(subject, read_names(config.rename)), config)
 
 

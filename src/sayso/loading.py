@@ -73,8 +73,8 @@ def policy_and_features(subject: str, threads: int) -> tuple[Policy, Features]:
     return remote, remote.features
 
 
-def acting_on_recordings(subject: str) -> tuple[Policy, Features, Training]:
-    """Return a policy, what it sees and returns, and what it learned from.
+def acting_on_recordings(subject: str, threads: int = 0) -> tuple[Policy, Features, Training]:
+    """Return a policy on so many threads (0: one per core), what it sees and returns, and what it learned.
 
     Raises:
         SaysoError: if it needs the simulator itself, as the expert does, or there is none.
@@ -83,7 +83,7 @@ def acting_on_recordings(subject: str) -> tuple[Policy, Features, Training]:
         raise SaysoError("the expert sees a simulator, not recordings: name the folder of a policy")
     training = learned_from(subject)
     assert training is not None
-    return *policy_and_features(subject, pool.cores()), training
+    return *policy_and_features(subject, threads or pool.cores()), training
 
 
 def load(folder: Path | str, threads: int | None = None) -> ModelPolicy | ExportedPolicy:

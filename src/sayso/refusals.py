@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -77,6 +78,32 @@ def elsewhere(folder: Path, file: str) -> str:
         near = [str(folder.parent / name) for name in get_close_matches(folder.name, beside, 1)]
     *others, last = sorted(near) or [""]
     return f" Did you mean {', '.join(others)}{' or ' * bool(others)}{last}?" if last else ""
+
+
+def mistaken(folder: Path, wanted: str) -> str:
+    """Say what a folder of ours is that was taken for something else, and what to do with it.
+
+    Args:
+        folder: what was given.
+        wanted: what was meant to be there: ``dataset`` or ``policy``.
+
+    Returns:
+        One sentence; nothing if the folder is what is wanted, or none of ours.
+    """
+    if wanted != "dataset":
+        made = f"`sayso train --datasets {folder} --out runs/{folder.name}` makes one from it"
+        is_dataset = (folder / "meta" / "info.json").is_file()
+        return f"{folder} is a dataset, not a policy; {made}" if is_dataset else ""
+    if (run := folder / "run.json").is_file():
+        learned: list[str] = []
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+            learned = [str(root) for root in json.loads(run.read_bytes())["typed"]["datasets"]]
+        give = f" It learned from {' and '.join(learned)}: give that." if learned else ""
+        return f"{folder} is a training, not a dataset.{give} `sayso show {folder}` draws how it went"
+    if (folder / "config.json").is_file() and any(folder.glob("model.*")):
+        measured = f"`sayso eval {folder} --datasets RECORDING` measures it, `sayso run {folder}` lets it act"
+        return f"{folder} is a policy, not a dataset; {measured}"
+    return ""
 
 
 def refuse_unknown_renderer() -> None:

@@ -16,7 +16,7 @@ from sayso.data.checks.evidence import gather
 from sayso.data.checks.finding import Severity
 from sayso.data.video import encode_video
 from sayso.spec import image_key
-from small_arms import FPS, FRAMES, SIZE, arm, picture
+from small_arms import FPS, FRAMES, SIZE, arm, picture, pose
 from small_datasets import DATA, EPISODES, change, change_info, rows
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
@@ -91,8 +91,6 @@ def test_a_camera_may_stand_still_while_the_robot_does(tmp_path):
     def waits(step):
         return max(0, step - 60)
 
-    from small_arms import pose
-
     root = arm(
         tmp_path / "arm",
         poses=lambda e, step: pose(e, waits(step)),
@@ -100,6 +98,22 @@ def test_a_camera_may_stand_still_while_the_robot_does(tmp_path):
         lengths=(110,) * 3,
     )
     assert told(root) == []
+
+
+@pytest.mark.parametrize("all_frames", [False, True])
+def test_a_camera_did_not_freeze_while_somebody_pressed_a_key(tmp_path, all_frames):
+    """The arm idles for 1.3 s, then turns so that the camera sees it a little later, and idles again."""
+
+    def acted(step):
+        return min(max(0, step - 39), 30)
+
+    def shown(episode, step):
+        return picture(episode, max(0, acted(step) - 4) % 40)
+
+    root = arm(
+        tmp_path / "arm", poses=lambda e, step: pose(e, acted(step)), pictures=shown, lengths=(110,) * 3
+    )
+    assert told(root, all_frames) == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -403,7 +404,16 @@ def test_what_hardly_moves_is_said_when_looked_at_and_before_training(tmp_path):
     )
     console = Console(file=io.StringIO(), width=200)
     console.print(summary(dataset))
-    assert "gripper.pos (hardly moves)" in console.file.getvalue()
+    assert "hardly moves: gripper.pos" in console.file.getvalue()
+
+
+def test_a_narrow_terminal_shows_names_of_joints_whole_and_no_table_of_families_that_nobody_recorded():
+    console = Console(file=io.StringIO(), width=80)
+    dataset = Dataset(Path(__file__).parents[1] / "recordings" / "desk")
+    console.print(summary(dataset))
+    text = console.file.getvalue()
+    assert all(name in text for name in dataset.features.action_names) and "…" not in text
+    assert "family" not in text and "6 episodes of 2.0 s on average, 360 frames, 12.0 s in all" in text
 
 
 def test_a_contact_sheet_has_a_row_per_episode_and_a_column_per_moment(dataset, tmp_path):

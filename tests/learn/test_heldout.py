@@ -18,6 +18,7 @@ from sayso.evaluation.report import training_of
 from sayso.learn.heldout import FILE
 from sayso.learn.imitate import open_windows, train
 from sayso.learn.selection import _in_turn
+from sayso.models import checkpoint
 from sayso.spec import ACTION, STATE, Chunk, SaysoError
 from sayso.work.ledger import Ledger
 from small_datasets import build
@@ -117,6 +118,8 @@ def test_a_policy_says_what_it_has_not_learned_from(elsewhere, tmp_path, capfd):
     policy = train(tiny(elsewhere, tmp_path / "run", heldout="2,5"))
     assert training_of(policy).left_out == {"0-elsewhere": "2,5"}
     assert training_of(policy).unseen(Dataset(elsewhere).hash, {2, 3}) == {2}
+    said = {s for e in Dataset(elsewhere).episodes if e.index not in (2, 5) for s in e.tasks}
+    assert {*training_of(policy).sentences} == {*checkpoint.load(policy).sentences} == said
     capfd.readouterr()
     open_windows(tiny(elsewhere, tmp_path / "more", init=policy, heldout="2,3"))
     said = " ".join(capfd.readouterr().err.split())

@@ -65,11 +65,13 @@ def test_what_fits_is_taken_over_and_a_table_says_which(shipped, own, tmp_path, 
         "camera hand_cam as wrist looks from the hand, too",
         "observation.state partly 2 of 3 numbers; new: z.pos",
         "action taken over 2 of 2 numbers",
-        "4 actions, 0.20 s at 20 a second; 4 were 0.40 s at 10, which --chunk 8 would be",
+        "4 actions, 0.20 s at 20 a second; before, 4 at 10 a second looked 0.40 s ahead: --chunk 8 looks as",
         "vision taken over",
         "actions alone train it",
     ):
         assert line in said
+    train(dataclasses.replace(asked, steps=2))
+    assert "was trained for something else" not in capsys.readouterr().err, "it goes on, and has said so"
     assert policy.features.cameras == OTHER.cameras
     assert policy.model.config.chunk == before.model.config.chunk
     assert policy.model.config.state_dim == 3

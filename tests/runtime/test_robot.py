@@ -63,7 +63,11 @@ def test_a_dry_run_tells_and_sends_nothing():
     robot = DryRun(inner, told.append)
     robot.connect()
     assert robot.send_action({"x.vel": 0.25, "y.vel": -1.0}) == {"x.vel": 0.25, "y.vel": -1.0}
-    assert told == ["x.vel 0.25  y.vel -1.00"]
+    assert told == ["would send x.vel 0.25  y.vel -1.00"]
+    for speed in (0.5, -0.5, 0.0):
+        robot.send_action({"x.vel": speed, "y.vel": -1.0})
+    assert len(told) == 1, "nobody reads thirty lines a second"
+    assert (robot.least["x.vel"], robot.most["x.vel"]) == (-0.5, 0.5)
     assert inner.get_observation()["x.pos"] == 0.0
     robot.disconnect()
 

@@ -56,9 +56,12 @@ def test_a_run_without_a_robot_tells_what_would_be_sent_and_writes_its_report(tm
     config = RunConfig(robot="dry", seconds=0.3, rest_s=0, out=out)
     report = run(Rising(), ARM, "rise", config, told.append)
     assert report.stopped == "its time was over" and not report.fault
-    assert told[0] == '"rise"; Ctrl-C stops the robot'
-    assert sum("shoulder_pan.pos" in line for line in told[1:-1]) == report.ticks + 1
-    assert "stopped: its time was over" in told[-1]
+    assert told[0].startswith("dry: there is no robot, its cameras show grey")
+    assert told[1] == '"rise"; Ctrl-C stops the robot'
+    assert sum(line.startswith("would send shoulder_pan.pos") for line in told) == 1 < report.ticks
+    said = told.index(str(report))
+    assert "stopped: its time was over" in told[said] and told[said + 1] == "what would have been sent:"
+    assert told[said + 2].startswith("  shoulder_pan.pos")
     raw = json.loads(out.read_text())
     assert raw["robot_type"] == "so101" and raw["config"]["robot"] == "dry" and raw["ticks"] == report.ticks
 
@@ -216,6 +219,42 @@ def test_a_policy_from_a_recording_of_lerobots_runs_dry(robot_type, most):
     report = run(policy, features, "rise", RunConfig(robot="dry", seconds=0.2, rest_s=0), told.append)
     assert not report.fault and report.stopped == "its time was over"
     assert ("degrees:" in told[0]) == (most > 100) and "no units" in told[0]
+
+
+def test_a_dry_run_ends_with_how_far_the_targets_were_from_what_was_shown():
+    policy, features = lerobots("so_follower", 117.8)
+    policy.action[:2] = [0.6, -0.2]
+    told: list[str] = []
+    run(policy, features, "rise", RunConfig(robot="dry", seconds=0.5, rest_s=0), told.append)
+    assert "what would have been sent, and what the demonstrations show:" in told
+    (lift,) = (line for line in told if line.startswith("  shoulder_lift.pos "))
+    shown = policy.stats[ACTION]
+    assert lift.endswith(f"{shown.min[1]:.2f} to {shown.max[1]:.2f}") and "-0.20 to" in lift
+    assert told[-1].startswith("beyond what they show: shoulder_pan.pos by 0.") and "lift" not in told[-1]
+
+
+def test_what_would_find_a_robot_is_not_ignored_where_there_is_none():
+    told: list[str] = []
+    config = RunConfig(robot="dry front=0", port="x", cameras=("front=0",), seed=3)
+    make_robot(config, ARM, "rise", told.append)
+    assert told == [
+        "--robot dry has nothing to connect, so that these say nothing: --port, --cameras, front=0, --seed"
+    ]
+    make_robot(RunConfig(robot="dry"), ARM, "rise", told.append)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("robot_type", ["so_follower", "somebodys_arm"])
+def test_a_policy_of_a_recording_without_robot_hears_of_dry_and_of_its_own_robot(robot_type):
+    policy, features = lerobots(robot_type, 117.8)
+    features = dataclasses.replace(features, cameras={"desk": (48, 64)})
+    with pytest.raises(
+        SaysoError, match=r"the policy learned from another set-up. `--robot dry` runs"
+    ) as how:
+        run(policy, features, "put the can in the bowl", RunConfig(), [].append)
+    assert "--cameras NAME=0" in str(how.value)
+    if robot_type == "so_follower":
+        assert "has no desk" in str(how.value) and "--rename front=desk" in str(how.value)
 
 
 ALOHA = tuple(d.name for d in known_robot("aloha").dimensions)

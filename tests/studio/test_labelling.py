@@ -72,13 +72,21 @@ def test_clicks_are_kept_at_once_and_found_again(page, root, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("path", "body"), [("/../secret", None), ("/secret?episode=0", None), ("/frame", {})]
+)
+def test_where_nothing_is_that_is_said(page, path, body):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        page(path, body)
+    assert refused.value.code == 404
+
+
+@pytest.mark.parametrize(
     ("path", "body"),
     [
         ("/frame?episode=0&camera=front&frame=9999", None),
         ("/frame?episode=99&camera=front&frame=0", None),
         ("/frame?episode=0&camera=nowhere&frame=0", None),
         ("/frame", None),
-        ("/../secret", None),
         ("/clicks", {"episode": 0, "camera": "front", "referent": "object", "clicks": [[0, 7, 0.5]]}),
         ("/clicks", {"episode": 0, "camera": "front", "referent": "object", "clicks": [[99999, 0.5, 0.5]]}),
         ("/clicks", {"episode": 0, "camera": "front", "referent": "sofa", "clicks": []}),

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sayso.refusals import elsewhere
 from sayso.spec import SaysoError
 from sayso.spec.files import CARD, CONFIG, STATS, WEIGHTS
 from sayso.work.digests import SUMS
@@ -160,7 +161,8 @@ def _whole(folder: Path, name: str) -> tuple[Path, str, str]:
     if (folder / "policy" / CONFIG).is_file():
         folder = folder / "policy"
     if not (folder / CONFIG).is_file():
-        raise SaysoError(f"{folder} is no policy, no run and no dataset")
+        near = elsewhere(folder, "meta/info.json") or elsewhere(folder, CONFIG)
+        raise SaysoError(f"{folder} is no policy, no run and no dataset.{near}".removesuffix("."))
     from sayso.models import checkpoint
 
     return folder, POLICY, card_of_policy(checkpoint.load(folder), folder, name)

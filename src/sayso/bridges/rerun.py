@@ -21,13 +21,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-from rich.progress import track
 
 from sayso.data.preview import spread
 from sayso.data.reader import Dataset, RecordedEpisode
 from sayso.runtime.chunking import Plan
 from sayso.runtime.tick import Tick, Watch
 from sayso.spec import IMAGES, STATE, TASK, Features, SaysoError
+from sayso.work.progress import tracked
 
 HERE = "rerun+http://127.0.0.1:9876/proxy"
 """Where a viewer on this machine listens."""
@@ -61,7 +61,7 @@ def show_episodes(root: Path, where: str, count: int) -> str:
     recording, said = opened(where, dataset.root.resolve().name)
     names = {f"episode_{episode.index}": episode for episode in episodes}
     recording.send_blueprint(_layout(tuple(names), tuple(dataset.features.cameras)))
-    for name, episode in track(list(names.items()), description="sending episodes"):
+    for name, episode in tracked(list(names.items()), "sending episodes"):
         _send_episode(recording, name, dataset, episode)
     _finish(recording)
     return f"{len(episodes)} episodes: {said}"

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import track
 from rich.text import Text
 
 from sayso.data.checks.asked import Asked, Heard
@@ -20,10 +18,12 @@ from sayso.data.checks.finding import Finding, Severity, error
 from sayso.data.checks.remedies import together
 from sayso.data.checks.table import CHECKS
 from sayso.data.format import FormatError
+from sayso.data.info import nothing_there
 from sayso.data.reader import Dataset
+from sayso.refusals import mistaken
 from sayso.spec import NotFiniteError
+from sayso.work.progress import tracked
 
-T = TypeVar("T")
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
 
@@ -56,10 +56,10 @@ def check(root: Path, config: CheckConfig, hear: Callable[[str], Heard] | None =
         FormatError: if there is no such folder.
     """
     for folder in (root, *config.heldout):
-        if not folder.is_dir():
-            raise FormatError(f"there is no folder {folder}; give the folder of a dataset, with meta/ in it")
+        if not folder.is_dir() or mistaken(folder, "dataset"):
+            raise FormatError(nothing_there(folder))
     began = time.monotonic()
-    asked = Asked(hear=hear, heldout=config.heldout, all_frames=config.all_frames, track=_tracked)
+    asked = Asked(hear=hear, heldout=config.heldout, all_frames=config.all_frames, track=tracked)
     evidence = gather(root, asked)
     found = findings(evidence)
     code = int(any(finding.severity in _fatal(config) for finding in found))
@@ -125,10 +125,3 @@ def _together(e: Evidence, found: Iterable[Finding]) -> str:
 def _plain(text: str) -> str:
     """Return a text with nothing in it that a terminal would obey."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-def _tracked(work: Sequence[T], what: str, /) -> Iterator[T]:
-    """Show a bar on the standard error, where somebody watches."""
-    console = Console(stderr=True)
-    bar = track(work, what, console=console, transient=True, disable=not console.is_terminal)
-    yield from bar

@@ -19,7 +19,7 @@ from string import Formatter
 from typing import Any
 
 from sayso.data.format import COUNTERS, INFO, OTHER_TASK_INDEX, VERSION, VIDEO, FormatError, info_text
-from sayso.refusals import elsewhere
+from sayso.refusals import elsewhere, mistaken
 from sayso.spec import ACTION, IMAGES, OTHER_POINTS, POINTS, STATE, Dimension, Features
 
 OURS = "sayso"
@@ -87,7 +87,7 @@ def read_raw(root: Path) -> dict[str, Any]:
     """
     path = root / INFO
     if not path.is_file():
-        raise FormatError(_nothing_there(root))
+        raise FormatError(nothing_there(root))
     return _read_json(path)
 
 
@@ -138,13 +138,19 @@ def inside(root: Path, relative: str) -> Path:
     return root / relative
 
 
-def _nothing_there(root: Path) -> str:
-    """Say why there is no dataset in a folder, and where there may be one."""
+def nothing_there(root: Path) -> str:
+    """Return why there is no dataset in a folder, and where there may be one."""
     if not root.exists():
-        near = elsewhere(root, INFO) or " Give the folder of a dataset, the one that contains meta/"
+        near = (
+            elsewhere(root, INFO)
+            or elsewhere(root, "run.json")
+            or " Give the folder of a dataset, the one that contains meta/"
+        )
         return f"there is no folder {root}.{near}"
     if not root.is_dir():
         return f"{root} is a file; give the folder of a dataset, the one that contains meta/"
+    if other := mistaken(root, "dataset"):
+        return other
     if (root / "staging").is_dir():
         return f"{root} holds no finished dataset, but a recording; give its sayso record command again"
     if below := elsewhere(root, INFO):

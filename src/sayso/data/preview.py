@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image as Picture
+from rich import box
 from rich import print as rich_print
 from rich.console import Group
 from rich.markup import escape
@@ -21,6 +22,7 @@ from sayso.data.reader import Dataset, RecordedEpisode
 from sayso.data.statistics import hardly_moves
 from sayso.data.units import with_units
 from sayso.spec import ACTION, ConfigError, Features, Observation, at_least, image_key
+from sayso.work.progress import tracked
 from sayso.work.replace import appearing
 
 DARKER = 4
@@ -74,18 +76,24 @@ def show(root: Path, config: ShowConfig) -> tuple[Path, ...]:
 
 
 def summary(dataset: Dataset, instructions: int = 8) -> Group:
-    """Return tables for `rich.print`: families, sampled instructions, and the range of every action."""
+    """Return tables for `rich.print`: families, sampled instructions, and the range of every action.
+
+    They fit into the 80 columns of a narrow terminal, names of joints whole.
+    """
     cameras = ", ".join(f"{name} {h}x{w}" for name, (h, w) in dataset.features.cameras.items())
     title = Text(dataset.root.resolve().name, "bold")
     title.append(
         f"  robot {dataset.features.robot_type or 'unknown'}, {dataset.fps:g} frames/s, "
-        f"cameras {cameras or 'none'}, hash {dataset.hash[:12]}",
+        f"cameras {cameras or 'none'}",
         "not bold",
     )
+    title.append(f"\n  {_counts(dataset)}, hash {dataset.hash[:12]}", "not bold")
     features, assumed = with_units(dataset.features, dataset.stats)
     remarks = [Text(f"  {remark}") for remark in (*assumed, *dataset.remarks)]
-    actions = _actions(dataset, features)
-    return Group(title, *remarks, _families(dataset), _instructions(dataset, instructions), actions)
+    families = [_families(dataset)] if any(episode.family for episode in dataset.episodes) else []
+    return Group(
+        title, *remarks, *families, _instructions(dataset, instructions), *_actions(dataset, features)
+    )
 
 
 def contact_sheet(
@@ -96,7 +104,8 @@ def contact_sheet(
     What the features `seen` crop away is darkened.
     """
     chosen = spread(dataset, episodes)
-    frames = [frame for episode in chosen for frame in _moments(dataset, episode, moments)]
+    looked_at = tracked(chosen, "drawing the contact sheet")
+    frames = [frame for episode in looked_at for frame in _moments(dataset, episode, moments)]
     frames = [_darkened(frame, seen or dataset.features) for frame in frames]
     path.parent.mkdir(parents=True, exist_ok=True)
     with appearing(path) as partial:
@@ -109,12 +118,19 @@ def film(dataset: Dataset, path: Path, episodes: int = 4, seen: Features | None 
 
     What the features `seen` crop away is darkened.
     """
+    chosen = spread(dataset, episodes)
     frames = (
-        _darkened(frame, seen or dataset.features)
-        for episode in spread(dataset, episodes)
-        for frame in dataset.frames(episode)
+        _darkened(frame, seen or dataset.features) for episode in chosen for frame in dataset.frames(episode)
     )
-    return pictures.write_film(path, frames, dataset.fps)
+    steps = tracked(range(sum(map(len, chosen))), "writing frames of the film")
+    return pictures.write_film(path, (frame for _, frame in zip(steps, frames, strict=True)), dataset.fps)
+
+
+def _counts(dataset: Dataset) -> str:
+    seconds = len(dataset) / dataset.fps
+    long = f"{seconds / 60:.1f} minutes" if seconds >= 60 else f"{seconds:.1f} s"
+    count, mean = len(dataset.episodes), seconds / len(dataset.episodes)
+    return f"{count} episodes of {mean:.1f} s on average, {len(dataset)} frames, {long} in all"
 
 
 def _darkened(frame: Observation, seen: Features) -> Observation:
@@ -165,15 +181,18 @@ def _one_line(text: str, most: int = 200) -> str:
     return plain if len(plain) <= most else plain[:most] + " ..."
 
 
-def _actions(dataset: Dataset, features: Features) -> Table:
-    table = Table("action", "unit", "min", "1 %", "mean", "99 %", "max", "spread")
+def _actions(dataset: Dataset, features: Features) -> list[Table | Text]:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("action", overflow="fold", min_width=max(len(d.name) for d in features.action))
+    for head in ("unit", "min", "1 %", "mean", "99 %", "max", "spread"):
+        table.add_column(head, justify="left" if head == "unit" else "right", no_wrap=True)
     stats = dataset.stats[ACTION]
     columns = (stats.min, stats.q01, stats.mean, stats.q99, stats.max, stats.std)
+    for dimension, *values in zip(features.action, *columns, strict=True):
+        table.add_row(escape(dimension.name), escape(dimension.unit), *(f"{value:.4g}" for value in values))
     still = hardly_moves(stats.mean, stats.std)
-    for dimension, rests, *values in zip(features.action, still, *columns, strict=True):
-        name = escape(dimension.name) + (" (hardly moves)" if rests else "")
-        table.add_row(name, escape(dimension.unit), *(f"{value:.4g}" for value in values))
-    return table
+    rests = [d.name for d, stays in zip(features.action, still, strict=True) if stays]
+    return [table, *([Text(f"  hardly moves: {', '.join(rests)}")] if rests else [])]
 
 
 def spread(dataset: Dataset, count: int) -> list[RecordedEpisode]:

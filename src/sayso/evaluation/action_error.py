@@ -13,7 +13,7 @@ one way of several, and small errors add up once the robot sees what came of the
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -107,7 +107,11 @@ def spread_evenly(numbers: Integers, most: int = MOST_WINDOWS) -> Integers:
 
 
 def action_error(
-    policy: Policy, windows: Windows, numbers: Integers, stats: Mapping[str, Stats] | None = None
+    policy: Policy,
+    windows: Windows,
+    numbers: Integers,
+    stats: Mapping[str, Stats] | None = None,
+    track: Callable[[list[Integers]], Iterable[Integers]] = iter,
 ) -> ActionError:
     """Measure a policy on some windows, as it acts: each look by itself, noise of its own for each.
 
@@ -116,8 +120,9 @@ def action_error(
         windows: what was shown.
         numbers: which of them, at least one.
         stats: of what it was trained on; None takes those of the windows.
+        track: shows how much of the work is done while it yields it; by default nobody watches.
     """
-    batches = [_answered(policy, windows, part) for part in _parts(numbers)]
+    batches = [_answered(policy, windows, part) for part in track(_parts(numbers))]
     predicted, shown, still, counts = (np.concatenate(each) for each in zip(*batches, strict=True))
     of_action = (stats or windows.stats)[ACTION]
     guesses = {"error": predicted, "still": still, "mean": np.array(of_action.mean, np.float32)}
@@ -139,8 +144,8 @@ def action_error(
     return ActionError(**overall, dimensions=dimensions, windows=len(numbers))
 
 
-def _parts(numbers: Integers) -> Iterator[Integers]:
-    return (numbers[k : k + _AT_ONCE] for k in range(0, len(numbers), _AT_ONCE))
+def _parts(numbers: Integers) -> list[Integers]:
+    return [numbers[k : k + _AT_ONCE] for k in range(0, len(numbers), _AT_ONCE)]
 
 
 def _answered(

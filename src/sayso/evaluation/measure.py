@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -23,8 +23,21 @@ from sayso.work import pool
 from sayso.work.lock import locked
 from sayso.work.provenance import provenance
 
-BESIDES = ("families", "episodes", "start", "workers", "out", "films", "max_films", "datasets")
+BESIDES = ("families", "episodes", "start", "workers", "out", "films", "max_films", "datasets", "threads")
 """Fields of `EvalConfig` that decide how many episodes there are and how they are run, but no episode."""
+IN_A_WORLD = (
+    "families",
+    "episodes",
+    "split",
+    "start",
+    "execute",
+    "swap",
+    "axis",
+    "workers",
+    "films",
+    "max_films",
+)
+"""Fields of `EvalConfig` that say nothing where a policy is measured on recordings."""
 INTERRUPTED = 130
 """Exit code of what Ctrl-C has ended."""
 
@@ -68,7 +81,9 @@ class EvalConfig:
     """How far the world departs from training, such as camera=3 light=1: axes of the world, each with its
     level, of which 0 is as in training. docs/recipes.md lists them."""
     workers: int = 0
-    """Processes that evaluate side by side; 0 is one per core."""
+    """Processes that evaluate side by side; 0 is one per core. Each lets the policy have one thread."""
+    threads: int = 0
+    """With --datasets: threads of the policy; 0 is one per core."""
     out: Path | None = None
     """File for the report, as JSON. An evaluation that was stopped goes on when it is asked for again."""
     films: Path | None = None
@@ -88,7 +103,14 @@ class EvalConfig:
             raise ConfigError(
                 f"datasets are given and world is {self.world}: measure on one of them at a time"
             )
-        at_least(self, episodes=1, start=0, execute=1, workers=0, max_films=0)
+        at_least(self, episodes=1, start=0, execute=1, workers=0, threads=0, max_films=0)
+        if self.threads and self.world:
+            raise ConfigError(
+                f"threads is {self.threads}, but in a world each process has one: --workers says how many"
+            )
+        usual = {field.name: field.default for field in fields(self)}
+        if self.datasets and (idle := [name for name in IN_A_WORLD if getattr(self, name) != usual[name]]):
+            raise ConfigError(f"{idle[0]} says nothing where --datasets are measured on: leave it out")
 
 
 def evaluate_policy(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,10 +18,17 @@ from sayso.evaluation.action_error import MOST_WINDOWS, action_error, looks, spr
 from sayso.evaluation.measure import EvalConfig
 from sayso.evaluation.report import Training
 from sayso.spec import FeatureMismatchError, Features, Policy, differences
+from sayso.work.progress import tracked
 from sayso.work.provenance import provenance, write_json
 
 
-def evaluate_on_recordings(policy: Policy, features: Features, training: Training, config: EvalConfig) -> int:
+def evaluate_on_recordings(
+    policy: Policy,
+    features: Features,
+    training: Training,
+    config: EvalConfig,
+    remarks: Callable[[Iterable[str]], Iterable[str]] = lambda _: (),
+) -> int:
     """Measure how far a policy is from what recordings show, print it and write it where asked.
 
     Args:
@@ -29,6 +36,7 @@ def evaluate_on_recordings(policy: Policy, features: Features, training: Trainin
         features: what it sees and returns.
         training: what it has learned from.
         config: names the recordings; what it says of worlds does not count.
+        remarks: what a person should know of the instructions in them.
 
     Returns:
         The exit code, 0.
@@ -41,9 +49,14 @@ def evaluate_on_recordings(policy: Policy, features: Features, training: Trainin
     refuse_unused(names, {name for dataset in whole for name in names_of(dataset.features)})
     features = replace(features, renamed={**features.renamed, **names})
     parts = [_unseen(dataset, features, training) for dataset in whole]
+    for remark in remarks(dict.fromkeys(s for part in parts for e in part.episodes for s in e.tasks)):
+        print(f"sayso: {remark}", file=sys.stderr)
     windows = _windows(policy, features, parts)
     stats: Mapping[str, Stats] | None = getattr(policy, "stats", None)
-    found = action_error(policy, windows, spread_evenly(np.arange(len(windows))), stats or None)
+    numbers = spread_evenly(np.arange(len(windows)))
+    found = action_error(
+        policy, windows, numbers, stats or None, lambda parts: tracked(parts, "measuring windows", size=len)
+    )
     episodes = {str(part.root): spans([e.index for e in part.episodes]) for part in parts}
     print(f"action error on {found.windows} windows of episodes {'; '.join(map(_said, parts))}:\n{found}")
     if config.out:

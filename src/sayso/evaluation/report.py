@@ -16,6 +16,8 @@ from sayso.spec import Episode, Outcome, SaysoError
 from sayso.work.provenance import training_facts, write_json
 
 NOTHING = Interval(math.nan, math.nan, math.nan)
+MOST_SENTENCES = 100
+"""Instructions that are named at most: of more than that, a policy learned words rather than sentences."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,8 @@ class Training:
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Name of a dataset -> episodes of it that were not learned from, such as ``3,17``: some were held out to
     measure on, or never chosen."""
+    sentences: tuple[str, ...] = ()
+    """Instructions of what was learned from; none where it does not say, or has too many to name them."""
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
@@ -49,6 +53,7 @@ class Training:
             seeds=seeds,
             seedless=tuple(map(str, facts.get("seedless", unsaid))),
             left_out={str(name): str(spans) for name, spans in dict(facts.get("left_out", {})).items()},
+            sentences=tuple(map(str, facts.get("sentences", ()))),
         )
 
     @property
@@ -66,13 +71,24 @@ class Training:
     def after(self, earlier: Self, name: str) -> Self:
         """Return this training together with one before it, of a policy called so, which may say nothing."""
         silent = () if earlier.seeds or earlier.seedless else (name,)
+        known = (
+            tuple(dict.fromkeys(self.sentences + earlier.sentences))
+            if self.sentences and earlier.sentences
+            else ()
+        )
         return dataclasses.replace(
             self,
             datasets={**self.datasets, **{f"before {k}": digest for k, digest in earlier.datasets.items()}},
             seeds=tuple(dict.fromkeys(self.seeds + earlier.seeds)),
             seedless=(*self.seedless, *(f"before {each}" for each in earlier.seedless), *silent),
             left_out={**self.left_out, **{f"before {k}": spans for k, spans in earlier.left_out.items()}},
+            sentences=few(known),
         )
+
+
+def few(sentences: Collection[str]) -> tuple[str, ...]:
+    """Return sentences as they are if they are few enough to be named, else none."""
+    return tuple(sentences) if len(sentences) <= MOST_SENTENCES else ()
 
 
 def training_of(checkpoint: Path) -> Training:

@@ -16,8 +16,9 @@ from sayso.data.crop import EVERY, cropped, read_crops, remembered
 from sayso.data.edit.config import spans
 from sayso.data.fit import as_known, names_of, read_names, renamed
 from sayso.data.windows import Windows
-from sayso.evaluation.report import Training, training_of
+from sayso.evaluation.report import Training, few, training_of
 from sayso.flags import Part
+from sayso.learn.checkpoint import newest
 from sayso.learn.config import USUAL, TrainConfig, completed
 from sayso.learn.progress import say
 from sayso.learn.transfer import transferred
@@ -139,11 +140,19 @@ def learned_from(windows: Windows, init: Path | None = None) -> Training:
     seeds = [[episode.seed for episode in dataset.episodes] for dataset in windows.datasets]
     known = [[seed for seed in block if seed is not None] for block in seeds]
     names = [f"{k}-{dataset.root.resolve().name}" for k, dataset in enumerate(windows.datasets)]
+    sentences = {
+        sentence: None
+        for dataset, held in zip(windows.datasets, windows.heldout, strict=True)
+        for episode in dataset.episodes
+        if episode.index not in held
+        for sentence in episode.tasks
+    }
     now = Training(
         datasets={name: dataset.whole.hash for name, dataset in zip(names, windows.datasets, strict=True)},
         seeds=tuple((min(block), max(block)) for block in known if block),
         seedless=tuple(name for name, block in zip(names, seeds, strict=True) if None in block),
         left_out={name: text for name, text in zip(names, map(spans, windows.left_out), strict=True) if text},
+        sentences=few(sentences),
     )
     return now if init is None else now.after(training_of(init), str(init))
 
@@ -213,8 +222,9 @@ def _moved(config: TrainConfig, init: Path, policy: ModelPolicy, windows: Window
     assert config.chunk and config.preset, "a config that is not resolved"
     with seeded(config.seed):
         moved, taken = transferred(policy, windows.features, windows.stats, config.chunk, config.preset)
-    say(f"{init} was trained for something else. What it gives to the policy that begins here:")
-    Console(stderr=True).print(taken)
+    if newest(config.out) is None:  # whoever goes on has read it
+        say(f"{init} was trained for something else. What it gives to the policy that begins here:")
+        Console(stderr=True).print(taken)
     return moved
 
 

@@ -214,7 +214,7 @@ def _facts(
 
     def taught(run: Run) -> Mapping[str, Any]:
         spent = {"seconds": round(earlier + run.seconds, 1)}
-        return facts | {"wordings": {**lesson, **spent, "config": asked, **provenance()}}
+        return facts | {"sentences": [], "wordings": {**lesson, **spent, "config": asked, **provenance()}}
 
     return taught
 

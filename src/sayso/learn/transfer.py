@@ -241,7 +241,10 @@ def _row_of_chunk(fit: Fit) -> tuple[str, str, str]:
     why = f"{now} actions, {lasts:.2f} s at {fit.now.fps:g} a second"
     if abs(lasts - lasted) > 0.01:
         as_long = max(1, round(lasted * fit.now.fps))
-        why += f"; {then} were {lasted:.2f} s at {fit.before.fps:g}, which --chunk {as_long} would be"
+        why += (
+            f"; before, {then} at {fit.before.fps:g} a second looked {lasted:.2f} s ahead: "
+            f"--chunk {as_long} looks as far here"
+        )
     return ("chunk", TAKEN if now <= then else PARTLY, why)
 
 

@@ -34,7 +34,7 @@ from sayso.models.lerobot_folder import PROCESSORS, SAYSO, TYPE, write_processor
 from sayso.models.policy import ModelPolicy
 from sayso.models.table import MODELS, rebuild
 from sayso.models.typed import read
-from sayso.refusals import elsewhere
+from sayso.refusals import elsewhere, mistaken
 from sayso.spec import FeatureMismatchError, Features, SaysoError, UnknownNameError
 from sayso.spec.files import CARD, CONFIG, STATS, WEIGHTS
 from sayso.work.digests import SUMS, damaged, write_digests
@@ -71,6 +71,8 @@ class Saved:
     """Its ``type`` and sizes, not looked into yet."""
     features: Features
     stats: Mapping[str, Stats]
+    sentences: tuple[str, ...] = ()
+    """Instructions of the demonstrations; none where they were many, or by an older version."""
 
 
 def blank_card(policy: ModelPolicy) -> str:
@@ -141,6 +143,7 @@ def load(folder: Path | str, device: str = "cpu") -> ModelPolicy:
     _refuse_other_weights(folder, header, policy.model)
     policy.model.load_state_dict(_weights(folder, renames))
     policy.model.to(device).eval()
+    policy.sentences = saved.sentences
     return policy
 
 
@@ -152,6 +155,8 @@ def read_folder(folder: Path) -> Saved:
     """
     if not folder.is_dir():
         raise CheckpointError(f"there is no checkpoint folder {str(folder)!r}.{elsewhere(folder, CONFIG)}")
+    if other := mistaken(folder, "policy"):
+        raise CheckpointError(other)
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if CONFIG in missing and (others := elsewhere(folder, CONFIG)):
         raise CheckpointError(f"{str(folder)!r} holds no checkpoint itself: {CONFIG} is missing.{others}")
@@ -172,12 +177,13 @@ def read_folder(folder: Path) -> Saved:
     config, stats = _json(folder, CONFIG), _json(folder, STATS)
     try:
         parts = {name: read(dict[str, Any], config.get(name), name) for name in ("model", "features")}
-        read(dict[str, Any], config.get("training", {}), "training")
+        training = read(dict[str, Any], config.get("training", {}), "training")
+        sentences = read(tuple[str, ...], training.get("sentences", []), "training.sentences")
         features = _features(parts["features"])
     except ValueError as error:
         raise _not_understood(folder, CONFIG, error) from error
     try:
-        return Saved(model=parts["model"], features=features, stats=_stats(stats))
+        return Saved(model=parts["model"], features=features, stats=_stats(stats), sentences=sentences)
     except ValueError as error:
         raise _not_understood(folder, STATS, error) from error
 

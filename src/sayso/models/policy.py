@@ -45,6 +45,8 @@ class ModelPolicy(CalledLikeAModel):
         # Convolutions are two to three times as fast on CPUs when channels lie together.
         self.model: Model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.type, self.features, self.stats, self.collator = type, features, stats, collator
+        self.sentences: tuple[str, ...] = ()
+        """Instructions that it learned to follow, where they are few enough to be named; else none."""
         self._noise = EpisodeNoise()
 
     def config(self) -> dict[str, Any]:

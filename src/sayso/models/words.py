@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import logging
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Self
@@ -137,6 +137,28 @@ def refuse_alike(sentences: Iterable[str], max_words: int = MAX_WORDS) -> None:
                 f"the instructions {_short(other)} and {_short(sentence)} are the same to the policy, for "
                 f"{reason}; write them otherwise"
             )
+
+
+def nearest(sentence: str, among: Collection[str]) -> str:
+    """Return which of some sentences means nearly the same: the nearest by cosine of sentence embeddings.
+
+    An embedding is the mean over a sentence's word pieces, as MiniLM was trained to give it (Reimers &
+    Gurevych 2019, arXiv:1908.10084).
+    """
+    meant = _meaning(sentence)
+    return max(among, key=lambda other: float(meant @ _meaning(other)))
+
+
+@functools.lru_cache(maxsize=10 * ACTING)
+def _meaning(sentence: str) -> Array:
+    words, mask = _reader().encode([sentence])
+    mean: Array = words[0][mask[0]].mean(0)
+    return mean / np.linalg.norm(mean)
+
+
+@functools.cache
+def _reader() -> FrozenTextEncoder:
+    return FrozenTextEncoder()
 
 
 def _short(text: str) -> str:

@@ -73,8 +73,13 @@ class ExportedPolicy(CalledLikeAModel):
         features: Features,
         stats: Mapping[str, Stats],
         max_words: int = MAX_WORDS,
+        sentences: Sequence[str] = (),
     ) -> None:
-        """Join a graph that takes `inputs`, `max_words` word pieces among them, with the robot it is for."""
+        """Join a graph that takes `inputs`, `max_words` word pieces among them, with the robot it is for.
+
+        `sentences` are those that it learned to follow, where they are few enough to be named.
+        """
+        self.sentences = tuple(sentences)
         self.model, self.inputs, self.features, self.stats = model, tuple(inputs), features, stats
         self._collator = Collator(
             features=features,
@@ -136,6 +141,7 @@ def load(folder: Path | str, *, threads: int = 1) -> ExportedPolicy:
         engine = EngineFacts.from_json(config["engine"])
         features = Features.from_json(config["features"])
         max_words = int(config["model"].get("max_words", SHORT_WORDS))
+        sentences = tuple(map(str, config.get("training", {}).get("sentences", ())))
         if not 2 <= max_words <= MOST_WORDS:
             raise ConfigError(f"max_words is {max_words}, but must lie in 2..{MOST_WORDS}")
         path = folder / FILES[known("engine", engine.name, FILES)]
@@ -161,7 +167,7 @@ def load(folder: Path | str, *, threads: int = 1) -> ExportedPolicy:
         graph = open_engine(path, engine, threads)
     except (RuntimeError, ValueError) as error:
         raise ExportError(f"{engine.name} cannot open {str(path)!r}: {first_line(error)}") from error
-    return ExportedPolicy(graph, engine.inputs, features, stats, max_words)
+    return ExportedPolicy(graph, engine.inputs, features, stats, max_words, sentences)
 
 
 def _json(folder: Path, name: str) -> dict[str, Any]:

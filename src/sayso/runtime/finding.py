@@ -8,6 +8,7 @@ lerobot:my_arm port=/dev/ttyACM0     whatever LeRobot registers, by the fields o
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
@@ -75,6 +76,7 @@ class RobotChoice:
         read_names(self.rename)
         at_least(self, seed=0)
         words_of(self.robot_config)
+        cameras_of(self.cameras)
         if not self.kind.startswith(LEROBOT + ":"):
             robots = (SIMULATION, *drivable(), DRY)
             row = None if self.kind in robots else known_robot(self.kind)
@@ -107,6 +109,8 @@ def make_robot(
             made for another robot or in another unit.
         NotUnderstoodError: if no scene of the simulation has what the instruction names.
     """
+    if config.kind in (SIMULATION, DRY) and (idle := _idle(config)):
+        tell(f"--robot {config.kind} has nothing to connect, so that these say nothing: {', '.join(idle)}")
     if config.kind == DRY:
         usual = stats[STATE].mean if stats and STATE in stats else ()
         return DryRun(ImaginedRobot(features, usual), tell, imagined=True)
@@ -117,6 +121,14 @@ def make_robot(
     else:
         robot = _driven(driven_robot(config.kind), config, features, tell)
     return DryRun(robot, tell) if config.dry_run else robot
+
+
+def _idle(config: RobotChoice) -> list[str]:
+    """Return what was typed that finds a robot, where none is to be found."""
+    given = dataclasses.replace(config, seed=None, rename=(), dry_run=False, robot=SIMULATION)
+    usual = {field.name: field.default for field in dataclasses.fields(RobotChoice)}
+    idle = [f"--{name.replace('_', '-')}" for name in usual if getattr(given, name) != usual[name]]
+    return [*idle, *config.robot.split()[1:], *(["--seed"] if config.kind == DRY and config.seed else [])]
 
 
 def _driven(entry: RobotEntry, config: RobotChoice, features: Features, tell: Callable[[str], None]) -> Robot:

@@ -1,9 +1,14 @@
-"""Instruction check: what a policy can read of what is asked for, before a robot moves."""
+"""Instruction check: what a policy can read of what is asked for, and whether it learned the like."""
 
 from __future__ import annotations
 
-from sayso.models.words import Reading
+from collections.abc import Collection, Iterable, Iterator
+
+from sayso.models.words import Reading, nearest
 from sayso.spec import Policy, SaysoError
+
+MOST_TOLD = 3
+"""Instructions of which is said at most that they were never learned, where there are several."""
 
 
 class NotHeardError(SaysoError):
@@ -18,7 +23,7 @@ def reading_of(policy: Policy, instruction: str) -> Reading | None:
 
 
 def not_heard(policy: Policy, instruction: str, *, moves: bool = True) -> tuple[str, ...]:
-    """Return a sentence for each thing of an instruction that a policy will not understand.
+    """Return a sentence for each thing of an instruction that a policy will not understand, or never learned.
 
     Args:
         policy: who is to act on it.
@@ -33,4 +38,20 @@ def not_heard(policy: Policy, instruction: str, *, moves: bool = True) -> tuple[
         return ()
     if not reading.words or (moves and reading.is_foreign):
         raise NotHeardError(". ".join(reading.faults))
-    return reading.faults
+    return (*reading.faults, *not_learned(getattr(policy, "sentences", ()), [instruction]))
+
+
+def not_learned(learned: Collection[str], instructions: Iterable[str]) -> Iterator[str]:
+    """Yield a sentence for each instruction that is none of those which a policy learned: the nearest one.
+
+    Args:
+        learned: the instructions of its demonstrations; empty where it does not name them.
+        instructions: what it is asked to do.
+    """
+    known = {Reading.of(sentence).ids for sentence in learned}  # upper case and accents do not count
+    new = [one for one in instructions if known and Reading.of(one).ids not in known]
+    many = f"none of the {len(learned)} instructions" if len(learned) > 1 else "not the one instruction"
+    for one in new[:MOST_TOLD]:
+        yield f"{one!r} is {many} that the policy learned; nearest is {nearest(one, learned)!r}"
+    if len(new) > MOST_TOLD:
+        yield f"and {len(new) - MOST_TOLD} more instructions that it never learned"

@@ -85,15 +85,19 @@ class RunReport:
         if self.ticks:
             pace = f"{self.hz:g} Hz in {self.seconds:.1f} s"
             lines += [
-                f"{self.ticks} steps at {pace}, {self.missed} deadlines missed",
-                f"ms too late {self.late_ms}, ms of work {self.work_ms}",
-                f"held for {self.held} steps, {self.watchdog} times by the watchdog",
+                f"{self.ticks} steps at {pace}; {self.missed} took too long (deadlines missed)",
+                f"a step began so many ms late: {self.late_ms}; it took ms: {self.work_ms}",
+                f"the robot was held still for {self.held} steps, for want of a new answer"
+                + (f"; {self.watchdog} times by the watchdog" if self.watchdog else ""),
             ]
         if self.answers:
-            lines.append(f"{self.answers} answers, ms {self.policy_ms}, steps late {self.delay_steps}")
+            lines.append(
+                f"the policy answered {self.answers} times; an answer took ms: {self.policy_ms}, "
+                f"which is steps: {self.delay_steps}"
+            )
         if self.clipped:
             cut = ", ".join(f"{name} {ticks}" for name, ticks in self.clipped.items())
-            lines.append(f"steps in which something was cut off: {cut}")
+            lines.append(f"steps in which a target was cut to the limits: {cut}")
         if self.failures:
             failed = ", ".join(f"{what} {ticks}" for what, ticks in self.failures.items())
             lines.append(f"steps in which the robot failed: {failed}")

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ from sayso.spec import (
 from sayso.tasks.contract import World
 
 GREY = 128
+TOLD_EVERY_S = 0.5
+"""Seconds between two lines of a dry run: more, nobody can read."""
 LARGEST = 1e6
 """No joint, speed or opening of a robot is so large a number, in whatever unit: it is a mistake."""
 DRIVER_ERRORS = (OSError, RuntimeError, ValueError, SaysoError)
@@ -209,7 +212,7 @@ class ImaginedRobot(Described):
 
 
 class DryRun:
-    """Dry run of a robot: its eyes are seen through, and what would be sent is told but not sent."""
+    """Dry run of a robot: its eyes are seen through; what would be sent is told now and then, not sent."""
 
     def __init__(self, robot: Robot, tell: Callable[[str], None], *, imagined: bool = False) -> None:
         """Stand before a robot.
@@ -220,6 +223,10 @@ class DryRun:
             imagined: whether it may be moved all the same, since there is none.
         """
         self._robot, self._tell, self._imagined = robot, tell, imagined
+        self.least: dict[str, float] = {}
+        """The smallest number of each name that would have been sent; `most` is the largest."""
+        self.most: dict[str, float] = {}
+        self._told = -TOLD_EVERY_S
 
     @property
     def observation_features(self) -> Mapping[str, Any]:
@@ -240,8 +247,12 @@ class DryRun:
         return self._robot.get_observation()
 
     def send_action(self, action: Mapping[str, float]) -> dict[str, float]:
-        """Tell what would be sent, and return it."""
-        self._tell("  ".join(f"{name} {number:.2f}" for name, number in action.items()))
+        """Tell what would be sent, unless the last was told just now, and return it."""
+        if (now := time.monotonic()) - self._told >= TOLD_EVERY_S:
+            self._tell("would send " + "  ".join(f"{name} {number:.2f}" for name, number in action.items()))
+            self._told = now
+        self.least = {name: min(number, self.least.get(name, number)) for name, number in action.items()}
+        self.most = {name: max(number, self.most.get(name, number)) for name, number in action.items()}
         return self._robot.send_action(action) if self._imagined else dict(action)
 
     def disconnect(self) -> None:

@@ -13,13 +13,14 @@ from sayso.data.units import JointUnit, with_units
 from sayso.models.repacked import knowing, on_robot
 from sayso.robots import DEGREES, driven_robot
 from sayso.runtime.connecting import connected, let_go
+from sayso.runtime.dry import account, beforehand
 from sayso.runtime.finding import DRY, SIMULATION, RobotChoice, make_robot
 from sayso.runtime.hearing import not_heard
 from sayso.runtime.limits import SERVO_DEG_S, Limits, Point, limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import RunReport
 from sayso.runtime.robot import SimulatedRobot
-from sayso.runtime.simulated import short_enough
+from sayso.runtime.simulated import refuse_other_setup, short_enough
 from sayso.runtime.stopping import Stop, on_key, on_signals
 from sayso.runtime.tick import Watch, unwatched
 from sayso.spec import Features, Policy, Robot, SaysoError, at_least
@@ -82,6 +83,8 @@ def run(
     not_heard(policy, instruction, moves=config.kind not in (SIMULATION, DRY) and not config.dry_run)
     stats, stop = demonstrated(policy), Stop()
     features = measured(features, stats, config.units, tell)
+    if config.kind == SIMULATION:
+        refuse_other_setup(features, read_names(config.rename))
     robot = make_robot(config, features, instruction, tell, stats)
     try:
         policy, features = _spoken(policy, features, robot, config, tell)
@@ -95,6 +98,8 @@ def run(
         if isinstance(robot, SimulatedRobot):
             instruction = short_enough(policy, robot, tell)
         with on_key(stop) as keys:
+            for line in beforehand(robot):
+                tell(line)
             tell(f'"{instruction}"; {"any key" if keys else "Ctrl-C"} stops the robot')
             report = drive(
                 robot,
@@ -109,7 +114,8 @@ def run(
                 tell=tell,
                 watch=watch(features),
             )
-        tell(str(report))
+        for line in (str(report), *account(robot, features, stats)):
+            tell(line)
         if isinstance(robot, SimulatedRobot) and (why := robot.why_not()):
             tell(f"not done: {why}")
     if config.out:

@@ -6,12 +6,19 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
+from sayso.data.fit import as_shown, names_of
+from sayso.models.repacked import knowing
 from sayso.robots import NORMALIZED
 from sayso.runtime.hearing import reading_of
 from sayso.runtime.robot import SimulatedRobot
-from sayso.spec import Features, Policy, SaysoError, seeds
+from sayso.spec import FeatureMismatchError, Features, Policy, SaysoError, UnknownNameError, seeds
 from sayso.tasks.contract import Brief, Sought, World, asking
-from sayso.tasks.worlds import make_world, read_elsewhere, world_of
+from sayso.tasks.worlds import WORLDS, make_world, read_elsewhere, world_of
+
+
+class UnsimulatedError(FeatureMismatchError):
+    """Policy that the simulated robot was asked for and that is of another robot, or of other cameras."""
+
 
 SCENES = 20_000
 """In how many scenes to look for the things that an instruction names: for a few seconds at most."""
@@ -50,6 +57,32 @@ def simulated(
     except SaysoError:
         world.close()
         raise
+
+
+def refuse_other_setup(features: Features, names: Mapping[str, str]) -> None:
+    """Refuse a policy of a recording that no simulated robot is like, before a scene is built for it.
+
+    Args:
+        features: of the policy.
+        names: what the robot calls cameras and numbers -> what the policy does, as it was typed.
+
+    Raises:
+        SaysoError: it says what the robot lacks, and how else such a policy is run.
+    """
+    others = (
+        "the policy learned from another set-up. `--robot dry` runs it without a robot; your own robot is "
+        "named by --robot, such as --robot so101 --port /dev/ttyACM0 --cameras NAME=0"
+    )
+    try:
+        shown = names_of(WORLDS[world_of(features.robot_type)].features)
+    except UnknownNameError as error:
+        raise UnsimulatedError(f"{str(error).rstrip('.')}: {others}") from error
+    there = as_shown(knowing(features, names, shown), shown)
+    if missing := [name for name in names_of(there) if name not in shown]:
+        raise UnsimulatedError(
+            f"the simulated robot has no {', '.join(missing)} (it has {', '.join(shown)}): {others}; if they "
+            f"are the same things by other names, --rename {next(iter(shown))}={missing[0]}"
+        )
 
 
 def _asked(world: World, instruction: str) -> Mapping[str, Any]:

@@ -35,6 +35,10 @@ EPISODES_AT_HAND = 4
 LONGEST_BODY = 100_000
 
 
+class NothingThereError(SaysoError):
+    """Address at which the page has nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LabelConfig:
     """Where clicks are kept, and where the page is."""
@@ -204,6 +208,8 @@ def serving(desk: Desk, port: int) -> http.server.ThreadingHTTPServer:
             status, (kind, content) = 200, ("text/plain", b"")
             try:
                 kind, content = find(address.path, dict(urllib.parse.parse_qsl(address.query)))
+            except NothingThereError as error:
+                status, content = 404, str(error).encode()
             except (SaysoError, ValueError, KeyError, TypeError) as error:
                 status, content = 400, str(error).encode()
             self.send_response(status)
@@ -226,19 +232,17 @@ def _got(desk: Desk, path: str, asked: dict[str, str]) -> tuple[str, bytes]:
         return "text/html; charset=utf-8", (files("sayso.studio") / "labelling.html").read_bytes()
     if path == "/recording":
         return _as_json(desk.about())
+    if path not in ("/frame", "/clicks", "/followed"):
+        raise NothingThereError(f"there is nothing at {path}")
     episode, camera = int(asked["episode"]), asked["camera"]
     if path == "/frame":
         return "image/jpeg", desk.frame(episode, camera, int(asked["frame"]))
-    if path == "/clicks":
-        return _as_json(desk.marks(episode, camera))
-    if path == "/followed":
-        return _as_json(desk.followed(episode, camera))
-    raise SaysoError(f"there is nothing at {path}")
+    return _as_json(desk.marks(episode, camera) if path == "/clicks" else desk.followed(episode, camera))
 
 
 def _posted(desk: Desk, path: str, body: Any) -> tuple[str, bytes]:
     if path != "/clicks":
-        raise SaysoError(f"there is nothing to be told at {path}")
+        raise NothingThereError(f"there is nothing to be told at {path}")
     desk.put(int(body["episode"]), body["camera"], body["referent"], body["clicks"])
     return _as_json({"clicked": desk.clicked})
 

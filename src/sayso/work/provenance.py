@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sayso.refusals import elsewhere, naming
+from sayso.refusals import elsewhere, mistaken, naming
 from sayso.spec import SaysoError
 from sayso.spec.files import CONFIG, STATS
 from sayso.work.pool import cores
@@ -127,6 +127,8 @@ def training_facts(policy: Path) -> dict[str, Any]:
     """
     config = policy / CONFIG
     if not config.is_file():
+        if other := mistaken(policy, "policy"):
+            raise FileNotFoundError(other)
         missing = f"there is no checkpoint in {str(policy)!r}: {config.name} is missing"
         raise FileNotFoundError(f"{missing}.{elsewhere(policy, config.name)}")
     try:

@@ -68,13 +68,17 @@ class Seen:
         self, e: Evidence, span: Span, steps: Sequence[int], change: Floats, moved: Floats
     ) -> None:
         """Find out whether pictures stay as they were; `change` is how each differs from the one before."""
+        begins, ends = _acting(moved)
         for first, last in _runs(change <= SAME):
             a, b = steps[first], steps[last]
             if _farthest(moved[a : b + 1]) < MOVED:
                 continue
             if first == 0 and last == len(steps) - 1:
                 self.frozen[span.index] = a
-            elif b - a >= FROZEN_S * e.fps:
+                continue
+            # Nothing is to be seen while somebody presses a key, before the first motion and after the last.
+            a, b = max(a, begins), min(b, ends)
+            if b - a >= FROZEN_S * e.fps:
                 longest = self.stopped.get(span.index, (0, 0.0))
                 self.stopped[span.index] = max(longest, (a, (b - a) / e.fps), key=lambda one: one[1])
         if span.index in self.frozen or span.index in self.stopped:
@@ -117,6 +121,13 @@ def steps_to_see(e: Evidence, span: Span, empty: NDArray[np.bool_] | None = None
 def _farthest(rows: Floats) -> float:
     known = rows[np.isfinite(rows).all(1)]
     return float(np.ptp(known, axis=0).max(initial=0.0)) if len(known) else 0.0
+
+
+def _acting(rows: Floats) -> tuple[int, int]:
+    """Return the first and the last frame of an episode that do not idle at one of its ends."""
+    known = np.nan_to_num(rows)
+    first, last = (np.flatnonzero((np.abs(known - end) > STIRRED).any(1)) for end in (known[:1], known[-1:]))
+    return (int(first[0]) if len(first) else len(rows) - 1), (int(last[-1]) if len(last) else 0)
 
 
 def _most_moved(rows: Floats) -> int:

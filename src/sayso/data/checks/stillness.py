@@ -23,6 +23,8 @@ NOISE: Mapping[str, float] = {DEGREES: 1.0, NORMALIZED: 0.5, RADIANS: 0.02, PERC
 LEAVE_IT = "nothing, if it is meant to stay there; else look at its motor; or leave it out: "
 IDLE_S, IDLE_SHARE = 2.0, 0.15
 """How long, and for which share of an episode, a robot may stand still at one end without a word."""
+COMMON = 0.05
+"""Share of the recording that may be idle at the ends of episodes before that is said of all of it."""
 
 
 def still_dimensions(e: Evidence) -> Iterator[Finding]:
@@ -145,18 +147,27 @@ def _share_moved(e: Evidence, key: str) -> Floats:
 def _idle(e: Evidence, still: NDArray[np.bool_]) -> Iterator[Finding]:
     key = STATE if e.vectors.get(STATE, np.empty((0, 0))).shape[1] else ACTION
     width = e.widths[key]
-    for end, words in ((1, "before the robot moves"), (-1, "after it has stopped")):
-        waits: dict[int, float] = {}
-        for span, stays in zip(e.episodes, still, strict=True):
+    spans = [span for span, stays in zip(e.episodes, still, strict=True) if not stays]
+    waits = np.zeros((2, len(spans)))
+    for k, span in enumerate(spans):
+        for at, end in enumerate((1, -1)):
             rows = e.numbers[key][span.start : span.stop][::end, width > 0]
             away = (np.abs(rows - rows[0]) > STILL_SHARE * width[width > 0]).any(1)
-            waited = int(np.argmax(away)) if away.any() else 0
-            if not stays and waited > max(IDLE_S * e.fps, IDLE_SHARE * len(span)):
-                waits[span.index] = waited / e.fps
-        if waits:
+            waits[at, k] = np.argmax(away) if away.any() else 0
+    lengths = np.array([len(span) for span in spans])
+    if (share := float(waits.sum() / lengths.sum())) >= COMMON:
+        before, after = waits.mean(1) / e.fps
+        yield note(
+            f"{share:.0%} of the recording is idle: on average {before:.1f} s pass before the robot moves "
+            f"and {after:.1f} s after it has stopped. A policy that learns from them waits as long",
+            remedy="training leaves out the idle beginning by default; end an episode once the thing is done",
+        )
+        return
+    for words, waited in zip(("before the robot moves", "after it has stopped"), waits, strict=True):
+        if (long := waited > np.maximum(IDLE_S * e.fps, IDLE_SHARE * lengths)).any():
             yield note(
-                f"{np.mean(list(waits.values())):.1f} s pass {words}; a policy may learn to wait as long",
-                episodes=tuple(waits),
+                f"{waited[long].mean() / e.fps:.1f} s pass {words}; a policy may learn to wait as long",
+                episodes=tuple(spans[k].index for k in np.flatnonzero(long).tolist()),
             )
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
 
 from sayso.data.edit.columns import Columns, check_names, plan
 from sayso.data.edit.config import EditConfig
@@ -29,6 +28,7 @@ from sayso.data.reader import Dataset
 from sayso.flags import UsageError
 from sayso.spec import POINTS, SaysoError
 from sayso.work.lock import locked
+from sayso.work.progress import tracked
 from sayso.work.replace import replace_folder
 
 WORTH_SAYING = 1e9
@@ -63,7 +63,7 @@ def edit(roots: Sequence[Path], config: EditConfig) -> list[Path]:
     _check_room(out, sources, plans, [one for part in parts.values() for one in part], said)
     with locked(out.parent, "editing", out.name):
         _check_places(roots, out)
-        replace_folder(out, lambda folder: _write(folder, sources, plans, parts, said, labels))
+        replace_folder(out, lambda folder: _write(folder, sources, plans, parts, labels))
     folders = [out / name for name in parts]
     for folder in folders:
         _say(folder)
@@ -128,7 +128,6 @@ def _write(
     sources: Sequence[Source],
     plans: Sequence[Columns],
     parts: Mapping[str, Sequence[Kept]],
-    said: Console,
     labels: Labels | None,
 ) -> None:
     for name, kept in parts.items():
@@ -136,7 +135,7 @@ def _write(
         tasks = numbered(kept)
         new = NewDataset(root, plans[0].entries, plans[0].fps)
         doing = f"writing {name}".strip()
-        for one in track(kept, doing, console=said, transient=True, disable=not said.is_terminal):
+        for one in tracked(kept, doing):
             _add(new, sources[one.source], plans[one.source], one, tasks, labels)
         new.finish(plans[0].robot, list(tasks))
         try:
