@@ -152,18 +152,18 @@ def test_a_long_wait_at_the_beginning_is_worth_a_note(tmp_path):
     root = arm(tmp_path / "arm", poses=lambda e, step: pose(e, max(0, step - 75)), lengths=lengths)
     told = one(root, "still", NOTE)
     assert told.says.startswith(
-        "62% of the recording is idle: on average 2.5 s pass before the robot moves and"
+        "64% of the recording is idle: on average 2.5 s pass before the robot moves and"
     )
     assert "training leaves out the idle beginning" in told.remedy
 
 
 def test_one_long_wait_among_many_episodes_is_worth_a_note_of_its_own(tmp_path):
     def waits(episode, step):
-        return pose(episode, max(0, step - 75 * (episode == 2)))
+        return pose(episode, max(0, step - 66 * (episode == 2)))
 
-    lengths = (90, 90, 150, *(120,) * 20)
+    lengths = (90, 90, 150, *(100,) * 17)
     told = one(arm(tmp_path / "arm", poses=waits, lengths=lengths), "still", NOTE)
-    assert told.episodes == (2,) and "2.5 s pass before the robot moves" in told.says
+    assert told.episodes == (2,) and "2.2 s pass before the robot moves" in told.says
 
 
 def test_a_value_far_from_all_others_is_told(root):

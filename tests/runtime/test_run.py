@@ -298,10 +298,9 @@ def test_every_policy_runs_dry_whatever_its_robot(robot_type, action, state, sho
 @pytest.mark.parametrize(("most", "per_tick"), [(117.8, 1 / 30), (99.0, 100 / 180 / 30)])
 def test_a_speed_limit_binds_a_policy_whose_recording_named_no_units(most, per_tick):
     policy, features = lerobots("so_follower", most)
-    told: list[str] = []
+    rolls: list[float] = []
     config = RunConfig(robot="dry", seconds=0.3, rest_s=0, max_speed_deg_s=1.0)
-    run(policy, features, "rise", config, told.append)
-    rolls = [float(line.split("wrist_roll.pos ")[1].split()[0]) for line in told if "  wrist_roll" in line]
+    run(policy, features, "rise", config, [].append, lambda _: lambda tick: rolls.append(tick.sent[4]))
     assert len(rolls) > 5 and max(np.abs(np.diff(rolls))) < per_tick + 0.011
 
 

@@ -139,7 +139,7 @@ def _darkened(frame: Observation, seen: Features) -> Observation:
     for camera, box in seen.cropped.items():
         image = frame[image_key(camera)]
         shown[image_key(camera)] = image // DARKER
-        cut(shown[image_key(camera)], box)[:] = cut(image, box)
+        cut(shown[image_key(camera)], part)[:] = cut(image, part)
     return shown
 
 

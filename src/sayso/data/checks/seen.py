@@ -86,7 +86,8 @@ class Seen:
         neighbours = [
             float(change[k + 1])
             for k in np.flatnonzero(np.diff(steps) == 1).tolist()
-            if _farthest(moved[max(0, steps[k] - IN_A_ROW) : steps[k + 1] + IN_A_ROW]) >= STIRRED
+            if begins <= steps[k] < ends
+            and _farthest(moved[max(0, steps[k] - IN_A_ROW) : steps[k + 1] + IN_A_ROW]) >= STIRRED
         ]
         self.moving += bool(neighbours)
         changed = [one for one in neighbours if one > SAME] or [0.0]
