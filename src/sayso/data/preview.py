@@ -136,7 +136,7 @@ def _counts(dataset: Dataset) -> str:
 def _darkened(frame: Observation, seen: Features) -> Observation:
     """Return a frame in whose pictures only what is seen has its brightness."""
     shown = dict(frame)
-    for camera, box in seen.cropped.items():
+    for camera, part in seen.cropped.items():
         image = frame[image_key(camera)]
         shown[image_key(camera)] = image // DARKER
         cut(shown[image_key(camera)], part)[:] = cut(image, part)
