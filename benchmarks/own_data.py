@@ -133,10 +133,7 @@ def offline(name: str, folder: Path, config: OwnData) -> dict[str, Any]:
     known = json.loads(path.read_text()) if path.exists() else {}
     if known.get("weights") != weights:
         policy = load(folder, config.threads)
-        chunk = len(policy.stats["action.relative"].mean) // len(policy.features.action)
-        windows = Windows(
-            Dataset(config.test), chunk=chunk, like=policy.features, cache=config.runs / "cache"
-        )
+        windows = Windows(Dataset(config.test), like=policy.features, cache=config.runs / "cache")
         found = action_error(policy, windows, spread_evenly(np.arange(len(windows))), policy.stats)
         known = {"weights": weights, **found.to_json()}
         write_json(path, known)

@@ -16,6 +16,7 @@ import pytest
 
 from sayso.evaluation.rollout import rollout
 from sayso.learn.loop import steps
+from sayso.models.contract import computes_in_bf16
 from sayso.models.table import MODELS
 from sayso.tasks.worlds import make_world
 from small_trainings import begun, record, tiny
@@ -54,7 +55,8 @@ def test_the_same_seeds_ask_for_the_same_and_experts_end_as_they_did(world):
 @pytest.mark.parametrize("model", sorted(json.loads(LOSSES.read_text())))
 def test_a_tiny_training_has_the_losses_it_had(model, tmp_path):
     written = json.loads(LOSSES.read_text())[model]
-    np.testing.assert_allclose(losses(model, tmp_path), written, rtol=2e-3)  # processors round differently
+    near = 2e-3 if computes_in_bf16("cpu") else 1e-2  # processors round differently, and Muon's steps most
+    np.testing.assert_allclose(losses(model, tmp_path), written, rtol=near)
 
 
 if __name__ == "__main__":

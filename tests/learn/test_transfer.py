@@ -65,7 +65,7 @@ def test_what_fits_is_taken_over_and_a_table_says_which(shipped, own, tmp_path, 
         "camera hand_cam as wrist looks from the hand, too",
         "observation.state partly 2 of 3 numbers; new: z.pos",
         "action taken over 2 of 2 numbers",
-        "4 actions, 0.20 s at 20 a second; before, 4 at 10 a second looked 0.40 s ahead: --chunk 8 looks as",
+        "4 actions looking 0.20 s ahead; before, 4 looked 0.40 s ahead",
         "vision taken over",
         "actions alone train it",
     ):

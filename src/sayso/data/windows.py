@@ -8,6 +8,8 @@ A window looks at one frame t of an episode, back over the history and ahead ove
     t = 5          3 4 5
                        | 5 6 6 6             the last action is repeated, and marked:
                          . . P P             action_is_pad
+
+With a spacing of n, a chunk has the actions of every n-th frame from the present one on.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from sayso.data.crop import (
 )
 from sayso.data.fit import as_known, names_of, refuse_unused, renamed
 from sayso.data.frames import Wanted, frames_folder, open_frames, taken, taking_room
+from sayso.data.idle import onset_rows
 from sayso.data.reader import Dataset
 from sayso.data.resize import scaled, scalings
 from sayso.data.sampling import epoch_slots, shuffle
@@ -67,7 +70,9 @@ class Windows:
     decoded frames in the folder `cache` (default: `sayso.data.frames.frames_folder`), which is built once and
     holds only the frames some window needs. `crops` says which part of each camera's picture is seen
     (`sayso.data.crop`), `resize` scales that (`sayso.data.resize`), or the features of a policy do both,
-    `like` whose pictures they are to be.
+    `like` whose pictures they are to be, and whose `spacing`.
+
+    `skip_idle` leaves out windows whose present frame comes before the first motion of its episode (`idle`).
 
     `rename` says what cameras and numbers are called in some dataset, and what here; datasets may also differ
     in units that can be converted (`sayso.data.fit`).
@@ -94,6 +99,8 @@ class Windows:
         history: int = 1,
         chunk: int = 16,
         stride: int = 1,
+        spacing: int | None = None,
+        skip_idle: bool = False,
         cache: Path | None = None,
         weights: Sequence[float] | None = None,
         resize: str = "",
@@ -119,14 +126,16 @@ class Windows:
         given, units, taken = alike(
             given, {d.root: _stats(d, rows) for d, rows in zip(self.datasets, learned, strict=True)}, units
         )
-        self.features = _common_features(given)
+        self.spacing = spacing or (like.spacing if like else 1)
+        self.features = replace(_common_features(given), spacing=self.spacing)
         self._cache = cache or frames_folder()
-        self.history, self.chunk, self.stride = history, chunk, stride
+        self.history, self.chunk, self.stride, self.skip_idle = history, chunk, stride, skip_idle
         self.weights = tuple(weights) if weights is not None else (1.0,) * len(self.datasets)
-        if len(self.weights) != len(self.datasets) or min(history, chunk, stride, *self.weights) <= 0:
+        counts = (history, chunk, stride, self.spacing)
+        if len(self.weights) != len(self.datasets) or min(*counts, *self.weights) <= 0:
             raise ValueError(
-                f"history ({history}), chunk ({chunk}), stride ({stride}) and one weight per dataset "
-                f"({len(self.datasets)} of them; weights {self.weights}) must be positive"
+                f"history ({history}), chunk ({chunk}), stride ({stride}), spacing ({self.spacing}) and one "
+                f"weight per dataset ({len(self.datasets)} of them; weights {self.weights}) must be positive"
             )
         self._ways = [Repack.between(d.features, self.features) for d in self.datasets]
         numbers = [
@@ -152,10 +161,11 @@ class Windows:
         ]
         self._first_rows = np.cumsum([0, *(len(d) for d in self.datasets)])
         firsts = self._first_rows[:-1]
+        onsets: list[Mapping[int, int]] = [onset_rows(d) if skip_idle else {} for d in self.datasets]
         layouts = [
-            _layout(d, stride, held, measured) + first
+            _layout(d, stride, held, measured, onset) + first
             for measured in (False, True)
-            for d, held, first in zip(self.datasets, self.heldout, firsts, strict=True)
+            for d, held, first, onset in zip(self.datasets, self.heldout, firsts, onsets, strict=True)
         ]
         self._spans = [*pairwise(np.cumsum([0, *map(len, layouts)]).tolist())]
         self._counts = [len(layout) for layout in layouts[: len(self.datasets)]]
@@ -191,9 +201,10 @@ class Windows:
     def stats(self) -> dict[str, Stats]:
         """Return statistics of state and action over all datasets, and of chunks relative to the state."""
         some = np.linspace(0, len(self) - 1, min(len(self), _ENOUGH_CHUNKS)).astype(np.int64)
-        rows, stops = self._rows[some], self._stops[some]
-        chunks = self._action[np.minimum(rows[:, None] + np.arange(self.chunk), stops[:, None] - 1)]
-        relative = relative_chunk(chunks, self._state[rows, None], relative_dimensions(self.features))
+        chunks, _ = self._following(some, self.chunk, self.spacing)
+        relative = relative_chunk(
+            chunks, self._state[self._rows[some], None], relative_dimensions(self.features)
+        )
         return {**self._vector_stats, RELATIVE: Stats.of(relative.reshape(len(relative), -1))}
 
     @property
@@ -232,16 +243,15 @@ class Windows:
         - ``task`` list of B instructions; ``label.points`` float32 ``[B, P]`` where the dataset has them
         """
         chosen = np.asarray(indices, np.int64)
-        rows, stops = self._rows[chosen], self._stops[chosen]
-        past = self._past(chosen)
-        future = rows[:, None] + np.arange(self.chunk)
+        rows, past = self._rows[chosen], self._past(chosen)
+        actions, is_pad = self._following(chosen, self.chunk, self.spacing)
         other = np.array([bool(self._other_tasks[row]) for row in rows], np.bool_)
         other &= False if ask_other is None else ask_other
         batch: RawBatch = {image_key(camera): self._images(camera, past) for camera in self.features.cameras}
         batch |= {
             STATE: self._state[past],
-            ACTION: self._action[np.minimum(future, stops[:, None] - 1)],
-            ACTION_IS_PAD: (future >= stops[:, None]) | other[:, None],
+            ACTION: actions,
+            ACTION_IS_PAD: is_pad | other[:, None],
             TASK: [
                 (self._other_tasks if o else self._tasks)[row] for row, o in zip(rows, other, strict=True)
             ],
@@ -249,6 +259,19 @@ class Windows:
         points = np.where(other[:, None], self._other_points[rows], self._points[rows])
         batch |= {POINTS: points} if self.features.points else {}
         return batch | ({AS_LEARNED: True} if self.features.cropped else {})
+
+    def shown(self, indices: Sequence[int] | Integers, frames: int) -> tuple[Array, NDArray[np.bool_]]:
+        """Return what was done in so many frames from the present ones on, whatever the spacing.
+
+        Returns:
+            actions ``[B, frames, A]``, and which of them are padding, bool ``[B, frames]``.
+        """
+        return self._following(np.asarray(indices, np.int64), frames, 1)
+
+    def _following(self, chosen: Integers, count: int, spacing: int) -> tuple[Array, NDArray[np.bool_]]:
+        future = self._rows[chosen, None] + np.arange(count) * spacing
+        stops = self._stops[chosen, None]
+        return self._action[np.minimum(future, stops - 1)], future >= stops
 
     def draw(self, seed: int, step: int, batch_size: int) -> Integers:
         """Return which windows training step `step` sees, a pure function of its arguments.
@@ -316,7 +339,9 @@ class Windows:
         return points_in_parts(points, seen, dict(sizes)) if seen.cropped else points
 
     def _which(self, kept: Integers, dataset: Dataset) -> str:
-        return "all" if len(kept) == len(dataset) else f"stride{self.stride}-history{self.history}"
+        if len(kept) == len(dataset):
+            return "all"
+        return f"stride{self.stride}-history{self.history}" + ("-moving" if self.skip_idle else "")
 
     def _past(self, chosen: Integers) -> Integers:
         steps = np.arange(1 - self.history, 1)
@@ -355,13 +380,19 @@ def _common_features(given: Mapping[Path, Features]) -> Features:
     return first
 
 
-def _layout(dataset: Dataset, stride: int, heldout: Collection[int], measured: bool) -> Integers:
+def _layout(
+    dataset: Dataset, stride: int, heldout: Collection[int], measured: bool, onsets: Mapping[int, int]
+) -> Integers:
     """Return present row, first row and end of the episode for every window, ``[N, 3]``.
 
-    `measured` says of which episodes: those that are held out, or the others.
+    `measured` says of which episodes: those that are held out, or the others; `onsets` where an episode's
+    first window is, if not at its first row.
     """
     spans = [
-        np.stack(np.broadcast_arrays(np.arange(e.start, e.stop, stride), e.start, e.stop), axis=1)
+        np.stack(
+            np.broadcast_arrays(np.arange(onsets.get(e.index, e.start), e.stop, stride), e.start, e.stop),
+            axis=1,
+        )
         for e in dataset.episodes
         if (e.index in heldout) == measured
     ]

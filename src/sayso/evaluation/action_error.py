@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.data.statistics import Integers, Stats, hardly_moves, scale
-from sayso.data.windows import ACTION_IS_PAD, RawBatch, Windows
+from sayso.data.windows import RawBatch, Windows
 from sayso.spec import (
     ACTION,
     AS_LEARNED,
@@ -157,10 +157,10 @@ def _answered(
         _chunk(policy, observation, int(number))
         for observation, number in zip(looks(batch, windows.features), numbers, strict=True)
     ]
-    rows = min(batch[ACTION].shape[1], *(len(answer) for answer in answers))
-    shown = batch[ACTION][:, :rows]
+    rows = min(len(answer) for answer in answers)
+    shown, is_pad = windows.shown(numbers, rows)
     still = np.broadcast_to(_standing(batch[STATE][:, -1:], windows.features), shown.shape)
-    return np.stack([answer[:rows] for answer in answers]), shown, still, ~batch[ACTION_IS_PAD][:, :rows]
+    return np.stack([answer[:rows] for answer in answers]), shown, still, ~is_pad
 
 
 def looks(batch: RawBatch, features: Features) -> Iterator[Observation]:

@@ -14,7 +14,7 @@ from sayso.data.fit import names_of, read_names, refuse_unused
 from sayso.data.reader import Dataset
 from sayso.data.statistics import Stats
 from sayso.data.windows import Windows
-from sayso.evaluation.action_error import MOST_WINDOWS, action_error, looks, spread_evenly
+from sayso.evaluation.action_error import MOST_WINDOWS, action_error, spread_evenly
 from sayso.evaluation.measure import EvalConfig
 from sayso.evaluation.report import Training
 from sayso.spec import FeatureMismatchError, Features, Policy, differences
@@ -51,7 +51,7 @@ def evaluate_on_recordings(
     parts = [_unseen(dataset, features, training) for dataset in whole]
     for remark in remarks(dict.fromkeys(s for part in parts for e in part.episodes for s in e.tasks)):
         print(f"sayso: {remark}", file=sys.stderr)
-    windows = _windows(policy, features, parts)
+    windows = _windows(features, parts)
     stats: Mapping[str, Stats] | None = getattr(policy, "stats", None)
     numbers = spread_evenly(np.arange(len(windows)))
     found = action_error(
@@ -82,8 +82,8 @@ def _unseen(dataset: Dataset, features: Features, training: Training) -> Dataset
     return Excerpt(dataset, episodes=unseen or there, cameras=cameras)
 
 
-def _windows(policy: Policy, features: Features, parts: Sequence[Dataset]) -> Windows:
-    """Return windows as long as the policy's chunks, of which no more is decoded than is measured."""
+def _windows(features: Features, parts: Sequence[Dataset]) -> Windows:
+    """Return windows of which no more is decoded than is measured."""
     stride = max(1, sum(map(len, parts)) // MOST_WINDOWS)
     windows = Windows(parts, chunk=1, stride=stride, like=features)
     if unlike := differences(features, windows.features, "the policy", "the recording"):
@@ -91,9 +91,7 @@ def _windows(policy: Policy, features: Features, parts: Sequence[Dataset]) -> Wi
             f"the policy cannot be measured on these recordings: {'; '.join(unlike)}. Say with --rename what "
             "they call the same things, if it is that"
         )
-    policy.reset()
-    chunk = policy.act(next(looks(windows.batch([0]), features)))
-    return Windows(parts, chunk=len(chunk), stride=stride, like=features)
+    return windows
 
 
 def _said(part: Dataset) -> str:

@@ -195,7 +195,7 @@ def _improved(config: TrainConfig, init: Path, windows: Windows) -> ModelPolicy:
             f"{init} cannot learn from these demonstrations, which come from another robot or other cameras: "
             f"{'; '.join(unlike)}. Leave out --init to train a policy of their own"
         )
-    if unlike or wrong:
+    if unlike or wrong or policy.features.spacing != windows.features.spacing:
         policy = _moved(config, init, policy, windows)
     table.learn_otherwise(policy, config.model_config)
     policy.features = _reading_as(windows.features, policy.features)

@@ -32,6 +32,8 @@ HELDOUT = "heldout"
 """Field of the held-out episodes, a text for each dataset; in runs from before there were any, nothing."""
 MODEL = "model_config"
 """Field of changes to the model; once it was a list of words, which were none in most runs."""
+BEFORE = {"spacing": 1, "idle": "keep"}
+"""What runs did from before there was a choice."""
 GONE = {"history": 1}
 """Fields that older runs have, and the only value with which they still go on."""
 CALLED = {"other_share": "grounding_share"}
@@ -139,6 +141,7 @@ class Claim:
         # What there was not yet when it began was as its default is.
         defaults = {f.name: f.default for f in dataclasses.fields(self._config)} | {
             **USUAL,
+            **BEFORE,
             MODEL: {},
             HELDOUT: [],
         }

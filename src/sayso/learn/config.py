@@ -49,6 +49,9 @@ class DemonstrationsConfig:
     height and width in pixels of the recording, as LeRobot has them; 480x480 is the middle of every camera's
     picture; either may be in per cent. The policy remembers it, and sees no more of what it is shown.
     sayso show DATASET --crop draws it."""
+    idle: Literal["", "skip", "keep"] = ""
+    """Frames before the first motion of an episode: skip them, or keep them. Unless something is said, they
+    are skipped in recordings that were made elsewhere: whoever learns from them learns to stand still."""
     resize: str = ""
     """Size to scale pictures to before they are kept and learned from: 96x128 (height x width), or 128 for
     the shorter side; nothing leaves them as recorded. The policy remembers it, and scales what it sees."""
@@ -132,6 +135,9 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
     what."""
     chunk: int | None = None
     """Actions the policy predicts at once; 16 unless another number is given."""
+    spacing: int | None = None
+    """Frames between two of these actions; straight lines join them. Unless another number is given, so many
+    that a chunk of a recording that was made elsewhere lasts a second and a half, and 1 otherwise."""
     decoder: Literal["", "regression", "flow"] = ""
     """How sayso's model reads actions off: in one pass with L1 (regression, unless another is named), or by
     flow matching in several."""
@@ -239,7 +245,8 @@ FIT_ALLOWED: Mapping[str, Range] = {
 }  # fmt: skip
 """What each number of `FitConfig` may be."""
 ALLOWED: Mapping[str, Range] = {
-    "chunk": Range(1, 1000), "stride": POSITIVE, "grounding_share": SHARE, "eval_every": Range(0, STEPS.high),
+    "chunk": Range(1, 1000), "spacing": Range(1, 1000), "stride": POSITIVE, "grounding_share": SHARE,
+    "eval_every": Range(0, STEPS.high),
     "heldout_every": Range(0, STEPS.high), "eval_episodes": POSITIVE,
 }  # fmt: skip
 """What each other number of `TrainConfig` may be."""

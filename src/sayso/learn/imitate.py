@@ -32,7 +32,7 @@ from sayso.learn.objectives import OBJECTIVES
 from sayso.learn.plot import MISSING, can_plot, plot
 from sayso.learn.record import recording_seconds
 from sayso.learn.run import Run, kept, trained_seconds
-from sayso.learn.selection import chosen, held_out, remarks, said
+from sayso.learn.selection import chosen, held_out, paced, remarks, said
 from sayso.learn.source import Demonstrations
 from sayso.learn.validation import validation_of
 from sayso.models.policy import ModelPolicy
@@ -101,7 +101,8 @@ def begin(
     Raises:
         SaysoError: if ``config.out`` holds another run, or none of its checkpoints is whole.
     """
-    config = resolved(config)
+    idle = "skip" if windows.skip_idle else "keep"
+    config = dataclasses.replace(resolved(config), spacing=windows.spacing, idle=idle)
     policy = policy or first_policy(config, windows)
     hashes = [dataset.whole.hash for dataset in windows.datasets]
     decided = decides(config, dataset_hashes=hashes, heldout=said(windows))
@@ -123,18 +124,21 @@ def _remember_pictures(policy: ModelPolicy, windows: Windows) -> None:
 
 def open_windows(config: TrainConfig) -> Windows:
     """Return the windows that a config trains on, and say what is not read; nothing is decoded yet."""
-    chunk = resolved(config).chunk
-    assert chunk
     datasets = chosen(config)
+    how = reading(config, [dataset.features for dataset in datasets])
+    config = paced(resolved(config), datasets, how.get("like"))
+    assert config.chunk
     windows = Windows(
         datasets,
-        chunk=chunk,
+        chunk=config.chunk,
         stride=config.stride,
+        spacing=config.spacing,
+        skip_idle=config.idle == "skip",
         cache=config.cache,
         weights=config.weights or None,
         units=config.units,
         heldout=held_out(config, datasets),
-        **reading(config, [dataset.features for dataset in datasets]),
+        **how,
     )
     for remark in (*remarks(config, windows), *windows.remarks):
         Console(stderr=True).print(remark, markup=False, highlight=False)

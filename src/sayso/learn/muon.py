@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from sayso.models.contract import computes_in_bf16
+
 A, B, C = 3.4445, -4.7750, 2.0315
 """Coefficients of the quintic iteration, which drives singular values from 0..1 to 0.7..1.2."""
 ITERATIONS = 5
@@ -83,8 +85,13 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
-    """Return, in bfloat16, a matrix ``[m, n]`` of the same directions whose singular values are about one."""
-    wide = matrix.bfloat16() if matrix.shape[0] <= matrix.shape[1] else matrix.bfloat16().T
+    """Return a matrix ``[m, n]`` of the same directions whose singular values are about one.
+
+    It is computed, and returned, in bfloat16 where the device is made for it.
+    """
+    if computes_in_bf16(matrix.device.type):
+        matrix = matrix.bfloat16()
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     x: Tensor = wide / (wide.norm() + 1e-7)
     for _ in range(ITERATIONS):
         gram = x @ x.T

@@ -10,6 +10,7 @@ measured on the same ones. Of each instruction about the same share is held out.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -23,9 +24,11 @@ from sayso.data.windows import Windows
 from sayso.evaluation.report import Training, training_of
 from sayso.learn.claim import Claim
 from sayso.learn.config import NOTHING, TrainConfig
-from sayso.spec import SaysoError, known
+from sayso.spec import Features, SaysoError, known
 
 USUAL_SHARE = 0.1
+USUAL_CHUNK_S = 1.5
+"""How far ahead a policy plans where people showed it: a hand moves slowly, and hesitates."""
 ENOUGH = 10
 """Episodes from which on some are held out unless something else is said."""
 _ORDER = 0x4E1D
@@ -82,13 +85,43 @@ def held_out(config: TrainConfig, datasets: Sequence[Dataset]) -> list[frozenset
     return found
 
 
+def paced(config: TrainConfig, datasets: Sequence[Dataset], begins_as: Features | None) -> TrainConfig:
+    """Return a config that says how far apart a chunk's actions are, and whether idle frames are skipped.
+
+    Args:
+        config: as it was typed, but resolved.
+        datasets: what is learned from.
+        begins_as: features of the policy to begin with, if it was trained for this robot and these cameras.
+    """
+    assert config.chunk, "a config that is not resolved"
+    elsewhere = any(map(_made_elsewhere, datasets))
+    frames = USUAL_CHUNK_S * max(dataset.features.fps for dataset in datasets)
+    usual = max(1, round(frames / config.chunk)) if elsewhere else 1
+    usual = begins_as.spacing if begins_as else usual
+    idle = config.idle or ("skip" if elsewhere else "keep")
+    return dataclasses.replace(config, spacing=config.spacing or usual, idle=idle)
+
+
+def _made_elsewhere(dataset: Dataset) -> bool:
+    """Tell whether a dataset was not recorded in one of our simulations."""
+    return any(episode.seed is None for episode in dataset.episodes)
+
+
 def said(windows: Windows) -> list[str]:
     """Return the held-out episodes of each dataset as they are typed; nothing if there are none at all."""
     return [spans(held) for held in windows.heldout] if any(windows.heldout) else []
 
 
 def remarks(config: TrainConfig, windows: Windows) -> Iterator[str]:
-    """Say what is held out, and what would spoil it."""
+    """Say what was chosen without being typed, what is held out, and what would spoil it."""
+    if windows.spacing > 1 and not config.spacing:
+        seconds = windows.chunk * windows.spacing / windows.features.fps
+        yield (
+            f"the actions of a chunk are {windows.spacing} frames apart, so that it lasts {seconds:.1f} s; "
+            "--spacing 1 takes those of every frame"
+        )
+    if windows.skip_idle and not config.idle:
+        yield "what lies before an episode's first motion is not learned from; --idle keep learns from it"
     before = training_of(config.init) if config.init else Training()
     for dataset, held in zip(windows.datasets, windows.heldout, strict=True):
         if held:
@@ -124,8 +157,7 @@ def _numbers(name: str, text: str, datasets: Sequence[Dataset]) -> frozenset[int
 def _held_out(dataset: Dataset, part: float | frozenset[int]) -> frozenset[int]:
     if isinstance(part, frozenset) and part:
         return part
-    elsewhere = any(episode.seed is None for episode in dataset.episodes)
-    if not part and (not elsewhere or len(dataset.episodes) < ENOUGH):
+    if not part and (not _made_elsewhere(dataset) or len(dataset.episodes) < ENOUGH):
         return frozenset()
     share = part or USUAL_SHARE
     assert isinstance(share, float)

@@ -237,14 +237,10 @@ def _rows_of_numbers(fit: Fit) -> list[tuple[str, str, str]]:
 
 def _row_of_chunk(fit: Fit) -> tuple[str, str, str]:
     then, now = fit.chunk
-    lasted, lasts = then / fit.before.fps, now / fit.now.fps
-    why = f"{now} actions, {lasts:.2f} s at {fit.now.fps:g} a second"
+    lasted, lasts = (count * of.spacing / of.fps for count, of in ((then, fit.before), (now, fit.now)))
+    why = f"{now} actions looking {lasts:.2f} s ahead"
     if abs(lasts - lasted) > 0.01:
-        as_long = max(1, round(lasted * fit.now.fps))
-        why += (
-            f"; before, {then} at {fit.before.fps:g} a second looked {lasted:.2f} s ahead: "
-            f"--chunk {as_long} looks as far here"
-        )
+        why += f"; before, {then} looked {lasted:.2f} s ahead"
     return ("chunk", TAKEN if now <= then else PARTLY, why)
 
 

@@ -53,9 +53,10 @@ FEATURES: Mapping[str, Any] = {
     "scaled_from": Mapping[str, tuple[int, int]],
     "cropped": Mapping[str, tuple[int, int, int, int]],
     "renamed": Mapping[str, str],
+    "spacing": int,
 }
 """What `Features.to_json` writes."""
-OPTIONAL = ("points", "scaled_from", "cropped", "renamed")
+OPTIONAL = ("points", "scaled_from", "cropped", "renamed", "spacing")
 """What it did not always write."""
 
 

@@ -116,10 +116,18 @@ class Collator:
         return parts
 
     def inverse(self, actions: Array, state: Array) -> Array:
-        """Return the first chunk, ``[K, A]`` in robot units, of ``[B, K, A]`` and a state in model units."""
+        """Return the first chunk, in robot units and one action a frame, of a model's answer and its state.
+
+        Args:
+            actions: ``[B, K, A]`` in model units, n frames apart (`Features.spacing`).
+            state: in model units.
+
+        Returns:
+            ``[(K - 1) n + 1, A]``.
+        """
         told = {STATE: state} if self._tells_state else {}
         chunk: Array = self._whole.inverse({**told, ACTION: actions})[ACTION][0]
-        return chunk
+        return joined(chunk, self.features.spacing)
 
     def hear(self, instruction: str) -> Reading | None:
         """Say what is read of an instruction; None for a model that reads it by itself."""
@@ -150,6 +158,15 @@ class Collator:
         words, mask = self.encoder.encode(sentences)
         longest = int(mask.sum(1).max()) if self.trims_words else mask.shape[1]
         return words[:, :longest], mask[:, :longest]
+
+
+def joined(actions: Array, spacing: int) -> Array:
+    """Join actions of every n-th frame, ``[K, A]``, by straight lines: ``[(K - 1) n + 1, A]``."""
+    if spacing == 1:
+        return actions
+    ends, part = actions[:-1, None], np.arange(spacing, dtype=np.float32)[:, None] / spacing
+    between = ends + (actions[1:, None] - ends) * part
+    return np.concatenate([between.reshape(-1, actions.shape[1]), actions[-1:]]).astype(np.float32)
 
 
 def all_inputs(features: Features) -> tuple[str, ...]:

@@ -86,6 +86,8 @@ class Features:
     cropped: Mapping[str, Box] = field(default_factory=dict)
     """Camera -> the part of the recorded picture that is seen at all (`sayso.data.crop`): top, left, height
     and width in pixels of what `scaled_from` says."""
+    spacing: int = 1
+    """Frames between two actions that a model predicts; a policy's chunk joins them by straight lines."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """What cameras and numbers were called elsewhere -> what they are called here (`sayso.data.fit`)."""
 
@@ -113,6 +115,7 @@ class Features:
             **({"scaled_from": scaled} if scaled else {}),
             **({"cropped": cropped} if cropped else {}),
             **({"renamed": dict(self.renamed)} if self.renamed else {}),
+            **({"spacing": self.spacing} if self.spacing != 1 else {}),
         }
 
     @classmethod
@@ -133,6 +136,7 @@ class Features:
                 scaled_from={name: (h, w) for name, (h, w) in raw.get("scaled_from", {}).items()},
                 cropped={name: (y, x, h, w) for name, (y, x, h, w) in raw.get("cropped", {}).items()},
                 renamed=dict(raw.get("renamed", {})),
+                spacing=int(raw.get("spacing", 1)),
             )
         except KeyError as error:
             raise ConfigError(f"features lack {error}") from error
@@ -144,6 +148,8 @@ class Features:
     def _refuse_nonsense(self) -> None:
         if not 0 < self.fps <= FASTEST_HZ:
             raise ConfigError(f"fps is {self.fps:g}, but must be above 0 and at most {FASTEST_HZ:g}")
+        if self.spacing < 1:
+            raise ConfigError(f"spacing is {self.spacing}, but must be at least 1")
         if not isinstance(self.robot_type, str):
             raise ConfigError(f"robot_type is {self.robot_type!r}, but must be a text")
         if not self.action:
