@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sayso.data.idle import onset_rows
+from sayso.data.layout import onset_rows
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
 from sayso.evaluation.action_error import action_error

@@ -36,7 +36,7 @@ from sayso.data.crop import (
 )
 from sayso.data.fit import as_known, names_of, refuse_unused, renamed
 from sayso.data.frames import Wanted, frames_folder, open_frames, taken, taking_room
-from sayso.data.idle import onset_rows
+from sayso.data.layout import layout
 from sayso.data.reader import Dataset
 from sayso.data.resize import scaled, scalings
 from sayso.data.sampling import epoch_slots, shuffle
@@ -72,7 +72,8 @@ class Windows:
     (`sayso.data.crop`), `resize` scales that (`sayso.data.resize`), or the features of a policy do both,
     `like` whose pictures they are to be, and whose `spacing`.
 
-    `skip_idle` leaves out windows whose present frame comes before the first motion of its episode (`idle`).
+    `skip_idle` leaves out windows whose present frame comes before the first motion of its episode
+    (`sayso.data.layout`).
 
     `rename` says what cameras and numbers are called in some dataset, and what here; datasets may also differ
     in units that can be converted (`sayso.data.fit`).
@@ -160,12 +161,10 @@ class Windows:
             for k in range(len(d))
         ]
         self._first_rows = np.cumsum([0, *(len(d) for d in self.datasets)])
-        firsts = self._first_rows[:-1]
-        onsets: list[Mapping[int, int]] = [onset_rows(d) if skip_idle else {} for d in self.datasets]
         layouts = [
-            _layout(d, stride, held, measured, onset) + first
+            layout(d, stride, held, measured, skip_idle) + first
             for measured in (False, True)
-            for d, held, first, onset in zip(self.datasets, self.heldout, firsts, onsets, strict=True)
+            for d, held, first in zip(self.datasets, self.heldout, self._first_rows[:-1], strict=True)
         ]
         self._spans = [*pairwise(np.cumsum([0, *map(len, layouts)]).tolist())]
         self._counts = [len(layout) for layout in layouts[: len(self.datasets)]]
@@ -378,25 +377,6 @@ def _common_features(given: Mapping[Path, Features]) -> Features:
                 "in size: say --crop in per cent"
             )
     return first
-
-
-def _layout(
-    dataset: Dataset, stride: int, heldout: Collection[int], measured: bool, onsets: Mapping[int, int]
-) -> Integers:
-    """Return present row, first row and end of the episode for every window, ``[N, 3]``.
-
-    `measured` says of which episodes: those that are held out, or the others; `onsets` where an episode's
-    first window is, if not at its first row.
-    """
-    spans = [
-        np.stack(
-            np.broadcast_arrays(np.arange(onsets.get(e.index, e.start), e.stop, stride), e.start, e.stop),
-            axis=1,
-        )
-        for e in dataset.episodes
-        if (e.index in heldout) == measured
-    ]
-    return np.concatenate([np.empty((0, 3), np.int64), *spans])
 
 
 def _rows_of(dataset: Dataset, heldout: Collection[int]) -> NDArray[np.bool_]:
