@@ -110,6 +110,7 @@ format: $(STAMP) ## let ruff rewrite what it can
 
 docs: $(STAMP) ## rewrite the list of files and every table that comes from benchmarks/results
 	$(BIN)/python scripts/file_list.py --write
+	$(BIN)/python scripts/axes_table.py --write
 	$(BIN)/python benchmarks/tables.py --write
 
 constraints: $(STAMP) ## write what is installed in .venv into constraints.txt

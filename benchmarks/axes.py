@@ -1,4 +1,7 @@
-"""Axes along which a scene differs from training, one at a time: options of a world's ``reset``, as data."""
+"""Disturbances of Meta-World's table, one at a time: options of a world's ``reset``, as data.
+
+What is measured in levels along axes of generalisation is `generalisation.py`.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,3 @@ ANYWHERE: Axes = {
     "image_noise": {"image_noise": 10.0},
 }
 """What every world of ours understands, and Meta-World."""
-HOUSEHOLD: Axes = {
-    **ANYWHERE,
-    "unseen_objects": {"objects": "heldout"},
-    "background": {"background": 1.0},
-}
-"""What the household understands."""

@@ -2,11 +2,9 @@
 
     python benchmarks/household.py [--episodes 100]
     python benchmarks/household.py --what experts
-    python benchmarks/household.py --what generalisation
 
 ``experts`` measures the scripted ones instead, on every family and the same seeds: what is possible. They see
-the simulator's state, so nothing else is asked of them. ``generalisation`` changes one thing at a time about
-the scene or the words (`axes`), in every family that names an object, on the first of the same seeds.
+the simulator's state, so nothing else is asked of them.
 
 Every evaluation leaves its report, named after the policy's weights, in a folder and is not repeated when it
 is there, so that a run that was stopped goes on and a new policy is measured anew.
@@ -20,14 +18,13 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import tyro
 
-from axes import HOUSEHOLD
 from long_instructions import measure, policy_in
 from results_file import ROOT, evaluated, hours_from_nothing, success, write_result
 from sayso.evaluation.measure import EvalConfig
@@ -35,7 +32,7 @@ from sayso.evaluation.report import chosen_objects
 from sayso.evaluation.statistics import wilson
 from sayso.loading import EXPERT
 from sayso.models.checkpoint import load
-from sayso.spec import known, seeds
+from sayso.spec import seeds
 from sayso.work.provenance import digest_of
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
@@ -60,23 +57,13 @@ class Household:
     """Folder of the evaluations' own reports, with films of failures."""
     policies: Path = ROOT / "checkpoints"
     """Folder with a policy per world."""
-    what: Literal["policies", "experts", "generalisation"] = "policies"
+    what: Literal["policies", "experts"] = "policies"
     """What to measure."""
-    few: int = 20
-    """Episodes of each family along each axis."""
-    axes: tuple[str, ...] = tuple(HOUSEHOLD)
-    """Along which axes."""
-
-    def __post_init__(self) -> None:
-        """Refuse axes there are none of."""
-        for name in self.axes:
-            known("axis", name, HOUSEHOLD)
 
 
 def main(config: Household) -> None:
     """Run what is missing, print the numbers and write ``household.json``, or one of the others."""
-    measure = {"experts": measure_experts, "generalisation": measure_generalisation}
-    print("wrote", measure.get(config.what, measure_policies)(config))
+    print("wrote", (measure_experts if config.what == "experts" else measure_policies)(config))
 
 
 def measure_experts(config: Household) -> Path:
@@ -97,30 +84,6 @@ def measure_experts(config: Household) -> Path:
         n=config.episodes,
         config={"episodes": config.episodes},
         reports=reports,
-    )
-
-
-def measure_generalisation(config: Household) -> Path:
-    """Measure the policies along each axis, beside ``undisturbed``: rates over the families of a world."""
-    metrics: dict[str, float] = {}
-    reports: dict[str, Mapping[str, Any]] = {}
-    for name, options in {"undisturbed": {}, **{name: HOUSEHOLD[name] for name in config.axes}}.items():
-        for world in FAMILIES:
-            policy = config.policies / world
-            out = f"{world}_{fingerprint(policy)}_{name}_{config.few}"
-            wanted = replace(_wanted(config, world, asked_for_objects(world), out), episodes=config.few)
-            found = reports[f"{name} {world}"] = evaluated(policy, wanted, options=options)
-            ends = {end: found["metrics"][f"success{end}"] for end in ("", "/low", "/high")}
-            metrics |= {f"{name}.{world}{end}": value for end, value in ends.items()}
-            print(f"{name:15} {world:10} {ends['']:.2f} [{ends['/low']:.2f}, {ends['/high']:.2f}]")
-    return write_result(
-        "generalisation",
-        metrics,
-        seeds=seeds("test", config.few),
-        n=config.few,
-        config={"few": config.few, "axes": {name: dict(HOUSEHOLD[name]) for name in config.axes}},
-        episodes=[outcome(name, e) for name, found in reports.items() for e in found["episodes"]],
-        reports=reports.values(),
     )
 
 

@@ -143,7 +143,7 @@ class Verb:
 def _record(given: list[str]) -> int:
     from sayso.learn.record import RecordConfig, record
 
-    config = _config(RecordConfig, "record", given)
+    config = _config(RecordConfig, "record", flags.gathered(given, "--axis"))
     if config.policy:
         loading.learned_from(config.policy)  # refuses a policy that is nowhere, before anything begins
     print(record(config, make_policy=loading.maker_of(config.policy) if config.policy else None))
@@ -231,7 +231,7 @@ def _eval(given: list[str]) -> int:
     from sayso.data.fit import read_names
     from sayso.evaluation.measure import EvalConfig, evaluate_policy
 
-    subject, config = _config(EvalConfig, "eval", given, SUBJECT)
+    subject, config = _config(EvalConfig, "eval", flags.gathered(given, "--axis"), SUBJECT)
     if config.datasets:
         from sayso.evaluation.on_recordings import evaluate_on_recordings
         from sayso.runtime.hearing import not_learned

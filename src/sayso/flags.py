@@ -80,6 +80,24 @@ def typed(given: Sequence[str], flag: str) -> str:
     return next((after for word, after in pairwise(words) if word == flag), "")
 
 
+def gathered(given: Sequence[str], flag: str) -> list[str]:
+    """Return what was given, with all values of a flag that was typed more than once behind the first."""
+    found: list[str] = []
+    values: list[str] = []
+    first, taking = -1, False
+    for word in given:
+        name, equals, value = word.partition("=")
+        if name == flag:
+            taking, first = not equals, len(found) if first < 0 else first
+            values += [value] * bool(equals)
+        elif taking and not word.startswith("--"):
+            values.append(word)
+        else:
+            taking = False
+            found.append(word)
+    return found if first < 0 else [*found[:first], flag, *values, *found[first:]]
+
+
 def alone(given: Sequence[str], flag: str, meaning: str) -> list[str]:
     """Return what was given, with `meaning` behind a flag that stands alone, without a file or an address."""
     found = list(given)

@@ -15,7 +15,6 @@ import pytest
 
 import ablations
 import against
-import axes
 import baselines
 import comparison
 import household
@@ -30,7 +29,6 @@ from sayso.learn.imitate import TrainConfig
 from sayso.models.checkpoint import load
 from sayso.spec import ACTION, SPLITS, Chunk, SaysoError, UnknownNameError
 from sayso.tasks.household.catalogue import TASKS
-from sayso.tasks.household.world import HouseholdWorld
 from sayso.tasks.worlds import make_world
 from small_trainings import record
 
@@ -288,29 +286,3 @@ def test_two_checkouts_take_turns_and_each_turn_has_its_own_ratio(monkeypatch):
 def test_what_is_timed_is_as_many_pieces_as_asked_for_and_one_before_them_is_not():
     turns = against.timed(iter(range(9)), 2)
     assert [next(turns)[0] for _ in range(3)] == [1 + 2, 4 + 5, 7 + 8]
-
-
-def test_an_axis_is_known_to_every_world_that_it_is_measured_in():
-    assert all(set(options) <= set(HouseholdWorld.options) for options in axes.HOUSEHOLD.values())
-    assert all(len(options) == 1 for options in axes.HOUSEHOLD.values()), "one thing at a time"
-    with pytest.raises(UnknownNameError, match="camera_5cm"):
-        household.Household(axes=("camera_5mm",))
-
-
-def test_generalisation_is_measured_beside_the_undisturbed_on_the_same_seeds(tmp_path, monkeypatch):
-    asked = []
-
-    def answer(policy, wanted, *, options):
-        asked.append((wanted.world, wanted.families, wanted.episodes, dict(options)))
-        rate = {f"success{end}": 0.5 for end in ("", "/low", "/high")}
-        return {"metrics": rate, "episodes": []}
-
-    monkeypatch.setattr(household, "evaluated", answer)
-    monkeypatch.setattr(household, "fingerprint", lambda _: "")
-    written = {}
-    monkeypatch.setattr(household, "write_result", lambda name, metrics, **_: written.update(metrics))
-    household.main(household.Household(what="generalisation", axes=("light",), few=3))
-    table, home = ("put", "stack", "push"), ("put", "drawer", "fetch")
-    assert asked[:2] == [("tabletop", table, 3, {}), ("home", home, 3, {})]
-    assert asked[2:] == [("tabletop", table, 3, {"light": 0.6}), ("home", home, 3, {"light": 0.6})]
-    assert written["light.home"] == written["undisturbed.tabletop/low"] == 0.5

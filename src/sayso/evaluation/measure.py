@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from sayso.evaluation.journal import Journal
 from sayso.evaluation.report import Training
 from sayso.evaluation.trials import evaluate
 from sayso.spec import EXECUTE, ConfigError, Policy, SaysoError, at_least, seeds
-from sayso.tasks.axes import departures, options_of
+from sayso.tasks.axes import Departure, departures, families_of, options_of
 from sayso.tasks.contract import World
 from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families
 from sayso.work import pool
@@ -79,7 +79,7 @@ class EvalConfig:
     """Name another object of the same scene, and count which one the policy goes for."""
     axis: tuple[str, ...] = ()
     """How far the world departs from training, such as camera=3 light=1: axes of the world, each with its
-    level, of which 0 is as in training. docs/recipes.md lists them."""
+    level, of which 0 is as in training. docs/generalisation.md lists them."""
     workers: int = 0
     """Processes that evaluate side by side; 0 is one per core. Each lets the policy have one thread."""
     threads: int = 0
@@ -134,8 +134,9 @@ def evaluate_policy(
     if config.films and config.films.exists() and not config.films.is_dir():
         raise SaysoError(f"{config.films} is a file; name a folder for the films")
     world = place or WORLDS.ready(config.world)
-    families = chosen_families(world.families, config.families)
     departs = departures(world.axes, config.axis)
+    families = _able(departs, chosen_families(world.families, config.families))
+    within = subject.training.within if subject.training else None
     asked = asked_of(subject, config, options_of(departs) | dict(options or {}))
     making = options_of(departs, in_making=True)
     with journal_beside(config.out, asked) as journal:
@@ -150,7 +151,9 @@ def evaluate_policy(
             films=config.films,
             max_films=config.max_films,
             training=subject.training,
-            config=_plain(config) | asked | ({"departs": [*map(str, departs)]} if departs else {}),
+            config=_plain(config)
+            | asked
+            | ({"departs": [each.told(within) for each in departs]} if departs else {}),
             journal=journal,
         )
         out = config.out
@@ -169,6 +172,14 @@ def evaluate_policy(
         if path:
             print(f"{what}: {path}")
     return INTERRUPTED if report.partial else int(report.void)
+
+
+def _able(departs: Sequence[Departure], families: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the families in which there is what departs, and say which are left out."""
+    able = families_of(departs, families)
+    if left_out := [family for family in families if family not in able]:
+        print(f"sayso: {', '.join(left_out)}: there is no such level, so not measured", file=sys.stderr)
+    return able
 
 
 @contextlib.contextmanager

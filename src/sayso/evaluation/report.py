@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -36,6 +36,9 @@ class Training:
     measure on, or never chosen."""
     sentences: tuple[str, ...] = ()
     """Instructions of what was learned from; none where it does not say, or has too many to name them."""
+    within: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Name of an axis of generalisation -> the least and the most of it that demonstrations show; one that is
+    not named was not varied."""
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
@@ -54,6 +57,10 @@ class Training:
             seedless=tuple(map(str, facts.get("seedless", unsaid))),
             left_out={str(name): str(spans) for name, spans in dict(facts.get("left_out", {})).items()},
             sentences=tuple(map(str, facts.get("sentences", ()))),
+            within={
+                str(name): (float(low), float(high))
+                for name, (low, high) in dict(facts.get("within", {})).items()
+            },
         )
 
     @property
@@ -83,12 +90,23 @@ class Training:
             seedless=(*self.seedless, *(f"before {each}" for each in earlier.seedless), *silent),
             left_out={**self.left_out, **{f"before {k}": spans for k, spans in earlier.left_out.items()}},
             sentences=few(known),
+            within=widest([self.within, earlier.within]),
         )
 
 
 def few(sentences: Collection[str]) -> tuple[str, ...]:
     """Return sentences as they are if they are few enough to be named, else none."""
     return tuple(sentences) if len(sentences) <= MOST_SENTENCES else ()
+
+
+def widest(ranges: Iterable[Mapping[str, tuple[float, float]]]) -> dict[str, tuple[float, float]]:
+    """Return what several trainings show of each axis together; what one does not name it shows none of."""
+    found: dict[str, tuple[float, float]] = {}
+    for each in ranges:
+        for name, (low, high) in each.items():
+            there = found.get(name, (low, high))
+            found[name] = (min(there[0], low), max(there[1], high))
+    return found
 
 
 def training_of(checkpoint: Path) -> Training:

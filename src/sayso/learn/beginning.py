@@ -16,11 +16,12 @@ from sayso.data.crop import EVERY, cropped, read_crops, remembered
 from sayso.data.edit.config import spans
 from sayso.data.fit import as_known, names_of, read_names, renamed
 from sayso.data.windows import Windows
-from sayso.evaluation.report import Training, few, training_of
+from sayso.evaluation.report import Training, few, training_of, widest
 from sayso.flags import Part
 from sayso.learn.checkpoint import newest
 from sayso.learn.config import USUAL, TrainConfig, completed
 from sayso.learn.progress import say
+from sayso.learn.recording import shown_within
 from sayso.learn.transfer import transferred
 from sayso.models import checkpoint as policies
 from sayso.models import table
@@ -153,6 +154,7 @@ def learned_from(windows: Windows, init: Path | None = None) -> Training:
         seedless=tuple(name for name, block in zip(names, seeds, strict=True) if None in block),
         left_out={name: text for name, text in zip(names, map(spans, windows.left_out), strict=True) if text},
         sentences=few(sentences),
+        within=widest(shown_within(dataset.root) for dataset in windows.datasets),
     )
     return now if init is None else now.after(training_of(init), str(init))
 

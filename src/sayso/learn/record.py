@@ -36,6 +36,7 @@ from sayso.evaluation.rollout import rollout
 from sayso.learn.recording import claimed
 from sayso.learn.recording import recording_seconds as recording_seconds
 from sayso.spec import EXECUTE, SPLITS, ConfigError, Episode, Outcome, Policy, SaysoError, at_least
+from sayso.tasks.axes import Departure, departures, drawn
 from sayso.tasks.contract import World, expert_of
 from sayso.tasks.worlds import WORLDS, Worlds, chosen_families
 from sayso.work import pool
@@ -66,6 +67,9 @@ class RecordConfig:
     """Number of seeds of the split to skip, for instance those another dataset has used."""
     workers: int = 0
     """Processes that record side by side; 0 is one per core."""
+    axis: tuple[str, ...] = ()
+    """Along which axes demonstrations vary, such as camera=3: of each a different amount is drawn for every
+    demonstration, evenly up to that level. A policy trained on them says so, and its reports do."""
     noise: ActionNoise = field(default_factory=ActionNoise)
     """What disturbs the actions, so that the expert must show how to recover."""
     policy: str | None = None
@@ -145,6 +149,8 @@ def record(
     """
     world = worlds.ready(config.world)
     families = chosen_families(world.families, config.families)
+    departs = departures(world.axes, config.axis)
+    drawn(departs, 0)  # refuses an axis that is kept for measuring
     if (config.policy is None) != (make_policy is None):
         raise ValueError("a policy that acts needs a folder in the config and a function that loads it")
     config = _shared_equally(dataclasses.replace(config, families=families))
@@ -153,7 +159,7 @@ def record(
             _say(f"{damage}. It is recorded anew")
         ledger = _Ledger(config)
         if ledger.missing:
-            _fill(ledger, _Demonstrate(world.make, make_policy, config))
+            _fill(ledger, _Demonstrate(world.make, make_policy, config, departs))
         if not any(ledger.kept.values()):
             raise SaysoError(
                 f"the policy succeeded in none of {config.episodes} attempts: nothing to learn from"
@@ -286,6 +292,7 @@ class _Demonstrate:
     build_world: Callable[[], World]
     make_policy: Callable[[World], Policy] | None
     config: RecordConfig
+    departs: tuple[Departure, ...]
 
     def __call__(self) -> Callable[[EpisodeKey], Episode]:
         world, config = self.build_world(), self.config
@@ -299,6 +306,7 @@ class _Demonstrate:
                 policy,
                 key.seed,
                 family=key.family,
+                options=drawn(self.departs, key.seed),
                 execute=execute,
                 keep_frames=True,
                 noise=config.noise,

@@ -13,6 +13,8 @@ from typing import Any
 from sayso.data.writer import recorded
 from sayso.evaluation.noise import ActionNoise
 from sayso.spec import SaysoError
+from sayso.tasks.axes import departures
+from sayso.tasks.worlds import WORLDS
 from sayso.work.provenance import provenance, write_json
 
 RECORDING = "recording.json"
@@ -22,6 +24,15 @@ def recording_seconds(dataset: Path) -> float:
     """Return how long it took to record a dataset; 0.0 for one from elsewhere, of which that is not known."""
     path = dataset / RECORDING
     return float(_read(path)["seconds"]) if path.exists() else 0.0
+
+
+def shown_within(dataset: Path) -> dict[str, tuple[float, float]]:
+    """Return the least and the most of each axis that a dataset was recorded with, if it says any."""
+    path = dataset / RECORDING
+    config = _read(path)["config"] if path.exists() else {}
+    words = config.get("axis") or ()
+    named = departures(WORLDS[config["world"]].axes, words) if words else ()
+    return {each.axis.name: each.span for each in named}
 
 
 @contextlib.contextmanager
@@ -51,7 +62,7 @@ def claimed(out: Path, decides: Mapping[str, Any]) -> Iterator[None]:
 
 def _refuse_other(out: Path, decides: Mapping[str, Any], there: dict[str, Any]) -> None:
     # What there was not yet when it began was as its default is.
-    there = {"keep": "corrections"} | there
+    there = {"keep": "corrections", "axis": []} | there
     there["noise"] = dataclasses.asdict(ActionNoise()) | there.get("noise", {})
     begun, asked = _flags(there), _flags(decides)
     if differing := [

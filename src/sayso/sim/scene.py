@@ -28,6 +28,7 @@ from sayso.geometry import quat_about_z
 from sayso.sim.drawer import add_cabinet
 from sayso.sim.objects import BOX, CAPSULE, CYLINDER, SHAPES, SPHERE, STRAW, Item
 from sayso.sim.robots import ARM, BASE_JOINTS, LEKIWI, MOUNT_M, SO101, RobotKind, add_camera, arm_spec
+from sayso.sim.textures import SIZE_PX, SURFACES, lay
 from sayso.sim.variation import RGB, Appearance
 
 TABLETOP, HOME = "tabletop", "home"
@@ -39,6 +40,8 @@ SOFA_M = (1.05, 1.20, 0.36)
 FRICTION = 0.6
 """Of everything but the finger pads: what is pushed low down slides rather than topples."""
 TIMESTEP_S = 0.005
+TILES_PER_M = 2.0
+"""How often a texture is repeated on a metre."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,7 @@ def tabletop_spec(layout: Layout) -> mujoco.MjSpec:
         type=BOX,
         size=[0.45, 0.6, 0.02],
         pos=[0.25, 0, -0.02],
-        rgba=_rgba(layout.appearance.surface),
+        **_cover(layout.appearance, "table", layout.appearance.surface),
     )
     _attach_arm(spec, world, (0.0, 0.0, 0.0))
     add_camera(world, (0.60, 0.0, 0.44), (0.21, 0.0, 0.0), 46)
@@ -114,9 +117,39 @@ def _empty_spec(appearance: Appearance, floor_z_m: float = 0.0) -> mujoco.MjSpec
         diffuse=[0.45 * appearance.light] * 3,
         castshadow=False,
     )
-    floor = {"type": mujoco.mjtGeom.mjGEOM_PLANE, "size": [4, 4, 0.1], "rgba": _rgba(appearance.floor)}
-    spec.worldbody.add_geom(name="floor", pos=[0, 0, floor_z_m], **floor)
+    if appearance.textures:
+        _add_textures(spec)
+    floor = {"type": mujoco.mjtGeom.mjGEOM_PLANE, "size": [4, 4, 0.1]}
+    cover = _cover(appearance, "floor", appearance.floor)
+    spec.worldbody.add_geom(name="floor", pos=[0, 0, floor_z_m], **floor, **cover)
     return spec
+
+
+def _add_textures(spec: mujoco.MjSpec) -> None:
+    """Add a blank texture and a material for each of `SURFACES`; `cover` draws them once compiled."""
+    for surface in SURFACES:
+        spec.add_texture(
+            name=surface,
+            type=mujoco.mjtTexture.mjTEXTURE_2D,
+            builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT,
+            width=SIZE_PX,
+            height=SIZE_PX,
+        )
+        material = spec.add_material(name=surface, texuniform=True, texrepeat=[TILES_PER_M] * 2)
+        textures = list(material.textures)
+        textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = surface
+        material.textures = textures
+
+
+def cover(model: mujoco.MjModel, appearance: Appearance) -> None:
+    """Draw the textures of a compiled scene."""
+    for surface, texture in zip(SURFACES, appearance.textures, strict=bool(appearance.textures)):
+        lay(model, model.texture(surface).id, texture.image())
+
+
+def _cover(appearance: Appearance, surface: str, paint: RGB) -> dict[str, object]:
+    """Return what a surface's geom looks like: painted, or covered with a texture."""
+    return {"material": surface} if appearance.textures else {"rgba": _rgba(paint)}
 
 
 def _attach_arm(spec: mujoco.MjSpec, body: mujoco.MjsBody, position_m: Sequence[float]) -> None:
@@ -182,16 +215,17 @@ def _furnish(spec: mujoco.MjSpec, layout: Layout) -> None:
     Every piece is a body at the point that stands for it: the middle of its front edge, or of the basket.
     """
     appearance, room = layout.appearance, spec.worldbody
-    _box(room, [0.03, 2.6, 0.6], [2.2, 0, 0.6], appearance.wall)
+    _add_wall(room, (2.6, 0.6), (2.2, 0, 0.6), 0.0, appearance)
     for side in (-1, 1):
-        _box(room, [2.2, 0.03, 0.6], [0.2, 2.3 * side, 0.6], appearance.wall)
-    _box(room, [0.9, 0.7, 0.002], [-0.1, 0, 0.002], (0.45, 0.40, 0.42), contype=0, conaffinity=0)
+        _add_wall(room, (2.2, 0.6), (0.2, 2.3 * side, 0.6), math.pi / 2, appearance)
+    rug = _cover(appearance, "floor", appearance.rug)
+    room.add_geom(type=BOX, size=[0.9, 0.7, 0.002], pos=[-0.1, 0, 0.002], contype=0, conaffinity=0, **rug)
     table = room.add_body(name="table", pos=[TABLE_EDGE_X_M, 0, TABLE_HEIGHT_M])
-    _box(
-        table,
-        [TABLE_DEPTH_M / 2, TABLE_WIDTH_M / 2, TABLE_HEIGHT_M / 2],
-        [TABLE_DEPTH_M / 2, 0, -TABLE_HEIGHT_M / 2],
-        appearance.surface,
+    table.add_geom(
+        type=BOX,
+        size=[TABLE_DEPTH_M / 2, TABLE_WIDTH_M / 2, TABLE_HEIGHT_M / 2],
+        pos=[TABLE_DEPTH_M / 2, 0, -TABLE_HEIGHT_M / 2],
+        **_cover(appearance, "table", appearance.surface),
     )
     _add_sofa(room.add_body(name="sofa", pos=list(SOFA_M)))
     add_cabinet(spec, layout.drawer_m)
@@ -201,6 +235,22 @@ def _furnish(spec: mujoco.MjSpec, layout: Layout) -> None:
 
 def _box(body: mujoco.MjsBody, size: Sequence[float], pos: Sequence[float], rgb: RGB, **more: int) -> None:
     body.add_geom(type=BOX, size=list(size), pos=list(pos), rgba=_rgba(rgb), **more)
+
+
+def _add_wall(
+    room: mujoco.MjsBody, half_m: tuple[float, float], pos: Sequence[float], yaw_rad: float, look: Appearance
+) -> None:
+    """Put up a wall of half a length and half a height, along y or, turned, along x."""
+    (along, up), thick = half_m, 0.03
+    cover = _cover(look, "wall", look.wall)
+    if not look.textures:
+        size = [along, thick, up] if yaw_rad else [thick, along, up]
+        room.add_geom(type=BOX, size=size, pos=list(pos), **cover)
+        return
+    # A texture lies in the plane of a geom's x and y, so that wall is built lying, and put upright.
+    upright, quarter = np.zeros(4), math.cos(math.pi / 4)
+    mujoco.mju_mulQuat(upright, quat_about_z(yaw_rad), np.array([quarter, 0, quarter, 0]))
+    room.add_geom(type=BOX, size=[up, along, thick], pos=list(pos), quat=upright, **cover)
 
 
 def _add_sofa(body: mujoco.MjsBody) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sayso.geometry import project, rotate_z, yaw_of
 from sayso.robots import JOINT_RANGE_RAD, JOINTS
 from sayso.sim.drawer import DRAWER, INSIDE_M
+from sayso.sim.dynamics import Dynamics, Matter, Motors
 from sayso.sim.kinematics import path_of
 from sayso.sim.objects import SHAPES, Shape, shape_of
 from sayso.sim.physics import Eye, Physics
@@ -27,7 +28,7 @@ from sayso.sim.robots import (
     from_robot_units,
     to_robot_units,
 )
-from sayso.sim.scene import SPECS, TIMESTEP_S, Layout
+from sayso.sim.scene import SPECS, TIMESTEP_S, Layout, cover
 from sayso.spec import Array, Image, known
 
 Vector = NDArray[np.float64]
@@ -42,8 +43,10 @@ IN_THE_ROOM = (DRAWER, "person")
 class Simulation:
     """Compiled scene with its robot. The same layout and actions give the same states, bit for bit."""
 
-    def __init__(self, world: str, layout: Layout) -> None:
+    def __init__(self, world: str, layout: Layout, dynamics: Dynamics | None = None) -> None:
         """Compile the scene, put the robot at its start and let things settle.
+
+        With other `dynamics` things weigh and slide otherwise, and motors follow late.
 
         Raises:
             UnknownNameError: if there is no such world.
@@ -53,6 +56,11 @@ class Simulation:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Attaching a spec")
             self.model = build(layout).compile()
+        cover(self.model, layout.appearance)
+        self._motors = Motors(dynamics, TIMESTEP_S) if dynamics else None
+        if dynamics:
+            things = [self.model.body(item.name).id for item in layout.items if SHAPES[item.kind].movable]
+            Matter(self.model, things).change(dynamics)
         self.data = mujoco.MjData(self.model)
         self._joint_qpos = np.array([self.model.joint(ARM + j).qposadr[0] for j in JOINTS])
         self._joint_ctrl = np.array([self.model.actuator(ARM + j).id for j in JOINTS])
@@ -82,6 +90,8 @@ class Simulation:
         for _ in range(SUBSTEPS):
             mujoco.mj_step(self.model, self.data)
         mujoco.mj_forward(self.model, self.data)
+        if self._motors:
+            self._motors.rest_at(np.concatenate([joints, np.zeros(3)]))
         self.watch_heights()
 
     def pose_arm(self, joints_rad: Vector) -> None:
@@ -100,10 +110,14 @@ class Simulation:
         joints, velocity = from_robot_units(action)
         joints = np.clip(joints, *np.array(JOINT_RANGE_RAD).T)
         velocity = np.clip(velocity, -BASE_SPEED_LIMIT, BASE_SPEED_LIMIT)
-        self.data.ctrl[self._joint_ctrl] = joints
+        reached, speed = joints, velocity
         for _ in range(substeps):
+            if self._motors:
+                command = self._motors.follow(np.concatenate([joints, velocity]))
+                reached, speed = command[: len(joints)], command[len(joints) :]
+            self.data.ctrl[self._joint_ctrl] = reached
             if self.kind.mobile:  # the servos push along the room's axes, the command is in the body's
-                self.data.ctrl[self._base_ctrl] = rotate_z(velocity, self.data.qpos[self._base_qpos[2]])
+                self.data.ctrl[self._base_ctrl] = rotate_z(speed, self.data.qpos[self._base_qpos[2]])
             mujoco.mj_step(self.model, self.data)
         mujoco.mj_forward(self.model, self.data)
         for name, start in self._start_heights.items():

@@ -6,9 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sayso.sim.textures import Texture
+
 RGB = tuple[float, float, float]
 LIGHT_RANGE = (0.85, 1.15)
 """Factors on the lamps that training shows."""
+LAMP_ASIDE_M = 0.5
+"""How far from the middle the lamp hangs in training, at most, along x and along y."""
 PAINT_SPREAD = 0.10
 """How far each of a colour's three numbers strays in training, at most: its shade, and its hue by itself."""
 
@@ -21,8 +25,11 @@ class Appearance:
     surface: RGB = (0.72, 0.66, 0.58)
     floor: RGB = (0.55, 0.53, 0.50)
     wall: RGB = (0.80, 0.80, 0.78)
+    rug: RGB = (0.45, 0.40, 0.42)
     light_from: tuple[float, float] = (0.0, 0.0)
     """Where the lamp hangs, x and y in metres from the middle of the scene."""
+    textures: tuple[Texture, ...] = ()
+    """What table, floor and walls are covered with, in the order of `SURFACES`; nothing is paint."""
 
 
 def sample_appearance(rng: np.random.Generator) -> Appearance:
@@ -39,7 +46,10 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
         surface=near(nominal.surface, 0.08),
         floor=near(nominal.floor, 0.08),
         wall=near(nominal.wall, 0.06),
-        light_from=(float(rng.uniform(-0.5, 0.5)), float(rng.uniform(-0.5, 0.5))),
+        light_from=(
+            float(rng.uniform(-LAMP_ASIDE_M, LAMP_ASIDE_M)),
+            float(rng.uniform(-LAMP_ASIDE_M, LAMP_ASIDE_M)),
+        ),
     )
 
 
@@ -52,5 +62,6 @@ def repainted(appearance: Appearance, by: float, rng: np.random.Generator) -> Ap
         r, g, b = np.where(fits, here + change, here - change)
         return float(r), float(g), float(b)
 
-    surface, floor, wall = (other(paint) for paint in (appearance.surface, appearance.floor, appearance.wall))
-    return replace(appearance, surface=surface, floor=floor, wall=wall)
+    paints = appearance.surface, appearance.floor, appearance.wall, appearance.rug
+    surface, floor, wall, rug = (other(paint) for paint in paints)
+    return replace(appearance, surface=surface, floor=floor, wall=wall, rug=rug)

@@ -1,21 +1,26 @@
-"""Axes of variation: what may differ from training, in levels from 0, as in training, to the farthest.
+"""Axes of generalisation: what may differ from training, in levels from 0, as in training, to the farthest.
 
-``sayso eval --axis camera=3 light=1`` measures at such levels. An axis is a row here, and a world's row in
-the table says which it has. What a level means to an episode is said in options of the world's `reset`, so
-whoever adds an axis adds a row and, where no option stands behind it yet, the option.
+``sayso eval --axis camera=3 light=1`` measures at such levels. `HOUSEHOLD` and `METAWORLD` are the one table
+of them; a world's row says which it has. What a level means to an episode is said in options of the world's
+`reset`, so whoever adds an axis adds a row and, where no option stands behind it yet, the option. Each level
+is drawn from seed and family alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from sayso.sim.variation import LIGHT_RANGE, PAINT_SPREAD
+import numpy as np
+
 from sayso.spec import ConfigError, known
 
 Options = Mapping[str, Any]
+Range = tuple[float, float]
+Within = Mapping[str, Range]
+"""Name of an axis -> the least and the most of it that a training shows, by its own record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,21 +28,36 @@ class Axis:
     """Named thing that may differ from training."""
 
     name: str
+    differs: str = ""
+    """What differs, in a few words."""
     levels: tuple[float, ...]
-    """How much of it there is at each level; at level 0, as in training. A choice of two has two levels."""
-    trained: tuple[float, float]
-    """The least and the most of it that demonstrations show; how training varies pictures is not counted."""
+    """How much of it there is at each level; at level 0, as in training."""
+    trained: Range = (0.0, 0.0)
+    """The least and the most of it that demonstrations show, unless a training's own record says otherwise;
+    how training varies pictures is not counted."""
     change: Callable[[float], Options]
     """How much of it -> options of `reset`."""
-    says: str
-    """What differs, with a place for how much of it."""
+    says: str | Callable[[float], str]
+    """What differs at a level, with a place for how much of it; or what tells that."""
+    graded: bool = True
+    """Whether there is more of the same from level to level, and anything between them; else each level is
+    a thing of its own, and training must show none of them."""
+    families: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """Level -> the families of tasks in which there is such a thing; all, where it does not stand here."""
     in_making: bool = False
     """The options are those of making the world, not of its `reset`."""
 
-    def unseen(self, level: int) -> bool:
-        """Tell whether training shows nothing of a level."""
-        low, high = self.trained
+    def unseen(self, level: int, within: Within | None = None) -> bool:
+        """Tell whether training shows nothing of a level, by a training's own record where that knows it."""
+        low, high = (within or {}).get(self.name, self.trained)
         return not low <= self.levels[level] <= high
+
+    def meant(self, level: int) -> str:
+        """Return what a level means, for a person."""
+        amount = self.levels[level]
+        if not level:
+            return "as in training"
+        return self.says.format(amount) if isinstance(self.says, str) else self.says(amount)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +69,20 @@ class Departure:
 
     def __str__(self) -> str:
         """Return the level, and what it means, for a person."""
-        amount = self.axis.levels[self.level]
-        meant = self.axis.says.format(amount) if self.level else "as in training"
-        return f"{self.axis.name}={self.level} ({meant})"
+        return f"{self.axis.name}={self.level} ({self.axis.meant(self.level)})"
+
+    @property
+    def span(self) -> Range:
+        """Return the least and the most there is of it from level 0 to this one."""
+        amounts = self.axis.levels[: self.level + 1]
+        return min(amounts), max(amounts)
+
+    def told(self, within: Within | None) -> str:
+        """Return the same, and whether a training shows it; None is of no training at all."""
+        if within is None or not self.level:
+            return str(self)
+        seen = "unseen in training" if self.axis.unseen(self.level, within) else "within what training shows"
+        return f"{self.axis.name}={self.level} ({self.axis.meant(self.level)}; {seen})"
 
     def options(self, *, in_making: bool) -> Options:
         """Return the options of `reset`, or of making the world; none at level 0."""
@@ -89,63 +120,252 @@ def options_of(departures: Iterable[Departure], *, in_making: bool = False) -> d
     return {k: v for each in departures for k, v in each.options(in_making=in_making).items()}
 
 
-def _option(name: str, amount: float) -> Options:
-    return {name: amount}
+def families_of(departures: Iterable[Departure], offered: Sequence[str]) -> tuple[str, ...]:
+    """Return the families in which there are such departures.
+
+    Raises:
+        ConfigError: if there are none.
+    """
+    able = tuple(offered)
+    for each in departures:
+        having = each.axis.families.get(each.level, able)
+        if not any(family in having for family in able):
+            raise ConfigError(
+                f"{each.axis.name}={each.level} ({each.axis.meant(each.level)}) is nothing that "
+                f"{' or '.join(able)} can show; choose among {', '.join(having)}"
+            )
+        able = tuple(family for family in able if family in having)
+    return able
 
 
-def _given(options: Options, amount: float) -> Options:
-    return options
+def drawn(departures: Iterable[Departure], seed: int) -> dict[str, Any]:
+    """Return the options of `reset` of one demonstration that varies along axes, up to a level of each.
+
+    How much of each there is follows the seed, evenly from level 0 to that level.
+
+    Raises:
+        ConfigError: if an axis is none of which there may be a little.
+    """
+    found: dict[str, Any] = {}
+    for each in departures:
+        axis = each.axis
+        if not axis.graded or axis.in_making:
+            raise ConfigError(
+                f"axis {axis.name} is kept for measuring: a training that shows it proves nothing"
+            )
+        rng = np.random.default_rng([_DRAWN_STREAM, *axis.name.encode(), seed])
+        amount = rng.uniform(*each.span)
+        found |= axis.change(float(amount)) if each.level else {}
+    return found
 
 
-def _switch(name: str, options: Options, says: str, *, in_making: bool = False) -> Axis:
-    """Return an axis of two levels: as in training, and otherwise."""
+_DRAWN_STREAM = 0x048A
+STEPS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
+"""Levels of most axes: so many times what level 1 is."""
+
+
+def _camera(k: float) -> Options:
+    front = {"camera_shift_m": round(0.03 * k, 6), "camera_tumble_deg": 3.0 * k}
+    return front | {"wrist_shift_m": round(0.002 * k, 6), "wrist_tumble_deg": k}
+
+
+def _light(k: float) -> Options:
+    return {"light": 0.8 - 0.1 * k, "light_tint": 0.06 * k, "light_aside_m": 0.6 + 0.2 * k}
+
+
+def _background(k: float) -> Options:
+    covered: Mapping[int, Options] = {3: {"patterns": True}, 4: {"photographs": 0.5}, 5: {"photographs": 1.0}}
+    return {"background": 0.22 if k < 2 else 0.4, **covered.get(int(k), {})}
+
+
+def _image(k: float) -> Options:
+    spoilt = {"image_noise": 3.0 * k, "image_blur_px": 0.25 * k, "image_exposure": 0.15 * k}
+    return spoilt | {"image_white": 0.05 * k, "image_jpeg": round(95 - 15 * k)}
+
+
+def _layout(k: float) -> Options:
+    return {"distractors": round(k), "gap_m": round(0.052 - 0.006 * k, 6)}
+
+
+def _start(k: float) -> Options:
+    return {"start_beyond_m": round(0.02 * k, 6)}
+
+
+def _dynamics(delay_s: float, k: float) -> Options:
+    matter = {"friction": 1.0 + 0.15 * k, "mass": 1.0 + 0.3 * k}
+    return matter | {"lag_s": 0.01 * k, "delay_s": delay_s * k}
+
+
+def _slower(delay_ms: float, k: float) -> str:
+    return (
+        f"friction {1 + 0.15 * k:g} times as much or as little, things {1 + 0.3 * k:.2g} times as heavy or "
+        f"as light, motors lag by {10 * k:g} ms and hear of commands {delay_ms * k:g} ms late"
+    )
+
+
+def _chosen(option: str, values: Sequence[str], k: float) -> Options:
+    return {option: values[int(k) - 1]}
+
+
+def _named(names: Sequence[str], k: float) -> str:
+    return names[int(k) - 1]
+
+
+def _switch(name: str, options: Options, says: str) -> Axis:
+    """Return an axis of two levels that belongs to making the world: as in training, and otherwise."""
     return Axis(
         name=name,
+        differs=says,
         levels=(0.0, 1.0),
-        trained=(0.0, 0.0),
-        change=partial(_given, options),
+        change=lambda k: options,
         says=says,
-        in_making=in_making,
+        graded=False,
+        in_making=True,
     )
 
 
 CAMERA = Axis(
     name="camera",
-    levels=(0.0, 0.02, 0.04, 0.07, 0.10),
-    trained=(0.0, 0.0),
-    change=partial(_option, "camera_shift_m"),
-    says="the first camera stands {:g} m off its place, in a direction that follows the seed",
+    differs="where the cameras are and where they look",
+    levels=STEPS,
+    change=_camera,
+    says=lambda k: (
+        f"front camera {3 * k:g} cm and {3 * k:g} degrees off its place, in a direction and about an axis "
+        f"that follow the seed; wrist camera {2 * k:g} mm and {k:g} degrees"
+    ),
 )
 LIGHT = Axis(
     name="light",
-    levels=(1.0, 0.7, 0.5, 0.35, 0.25),
-    # Training dims and brightens by itself: what is dimmed must end up darker than its darkest.
-    trained=(LIGHT_RANGE[0] / LIGHT_RANGE[1], LIGHT_RANGE[1] / LIGHT_RANGE[0]),
-    change=partial(_option, "light"),
-    says="all lamps are {:g} times as bright",
+    differs="strength, colour and direction of the lamps",
+    levels=STEPS,
+    change=_light,
+    says=lambda k: (
+        f"all lamps {0.8 - 0.1 * k:.0%} as bright, their strongest colour {0.06 * k:.0%} off, hung "
+        f"{0.6 + 0.2 * k:g} m aside"
+    ),
 )
 BACKGROUND = Axis(
     name="background",
-    levels=(0.0, 0.22, 0.3, 0.4, 0.5),
-    trained=(0.0, 2 * PAINT_SPREAD),
-    change=partial(_option, "background"),
-    says="table, floor and walls are painted {:g} off in red, green and blue, of 1",
+    differs="paint and textures of table, floor and walls",
+    levels=STEPS,
+    change=_background,
+    says=partial(
+        _named,
+        (
+            "table, floor and walls painted 0.22 of 1 off in each of red, green and blue",
+            "painted 0.4 off",
+            "covered with patterns: stripes, checks, dots, grain, clouds",
+            "covered with photographs, of half their contrast",
+            "covered with photographs",
+        ),
+    ),
+    graded=False,
 )
-NOISE = Axis(
-    name="noise",
-    levels=(0.0, 5.0, 10.0, 20.0, 40.0),
-    trained=(0.0, 0.0),
-    change=partial(_option, "image_noise"),
-    says="pictures have Gaussian noise of {:g} grey levels",
+IMAGE = Axis(
+    name="image",
+    differs="noise, blur, exposure, white balance and compression of every picture, all at once",
+    levels=STEPS,
+    change=_image,
+    says=lambda k: (
+        f"noise of {3 * k:g} grey levels, blur of {0.25 * k:g} pixels, {0.15 * k:.2g} stops too bright or "
+        f"too dark, white {0.05 * k:.0%} off, JPEG quality {95 - 15 * k:g}"
+    ),
 )
-OBJECTS = _switch(
-    "objects",
-    {"objects": "heldout"},
-    "asked for are kinds of things, and pairs of colour and kind, that training never shows",
+LAYOUT = Axis(
+    name="layout",
+    differs="more things, and one of them close to the one that is named",
+    levels=STEPS,
+    change=_layout,
+    says=lambda k: (
+        f"{k:g} more thing{'s' * (k > 1)}, one of them {52 - 6 * k:g} mm from the one that is named "
+        "(training: 52 mm and more)"
+    ),
 )
-WORDS = _switch("words", {"wording": "heldout"}, "in words that training never hears")
-RENDERER = _switch(
-    "renderer", {"lerobot": True}, "drawn as LeRobot draws it, with shadows and mirrors", in_making=True
+START = Axis(
+    name="start",
+    differs="the robot's first pose",
+    levels=STEPS,
+    change=_start,
+    says=lambda k: (
+        f"the hand starts {2 * k:g} cm higher than training has it at most; a base stands {2 * k:g} cm "
+        f"farther aside and is turned {4 * k:g} degrees farther"
+    ),
 )
-HOUSEHOLD = (CAMERA, LIGHT, BACKGROUND, NOISE, OBJECTS, WORDS)
+DYNAMICS = Axis(
+    name="dynamics",
+    differs="friction, mass, lag of the motors and delay of their commands",
+    levels=STEPS,
+    change=partial(_dynamics, 0.01),
+    says=partial(_slower, 10.0),
+)
+OBJECTS = Axis(
+    name="objects",
+    differs="things that training never shows",
+    levels=(0.0, 1.0, 2.0),
+    change=partial(_chosen, "objects", ("pairs", "kinds")),
+    says=partial(
+        _named,
+        (
+            "asked for are pairs of colour and kind that training never shows, though it shows each",
+            "asked for are kinds of things that training never shows",
+        ),
+    ),
+    graded=False,
+    families={1: ("put", "stack", "push", "drawer", "fetch"), 2: ("put", "drawer", "fetch")},
+)
+WORDS = Axis(
+    name="words",
+    differs="how the task is asked for",
+    levels=STEPS,
+    change=partial(_chosen, "wording", ("heldout", "free", "typed", "wrong", "blank")),
+    says=partial(
+        _named,
+        (
+            "held-out sentences and synonyms",
+            "free paraphrases, by another author",
+            "typing errors, and capitals, another order or other courtesies",
+            "the sentence of another task: success should fall",
+            "nothing is said",
+        ),
+    ),
+    graded=False,
+)
+RENDERER = _switch("renderer", {"lerobot": True}, "drawn as LeRobot draws it, with shadows and mirrors")
+
+METAWORLD_CAMERA = replace(
+    CAMERA,
+    differs="where the camera is and where it looks",
+    says=lambda k: (
+        f"the camera {3 * k:g} cm and {3 * k:g} degrees off its place, in a direction and about an axis that "
+        "follow the seed"
+    ),
+)
+METAWORLD_START = Axis(
+    name="start",
+    differs="the robot's first pose",
+    levels=STEPS,
+    change=_start,
+    says=lambda k: f"the hand starts {2 * k:g} cm off its place, upwards or aside, as the seed has it",
+)
+METAWORLD_DYNAMICS = Axis(
+    name="dynamics",
+    differs="friction, mass, lag of the motors and delay of their commands",
+    levels=STEPS,
+    change=partial(_dynamics, 0.0125),
+    says=partial(_slower, 12.5),
+)
+HOUSEHOLD = (CAMERA, LIGHT, BACKGROUND, IMAGE, LAYOUT, START, OBJECTS, WORDS, DYNAMICS)
 """Axes of our own rooms."""
+METAWORLD = (METAWORLD_CAMERA, LIGHT, BACKGROUND, IMAGE, METAWORLD_START, WORDS, METAWORLD_DYNAMICS)
+"""Axes of Meta-World: its scenes are laid out for one task each, with that task's things."""
+PAIRS = (
+    ("camera", "light"),
+    ("camera", "background"),
+    ("camera", "words"),
+    ("light", "image"),
+    ("background", "words"),
+    ("layout", "words"),
+    ("objects", "camera"),
+    ("start", "dynamics"),
+)
+"""Axes that are measured together, both at one level, in worlds that have both."""

@@ -1,7 +1,6 @@
 """Gymnasium half of our worlds: names, spaces, and the checks of what a reset and a step are given.
 
-Whatever a seed decides beside the scene has a stream of its own here, so that asking for it changes nothing
-else: in which direction the camera is moved, and the noise of the pictures.
+What may differ from training is said in options of `reset`, which `departing` reads.
 """
 
 from __future__ import annotations
@@ -13,18 +12,15 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from sayso.sim.disturbance import Disturbance
+from sayso.sim.optics import Optics
 from sayso.spec import STATE, TASK, Array, Features, Image, Observation, SaysoError, image_key, known
 from sayso.tasks.contract import Task
+from sayso.tasks.departing import DISTURBANCES, DYNAMICS, NOISE_STREAM, PICTURES
 
 T = TypeVar("T", bound=Task)
 LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"-_()")
 MAX_INSTRUCTION = 300
 NO_EPISODE = "this world has no episode yet: call reset(seed=...) first"
-DISTURBANCES = ("camera_shift_m", "camera_turn_deg", "light", "image_noise")
-"""Options of `reset` that change what is seen, and nothing else."""
-_NOISE_STREAM, _CAMERA_STREAM = 0x0480, 0x0481
-"""Keep these independent of all else that a seed decides."""
 
 
 class EpisodicWorld(gymnasium.Env[Observation, Array], Generic[T]):
@@ -34,15 +30,27 @@ class EpisodicWorld(gymnasium.Env[Observation, Array], Generic[T]):
 
     - ``family``: which family of tasks; drawn from the seed when absent;
     - ``instruction``: a sentence of one's own instead of the drawn one;
-    - ``wording``: ``"heldout"`` for words that training never hears;
+    - ``wording``: how the drawn one is said (`sayso.tasks.wordings`);
     - ``camera_shift_m``: three numbers to add to the first camera's position, or how far it is moved in a
-      direction that follows family and seed;
-    - ``camera_turn_deg``: by how much that camera is turned about the vertical;
-    - ``light``: a factor on all lamps;
-    - ``image_noise``: standard deviation of Gaussian noise on every picture, in grey levels of 255.
+      direction that follows family and seed; ``wrist_shift_m`` is the same of the camera at the wrist;
+    - ``camera_turn_deg``: by how much the first camera is turned about the vertical; ``camera_tumble_deg``:
+      by how much about an axis that follows family and seed, or a rotation vector, as ``wrist_tumble_deg``;
+    - ``light``: a factor on all lamps; ``light_tint``: by what share the strongest of their colours is off;
+      ``light_aside_m``: how far they are moved aside;
+    - ``image_noise``: standard deviation of Gaussian noise on every picture, in grey levels of 255;
+      ``image_blur_px``: that of a blur; ``image_exposure``: stops too bright or too dark; ``image_white``: by
+      what share the strongest colour is off; ``image_jpeg``: quality to which pictures are compressed;
+    - ``friction`` and ``mass``: factors on those, or their inverses; ``lag_s`` and ``delay_s``: time constant
+      of the motors, and the time until they hear of a command;
+    - ``start_beyond_m``: how far the robot starts from anywhere that training lets it start.
     """
 
-    options: tuple[str, ...] = ("family", "instruction", "wording", *DISTURBANCES)
+    options: tuple[str, ...] = (
+        *("family", "instruction", "wording", "start_beyond_m"),
+        *DISTURBANCES,
+        *PICTURES,
+        *DYNAMICS,
+    )
     """What its `reset` understands."""
 
     def __init__(
@@ -66,7 +74,7 @@ class EpisodicWorld(gymnasium.Env[Observation, Array], Generic[T]):
         self.observation_space = observation_space(features)
         self.action_space: spaces.Box = spaces.Box(*limits, dtype=np.float32)  # type: ignore[assignment]
         self._task: T | None = None
-        self._noise = 0.0
+        self._optics = Optics()
 
     @property
     def task(self) -> T:
@@ -89,7 +97,6 @@ class EpisodicWorld(gymnasium.Env[Observation, Array], Generic[T]):
         options = options or {}
         for name in options:
             known("reset option", name, self.options)
-        self._noise = float(options.get("image_noise", 0.0))
         return options, options.get("family") or self._family or str(self.np_random.choice(self.families))
 
     def checked(self, action: Array) -> Array:
@@ -100,39 +107,12 @@ class EpisodicWorld(gymnasium.Env[Observation, Array], Generic[T]):
             raise ValueError(f"an action here is [{names}], but got shape {action.shape}")
         return action
 
-    def noisy(self, pictures: dict[str, Image], *stream: int) -> dict[str, Image]:
-        """Return pictures with the noise of this episode; what `stream` names has the same each time."""
-        if not self._noise:
+    def photographed(self, pictures: dict[str, Image], *stream: int) -> dict[str, Image]:
+        """Return pictures as this episode's cameras have them; what `stream` names has the same each time."""
+        if self._optics == Optics():
             return pictures
         # One stream per step, so that looking less often shows the same.
-        rng = np.random.default_rng([_NOISE_STREAM, *stream])
-        drawn = {name: view + rng.normal(0.0, self._noise, view.shape) for name, view in pictures.items()}
-        return {name: np.clip(np.rint(view), 0, 255).astype(np.uint8) for name, view in drawn.items()}
-
-
-def disturbance_of(options: dict[str, Any], *stream: int) -> Disturbance:
-    """Return how the options of a reset disturb its scene.
-
-    Args:
-        options: as `EpisodicWorld` understands them.
-        stream: numbers of family and seed, which a direction follows.
-
-    Raises:
-        ValueError: if a camera cannot be moved so.
-    """
-    given = options.get("camera_shift_m", 0.0)
-    shift = np.asarray(given, dtype=float)
-    if shift.shape not in ((), (3,)) or not np.isfinite(shift).all():
-        raise ValueError(f"camera_shift_m is a length in metres or three numbers, but got {given!r}")
-    if shift.shape == ():
-        direction = np.random.default_rng([_CAMERA_STREAM, *stream]).standard_normal(3)
-        shift = shift * direction / float(np.linalg.norm(direction))
-    x, y, z = shift.tolist()
-    return Disturbance(
-        shift_m=(x, y, z),
-        turn_deg=float(options.get("camera_turn_deg", 0.0)),
-        light=float(options.get("light", 1.0)),
-    )
+        return self._optics.spoil(pictures, np.random.default_rng([NOISE_STREAM, *stream]))
 
 
 def observation_space(features: Features) -> spaces.Dict:

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from sayso.geometry import Vector, project
+from sayso.sim.dynamics import Dynamics, Motors
 from sayso.sim.physics import Physics
 from sayso.sim.render import Cameras
 from sayso.spec import (
@@ -44,10 +45,13 @@ from sayso.spec import (
     image_key,
     known,
 )
-from sayso.tasks.episodic import NO_EPISODE, EpisodicWorld, disturbance_of
+from sayso.tasks.departing import disturbance_of, dynamics_of, optics_of, upwards
+from sayso.tasks.episodic import NO_EPISODE, EpisodicWorld
 from sayso.tasks.mt50 import TASKS, task_of
+from sayso.tasks.mt50_paraphrases import PARAPHRASES
 from sayso.tasks.sawyer import CAMERA, EYES, FPS, HORIZON, MOVE_M, SIZES_PX, features, squares, views
-from sayso.tasks.simulators import TaskSimulator, build, packages
+from sayso.tasks.simulators import Look, TaskSimulator, build, packages
+from sayso.tasks.wordings import WORDINGS, typed
 
 DRAW_PX = 320
 """As large as the view of the hand can use: its square then has about as many pixels as the view."""
@@ -57,9 +61,9 @@ PLAIN, LEROBOT = "metaworld", "metaworld-lerobot"
 SEEN = 4
 """How many numbers of Meta-World's observation a policy gets: those of the robot itself."""
 CONDITION = "task_solved"
-WORDINGS = ("train", "heldout", "wrong")
-_WORDING_STREAM = 0x0482
-"""Keeps it independent of all else that a seed decides."""
+_WORDING_STREAM, _PAINT_STREAM, _START_STREAM = 0x0482, 0x048B, 0x048C
+"""Keep these independent of all else that a seed decides."""
+BACKDROPS = ("background", "patterns", "photographs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +82,11 @@ class MetaWorld(EpisodicWorld[MetaWorldTask]):
     each). The reward is 1 on success and 0 before.
 
     Of the options of `EpisodicWorld`, an ``instruction`` may be empty here, and ``wording`` is ``"heldout"``
-    for one of three sentences that training never hears, ``"wrong"`` for the sentence of another task.
+    for one of three sentences that training never hears, ``"wrong"`` for the sentence of another task. There
+    are besides ``background``, ``patterns`` and ``photographs``, as in the household.
     """
+
+    options = (*EpisodicWorld.options, *BACKDROPS)
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": FPS}  # noqa: RUF012 (Gymnasium's own type)
 
@@ -124,6 +131,7 @@ class MetaWorld(EpisodicWorld[MetaWorldTask]):
         self._cameras = Cameras(draw_px, draw_px, plain=not lerobot)
         self._simulators: dict[str, TaskSimulator] = {}
         self._simulator: TaskSimulator | None = None
+        self._motors: Motors | None = None
 
     @property
     def raw(self) -> Vector:
@@ -139,9 +147,15 @@ class MetaWorld(EpisodicWorld[MetaWorldTask]):
         options, family = self.begin(seed, options)
         self._places = int(self.np_random.integers(2**31)) if seed is None else seed
         self._task = ask(known("task", family, self.families), self._places, options)
-        simulator = self._enter(family)
-        simulator.disturber.show(disturbance_of(options, _number(family), self._places))
-        self._raw = simulator.place(self._places)
+        simulator, stream = self._enter(family), (_number(family), self._places)
+        simulator.disturber.show(disturbance_of(options, *stream))
+        self._optics, dynamics = optics_of(options, *stream), dynamics_of(options, *stream)
+        simulator.matter.change(dynamics or Dynamics())
+        self._motors = Motors(dynamics, 1 / FPS) if dynamics else None
+        if simulator.backdrop.show(_look(options), np.random.default_rng([_PAINT_STREAM, *stream])):
+            self._cameras.load(simulator.env.model)
+        start_m = float(options.get("start_beyond_m", 0.0))
+        self._raw = simulator.place(self._places, start_m * upwards(_START_STREAM, *stream))
         return self.observe(), self._info(False)
 
     def step(
@@ -151,8 +165,10 @@ class MetaWorld(EpisodicWorld[MetaWorldTask]):
 
         Without `render` the picture is drawn only if the episode ends here.
         """
-        action = self.checked(action)
-        self._raw, _, _, cut_off, told = self._running().env.step(np.clip(action, -1.0, 1.0))
+        action = np.clip(self.checked(action), -1.0, 1.0)
+        if self._motors:
+            action = self._motors.follow(action.astype(np.float64)).astype(np.float32)
+        self._raw, _, _, cut_off, told = self._running().env.step(action)
         success = bool(told["success"])
         observation = self.observe() if render or success or cut_off else self._feel()
         return observation, float(success), success, bool(cut_off), self._info(success)
@@ -161,7 +177,7 @@ class MetaWorld(EpisodicWorld[MetaWorldTask]):
         """Return what is seen and felt now, and the instruction."""
         feels = self._feel()
         cut = views(self._picture(), feels[STATE], self._sizes_px)
-        seen = self.noisy(cut, self._places, self._running().env.curr_path_length)
+        seen = self.photographed(cut, self._places, self._running().env.curr_path_length)
         return {image_key(name): view for name, view in seen.items()} | feels
 
     def labels(self) -> Array:
@@ -297,6 +313,12 @@ def ask(family: str, seed: int, options: Mapping[str, Any]) -> MetaWorldTask:
     sentence, rng = asked.instruction, np.random.default_rng([_WORDING_STREAM, _number(family), seed])
     if wording == "heldout":
         sentence = asked.heldout[(seed + _number(family)) % len(asked.heldout)]
+    elif wording == "free":
+        sentence = PARAPHRASES[family][seed % len(PARAPHRASES[family])]
+    elif wording == "typed":
+        sentence = typed(sentence, rng)
+    elif wording == "blank":
+        sentence = ""
     elif wording == "wrong":
         wrong = sorted({other.instruction for other in TASKS.values()} - {asked.instruction})
         sentence = wrong[rng.integers(len(wrong))]
@@ -305,3 +327,12 @@ def ask(family: str, seed: int, options: Mapping[str, Any]) -> MetaWorldTask:
 
 def _number(family: str) -> int:
     return list(TASKS).index(family)
+
+
+def _look(options: Mapping[str, Any]) -> Look:
+    """Return how table, floor and wall should look by the options of a reset."""
+    return Look(
+        paint=float(options.get("background", 0.0)),
+        patterns=bool(options.get("patterns")),
+        photographs=float(options.get("photographs", 0.0)),
+    )

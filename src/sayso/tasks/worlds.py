@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 from sayso.extensions import Own, Table
 from sayso.robots import our_name
 from sayso.spec import ConfigError, Features, SaysoError, UnknownNameError, known
-from sayso.tasks.axes import CAMERA, HOUSEHOLD, LIGHT, NOISE, RENDERER, WORDS, Axis
+from sayso.tasks.axes import HOUSEHOLD, METAWORLD, RENDERER, Axis
 from sayso.tasks.contract import World
 
 GROUP = "sayso.worlds"
@@ -111,7 +111,7 @@ def _metaworld(*, lerobot: bool) -> WorldEntry:
         make=partial(_build, "sayso.tasks.metaworld:MetaWorld", lerobot=lerobot),
         families=tuple(TASKS),
         features=features(),
-        axes=(CAMERA, replace(LIGHT, trained=(1.0, 1.0)), NOISE, WORDS, *(() if lerobot else (RENDERER,))),
+        axes=(*METAWORLD, *(() if lerobot else (RENDERER,))),
         horizon=HORIZON,
         wordings=WORDINGS,
         checkpoint="checkpoints/metaworld",

@@ -10,11 +10,11 @@ import numpy as np
 from sayso.sim.scene import Layout
 from sayso.spec import SaysoError, known
 from sayso.tasks.household.catalogue import TASKS
-from sayso.tasks.household.layout import Demand, NoRoomError
+from sayso.tasks.household.layout import OBJECTS, Demand, NoRoomError
 from sayso.tasks.household.task import HouseholdTask
 from sayso.tasks.household.variant import Variant
 from sayso.tasks.household.variants import row_of
-from sayso.tasks.household.words.kinds import Place, Thing
+from sayso.tasks.household.words.kinds import OBJECT_COLOURS, Place, Thing
 from sayso.tasks.household.words.language import as_called, phrase
 from sayso.tasks.household.words.vocabulary import Intent
 
@@ -35,7 +35,7 @@ def draw_task(
         family: which of its families of tasks.
         rng: source of everything drawn.
         wording: ``train`` or ``heldout`` words.
-        objects: ``heldout`` asks for things of a kind or pair of colour and kind that no training set shows.
+        objects: which things may be asked for, a name of `OBJECTS`.
         swappable: draw what something else could be asked for instead of; see `alternatives`.
 
     Raises:
@@ -46,6 +46,10 @@ def draw_task(
     rows = setting.families[known(f"family of tasks in the world {world!r}", family, setting.families)]
     if swappable:  # there is but one drawer to open
         rows = tuple(row for row in rows if row.sentences.objects) or rows
+    if objects in ("pairs", "kinds"):  # only where there are such things
+        rows = tuple(row for row in rows if _askable_of(row, objects))
+        if not rows:
+            raise SaysoError(f"{family!r} moves nothing of what {objects!r} is, which training never shows")
     row = rows[rng.choice(len(rows))]
     demand = Demand(row, known("objects", objects, OBJECTS))
     for _ in range(100):
@@ -63,7 +67,10 @@ def draw_task(
     raise SaysoError(f"found no scene for {family!r}, variant {row.name!r}, in the world {world!r}")
 
 
-OBJECTS = ("train", "heldout")
+def _askable_of(row: Variant, objects: str) -> bool:
+    """Tell whether a row can be asked of any of some things."""
+    shown = OBJECTS[objects]
+    return any(shown(Thing(colour, kind)) for kind in row.sentences.objects for colour in OBJECT_COLOURS)
 
 
 def say(intent: Intent, rng: np.random.Generator, wording: str = "train") -> str:

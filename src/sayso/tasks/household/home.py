@@ -12,10 +12,10 @@ from sayso.sim.scene import TABLE_EDGE_X_M, TABLE_HEIGHT_M, TABLE_WIDTH_M, Layou
 from sayso.sim.variation import sample_appearance
 from sayso.tasks.household.layout import (
     Demand,
+    Postures,
     Spot,
     draw_objects,
     draw_places,
-    draw_posture,
     place_item,
     scatter,
 )
@@ -29,6 +29,10 @@ FIXTURES = ("sofa", "cabinet", "table", "drawer", "person")
 """What is in every home."""
 MOVED_START_SHARE = 0.3
 """How often the arm starts out of its folded posture, as after an earlier task."""
+POSTURES = Postures(reach_m=(0.20, 0.32), side_rad=0.4, height_m=(0.10, 0.22))
+"""Where it starts then."""
+START_ASIDE_M, PLACE_ASIDE_M, START_TURN_RAD = 0.30, 0.12, 0.3
+"""How far aside the base starts, at most, before the table and at a place of the room, and how turned."""
 
 Base = tuple[float, float, float]
 """x and y in metres and a heading in radians."""
@@ -46,7 +50,7 @@ def layout(rng: np.random.Generator, demand: Demand) -> tuple[Layout, Mapping[st
         items=tuple(items),
         appearance=sample_appearance(rng),
         robot_pose=anywhere_pose(rng) if anywhere else start_pose(rng),
-        arm_rad=draw_posture(rng, (0.20, 0.32), 0.4, (0.10, 0.22)) if moved else None,
+        arm_rad=POSTURES.draw(rng) if moved else None,
         drawer_m=_opening(rng, demand.row.drawer),
     )
     return found, {thing.name: thing for thing in drawn}
@@ -63,7 +67,11 @@ def things(rng: np.random.Generator, demand: Demand) -> list[Thing]:
 
 def start_pose(rng: np.random.Generator) -> Base:
     """Draw where LeKiwi starts: in front of the table, a little off and a little turned."""
-    return float(rng.uniform(-0.15, 0.10)), float(rng.uniform(-0.30, 0.30)), float(rng.uniform(-0.3, 0.3))
+    return (
+        float(rng.uniform(-0.15, 0.10)),
+        float(rng.uniform(-START_ASIDE_M, START_ASIDE_M)),
+        float(rng.uniform(-START_TURN_RAD, START_TURN_RAD)),
+    )
 
 
 def anywhere_pose(rng: np.random.Generator) -> Base:
@@ -71,8 +79,8 @@ def anywhere_pose(rng: np.random.Generator) -> Base:
     x, y = list(STATIONS.values())[rng.integers(len(STATIONS))]
     return (
         x + float(rng.uniform(-0.15, 0.0)),
-        y + float(rng.uniform(-0.12, 0.12)),
-        float(rng.uniform(-0.3, 0.3)),
+        y + float(rng.uniform(-PLACE_ASIDE_M, PLACE_ASIDE_M)),
+        float(rng.uniform(-START_TURN_RAD, START_TURN_RAD)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +43,7 @@ class Demand:
 
     row: Variant
     things: str = "train"
-    """``train``, or ``heldout`` for what no training set shows."""
+    """Which things may be asked for, by a name of `OBJECTS`."""
 
     @property
     def objects(self) -> tuple[str, ...]:
@@ -57,12 +57,22 @@ class Demand:
 
     def shows(self, thing: Thing) -> bool:
         """Tell whether this scene may ask for a thing."""
-        return held_out(thing) is (self.things == "heldout")
+        return OBJECTS[self.things](thing)
 
 
 def held_out(thing: Thing) -> bool:
     """Tell whether a thing is kept from every training set."""
     return thing.kind in HELD_OUT_KINDS or (thing.colour, thing.kind) in HELD_OUT_PAIRS
+
+
+OBJECTS: Mapping[str, Callable[[Thing], bool]] = {
+    "train": lambda thing: not held_out(thing),
+    "heldout": held_out,
+    "pairs": lambda thing: (thing.colour, thing.kind) in HELD_OUT_PAIRS,
+    "kinds": lambda thing: thing.kind in HELD_OUT_KINDS,
+}
+"""Which things may be asked for: those of training; what no training set shows, and its two halves, pairs of
+colour and kind of which it shows each, and kinds."""
 
 
 def draw_objects(rng: np.random.Generator, demand: Demand, count: int = 3) -> list[Thing]:
@@ -79,12 +89,8 @@ def draw_objects(rng: np.random.Generator, demand: Demand, count: int = 3) -> li
         colours[-1] = colours[0]
     for i, colour in enumerate(colours):
         pool = movable_places if movable_places and i == 1 else wanted if i < 2 else list(MOVABLE)
-        seen = "train" if i else demand.things  # beside the one that is asked for, things are everyday ones
-        allowed = [
-            thing
-            for kind in pool
-            if (thing := Thing(colour, kind)) not in found and held_out(thing) is (seen == "heldout")
-        ]
+        shown = OBJECTS["train" if i else demand.things]  # beside what is asked for, things are everyday ones
+        allowed = [thing for kind in pool if (thing := Thing(colour, kind)) not in found and shown(thing)]
         if not allowed:  # this colour has nothing to offer; another scene will
             return draw_objects(rng, demand, count)
         found.append(allowed[rng.integers(len(allowed))])
@@ -114,7 +120,7 @@ def scatter(
         items: list[Item] = []
         for thing in sorted(things, key=lambda thing: -SHAPES[thing.kind].radius_m):
             scale = float(rng.uniform(*SCALES)) if SHAPES[thing.kind].movable else 1.0
-            rooms = [(_room_m(thing, scale, other), other.position_m) for other in items]
+            rooms = [(room_m(thing, scale, other), other.position_m) for other in items]
             for _ in range(50):
                 x, y, yaw = spot(rng, thing)
                 if all(np.hypot(x - there[0], y - there[1]) >= need for need, there in rooms):
@@ -139,6 +145,19 @@ def place_item(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Postures:
+    """Where the hand may be when an episode begins as after an earlier task; see `draw_posture`."""
+
+    reach_m: tuple[float, float]
+    side_rad: float
+    height_m: tuple[float, float]
+
+    def draw(self, rng: np.random.Generator) -> tuple[float, ...]:
+        """Draw start joints."""
+        return draw_posture(rng, self.reach_m, self.side_rad, self.height_m)
+
+
 def draw_posture(
     rng: np.random.Generator, reach_m: tuple[float, float], side_rad: float, height_m: tuple[float, float]
 ) -> tuple[float, ...]:
@@ -160,7 +179,7 @@ def draw_posture(
     return tuple(float(angle) for angle in joints)
 
 
-def _room_m(thing: Thing, scale: float, other: Item) -> float:
+def room_m(thing: Thing, scale: float, other: Item) -> float:
     """Return how far apart the middles of a thing at a scale and of another must be."""
     first, second = shape_of(place_item(thing, (0.0, 0.0, 0.0), scale=scale)), shape_of(other)
     room = FINGER_ROOM_M * (first.movable + second.movable)

@@ -11,7 +11,7 @@ import numpy as np
 from sayso.sim.objects import SHAPES, Item
 from sayso.sim.scene import Layout
 from sayso.sim.variation import sample_appearance
-from sayso.tasks.household.layout import Demand, Spot, draw_objects, draw_places, draw_posture, scatter
+from sayso.tasks.household.layout import Demand, Postures, Spot, draw_objects, draw_places, scatter
 from sayso.tasks.household.words.language import Thing
 
 REACH_FROM_X_M = 0.039
@@ -25,6 +25,8 @@ ON_MAT_M = 0.015
 """How far from the middle of the mat it may lie, along either axis."""
 MOVED_START_SHARE = 0.4
 """How often the arm starts somewhere over the table, as after an earlier task."""
+POSTURES = Postures(reach_m=(0.17, 0.26), side_rad=0.9, height_m=(0.10, 0.15))
+"""Where it starts then."""
 
 
 def layout(rng: np.random.Generator, demand: Demand) -> tuple[Layout, Mapping[str, Thing]]:
@@ -34,7 +36,7 @@ def layout(rng: np.random.Generator, demand: Demand) -> tuple[Layout, Mapping[st
     if any(thing.kind == "mat" for thing in drawn) and not demand.row.pushed and rng.random() < ON_MAT_SHARE:
         items = _pushed(rng, items)
     moved = rng.random() < MOVED_START_SHARE
-    posture = draw_posture(rng, (0.17, 0.26), 0.9, (0.10, 0.15)) if moved else None
+    posture = POSTURES.draw(rng) if moved else None
     found = Layout(items=tuple(items), appearance=sample_appearance(rng), arm_rad=posture)
     return found, {thing.name: thing for thing in drawn}
 

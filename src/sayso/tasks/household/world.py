@@ -22,6 +22,7 @@ from sayso.sim.robots import CAMERAS, FPS
 from sayso.sim.scene import SPECS, Layout
 from sayso.sim.simulation import Simulation
 from sayso.sim.simulation import Vector as Point
+from sayso.sim.textures import patterned, photographed
 from sayso.sim.variation import repainted
 from sayso.spec import (
     CHOSEN_OBJECT,
@@ -36,15 +37,20 @@ from sayso.spec import (
     image_key,
     known,
 )
-from sayso.tasks.episodic import DISTURBANCES, NO_EPISODE, EpisodicWorld, disturbance_of
+from sayso.tasks.departing import DISTURBANCES, disturbance_of, dynamics_of, optics_of
+from sayso.tasks.episodic import NO_EPISODE, EpisodicWorld
 from sayso.tasks.household.catalogue import TASKS
+from sayso.tasks.household.clutter import USUAL_GAP_M, cluttered
 from sayso.tasks.household.draw import alternatives, askable, called, draw_task, make_task, say
 from sayso.tasks.household.experts import Expert
 from sayso.tasks.household.failures import why_not
+from sayso.tasks.household.rewording import drawn_as, reworded
 from sayso.tasks.household.scenes import objects_for, scenes_with
+from sayso.tasks.household.starts import started_beyond
 from sayso.tasks.household.task import HouseholdTask
 from sayso.tasks.household.variants import row_of
 from sayso.tasks.household.words.language import Intent, parse, plain
+from sayso.tasks.wordings import WORDINGS
 
 FILM_PX = 240
 PUSHED_M = 0.02
@@ -62,13 +68,19 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
 
     ``reset`` takes in ``options`` beside those of `EpisodicWorld`:
 
-    - ``objects``: ``"heldout"`` to ask for kinds and pairs of colour and kind that training never shows;
-    - ``background``: by how much table, floor and walls are painted otherwise, of 1;
+    - ``objects``: ``"heldout"`` to ask for kinds and pairs of colour and kind that training never shows,
+      ``"kinds"`` or ``"pairs"`` for either of them;
+    - ``background``: by how much table, floor and walls are painted otherwise, of 1; ``patterns``: whether
+      they are covered with patterns, ``photographs``: with photographs, of how much contrast of 1;
+    - ``distractors``: how many more things lie there, and ``gap_m``: how close to the one that is named;
     - ``swap``: keep the scene, ask for another object; ``info["chosen_object"]`` tells which was taken.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": FPS}  # noqa: RUF012 (Gymnasium's own type)
-    options = (*EpisodicWorld.options, "objects", "background", "swap")
+    options = (
+        *EpisodicWorld.options,
+        *("objects", "background", "patterns", "photographs", "distractors", "gap_m", "swap"),
+    )
 
     def __init__(
         self,
@@ -114,11 +126,12 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
     ) -> tuple[Observation, dict[str, Any]]:
         """Draw a scene and an instruction from the seed, and return the first look and its info."""
         options, family = self.begin(seed, options)
+        wording = known("wording", options.get("wording", WORDINGS[0]), WORDINGS)
         task = draw_task(
             self.name,
             family,
             self.np_random,
-            options.get("wording", "train"),
+            drawn_as(wording),
             objects=options.get("objects", "train"),
             swappable=bool(options.get("swap")),
         )
@@ -127,10 +140,12 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
             task = self._ask_for_another(task)
         if options.get("instruction"):
             task = self._understood(str(options["instruction"]), task)
-        self._task = task
-        self._simulation = Simulation(self.name, _painted(task.layout, options, self.np_random_seed))
+        self._task = task = self._departed(task, options)
+        stream = self.families.index(task.family), self.np_random_seed
+        layout = _painted(task.layout, options, self.np_random_seed)
+        self._simulation = Simulation(self.name, layout, dynamics_of(options, *stream))
+        self._optics = optics_of(options, *stream)
         if not options.keys().isdisjoint(DISTURBANCES):
-            stream = self.families.index(task.family), self.np_random_seed
             Disturber(self.physics()).show(disturbance_of(options, *stream))
         self._cameras.load(self._simulation.model)
         self._start_episode()
@@ -184,7 +199,7 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
     def observe(self) -> Observation:
         """Return what is seen and felt now, and the instruction."""
         pictures = self.simulation.pictures(self._cameras)
-        pictures = self.noisy(pictures, self.np_random_seed, self._steps)
+        pictures = self.photographed(pictures, self.np_random_seed, self._steps)
         return {image_key(name): image for name, image in pictures.items()} | self._feel()
 
     def in_short(self) -> str:
@@ -297,6 +312,15 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
         words = sentence if called(said) == called(intent) else plain(called(intent))
         return make_task(self.name, intent, words, task.layout, task.things)
 
+    def _departed(self, task: HouseholdTask, options: dict[str, Any]) -> HouseholdTask:
+        """Return a task in a scene, from a pose and in words that the options of a reset want."""
+        seed = self.np_random_seed
+        if count := int(options.get("distractors", 0)):
+            task = cluttered(task, count, float(options.get("gap_m", USUAL_GAP_M)), seed)
+        if beyond_m := float(options.get("start_beyond_m", 0.0)):
+            task = started_beyond(task, beyond_m, seed)
+        return replace(task, instruction=reworded(task, options.get("wording", WORDINGS[0]), seed))
+
     def _ask_for_another(self, task: HouseholdTask) -> HouseholdTask:
         others = alternatives(task)
         intent: Intent = others[self.np_random.integers(len(others))]
@@ -334,8 +358,12 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
 
 
 def _painted(layout: Layout, options: dict[str, Any], seed: int) -> Layout:
-    """Return a layout, in other colours if the options of a reset want it."""
-    if not options.get("background"):
-        return layout
-    rng = np.random.default_rng([_PAINT_STREAM, seed])
-    return replace(layout, appearance=repainted(layout.appearance, float(options["background"]), rng))
+    """Return a layout, in other colours or covered with textures if the options of a reset want it."""
+    rng, look = np.random.default_rng([_PAINT_STREAM, seed]), layout.appearance
+    if options.get("background"):
+        look = repainted(look, float(options["background"]), rng)
+    if options.get("photographs"):
+        look = replace(look, textures=photographed(rng, float(options["photographs"])))
+    elif options.get("patterns"):
+        look = replace(look, textures=patterned(rng))
+    return replace(layout, appearance=look)
