@@ -107,10 +107,13 @@ def test_demonstrations_vary_evenly_up_to_a_level_and_never_along_what_is_kept_f
 
 
 def test_families_that_have_no_such_things_are_left_out():
-    kinds = [Departure(axis=OBJECTS, level=2)]
-    assert families_of(kinds, ("put", "push", "stack")) == ("put",)
+    kinds = departures(WORLDS["home"].axes, ["objects=2"])
+    assert families_of(departures(WORLDS["tabletop"].axes, ["objects=2"]), ("put", "push", "stack")) == (
+        "put",
+    )
+    assert families_of(departures(WORLDS["tabletop"].axes, ["objects=1"]), ("put", "push")) == ("put", "push")
     with pytest.raises(ConfigError, match="choose among put, drawer, fetch"):
-        families_of(kinds, ("push", "goto"))
+        families_of(kinds, ("goto",))
     assert families_of([Departure(axis=CAMERA, level=2)], ("push", "goto")) == ("push", "goto")
 
 

@@ -60,14 +60,14 @@ class Motors:
             dynamics: how late and how slow they are.
             step_s: time from one call to the next.
         """
-        self._wait = round(dynamics.delay_s / step_s)
+        self._wait, self._between = divmod(round(dynamics.delay_s / step_s, 6), 1.0)
         self._share = 1.0 - math.exp(-step_s / dynamics.lag_s) if dynamics.lag_s else 1.0
-        self._coming: deque[Vector] = deque()
+        self._under_way: deque[Vector] = deque()
         self._at: Vector | None = None
 
     def rest_at(self, command: Vector) -> None:
         """Stand still at a command, with nothing under way."""
-        self._coming = deque([command.copy()] * self._wait)
+        self._under_way = deque([command.copy()] * (int(self._wait) + 1))
         self._at = command.copy()
 
     def follow(self, command: Vector) -> Vector:
@@ -75,6 +75,8 @@ class Motors:
         if self._at is None:
             self.rest_at(command)
         assert self._at is not None
-        self._coming.append(command.copy())
-        self._at = self._at + self._share * (self._coming.popleft() - self._at)
+        self._under_way.append(command.copy())
+        older, newer = self._under_way.popleft(), self._under_way[0]
+        heard = self._between * older + (1 - self._between) * newer
+        self._at = self._at + self._share * (heard - self._at)
         return self._at

@@ -21,7 +21,7 @@ from sayso.tasks.sawyer import CAMERA, CAMERA_M, EYES
 
 LEROBOT_SEED = 42
 TEXTURES = ("T_table", "T_floor", "T_wallmetal")
-"""What table, floor and wall are covered with, in the order of `SURFACES`."""
+"""What table, floor and wall are covered with, in the order of `SURFACES`; not every task shows a wall."""
 INSTALL = "Meta-World is not installed: pip install 'sayso[metaworld]'"
 
 
@@ -56,7 +56,8 @@ class Backdrop:
     def __init__(self, model: mujoco.MjModel) -> None:
         """Remember them."""
         self._model, self._look = model, Look()
-        self._there = [model.texture(name).id for name in TEXTURES]
+        found = (mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_TEXTURE, name) for name in TEXTURES)
+        self._there = [number for number in found if number >= 0]
         self._data = model.tex_data.copy()
 
     def show(self, look: Look, rng: np.random.Generator) -> bool:
@@ -67,7 +68,7 @@ class Backdrop:
         self._model.tex_data[:] = self._data
         if look.photographs or look.patterns:
             textures = photographed(rng, look.photographs) if look.photographs else patterned(rng)
-            for texture, number in zip(textures, self._there, strict=True):
+            for texture, number in zip(textures, self._there, strict=False):
                 lay(self._model, number, texture.image())
         elif look.paint:
             for number in self._there:

@@ -19,7 +19,7 @@ from typing import Any
 from sayso.extensions import Own, Table
 from sayso.robots import our_name
 from sayso.spec import ConfigError, Features, SaysoError, UnknownNameError, known
-from sayso.tasks.axes import HOUSEHOLD, METAWORLD, RENDERER, Axis
+from sayso.tasks.axes import METAWORLD, RENDERER, Axis, household_axes
 from sayso.tasks.contract import World
 
 GROUP = "sayso.worlds"
@@ -87,7 +87,7 @@ def _build(where: str, **options: Any) -> World:
 @cache
 def _household(name: str, **facts: Any) -> WorldEntry:
     from sayso.sim.scene import SPECS
-    from sayso.tasks.household.catalogue import TASKS
+    from sayso.tasks.household.catalogue import TASKS, families_with
     from sayso.tasks.household.words.language import parse
 
     return WorldEntry(
@@ -95,7 +95,7 @@ def _household(name: str, **facts: Any) -> WorldEntry:
         families=tuple(TASKS[name].families),
         features=SPECS[name][0].features(),
         read=partial(parse, families=tuple(TASKS[name].families)),
-        axes=HOUSEHOLD,
+        axes=household_axes(partial(families_with, name)),
         horizon=max(row.horizons[name] for rows in TASKS[name].families.values() for row in rows),
         checkpoint=f"checkpoints/{name}",
         **facts,

@@ -9,7 +9,7 @@ import numpy as np
 
 from sayso.sim.scene import HOME, TABLETOP, Layout
 from sayso.tasks.household import home, tabletop
-from sayso.tasks.household.layout import Demand
+from sayso.tasks.household.layout import Demand, moves
 from sayso.tasks.household.variant import Variant
 from sayso.tasks.household.variants import VARIANTS
 from sayso.tasks.household.words.kinds import Thing
@@ -24,6 +24,12 @@ class Setting:
     """Draws what `layout` draws first: what stands in a scene, but not where."""
     families: Mapping[str, tuple[Variant, ...]]
     """Family -> its variants, each of which is asked equally often."""
+
+
+def families_with(world: str, things: str) -> tuple[str, ...]:
+    """Return the families of a world in which some things can be asked for, a name of `OBJECTS`."""
+    families = TASKS[world].families
+    return tuple(name for name, rows in families.items() if any(moves(row, things) for row in rows))
 
 
 def _asked_in(world: str) -> Mapping[str, tuple[Variant, ...]]:

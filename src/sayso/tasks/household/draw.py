@@ -10,11 +10,11 @@ import numpy as np
 from sayso.sim.scene import Layout
 from sayso.spec import SaysoError, known
 from sayso.tasks.household.catalogue import TASKS
-from sayso.tasks.household.layout import OBJECTS, Demand, NoRoomError
+from sayso.tasks.household.layout import OBJECTS, Demand, NoRoomError, moves
 from sayso.tasks.household.task import HouseholdTask
 from sayso.tasks.household.variant import Variant
 from sayso.tasks.household.variants import row_of
-from sayso.tasks.household.words.kinds import OBJECT_COLOURS, Place, Thing
+from sayso.tasks.household.words.kinds import Place, Thing
 from sayso.tasks.household.words.language import as_called, phrase
 from sayso.tasks.household.words.vocabulary import Intent
 
@@ -47,7 +47,7 @@ def draw_task(
     if swappable:  # there is but one drawer to open
         rows = tuple(row for row in rows if row.sentences.objects) or rows
     if objects in ("pairs", "kinds"):  # only where there are such things
-        rows = tuple(row for row in rows if _askable_of(row, objects))
+        rows = tuple(row for row in rows if moves(row, objects))
         if not rows:
             raise SaysoError(f"{family!r} moves nothing of what {objects!r} is, which training never shows")
     row = rows[rng.choice(len(rows))]
@@ -65,12 +65,6 @@ def draw_task(
         if not swappable or alternatives(task):
             return task
     raise SaysoError(f"found no scene for {family!r}, variant {row.name!r}, in the world {world!r}")
-
-
-def _askable_of(row: Variant, objects: str) -> bool:
-    """Tell whether a row can be asked of any of some things."""
-    shown = OBJECTS[objects]
-    return any(shown(Thing(colour, kind)) for kind in row.sentences.objects for colour in OBJECT_COLOURS)
 
 
 def say(intent: Intent, rng: np.random.Generator, wording: str = "train") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -73,6 +74,12 @@ OBJECTS: Mapping[str, Callable[[Thing], bool]] = {
 }
 """Which things may be asked for: those of training; what no training set shows, and its two halves, pairs of
 colour and kind of which it shows each, and kinds."""
+
+
+def moves(row: Variant, things: str) -> bool:
+    """Tell whether a row can be asked of any of some things, a name of `OBJECTS`."""
+    kinds = row.sentences.objects
+    return any(OBJECTS[things](Thing(colour, kind)) for kind in kinds for colour in OBJECT_COLOURS)
 
 
 def draw_objects(rng: np.random.Generator, demand: Demand, count: int = 3) -> list[Thing]:
@@ -177,6 +184,11 @@ def draw_posture(
         joints[:5] = _kinematics().solve(joints, target, TILT_RAD, closing)
     joints[5] = gripper_rad(OPEN)
     return tuple(float(angle) for angle in joints)
+
+
+def hand_m(posture: tuple[float, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return where the hand is at joint angles, [3], from the arm's base."""
+    return _kinematics().forward(np.array(posture))[0]
 
 
 def room_m(thing: Thing, scale: float, other: Item) -> float:
