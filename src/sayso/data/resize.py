@@ -70,8 +70,8 @@ def scaled_size(text: str, size: tuple[int, int], whose: str = "") -> tuple[int,
             pass
     if height > size[0] or width > size[1]:
         raise ResizeError(
-            f"resize is {text!r}, but the pictures{f' of {whose}' if whose else ''} are only "
-            f"{size[0]}x{size[1]}, and it makes them smaller"
+            f"--resize is {text!r}, but the pictures{f' of {whose}' if whose else ''} are only "
+            f"{size[0]}x{size[1]}, and it makes them smaller: give less, or leave it out"
         )
     return height, width
 
