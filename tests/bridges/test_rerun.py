@@ -17,7 +17,7 @@ from sayso.runtime.chunking import Plan
 from sayso.runtime.run import RunConfig, run
 from sayso.runtime.tick import Tick
 from sayso.sim.robots import SO101
-from sayso.spec import Chunk, SaysoError, image_key
+from sayso.spec import STATE, Chunk, SaysoError, image_key
 from small_datasets import build
 
 ARM = SO101.features()
@@ -75,6 +75,10 @@ def test_a_run_is_shown_with_what_was_seen_planned_sent_and_said(tmp_path):
     with bridge.live(str(out), "rise") as watched:
         report = run(Rising(), ARM, "rise", config, watched.tell, watched.watch)
     shown = read(out)
+    state, *others = (
+        shown[f"/run/{part}"]["SeriesLines:colors"] for part in ("state", "action/wanted", "action/sent")
+    )
+    assert others == [state, state] and len(set(*state)) == len(ARM.state_names), "a joint has one colour"
     sent = np.array(shown["/run/action/sent"]["Scalars:scalars"])
     assert not watched.left_out and len(sent) == report.ticks and sent[-1] == pytest.approx(20)
     assert shown["/run/action/sent"]["SeriesLines:names"][0][0] == "shoulder_pan.pos sent"
@@ -114,7 +118,7 @@ def test_a_viewer_that_hangs_never_keeps_the_loop_waiting(monkeypatch):
     watched = bridge.Live(recording, "go")
     picture = np.zeros((4, 4, 3), np.uint8)
     for step in range(3 * bridge.WAITING):
-        seen = {image_key("front"): picture}
+        seen = {image_key("front"): picture, STATE: np.zeros(6, np.float32)}
         watched.tick(Tick(step / 30, seen, Plan(), step, np.zeros(6, np.float32), 0))
     assert watched.left_out >= 2 * bridge.WAITING - 1
     watched.close()

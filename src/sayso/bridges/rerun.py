@@ -7,6 +7,7 @@ sayso run ... --rerun rerun+http://...     sends to a viewer that is open, here 
 
 from __future__ import annotations
 
+import colorsys
 import importlib.util
 import os
 import queue
@@ -60,7 +61,7 @@ def show_episodes(root: Path, where: str, count: int) -> str:
     episodes = spread(dataset, count)
     recording, said = opened(where, dataset.root.resolve().name)
     names = {f"episode_{episode.index}": episode for episode in episodes}
-    recording.send_blueprint(_layout(tuple(names), tuple(dataset.features.cameras)))
+    recording.send_blueprint(_layout(tuple(names), dataset.features))
     for name, episode in tracked(list(names.items()), "sending episodes"):
         _send_episode(recording, name, dataset, episode)
     _finish(recording)
@@ -143,16 +144,27 @@ def _finish(recording: Any) -> None:
         recording.disconnect()
 
 
-def _layout(tabs: Sequence[str], cameras: Sequence[str], *, live: bool = False) -> Any:
-    """Return Rerun's page: a tab for each name, with its pictures above, its numbers and words below."""
+def _layout(tabs: Sequence[str], features: Features, *, live: bool = False) -> Any:
+    """Return Rerun's page: a tab for each name, with its pictures above, its numbers and words below.
+
+    Rerun's own panels, which would take half of it, are folded away; buttons at the top right unfold them.
+    """
     from rerun import blueprint
 
-    def tab(name: str) -> Any:
-        def view(kind: str, part: str) -> Any:
-            return getattr(blueprint, kind)(origin=f"{name}/{part}", name=part.removeprefix("cameras/"))
+    # What has its colour in the state's legend needs no other.
+    known = set(features.action_names) <= set(features.state_names)
+    legend = blueprint.PlotLegend(visible=not known)
+    what = "action: sent, and wanted in a thin line" if live else "action"
 
-        pictures = [view("Spatial2DView", f"cameras/{camera}") for camera in cameras]
-        numbers = [view("TimeSeriesView", part) for part in ("state", "action")]
+    def tab(name: str) -> Any:
+        def view(kind: str, part: str, title: str = "", **said: Any) -> Any:
+            return getattr(blueprint, kind)(origin=f"{name}/{part}", name=title or part, **said)
+
+        pictures = [view("Spatial2DView", f"cameras/{camera}", camera) for camera in features.cameras]
+        numbers = [
+            view("TimeSeriesView", "state"),
+            view("TimeSeriesView", "action", what, plot_legend=legend),
+        ]
         words = [view("TextDocumentView", "task")]
         if live:
             numbers += [view("TensorView", "chunk")]
@@ -160,7 +172,7 @@ def _layout(tabs: Sequence[str], cameras: Sequence[str], *, live: bool = False) 
         rows = [blueprint.Horizontal(*row) for row in (pictures, numbers, words) if row]
         return blueprint.Vertical(*rows, row_shares=[3, 3, 1][-len(rows) :], name=name)
 
-    return blueprint.Blueprint(blueprint.Tabs(*map(tab, tabs)))
+    return blueprint.Blueprint(blueprint.Tabs(*map(tab, tabs)), collapse_panels=True)
 
 
 def _send_episode(recording: Any, name: str, dataset: Dataset, episode: RecordedEpisode) -> None:
@@ -173,7 +185,7 @@ def _send_episode(recording: Any, name: str, dataset: Dataset, episode: Recorded
         ("state", dataset.state, dataset.features.state_names),
         ("action", dataset.action, dataset.features.action_names),
     ):
-        _name_lines(recording, f"{name}/{part}", names)
+        _name_lines(recording, f"{name}/{part}", names, dataset.features)
         columns = rerun.Scalars.columns(scalars=numbers[rows])
         recording.send_columns(f"{name}/{part}", indexes=times, columns=columns)
     said = ""
@@ -195,10 +207,18 @@ def _send_pictures(recording: Any, name: str, observation: Mapping[str, Any]) ->
             recording.log(f"{name}/cameras/{key.removeprefix(IMAGES)}", picture)
 
 
-def _name_lines(recording: Any, path: str, names: Sequence[str]) -> None:
+def _name_lines(
+    recording: Any, path: str, names: Sequence[str], features: Features, kind: str = "", width: float = 1.5
+) -> None:
+    """Name the lines of a plot; one joint has one colour, whatever of it is drawn."""
     import rerun
 
-    recording.log(path, rerun.SeriesLines(names=list(names)), static=True)
+    joints = list(dict.fromkeys((*features.state_names, *features.action_names)))
+    colours = [colorsys.hsv_to_rgb(joints.index(name) / len(joints), 0.8, 0.8) for name in names]
+    lines = rerun.SeriesLines(
+        names=[f"{name} {kind}".strip() for name in names], colors=colours, widths=[width] * len(names)
+    )
+    recording.log(path, lines, static=True)
 
 
 class Live:
@@ -265,12 +285,11 @@ class Live:
         import rerun
 
         recording = self._recording
-        recording.send_blueprint(_layout((RUN,), tuple(features.cameras), live=True))
+        recording.send_blueprint(_layout((RUN,), features, live=True))
         recording.log(f"{RUN}/task", rerun.TextDocument(self._instruction), static=True)
-        _name_lines(recording, f"{RUN}/state", features.state_names)
-        for kind in ("wanted", "sent"):
-            lines = [f"{name} {kind}" for name in features.action_names]
-            _name_lines(recording, f"{RUN}/action/{kind}", lines)
+        _name_lines(recording, f"{RUN}/state", features.state_names, features)
+        for kind, width in (("wanted", 0.7), ("sent", 2.0)):
+            _name_lines(recording, f"{RUN}/action/{kind}", features.action_names, features, kind, width)
 
     def _write(self, tick: Tick) -> None:
         import rerun
