@@ -68,8 +68,9 @@ def test_a_dataset_is_shown_with_its_pictures_numbers_and_words(tmp_path, capsys
         assert shown[f"{name}/task"]["TextDocument:text"] == [[episode.tasks[0]]]
 
 
-def test_a_run_is_shown_with_what_was_seen_planned_sent_and_said(tmp_path):
+def test_a_run_is_shown_with_what_was_seen_planned_sent_and_said(tmp_path, monkeypatch):
     needs_rerun()
+    monkeypatch.setattr(bridge, "LEAVES_S", 120)  # all of it is read below, on a busy machine, too
     out = tmp_path / "run.rrd"
     config = RunConfig(robot="dry", seconds=0.5, rest_s=0)
     with bridge.live(str(out), "rise") as watched:
@@ -89,8 +90,9 @@ def test_a_run_is_shown_with_what_was_seen_planned_sent_and_said(tmp_path):
     assert any("its time was over" in line for line in said)
 
 
-def test_holding_is_an_event_when_it_begins_and_when_it_ends(tmp_path):
+def test_holding_is_an_event_when_it_begins_and_when_it_ends(tmp_path, monkeypatch):
     needs_rerun()
+    monkeypatch.setattr(bridge, "LEAVES_S", 120)
     recording, _ = bridge.opened(str(tmp_path / "held.rrd"), "held")
     watched = bridge.Live(recording, "go")
     for step, held in enumerate((0, 0, 1, 2, 3, 3, 3)):
