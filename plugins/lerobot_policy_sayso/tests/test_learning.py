@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from safetensors.torch import load_file
 
 import sayso
 from conftest import CHECKPOINTS, NAMES, TASKS, frame, training
+from lerobot_policy_sayso.beginning import fresh
+from lerobot_policy_sayso.configuration_sayso import SaysoConfig
 from lerobot_policy_sayso.seeing import windows as windows_of
 from sayso.data.reader import Dataset
 from sayso.data.windows import ACTION_IS_PAD, Windows
@@ -88,6 +91,22 @@ def test_the_loss_of_a_frame_is_the_one_that_sayso_finds(run, recordings):
     assert terms["action"] == pytest.approx(float(own["action"]), rel=0.01)
     numbers = windows_of(batch, policy.features)
     assert all(np.array_equal(numbers[key], ours[key]) for key in (STATE, ACTION, ACTION_IS_PAD))
+
+
+def test_a_part_of_each_picture_is_learned_from_as_in_sayso(recordings):
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+    config = SaysoConfig(preset="tiny", crop="front=0,24,144,144 wrist=75%x100%", resize="96", device="cpu")
+    policy, _ = fresh(config, SimpleNamespace(root=recordings, repo_id="me/desk"))
+    assert policy.features.cropped == {"front": (0, 24, 144, 144), "wrist": (18, 0, 108, 192)}
+    assert policy.features.cameras == {"front": (96, 96), "wrist": (96, 168)}
+    times = {ACTION: [step / 20 for step in config.action_delta_indices]}
+    theirs = LeRobotDataset("me/desk", root=recordings, delta_timestamps=times)
+    batch = torch.utils.data.default_collate([theirs[row] for row in (3, 50)])
+    ours = Windows(Dataset(recordings), chunk=16, like=policy.features).batch([3, 50])
+    both = [policy.collator(one)["images"] for one in (windows_of(batch, policy.features), ours)]
+    for one, other in zip(*both, strict=True):
+        assert one.shape == other.shape and np.abs(one.astype(float) - other).mean() < 2
 
 
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(run, recordings, tmp_path, lerobot):

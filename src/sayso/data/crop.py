@@ -89,9 +89,10 @@ class Crop:
         (top, left), (bottom, right) = (map(round, ends) for ends in (starts, np.add(starts, sides).tolist()))
         found = (top, left, bottom - top, right - left)
         if not lies_in(found, size):
+            asked = _said(found) if self.corner else f"{found[2]}x{found[3]}"
             raise ConfigError(
                 f"crop is {self.text!r}, but {whose} shows {size[0]}x{size[1]} pixels (height x width), of "
-                f"which {_said(found)} is no part{self._hint(size)}"
+                f"which {asked} is no part{self._hint(size)}"
             )
         return found
 

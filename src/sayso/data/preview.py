@@ -60,14 +60,15 @@ def show(root: Path, config: ShowConfig) -> tuple[Path, ...]:
 
     Raises:
         FormatError: if `root` is not a LeRobotDataset v3.0.
+        ConfigError: if a part does not lie in the pictures.
     """
     dataset = Dataset(root)
-    rich_print(summary(dataset))
-    if not dataset.features.cameras:
-        return ()
     crops = read_crops(config.crop)
     refuse_unknown(crops, [dataset.features])
     seen = cropped(dataset.features, crops, str(root))
+    rich_print(summary(dataset))
+    if not dataset.features.cameras:
+        return ()
     out = config.out or root.resolve().with_name(f"{root.resolve().name}-shown")
     return (
         contact_sheet(dataset, out / "contact_sheet.png", episodes=config.episodes, seen=seen),
