@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from sayso.runtime.server import PolicyServer, ServeConfig
-from sayso.spec import STATE, TASK, Chunk, Observation, Policy, image_key
+from sayso.spec import STATE, TASK, Chunk, Features, Observation, Policy, image_key
 from small_worlds import FEATURES, SIZE
 
 TASK_ASKED = "go to the red spot"
@@ -63,11 +63,12 @@ def served(
     *,
     token: str = "",
     about: dict[str, Any] | None = None,
+    features: Features = FEATURES,
     **config: Any,
 ) -> Iterator[str]:
     """Serve policies of the small world, on a free port unless told, and yield the address."""
     server = PolicyServer(
-        make_policy, FEATURES, ServeConfig(**{"port": 0, **config}), token=token, about=about
+        make_policy, features, ServeConfig(**{"port": 0, **config}), token=token, about=about
     )
     opened: queue.Queue[str | Exception] = queue.Queue()
     loop, stop = asyncio.new_event_loop(), asyncio.Event()

@@ -234,12 +234,13 @@ def _eval(given: list[str]) -> int:
     subject, config = _config(EvalConfig, "eval", flags.gathered(given, "--axis"), SUBJECT)
     if config.datasets:
         from sayso.evaluation.on_recordings import evaluate_on_recordings
+        from sayso.models.repacked import one_robot
         from sayso.runtime.hearing import not_learned
 
         hubbed = replace(config, datasets=tuple(map(_dataset, config.datasets)))
         policy, features, learned = loading.acting_on_recordings(subject, config.threads)
         remarks = partial(not_learned, learned.sentences)
-        return evaluate_on_recordings(policy, features, learned, hubbed, remarks)
+        return evaluate_on_recordings(policy, features, learned, hubbed, remarks, one_robot)
     return evaluate_policy(loading.subject(subject, read_names(config.rename)), config)
 
 

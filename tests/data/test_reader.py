@@ -35,7 +35,7 @@ from sayso.spec import (
     UnknownNameError,
     image_key,
 )
-from small_datasets import FEATURES, LENGTHS, build, frames, grey, stage, without_points
+from small_datasets import FEATURES, LENGTHS, build, frames, grey, stage
 from small_videos import whole_video
 
 FRONT = image_key("front")
@@ -153,9 +153,10 @@ def test_several_datasets_read_as_one(dataset, other):
     assert windows.stats[STATE].mean[0] == pytest.approx((np.arange(26).sum() + np.arange(10, 22).sum()) / 38)
 
 
-def test_datasets_of_different_features_do_not_mix(dataset, tmp_path):
-    other = Dataset(build(tmp_path, without_points()))
-    with pytest.raises(FeatureMismatchError, match="cannot be read together"):
+def test_datasets_that_label_other_points_of_one_robot_do_not_mix(dataset, tmp_path):
+    points = ("wrist.object.u", "wrist.object.v", "wrist.object.visible")
+    other = Dataset(build(tmp_path, replace(FEATURES, points=points)))
+    with pytest.raises(FeatureMismatchError, match=r"labels other points than .* of the same robot"):
         Windows([dataset, other])
 
 

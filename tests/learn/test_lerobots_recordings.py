@@ -127,8 +127,10 @@ def test_a_recording_without_units_takes_those_of_another_of_the_same_robot(tmp_
         assert f"{bare} names no units and takes those of {named}" in windows.remarks[0]
     said = Windows([Dataset(named), Dataset(bare)], chunk=4, units="deg")
     assert [d.unit for d in said.features.state] == ["deg"] * 5 + ["%"]
-    with pytest.raises(SaysoError, match=r"is deg in .* and normalized in"):
-        Windows([Dataset(named), Dataset(bare)], chunk=4, units="normalized")
+    apart = Windows([Dataset(named), Dataset(bare)], chunk=4, units="normalized")
+    assert [d.unit for d in apart.features.robots[1].state] == ["normalized"] * 5 + ["%"]
+    assert len(apart.features.action) == 5 + 5 + 1
+    assert "is deg and normalized, so it is learned as 2 numbers" in "".join(apart.remarks)
 
 
 def test_units_that_the_joints_go_beyond_are_not_taken(tmp_path):
@@ -146,8 +148,9 @@ def test_recordings_of_unlike_names_do_not_lend_each_other_units(tmp_path):
     info = json.loads((named / "meta" / "info.json").read_text())
     info["features"][ACTION]["info"] = info["features"][STATE]["info"] = {"units": ["deg"] * 5 + ["%"]}
     (named / "meta" / "info.json").write_text(json.dumps(info))
-    with pytest.raises(SaysoError, match="cannot be read together"):
-        Windows([Dataset(named), Dataset(other)], chunk=4)
+    first, second = Windows([Dataset(named), Dataset(other)], chunk=4).features.robots
+    assert [d.unit for d in first.action] == ["deg"] * 5 + ["%"]
+    assert {d.unit for d in second.action} == {"normalized"}
 
 
 def test_whoever_trains_or_looks_reads_first_how_to_correct_the_units(tmp_path, capfd):

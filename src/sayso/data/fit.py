@@ -177,17 +177,34 @@ def conversion(given: Sequence[Dimension], known: Sequence[Dimension]) -> Array:
 
 
 def check_fits(policy: Features, world: Features) -> None:
-    """Raise `FeatureMismatchError`, unless a policy can act where `world` comes from.
+    """Raise `FeatureMismatchError`, unless a policy can act where `world` comes from: see `fitting`.
 
-    The message says what differs and nothing else. Labels are left out: only training sees them. LeRobot's
-    ``so_follower`` is our ``so101``.
+    The message says what differs and nothing else, of a policy for several robots from the likest of them.
     """
+    fitting(policy, world)
+
+
+def fitting(policy: Features, world: Features) -> int:
+    """Return which of its robots a policy is where `world` comes from; 0 if it knows but one.
+
+    Labels are left out: only training sees them. LeRobot's ``so_follower`` is our ``so101``.
+
+    Raises:
+        FeatureMismatchError: if none fits.
+    """
+    wrong = [_unlike(robot, world) for robot in policy.robots or (policy,)]
+    number = min(range(len(wrong)), key=lambda k: len(wrong[k]))
+    if wrong[number]:
+        raise FeatureMismatchError("policy and world do not fit: " + "; ".join(wrong[number]))
+    return number
+
+
+def _unlike(policy: Features, world: Features) -> list[str]:
     one, other = (
         dataclasses.replace(features, robot_type=our_name(features.robot_type))
         for features in (policy, as_known(world, policy))
     )
-    if wrong := differences(one, other, "the policy", "the world"):
-        raise FeatureMismatchError("policy and world do not fit: " + "; ".join(wrong))
+    return differences(one, other, "the policy", "the world")
 
 
 def _of_camera(point: str, names: Mapping[str, str]) -> str:

@@ -30,19 +30,19 @@ from sayso.data.crop import (
     cropped,
     croppings,
     part_of,
-    points_in_parts,
     refuse_unknown,
-    unlike_parts,
 )
 from sayso.data.fit import as_known, names_of, refuse_unused, renamed
 from sayso.data.frames import Wanted, frames_folder, open_frames, taken, taking_room
 from sayso.data.layout import layout
+from sayso.data.mixture import Places, in_words
 from sayso.data.reader import Dataset
+from sayso.data.recognition import ROBOT
 from sayso.data.resize import scaled, scalings
 from sayso.data.sampling import epoch_slots, shuffle
 from sayso.data.statistics import RELATIVE, Integers, Stats, hardly_moves
-from sayso.data.transforms import Repack, relative_chunk, relative_dimensions
-from sayso.data.units import JointUnit, alike, with_units
+from sayso.data.union import Union
+from sayso.data.units import JointUnit, alike
 from sayso.spec import (
     ACTION,
     AS_LEARNED,
@@ -51,10 +51,8 @@ from sayso.spec import (
     TASK,
     Array,
     Box,
-    FeatureMismatchError,
     Features,
     Image,
-    differences,
     image_key,
 )
 
@@ -75,6 +73,9 @@ class Windows:
     `skip_idle` leaves out windows whose present frame comes before the first motion of its episode
     (`sayso.data.layout`).
 
+    Datasets may be of unlike robots: features are then the union of theirs (`sayso.data.mixture`), and what a
+    window's robot has not is zero.
+
     `rename` says what cameras and numbers are called in some dataset, and what here; datasets may also differ
     in units that can be converted (`sayso.data.fit`).
 
@@ -87,7 +88,8 @@ class Windows:
     the others, `draw` returns none of them, and no statistics know them.
 
     Raises:
-        FeatureMismatchError: if the datasets' features differ.
+        FeatureMismatchError: if datasets of one robot label other points or show unlike parts of a camera's
+            pictures, or one of several robots shows nothing.
         UnknownNameError: if what is to be renamed or cropped is in none of them.
         ConfigError: if a part does not lie in the pictures.
         ResizeError: if pictures cannot be scaled so.
@@ -128,7 +130,10 @@ class Windows:
             given, {d.root: _stats(d, rows) for d, rows in zip(self.datasets, learned, strict=True)}, units
         )
         self.spacing = spacing or (like.spacing if like else 1)
-        self.features = replace(_common_features(given), spacing=self.spacing)
+        given = {root: replace(features, spacing=self.spacing) for root, features in given.items()}
+        self._union, self._seen = Union(self.datasets, given, learned, units, like is not None), given
+        self.features, self.robot_of = self._union.features, self._union.robot_of
+        self._assumed = taken + self._union.assumed + in_words(self.features, chunk)
         self._cache = cache or frames_folder()
         self.history, self.chunk, self.stride, self.skip_idle = history, chunk, stride, skip_idle
         self.weights = tuple(weights) if weights is not None else (1.0,) * len(self.datasets)
@@ -138,23 +143,8 @@ class Windows:
                 f"history ({history}), chunk ({chunk}), stride ({stride}), spacing ({self.spacing}) and one "
                 f"weight per dataset ({len(self.datasets)} of them; weights {self.weights}) must be positive"
             )
-        self._ways = [Repack.between(d.features, self.features) for d in self.datasets]
-        numbers = [
-            way.forward({STATE: d.state, ACTION: d.action})
-            for way, d in zip(self._ways, self.datasets, strict=True)
-        ]
-        self._state, self._action = (np.concatenate([one[key] for one in numbers]) for key in (STATE, ACTION))
-        self._learned = np.concatenate(learned)
-        if like is None or units:  # else they are the policy's, even if it knows of none
-            self.features, assumed = with_units(self.features, self._vector_stats, units)
-            taken += assumed
-        self._assumed = taken
-        self._seen = given
-        self._points = np.concatenate([self._in_parts(d, d.points) for d in self.datasets])
+        self._state, self._action = self._union.state, self._union.action
         self._tasks = [d.tasks[k] for d in self.datasets for k in d.task_index]
-        self._other_points = np.concatenate(
-            [self._in_parts(d, d.points if d.other_points is None else d.other_points) for d in self.datasets]
-        )
         self._other_tasks = [
             "" if d.other_task_index is None else d.tasks[d.other_task_index[k]]
             for d in self.datasets
@@ -192,19 +182,18 @@ class Windows:
         """Return the numbers of the windows of held-out episodes, for `batch`."""
         return np.arange(len(self), len(self._rows))
 
-    @cached_property
-    def _vector_stats(self) -> dict[str, Stats]:
-        return {STATE: Stats.of(self._state[self._learned]), ACTION: Stats.of(self._action[self._learned])}
+    def of_dataset(self, number: int) -> tuple[Part, Integers]:
+        """Return windows as those of one dataset's robot, and the numbers of its held-out ones."""
+        first, stop = self._spans[len(self.datasets) + number]
+        return Part(self, self._union.places[self.robot_of[number]]), np.arange(first, stop)
 
     @cached_property
     def stats(self) -> dict[str, Stats]:
         """Return statistics of state and action over all datasets, and of chunks relative to the state."""
-        some = np.linspace(0, len(self) - 1, min(len(self), _ENOUGH_CHUNKS)).astype(np.int64)
+        spans = self._spans[: len(self.datasets)] if self.features.robots else [(0, len(self))]
+        some = np.concatenate([_spread(first, stop, _ENOUGH_CHUNKS) for first, stop in spans])
         chunks, _ = self._following(some, self.chunk, self.spacing)
-        relative = relative_chunk(
-            chunks, self._state[self._rows[some], None], relative_dimensions(self.features)
-        )
-        return {**self._vector_stats, RELATIVE: Stats.of(relative.reshape(len(relative), -1))}
+        return {**self._union.stats, RELATIVE: self._union.of_moves(chunks, self._rows[some])}
 
     @property
     def taking_room(self) -> tuple[str, ...]:
@@ -240,6 +229,7 @@ class Windows:
           ``[B, T, S]``, oldest first, the present frame last
         - ``action`` float32 ``[B, K, A]``, the present step's first, and ``action_is_pad`` bool ``[B, K]``
         - ``task`` list of B instructions; ``label.points`` float32 ``[B, P]`` where the dataset has them
+        - ``robot`` int64 ``[B]`` of a mixture: which of its robots each window is of
         """
         chosen = np.asarray(indices, np.int64)
         rows, past = self._rows[chosen], self._past(chosen)
@@ -255,7 +245,8 @@ class Windows:
                 (self._other_tasks if o else self._tasks)[row] for row, o in zip(rows, other, strict=True)
             ],
         }
-        points = np.where(other[:, None], self._other_points[rows], self._points[rows])
+        batch |= {ROBOT: self._union.robots[rows]} if self.features.robots else {}
+        points = np.where(other[:, None], self._union.other_points[rows], self._union.points[rows])
         batch |= {POINTS: points} if self.features.points else {}
         return batch | ({AS_LEARNED: True} if self.features.cropped else {})
 
@@ -294,30 +285,30 @@ class Windows:
         Raises:
             SaysoError: if the disk has no room for them, or a video is damaged.
         """
-        cameras = self.features.cameras
         wanted = [
             Wanted(
                 dataset=dataset,
-                camera=way.there(camera),
+                camera=there,
                 rows=kept - first,
-                size=size,
+                size=self.features.cameras[here],
                 which=self._which(kept, dataset),
-                part=self._part(dataset, way.there(camera), camera),
+                part=self._part(dataset, there, its),
             )
-            for dataset, way, kept, first in zip(
-                self.datasets, self._ways, self._kept, self._first_rows[:-1], strict=True
+            for dataset, cameras, kept, first in zip(
+                self.datasets, self._union.cameras, self._kept, self._first_rows[:-1], strict=True
             )
-            for camera, size in cameras.items()
+            for here, (its, there) in cameras.items()
         ]
         opened = iter(open_frames(wanted, self._cache))
-        self._frames = [{camera: next(opened) for camera in cameras} for _ in self.datasets]
+        self._frames = [{camera: next(opened) for camera in cameras} for cameras in self._union.cameras]
 
     def appearances(self) -> dict[str, Stats]:
         """Return what each camera's pictures look like, for a robot's to be compared with (`appearance`)."""
-        some = self._rows[np.linspace(0, len(self) - 1, min(len(self), ENOUGH)).astype(np.int64)]
-        return {
-            image_key(camera): of_pictures(self._images(camera, some)) for camera in self.features.cameras
-        }
+        found = {}
+        for camera in self.features.cameras:
+            rows = self._union.showing(camera, self._rows[: len(self)])
+            found[image_key(camera)] = of_pictures(self._images(camera, rows[_spread(0, len(rows), ENOUGH)]))
+        return found
 
     @cached_property
     def _kept(self) -> list[Integers]:
@@ -330,12 +321,6 @@ class Windows:
         """Return what is seen of a camera's picture in a dataset; None if all of it is."""
         seen, size = self._seen[dataset.root], dataset.features.cameras[there]
         return part_of(seen, camera, size) if camera in seen.cropped else None
-
-    def _in_parts(self, dataset: Dataset, points: Array) -> Array:
-        """Return a dataset's points as they lie in what is seen of its pictures."""
-        seen = self._seen[dataset.root]
-        sizes = zip(seen.cameras, dataset.features.cameras.values(), strict=True)
-        return points_in_parts(points, seen, dict(sizes)) if seen.cropped else points
 
     def _which(self, kept: Integers, dataset: Dataset) -> str:
         if len(kept) == len(dataset):
@@ -352,31 +337,40 @@ class Windows:
             self.decode()
         assert self._frames is not None
         height, width = self.features.cameras[camera]
-        images = np.empty((*rows.shape, height, width, 3), np.uint8)
+        images = np.zeros((*rows.shape, height, width, 3), np.uint8)
         owners = np.searchsorted(self._first_rows, rows, side="right") - 1
         for number, (kept, stores) in enumerate(zip(self._kept, self._frames, strict=True)):
             mine = owners == number
-            if mine.any():
+            if camera in stores and mine.any():
                 images[mine] = taken(stores[camera], np.searchsorted(kept, rows[mine]))
         return images
 
 
-def _common_features(given: Mapping[Path, Features]) -> Features:
-    """Return the features that all datasets have; of the sizes they were recorded in, the first one's."""
-    (root, first), *others = given.items()
-    for other_root, other in others:
-        known = replace(as_known(other, first), cameras=other.cameras)
-        if known != first:
-            wrong = differences(first, known, str(root), str(other_root))
-            if first.points != other.points:
-                wrong.append("they label other points, or only one of them has labels")
-            raise FeatureMismatchError(f"{root} and {other_root} cannot be read together: {'; '.join(wrong)}")
-        if camera := unlike_parts(first, other):
-            raise FeatureMismatchError(
-                f"{root} and {other_root} would show unlike parts of {camera!r}, for their pictures differ "
-                "in size: say --crop in per cent"
-            )
-    return first
+class Part:
+    """Windows seen as those of one robot of a mixture, which they must be of; of a single one all are."""
+
+    def __init__(self, windows: Windows, places: Places) -> None:
+        """See windows so."""
+        self.windows, self.places, self.features = windows, places, places.robot
+
+    @property
+    def stats(self) -> dict[str, Stats]:
+        """Return the statistics of what the robot has."""
+        return self.places.stats(self.windows.stats)
+
+    def batch(self, indices: Sequence[int] | Integers) -> RawBatch:
+        """Return windows, stacked; see `Windows.batch`."""
+        return self.places.own(self.windows.batch(indices))
+
+    def shown(self, indices: Sequence[int] | Integers, frames: int) -> tuple[Array, NDArray[np.bool_]]:
+        """Return what was done from the present frames on, and what of it is padding; see `Windows.shown`."""
+        actions, is_pad = self.windows.shown(indices, frames)
+        return actions[..., self.places.action], is_pad
+
+
+def _spread(first: int, stop: int, most: int) -> Integers:
+    """Return some of the numbers from `first` up to but not including `stop`, evenly."""
+    return np.linspace(first, stop - 1, min(stop - first, most)).astype(np.int64)
 
 
 def _rows_of(dataset: Dataset, heldout: Collection[int]) -> NDArray[np.bool_]:

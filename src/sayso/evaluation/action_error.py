@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.data.statistics import Integers, Stats, hardly_moves, scale
-from sayso.data.windows import RawBatch, Windows
+from sayso.data.windows import Part, RawBatch, Windows
 from sayso.spec import (
     ACTION,
     AS_LEARNED,
@@ -83,6 +83,27 @@ class ActionError(Errors):
         known = {field.name: raw[field.name] for field in dataclasses.fields(cls)}
         return cls(**{**known, "dimensions": tuple(rows)})
 
+    @classmethod
+    def of_all(cls, parts: Mapping[str, ActionError]) -> ActionError:
+        """Return the errors on several recordings, each counting as much as another; a single one as it is.
+
+        Args:
+            parts: name of a recording -> the errors there; dimensions are called after both.
+        """
+        if len(parts) == 1:
+            return next(iter(parts.values()))
+        means = {
+            name: None if None in (of := [getattr(part, name) for part in parts.values()]) else np.mean(of)
+            for name in ("error", "still", "mean")
+        }
+        dimensions = tuple(
+            dataclasses.replace(d, name=f"{name}/{d.name}")
+            for name, part in parts.items()
+            for d in part.dimensions
+        )
+        windows = sum(part.windows for part in parts.values())
+        return cls(**_plain(means), dimensions=dimensions, windows=windows)
+
     def by_unit(self) -> str:
         """Say the error of each unit, averaged over its dimensions, such as ``2.1 deg, 3.4 %``."""
         units = dict.fromkeys(d.unit for d in self.dimensions)
@@ -108,7 +129,7 @@ def spread_evenly(numbers: Integers, most: int = MOST_WINDOWS) -> Integers:
 
 def action_error(
     policy: Policy,
-    windows: Windows,
+    windows: Windows | Part,
     numbers: Integers,
     stats: Mapping[str, Stats] | None = None,
     track: Callable[[list[Integers]], Iterable[Integers]] = iter,
@@ -149,7 +170,7 @@ def _parts(numbers: Integers) -> list[Integers]:
 
 
 def _answered(
-    policy: Policy, windows: Windows, numbers: Integers
+    policy: Policy, windows: Windows | Part, numbers: Integers
 ) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
     """Return what a policy does, what was shown, where the robot stands, ``[B, K, A]``, and what counts."""
     batch = windows.batch(numbers)
@@ -194,6 +215,10 @@ def _mae(guess: Array, shown: Array, counts: NDArray[np.bool_], rows: int) -> ND
     off = np.abs(np.asarray(guess, np.float64) - shown)[:, :rows]
     mean: NDArray[np.float64] = off[counts[:, :rows]].mean(0)
     return mean
+
+
+def _plain(means: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: None if mean is None else float(mean) for name, mean in means.items()}
 
 
 def _number(value: float) -> Any:

@@ -12,9 +12,10 @@ from sayso.data.edit.config import spans
 from sayso.data.excerpt import Excerpt
 from sayso.data.fit import names_of, read_names, refuse_unused
 from sayso.data.reader import Dataset
+from sayso.data.recognition import named
 from sayso.data.statistics import Stats
 from sayso.data.windows import Windows
-from sayso.evaluation.action_error import MOST_WINDOWS, action_error, spread_evenly
+from sayso.evaluation.action_error import MOST_WINDOWS, ActionError, action_error, spread_evenly
 from sayso.evaluation.measure import EvalConfig
 from sayso.evaluation.report import Training
 from sayso.spec import FeatureMismatchError, Features, Policy, differences
@@ -28,6 +29,7 @@ def evaluate_on_recordings(
     training: Training,
     config: EvalConfig,
     remarks: Callable[[Iterable[str]], Iterable[str]] = lambda _: (),
+    as_one: Callable[[Policy, Features, int], tuple[Policy, Features]] = lambda policy, its, _: (policy, its),
 ) -> int:
     """Measure how far a policy is from what recordings show, print it and write it where asked.
 
@@ -37,6 +39,7 @@ def evaluate_on_recordings(
         training: what it has learned from.
         config: names the recordings; what it says of worlds does not count.
         remarks: what a person should know of the instructions in them.
+        as_one: returns a policy as that of one of the robots that it knows, and its features there.
 
     Returns:
         The exit code, 0.
@@ -47,15 +50,21 @@ def evaluate_on_recordings(
     measured_by, names = provenance(), read_names(config.rename)
     whole = [Dataset(root) for root in config.datasets]
     refuse_unused(names, {name for dataset in whole for name in names_of(dataset.features)})
-    features = replace(features, renamed={**features.renamed, **names})
-    parts = [_unseen(dataset, features, training) for dataset in whole]
+    features = replace(
+        features,
+        renamed={**features.renamed, **names},
+        robots=tuple(replace(r, renamed={**r.renamed, **names}) for r in features.robots),
+    )
+    acting = {k: (*as_one(policy, features, k), of) for k, of in _by_robot(whole, features).items()}
+    of_robot = {k: [_unseen(dataset, its, training) for dataset in of] for k, (_, its, of) in acting.items()}
+    parts = [part for some in of_robot.values() for part in some]
     for remark in remarks(dict.fromkeys(s for part in parts for e in part.episodes for s in e.tasks)):
         print(f"sayso: {remark}", file=sys.stderr)
-    windows = _windows(features, parts)
-    stats: Mapping[str, Stats] | None = getattr(policy, "stats", None)
-    numbers = spread_evenly(np.arange(len(windows)))
-    found = action_error(
-        policy, windows, numbers, stats or None, lambda parts: tracked(parts, "measuring windows", size=len)
+    found = ActionError.of_all(
+        {
+            "+".join(part.root.resolve().name for part in some): _error(*acting[k][:2], some)
+            for k, some in of_robot.items()
+        }
     )
     episodes = {str(part.root): spans([e.index for e in part.episodes]) for part in parts}
     print(f"action error on {found.windows} windows of episodes {'; '.join(map(_said, parts))}:\n{found}")
@@ -64,6 +73,25 @@ def evaluate_on_recordings(
         write_json(config.out, {**facts, **found.to_json()})
         print(f"report: {config.out}")
     return 0
+
+
+def _by_robot(datasets: Sequence[Dataset], features: Features) -> dict[int, list[Dataset]]:
+    """Return the datasets of each of the robots that a policy knows; a single one has them all."""
+    found: dict[int, list[Dataset]] = {}
+    for dataset in datasets:
+        given = dataset.features
+        number = named(features, names_of(given), given.fps) if features.robots else 0
+        found.setdefault(number, []).append(dataset)
+    return found
+
+
+def _error(policy: Policy, features: Features, parts: Sequence[Dataset]) -> ActionError:
+    windows = _windows(features, parts)
+    stats: Mapping[str, Stats] | None = getattr(policy, "stats", None)
+    numbers = spread_evenly(np.arange(len(windows)))
+    return action_error(
+        policy, windows, numbers, stats or None, lambda parts: tracked(parts, "measuring windows", size=len)
+    )
 
 
 def _unseen(dataset: Dataset, features: Features, training: Training) -> Dataset:

@@ -25,6 +25,7 @@ from sayso.learn.recording import shown_within
 from sayso.learn.transfer import transferred
 from sayso.models import checkpoint as policies
 from sayso.models import table
+from sayso.models.alone import alone
 from sayso.models.policy import ModelPolicy
 from sayso.models.words import MAX_WORDS, refuse_alike
 from sayso.spec import FeatureMismatchError, Features, SaysoError, differences
@@ -113,10 +114,14 @@ def reading(config: TrainConfig, given: Sequence[Features]) -> Mapping[str, Any]
     if config.init is None:
         return {"rename": names, "resize": config.resize, "crops": crops}
     known = policies.load(config.init).features
+    robots = known.robots or (known,)
     if (
         not config.resize
         and not crops
-        and not any(differences(known, as_known(renamed(one, names), known), "", "") for one in given)
+        and all(
+            any(not differences(robot, as_known(renamed(one, names), robot), "", "") for robot in robots)
+            for one in given
+        )
     ):
         return {"rename": names, "like": known}
     shown = {name for one in given for name in names_of(one)}
@@ -191,7 +196,8 @@ def _improved(config: TrainConfig, init: Path, windows: Windows) -> ModelPolicy:
             + " ".join(f"--{name} {own[name]}" for name in kinds)
             + ", or leave out --init to begin with fresh weights"
         )
-    unlike = differences(policy.features, windows.features, "the policy", "the demonstrations")
+    policy = _as_one_of_them(policy, windows.features)
+    unlike = _unlike(policy.features, windows.features)
     if unlike and not movable:
         raise FeatureMismatchError(
             f"{init} cannot learn from these demonstrations, which come from another robot or other cameras: "
@@ -201,7 +207,11 @@ def _improved(config: TrainConfig, init: Path, windows: Windows) -> ModelPolicy:
         policy = _moved(config, init, policy, windows)
     table.learn_otherwise(policy, config.model_config)
     policy.features = _reading_as(windows.features, policy.features)
-    policy.collator = dataclasses.replace(policy.collator, features=policy.features)
+    if policy.features.robots:
+        row = table.MODELS[policy.type]
+        policy.collator = row.collator(policy.model.config, policy.features, policy.stats)
+    else:
+        policy.collator = dataclasses.replace(policy.collator, features=policy.features)
     return policy
 
 
@@ -216,7 +226,25 @@ def _reading_as(read: Features, policy: Features) -> Features:
         renamed=read.renamed,
         scaled_from={**before, **read.scaled_from},
         cropped=read.cropped,
+        robots=read.robots,
     )
+
+
+def _as_one_of_them(policy: ModelPolicy, features: Features) -> ModelPolicy:
+    """Return of a policy for several robots that of the one whose demonstrations these are, if one is."""
+    for number, robot in enumerate(policy.features.robots if not features.robots else ()):
+        if not differences(robot, features, "", ""):
+            return alone(policy, number)
+    return policy
+
+
+def _unlike(policy: Features, windows: Features) -> list[str]:
+    """Say how a policy's features differ from those of demonstrations; nothing if it learns on as it is."""
+    found = differences(policy, windows, "the policy", "the demonstrations")
+    pairs = zip(policy.robots, windows.robots, strict=False)
+    if len(policy.robots) != len(windows.robots) or any(differences(*pair, "", "") for pair in pairs):
+        found.append("other robots are learned together")
+    return found
 
 
 def _moved(config: TrainConfig, init: Path, policy: ModelPolicy, windows: Windows) -> ModelPolicy:

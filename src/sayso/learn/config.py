@@ -27,8 +27,8 @@ class DemonstrationsConfig:
     """Demonstrations to learn from, and how they are read."""
 
     datasets: tuple[Path, ...]
-    """Folders of LeRobotDataset v3.0 demonstrations of one robot; every window is drawn equally often, unless
-    --weights says otherwise."""
+    """Folders of LeRobotDataset v3.0 demonstrations, of one robot or of unlike ones; every window is drawn
+    equally often, unless --weights says otherwise."""
     weights: tuple[float, ...] = ()
     """How often each window of a dataset is drawn, one number a dataset in the order of --datasets: 1 0.2
     draws those of the second a fifth as often. Statistics know all of them alike."""

@@ -17,6 +17,7 @@ from sayso.learn.progress import HELDOUT_LOSS
 from sayso.learn.run import Run
 from sayso.learn.selection import said
 from sayso.learn.source import INDEX
+from sayso.models.repacked import one_robot
 from sayso.spec import SaysoError
 from sayso.work.provenance import write_json
 
@@ -32,6 +33,12 @@ class HeldOut:
         """Measure on `windows.measured`, with the loss of `objective`."""
         self.config, self.windows, self.objective = config, windows, objective
         self.numbers = spread_evenly(windows.measured)
+        self._parts = {
+            name: (number, part, spread_evenly(measured))
+            for number, name in enumerate(recording_names(windows))
+            for part, measured in [windows.of_dataset(number)]
+            if len(measured)
+        }
 
     @property
     def path(self) -> Path:
@@ -53,7 +60,7 @@ class HeldOut:
         """Write what the averaged weights reach into the file, and return it as a line of the log."""
         with run.deployed(), seeded(run.config.seed, run.step):
             loss = self._loss(run)
-            found = action_error(run.policy, self.windows, self.numbers)
+            found = self._error(run)
         roots = [str(dataset.root) for dataset in self.windows.datasets]
         episodes = dict(zip(roots, said(self.windows), strict=True))
         write_json(self.path, {"step": run.step, "loss": loss, "episodes": episodes, **found.to_json()})
@@ -70,6 +77,17 @@ class HeldOut:
             self._measured(run)
         return f"held-out error ({self.path}):\n{read(self.path)}"
 
+    def _error(self, run: Run) -> ActionError:
+        """Return the action error; of a mixture of unlike robots that of each recording."""
+        features = self.windows.features
+        if not features.robots:
+            return action_error(run.policy, self.windows, self.numbers)
+        found = {}
+        for name, (number, part, numbers) in self._parts.items():
+            policy, _ = one_robot(run.policy, features, self.windows.robot_of[number])
+            found[name] = action_error(policy, part, numbers)
+        return ActionError.of_all(found)
+
     @torch.no_grad()
     def _loss(self, run: Run) -> float:
         """Return the mean loss of all windows; each weighs as much as another."""
@@ -79,6 +97,12 @@ class HeldOut:
             batch: RawBatch = self.windows.batch(part) | {INDEX: part}
             total += len(part) * float(self.objective.loss(run.model, batch)["total"])
         return total / len(self.numbers)
+
+
+def recording_names(windows: Windows) -> list[str]:
+    """Return what the recordings are called: as their folders, and by number where two are alike."""
+    names = [dataset.root.resolve().name for dataset in windows.datasets]
+    return [f"{k}-{name}" if names.count(name) > 1 else name for k, name in enumerate(names)]
 
 
 def read(path: Path) -> ActionError:

@@ -26,6 +26,7 @@ from sayso.data.windows import RawBatch, Windows
 from sayso.learn.beginning import first_policy, learned_from, reading, refuse_device, resolved
 from sayso.learn.config import TrainConfig as TrainConfig
 from sayso.learn.config import decides, plain
+from sayso.learn.each import write_each
 from sayso.learn.heldout import HeldOut
 from sayso.learn.loop import Objective, fit
 from sayso.learn.objectives import OBJECTIVES
@@ -84,6 +85,8 @@ def train(config: TrainConfig, *, world: World | None = None) -> Path:
         fit(run, source, objective, [check for check in (validation, heldout) if check is not None])
         if heldout is not None:
             print(heldout.summary(run))
+    for folder in write_each(run, windows):
+        print(f"policy of one robot: {folder}")
     print(f"plot: {plot(config.out)}" if can_plot() else MISSING + f", then sayso show {config.out}")
     return run.policy_folder
 

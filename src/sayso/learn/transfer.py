@@ -23,8 +23,8 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
+from sayso.data.mixture import moves
 from sayso.data.statistics import Stats, scale
-from sayso.data.transforms import relative_dimensions
 from sayso.data.units import joint_of
 from sayso.models import table
 from sayso.models.policy import ModelPolicy
@@ -54,14 +54,14 @@ class Fit:
     def of(cls, before: Features, now: Features, chunk: tuple[int, int]) -> Fit:
         """Find it by names: the same, or those of the same joint, or of a camera that looks alike."""
         state, action = _by_name(before.state, now.state), _by_name(before.action, now.action)
-        moves = relative_dimensions(before), relative_dimensions(now)
+        counted = moves(before), moves(now)
         return cls(
             before=before,
             now=now,
             cameras=tuple(list(before.cameras).index(c) for c in _cameras(before, now).values()),
             state=state,
             # A move is no target: rows that answer with the one say nothing about the other.
-            action={new: old for new, old in action.items() if moves[0][old] == moves[1][new]},
+            action={new: old for new, old in action.items() if counted[0][old] == counted[1][new]},
             chunk=chunk,
         )
 

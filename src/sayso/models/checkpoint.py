@@ -233,6 +233,8 @@ def _features(raw: Mapping[str, Any]) -> Features:
             read(kind, raw[name], f"features.{name}")
         elif name not in OPTIONAL:
             raise ValueError(f"features lack {name}")
+    for robot in read(tuple[Mapping[str, Any], ...], raw.get("robots", ()), "features.robots"):
+        _features({**robot, "robots": ()})
     return Features.from_json(raw)
 
 

@@ -67,6 +67,10 @@ class Collator:
         """Return the way from what a robot shows: its names and sizes first."""
         return Chain((self._repack, *self.chain.transforms))
 
+    def at(self, observation: Observation) -> Collator:
+        """Return what collates for the robot that shows this: itself, unless it is one of several."""
+        return self
+
     def look(self, observation: Observation) -> dict[str, Any]:
         """Return one observation as windows of one frame for a batch of one.
 

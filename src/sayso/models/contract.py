@@ -16,7 +16,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
@@ -54,6 +54,10 @@ class Batch:
     """bool ``[B, K]``, True past the end of the episode."""
     points: Tensor | None = None
     """``[B, C, R, 3]`` u, v in 0..1 and whether visible, of the present frame."""
+    camera_mask: Tensor | None = None
+    """bool ``[B, C]``, of a mixture of unlike robots: which cameras each has; other pictures are black."""
+    action_mask: Tensor | None = None
+    """bool ``[B, A]``, as above: which numbers of the action each has; others are zero and teach nothing."""
 
     @classmethod
     def of(cls, arrays: Mapping[str, Any]) -> Self:
@@ -69,6 +73,26 @@ class Batch:
         moved = {name: part.to(device) for name, part in vars(self).items() if isinstance(part, Tensor)}
         images = tuple(images.to(device) for images in self.images)
         return type(self)(**{**vars(self), **moved, "images": images})
+
+    def alike(self) -> list[tuple[Self, Sequence[int] | None, Tensor]]:
+        """Return parts whose samples have the same cameras, without the others: a model need not look there.
+
+        Returns:
+            Each part, its cameras by number (None if it has all), and which samples of the batch it is of.
+        """
+        if self.camera_mask is None:
+            return [(self, None, torch.arange(len(self.state)))]
+        found: list[tuple[Self, Sequence[int] | None, Tensor]] = []
+        for has in torch.unique(self.camera_mask, dim=0):
+            rows = (self.camera_mask == has).all(1).nonzero().flatten()
+            cameras = has.nonzero().flatten()
+            part: dict[str, Any] = {name: t[rows] for name, t in vars(self).items() if isinstance(t, Tensor)}
+            if self.points is not None:
+                part["points"] = part["points"][:, cameras]
+            part["images"] = tuple(self.images[c][rows] for c in cameras.tolist())
+            part["sentences"] = tuple(self.sentences[k] for k in rows.tolist()) if self.sentences else ()
+            found.append((dataclasses.replace(self, **part), cameras.tolist(), rows))
+        return found
 
     def targets(self) -> tuple[Tensor, Tensor]:
         """Return the actions ``[B, K, A]`` to learn and which of them are padding ``[B, K]``.
@@ -154,6 +178,8 @@ class ModelType:
     """What parts of the model are called in older weights, and what they are called now; see `renamed`."""
     exact: tuple[str, ...] = ()
     """Parts of the model that an export to int8 leaves as they are."""
+    mixes: bool = False
+    """Whether it can learn from a mixture of unlike robots: it keeps to the masks of a batch."""
     config: Callable[[Mapping[str, Any]], Any] | None = None
     """Reads the config, a dataclass, from (some of) its fields as they come out of JSON; ValueError if they
     cannot be. None if nobody may change one of them."""

@@ -73,10 +73,11 @@ class ModelPolicy(CalledLikeAModel):
             NotFiniteError: if it holds a number that nobody could act on.
         """
         self.model.eval()
-        batch = self._batch(self.collator.look(observation))
+        collator = self.collator.at(observation)
+        batch = self._on_device(collator(collator.look(observation)))
         with torch.no_grad():
             actions = self.model.sample(batch, self._noise.generator)
-        return Chunk(self.collator.inverse(actions.cpu().numpy(), batch.state.cpu().numpy()))
+        return Chunk(collator.inverse(actions.cpu().numpy(), batch.state.cpu().numpy()))
 
     def collate(self, windows: Mapping[str, Any]) -> Batch:
         """Return the batch, on the model's device, to learn from windows with; see `Collator`.
@@ -85,10 +86,10 @@ class ModelPolicy(CalledLikeAModel):
             FeatureMismatchError: if the windows are not what the policy was built for.
         """
         self.collator.make_room()
-        return self._batch(windows)
+        return self._on_device(self.collator(windows))
 
-    def _batch(self, windows: Mapping[str, Any]) -> Batch:
-        return Batch.of(self.collator(windows)).to(next(self.model.parameters()).device)
+    def _on_device(self, parts: Mapping[str, Any]) -> Batch:
+        return Batch.of(parts).to(next(self.model.parameters()).device)
 
 
 class EpisodeNoise:

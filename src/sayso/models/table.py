@@ -19,7 +19,7 @@ from sayso.extensions import Table
 from sayso.models.contract import ModelType
 from sayso.models.policy import ModelPolicy
 from sayso.models.typed import read
-from sayso.spec import Dimension, Features, SaysoError, known
+from sayso.spec import Dimension, FeatureMismatchError, Features, SaysoError, known
 
 GROUP = "sayso.models"
 """Group of entry points that add rows."""
@@ -77,6 +77,12 @@ def rebuild(config: Mapping[str, Any], features: Features, stats: Mapping[str, S
     """Return a policy with fresh weights of the type and sizes that some policy's ``config()`` named."""
     name = read(str, config.get("type"), "model.type")
     row = MODELS[name]
+    if features.robots and not row.mixes:
+        robots = ", ".join(robot.robot_type for robot in features.robots)
+        raise FeatureMismatchError(
+            f"{name} learns from one kind of robot, but these are {len(features.robots)} ({robots}): take "
+            "--model vla, or train on each by itself; if they are one, --rename and --resize make them so"
+        )
     model = row.build({field: value for field, value in config.items() if field != "type"}, features)
     return ModelPolicy(name, model, features, stats, row.collator(model.config, features, stats))
 

@@ -135,6 +135,11 @@ def export(checkpoint: Path, config: ExportConfig, say: Callable[[str], None] = 
     if out.exists():
         raise ExportError(f"{str(out)!r} exists already; delete it or name another folder with --out")
     source = checkpoints.load(checkpoint)
+    if n := len(source.features.robots):
+        raise ExportError(
+            f"an export is of one robot, but {checkpoint} knows {n} kinds: training wrote the policy of each "
+            f"into {checkpoint.parent / 'robots'}; export one of those"
+        )
     # OpenVINO chooses by itself what is safe in bfloat16; TorchScript computes as it was traced.
     graph = graph_of(source, bf16=(config.engine, config.precision) == ("torchscript", "bf16"))
     if config.verify:  # better now than when all the rest is done

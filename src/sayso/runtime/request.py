@@ -21,11 +21,23 @@ from typing import Any
 
 import numpy as np
 
+from sayso.data.recognition import ROBOT, which
 from sayso.data.resize import fitted, seen
 from sayso.data.transforms import Repack
 from sayso.runtime.robot import LARGEST
 from sayso.runtime.wire import WireError, describe, unpack
-from sayso.spec import AS_LEARNED, IMAGES, STATE, TASK, Array, Features, Image, Observation, image_key
+from sayso.spec import (
+    AS_LEARNED,
+    IMAGES,
+    STATE,
+    TASK,
+    Array,
+    FeatureMismatchError,
+    Features,
+    Image,
+    Observation,
+    image_key,
+)
 
 RESET = "reset"
 MAX_WORDS = "max_words"
@@ -59,6 +71,9 @@ def read_request(message: bytes | str, features: Features) -> tuple[Observation,
     if not isinstance(request, dict):
         raise WireError(f"a request is a map from names to values, but got {describe(request)}")
     values = Repack(features=features, names=_elsewhere(features)).named(_by_our_names(request))
+    told: Observation = {}
+    if features.robots:
+        features, told = _as_one(features, values)
     missing = [name for name in names(features) if name not in values]
     if missing:
         raise WireError(_missing(missing, values))
@@ -67,12 +82,23 @@ def read_request(message: bytes | str, features: Features) -> tuple[Observation,
         image_key(camera): _image(camera, values[image_key(camera)], features, is_cropped)
         for camera in features.cameras
     }
-    observation |= {STATE: _state(values[STATE], features), TASK: _task(values[TASK])}
+    observation |= {STATE: _state(values[STATE], features), TASK: _task(values[TASK]), **told}
     return observation | ({AS_LEARNED: True} if features.cropped else {}), _truth(values, RESET)
 
 
+def _as_one(features: Features, values: Mapping[str, Any]) -> tuple[Features, Observation]:
+    """Return which of its robots a policy is asked for, and how it is told so."""
+    shown = {key: value for key, value in values.items() if key == ROBOT or key.startswith((IMAGES, STATE))}
+    try:
+        number = which(features, shown)
+    except (FeatureMismatchError, ValueError) as error:
+        raise WireError(str(error)) from error
+    return features.robots[number], {ROBOT: number}
+
+
 def names(features: Features) -> list[str]:
-    """Return the names that an observation must have."""
+    """Return the names that an observation must have; of a policy for several robots those of the first."""
+    features = features.robots[0] if features.robots else features
     return [*map(image_key, features.cameras), STATE, TASK]
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sayso.data.fit import names_of, read_names
+from sayso.data.recognition import said
 from sayso.data.statistics import Stats
 from sayso.data.units import JointUnit, with_units
-from sayso.models.repacked import knowing, on_robot
+from sayso.models.repacked import knowing, on_robot, one_robot
 from sayso.robots import DEGREES, driven_robot
+from sayso.runtime.among import chosen
 from sayso.runtime.connecting import connected, let_go
 from sayso.runtime.dry import account, beforehand
 from sayso.runtime.finding import DRY, SIMULATION, RobotChoice, make_robot
@@ -81,6 +83,7 @@ def run(
     if not instruction.strip():
         raise SaysoError('the instruction is empty; say what to do, such as "put the can in the bowl"')
     not_heard(policy, instruction, moves=config.kind not in (SIMULATION, DRY) and not config.dry_run)
+    policy, features = as_one(policy, features, config, tell)
     stats, stop = demonstrated(policy), Stop()
     features = measured(features, stats, config.units, tell)
     if config.kind == SIMULATION:
@@ -129,6 +132,19 @@ def demonstrated(policy: Policy) -> Mapping[str, Stats]:
     """Return the statistics of what a policy learned from; empty if it does not tell."""
     stats: Mapping[str, Stats] = getattr(policy, "stats", {})
     return stats
+
+
+def as_one(
+    policy: Policy, features: Features, config: RobotChoice, tell: Callable[[str], None]
+) -> tuple[Policy, Features]:
+    """Return a policy as the one of its robots that a choice means, and tell which; a single one as it is."""
+    if not features.robots:
+        return policy, features
+    number = chosen(features, config)
+    tell(
+        f"the policy knows {len(features.robots)} kinds of robots and is here {said(features.robots[number])}"
+    )
+    return one_robot(policy, features, number)
 
 
 def measured(

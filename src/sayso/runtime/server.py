@@ -34,6 +34,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from sayso.data.recognition import ROBOT
 from sayso.data.statistics import Stats
 from sayso.runtime.hearing import NotHeardError, not_heard, reading_of
 from sayso.runtime.inference import Worker
@@ -176,11 +177,12 @@ class PolicyServer:
 
     def _introduction(self) -> dict[str, Any]:
         """Look at nothing once: it warms the policy up, and says how long its chunks are."""
+        its = self._features.robots[0] if self._features.robots else self._features
         blank: Observation = {
-            image_key(camera): np.zeros((*size, 3), np.uint8)
-            for camera, size in self._features.cameras.items()
+            image_key(camera): np.zeros((*size, 3), np.uint8) for camera, size in its.cameras.items()
         }
-        blank |= {STATE: np.zeros(len(self._features.state), np.float32), TASK: "do nothing"}
+        blank |= {STATE: np.zeros(len(its.state), np.float32), TASK: "do nothing"}
+        blank |= {ROBOT: 0} if self._features.robots else {}
         policy = self._make_policy()
         chunk, _ = _look(policy, blank, self._features, begins=True)
         self._chunk = len(chunk)
@@ -351,7 +353,8 @@ def _look(
         policy.reset()
     started = time.perf_counter()
     chunk = policy.act(observation)
-    width, wanted = chunk.actions.shape[1], len(features.action)
+    its = features.robots[observation[ROBOT]] if features.robots else features
+    width, wanted = chunk.actions.shape[1], len(its.action)
     if width != wanted:
         raise FeatureMismatchError(f"the policy returned {width} numbers per action instead of {wanted}")
     if rows and len(chunk) != rows:

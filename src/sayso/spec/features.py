@@ -90,6 +90,9 @@ class Features:
     """Frames between two actions that a model predicts; a policy's chunk joins them by straight lines."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """What cameras and numbers were called elsewhere -> what they are called here (`sayso.data.fit`)."""
+    robots: tuple[Features, ...] = ()
+    """Of a mixture of unlike robots each one's own features, of which these are the union
+    (`sayso.data.mixture`); none of a single robot."""
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -116,6 +119,7 @@ class Features:
             **({"cropped": cropped} if cropped else {}),
             **({"renamed": dict(self.renamed)} if self.renamed else {}),
             **({"spacing": self.spacing} if self.spacing != 1 else {}),
+            **({"robots": [robot.to_json() for robot in self.robots]} if self.robots else {}),
         }
 
     @classmethod
@@ -137,6 +141,7 @@ class Features:
                 cropped={name: (y, x, h, w) for name, (y, x, h, w) in raw.get("cropped", {}).items()},
                 renamed=dict(raw.get("renamed", {})),
                 spacing=int(raw.get("spacing", 1)),
+                robots=tuple(map(cls.from_json, raw.get("robots", ()))),
             )
         except KeyError as error:
             raise ConfigError(f"features lack {error}") from error
@@ -152,6 +157,8 @@ class Features:
             raise ConfigError(f"spacing is {self.spacing}, but must be at least 1")
         if not isinstance(self.robot_type, str):
             raise ConfigError(f"robot_type is {self.robot_type!r}, but must be a text")
+        if any(robot.robots for robot in self.robots):
+            raise ConfigError("features.robots hold robots themselves, but a mixture is one of single robots")
         if not self.action:
             raise ConfigError("features.action is empty, but a policy moves something")
         named = {"state": self.state_names, "action": self.action_names, "cameras": tuple(self.cameras)}

@@ -22,6 +22,7 @@ N slots, M context tokens (N + T + V * Q), K chunk, A action, S state, D width.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +62,12 @@ class Context(nn.Module):
         self.no_state = nn.Parameter(torch.zeros(width))
 
     def forward(
-        self, keypoints: Keypoints, state: Tensor, slots: Tensor, hide_state: Tensor | None
+        self,
+        keypoints: Keypoints,
+        state: Tensor,
+        slots: Tensor,
+        hide_state: Tensor | None,
+        cameras: Sequence[int] | None = None,
     ) -> Tensor:
         """Return tokens ``[B, M, D]``.
 
@@ -71,9 +77,11 @@ class Context(nn.Module):
             slots: ``[B, N, D]``.
             hide_state: bool ``[B]``, samples whose state is to stay unknown, or None. A policy that always
                 knows its state tends to continue its own motion instead of looking.
+            cameras: whose keypoints they are; None is all of the V in turn.
         """
         where = torch.cat([keypoints.seen, fourier(keypoints.where), keypoints.presence[..., None]], -1)
-        pointed = self.embed_keypoint(where) + self.keypoint_position
+        position = self.keypoint_position if cameras is None else self.keypoint_position[list(cameras)]
+        pointed = self.embed_keypoint(where) + position
         states = self.embed_state(or_zero(state))
         if hide_state is not None:
             states = torch.where(hide_state[:, None, None], self.no_state.to(states.dtype), states)
@@ -136,12 +144,19 @@ class RegressionDecoder(nn.Module):
         self.queries = nn.Parameter(0.02 * torch.randn(chunk, width))
 
     def loss(
-        self, context: Tensor, actions: Tensor, counts: Tensor, generator: torch.Generator | None
+        self,
+        context: Tensor,
+        actions: Tensor,
+        counts: Tensor,
+        generator: torch.Generator | None,
+        mask: Tensor | None = None,
     ) -> Tensor:
-        """Return the mean absolute error over actions ``[B, K, A]``, each counting as ``[B, K]`` says."""
-        return weighted_mean((self.sample(context, generator) - actions).abs(), counts)
+        """Return the mean absolute error over actions ``[B, K, A]``; see `weighted_mean`."""
+        return weighted_mean((self.sample(context, generator) - actions).abs(), counts, mask)
 
-    def sample(self, context: Tensor, generator: torch.Generator | None) -> Tensor:
+    def sample(
+        self, context: Tensor, generator: torch.Generator | None, mask: Tensor | None = None
+    ) -> Tensor:
         """Return actions ``[B, K, A]`` for context ``[B, M, D]``; nothing is random here."""
         answer: Tensor = self.transformer(context, self.queries.expand(len(context), -1, -1))
         return answer
@@ -172,7 +187,12 @@ class FlowDecoder(nn.Module):
         return answer
 
     def loss(
-        self, context: Tensor, actions: Tensor, counts: Tensor, generator: torch.Generator | None
+        self,
+        context: Tensor,
+        actions: Tensor,
+        counts: Tensor,
+        generator: torch.Generator | None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Return the mean squared error of the velocity at one random time per sample, weighed by `counts`.
 
@@ -181,21 +201,28 @@ class FlowDecoder(nn.Module):
             actions: ``[B, K, A]``, normalised.
             counts: ``[B, K]``, how much each action weighs; 0 for padding.
             generator: source of noise and times; None is torch's own.
+            mask: bool ``[B, A]``, which numbers a sample's robot has: others are neither noise nor answer.
         """
-        noise = _normal(actions, generator)
+        noise = _masked(_normal(actions, generator), mask)
         time = torch.rand(len(actions), generator=generator).to(actions.device)
         along = time[:, None, None]
         noisy = (1 - along) * noise + along * actions
         error = self.velocity(context, noisy, time) - (actions - noise)
-        return weighted_mean(error.square(), counts)
+        return weighted_mean(error.square(), counts, mask)
 
-    def sample(self, context: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Return actions ``[B, K, A]`` for context ``[B, M, D]``, a different draw each time."""
+    def sample(
+        self, context: Tensor, generator: torch.Generator | None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Return actions ``[B, K, A]`` for context ``[B, M, D]``, a different draw each time.
+
+        `mask`, bool ``[B, A]``, tells which numbers a sample's robot has, as in `loss`.
+        """
         batch = len(context)
-        chunk = _normal(context.new_empty(batch, self.chunk, self.action_dim, dtype=torch.float32), generator)
+        empty = context.new_empty(batch, self.chunk, self.action_dim, dtype=torch.float32)
+        chunk = _masked(_normal(empty, generator), mask)
         for step in range(self.steps):
             time = context.new_full((batch,), step / self.steps, dtype=torch.float32)
-            chunk = chunk + self.velocity(context, chunk, time) / self.steps
+            chunk = chunk + _masked(self.velocity(context, chunk, time), mask) / self.steps
         return chunk
 
 
@@ -204,12 +231,23 @@ def _normal(like: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.randn(like.shape, generator=generator).to(like.device)
 
 
+def _masked(chunk: Tensor, mask: Tensor | None) -> Tensor:
+    """Leave a chunk ``[B, K, A]`` the numbers that its robot has, bool ``[B, A]``; None is all of them."""
+    return chunk if mask is None else chunk * mask[:, None]
+
+
 def unpadded_mean(error: Tensor, is_pad: Tensor) -> Tensor:
     """Return the mean of ``[B, K, A]`` over all actions that are not padding, bool ``[B, K]``."""
     return weighted_mean(error, (~is_pad).float())
 
 
-def weighted_mean(error: Tensor, counts: Tensor) -> Tensor:
-    """Return the mean of ``[B, K, A]`` with actions weighing ``[B, K]``, not negative; 0 if none counts."""
+def weighted_mean(error: Tensor, counts: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return the mean of ``[B, K, A]`` with actions weighing ``[B, K]``, not negative; 0 if none counts.
+
+    Where `mask`, bool ``[B, A]``, tells which numbers each sample has, an action weighs as much as another
+    however many those are: an arm of six joints counts no less than two arms of fourteen.
+    """
     weight = counts[..., None].expand_as(error)
+    if mask is not None:
+        weight = weight * (mask / mask.sum(-1, keepdim=True))[:, None]
     return (error * weight).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from sayso.data.statistics import RELATIVE, Stats
 from sayso.data.transforms import two_way
 from sayso.models.collate import Collator, all_inputs, check_statistics
+from sayso.models.mixed import mixture
 from sayso.models.typed import read, within
 from sayso.models.vla.augmentation import Augmentation
 from sayso.models.words import MAX_WORDS, OLD_MAX_WORDS, FrozenTextEncoder
@@ -163,6 +164,8 @@ def collator(config: VLAConfig, features: Features, stats: Mapping[str, Stats]) 
     check_statistics(features, stats)
     _check_sizes(config, features, stats)
     encoder = FrozenTextEncoder(max_words=config.max_words)
+    if features.robots:
+        return mixture(features, stats, two_way, encoder)
     chain, inputs = two_way(stats, features), all_inputs(features)
     return Collator(features=features, chain=chain, inputs=inputs, encoder=encoder)
 

@@ -74,12 +74,19 @@ class Pointer(nn.Module):
             self.register_buffer(f"centres_{camera}", _centres(grid, span), persistent=False)
             self.register_buffer(f"near_{camera}", _near(grid), persistent=False)
 
-    def forward(self, patches: Sequence[Tensor], slots: Tensor) -> Keypoints:
-        """Return `Keypoints` of each camera's patches ``[B, T, P, F]``, slots ``[B, N, D]``; in float32."""
+    def forward(
+        self, patches: Sequence[Tensor], slots: Tensor, cameras: Sequence[int] | None = None
+    ) -> Keypoints:
+        """Return `Keypoints` of each camera's patches ``[B, T, P, F]``, slots ``[B, N, D]``; in float32.
+
+        `cameras` says whose patches they are; None is all of them in turn.
+        """
+        of = range(len(self.spans)) if cameras is None else cameras
         with torch.autocast(slots.device.type, enabled=False):
             asked = self._queries(slots.float())
             looks = [
-                self._look(c, seen.float(), asked + self.view_query[c]) for c, seen in enumerate(patches)
+                self._look(c, seen.float(), asked + self.view_query[c])
+                for c, seen in zip(of, patches, strict=True)
             ]
         seen, where, presence, log_heats = zip(*looks, strict=True)
         return Keypoints(torch.cat(seen, 1), torch.cat(where, 1), torch.cat(presence, 1), list(log_heats))
@@ -113,13 +120,16 @@ class Pointer(nn.Module):
         free = self.free_query(slots.flatten(1)).unflatten(1, (self.free, self.width))
         return torch.cat([named, free], 1)[:, None]
 
-    def loss(self, keypoints: Keypoints, points: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(
+        self, keypoints: Keypoints, points: Tensor, cameras: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Compare the referents' heat-maps in the present views with labelled points.
 
         Args:
             keypoints: what `forward` returned.
             points: ``[B, C, R, 3]`` u, v in 0..1 and whether visible: 1, 0, or -1 where nobody knows, which
                 teaches nothing.
+            cameras: whose they are, as in `forward`.
 
         Returns:
             Cross-entropy to a small Gaussian around each visible point, or to "not in this view"; and the
@@ -127,13 +137,14 @@ class Pointer(nn.Module):
         """
         visible, known = points[..., 2] > 0.5, points[..., 2] > -0.5
         uv = torch.where(visible[..., None], points[..., :2], 0.5)
+        of = range(len(self.spans)) if cameras is None else cameras
         cross_entropy = torch.stack(
             [
                 _mean_of(
-                    self._cross_entropy(c, log_heat[:, -1, : self.referents], uv[:, c], visible[:, c]),
-                    known[:, c],
+                    self._cross_entropy(c, log_heat[:, -1, : self.referents], uv[:, n], visible[:, n]),
+                    known[:, n],
                 )
-                for c, log_heat in enumerate(keypoints.log_heats)
+                for n, (c, log_heat) in enumerate(zip(of, keypoints.log_heats, strict=True))
             ]
         ).mean()
         where = keypoints.where.unflatten(1, (points.shape[1], -1))[:, :, -1, : self.referents]

@@ -88,6 +88,7 @@ class VisionLanguageAction(Model):
         words: Tensor,
         words_mask: Tensor,
         hide_state: Tensor | None = None,
+        cameras: Sequence[int] | None = None,
     ) -> tuple[Tensor, Keypoints]:
         """Return all the decoder needs to know, ``[B, M, D]``, and where the model looked.
 
@@ -97,12 +98,13 @@ class VisionLanguageAction(Model):
             words: ``[B, L, 384]``.
             words_mask: bool ``[B, L]``, True where a word is.
             hide_state: bool ``[B]``, samples that must do without their state.
+            cameras: whose views they are; None is all of the C in turn.
         """
         slots = self.reader(words, words_mask)
         heard = slots if self.config.fusion == "early" else self.default_slots.expand_as(slots)
-        patches = self.vision(views, heard)
-        keypoints = self.pointer(patches, heard)
-        return self.context(keypoints, state, slots, hide_state), keypoints
+        patches = self.vision(views, heard, cameras)
+        keypoints = self.pointer(patches, heard, cameras)
+        return self.context(keypoints, state, slots, hide_state, cameras), keypoints
 
     def forward(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Return the loss to minimise, ``total``, and the terms it is the weighted sum of.
@@ -112,6 +114,19 @@ class VisionLanguageAction(Model):
                 neither with late fusion.
             generator: source of augmentation, hidden states and flow noise; None is torch's own.
         """
+        parts = [self._terms(part, cameras, generator) for part, cameras, _ in batch.alike()]
+        action = pooled([part[0] for part in parts])
+        if batch.points is None or self.config.fusion == "late":
+            return {"total": action, "action": action}
+        point, where = pooled([part[1] for part in parts]), pooled([part[2] for part in parts])
+        c = self.config
+        total = action + c.point_weight * point + c.where_weight * where
+        return {"total": total, "action": action, "point": point, "where": where}
+
+    def _terms(
+        self, batch: Batch, cameras: Sequence[int] | None, generator: torch.Generator | None
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Return the terms of samples with the same cameras, each with how much it weighs among others."""
         actions, is_pad = batch.targets()
         c, points = self.config, batch.points
         if self.training and c.augmentation:
@@ -124,21 +139,36 @@ class VisionLanguageAction(Model):
         counts = c.discount**ahead * ~is_pad
         hidden = self._hidden(batch, generator)
         with self.autocast(batch):
-            context, keypoints = self.perceive(views, batch.state, batch.words, batch.words_mask, hidden)
-            action = self.decoder.loss(context, actions, counts, generator)
+            context, keypoints = self.perceive(
+                views, batch.state, batch.words, batch.words_mask, hidden, cameras
+            )
+            action = self.decoder.loss(context, actions, counts, generator, batch.action_mask)
+        terms = [(action, counts.sum())]
         if points is None or c.fusion == "late":
-            return {"total": action, "action": action}
-        point, where = self.pointer.loss(keypoints, points)
-        total = action + c.point_weight * point + c.where_weight * where
-        return {"total": total, "action": action, "point": point, "where": where}
+            return terms
+        point, where = self.pointer.loss(keypoints, points, cameras)
+        seen = points[..., 2]
+        return [*terms, (point, (seen > -0.5).sum()), (where, (seen > 0.5).sum())]
 
     @torch.no_grad()
     def sample(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
         """Return the next actions, float32 ``[B, K, A]``, normalised."""
+        answers = [(rows, self._answer(part, cameras, generator)) for part, cameras, rows in batch.alike()]
+        found = answers[0][1]
+        if len(answers) > 1:
+            found = found.new_empty(len(batch.state), *found.shape[1:])
+            for rows, answer in answers:
+                found[rows] = answer
+        return found
+
+    def _answer(
+        self, batch: Batch, cameras: Sequence[int] | None, generator: torch.Generator | None
+    ) -> Tensor:
+        """Return the actions of samples with the same cameras."""
         views = [prepare(images) for images in batch.images]
         with self.autocast(batch):
-            context, _ = self.perceive(views, batch.state, batch.words, batch.words_mask)
-            return self.decoder.sample(context, generator)
+            context, _ = self.perceive(views, batch.state, batch.words, batch.words_mask, None, cameras)
+            return self.decoder.sample(context, generator, batch.action_mask)
 
     def _hidden(self, batch: Batch, generator: torch.Generator | None) -> Tensor | None:
         """Draw which training samples must do without their state, bool ``[B]``."""
@@ -146,6 +176,15 @@ class VisionLanguageAction(Model):
             return None
         draw = torch.rand(len(batch.state), generator=generator)
         return (draw < self.config.state_dropout).to(batch.state.device)
+
+
+def pooled(terms: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """Return the mean of terms, each with its weight; a single one as it is."""
+    if len(terms) == 1:
+        return terms[0][0]
+    weights = torch.stack([weight.float() for _, weight in terms])
+    found: Tensor = (torch.stack([term for term, _ in terms]) * weights).sum() / weights.sum().clamp(min=1e-9)
+    return found
 
 
 def _augmented(
@@ -214,5 +253,6 @@ VLA = ModelType(
     decided=("image_sizes", "state_dim", "action_dim", "chunk", "decoder"),
     learning=("state_dropout", "discount", "point_weight", "where_weight", "augmentation"),
     indexed=INDEXED,
+    mixes=True,
 )
 """Its row in the table of models."""

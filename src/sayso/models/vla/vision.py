@@ -90,11 +90,19 @@ class FiLMResNet(nn.Module):
         nn.init.zeros_(self.film.weight)
         nn.init.zeros_(self.film.bias)
 
-    def forward(self, views: Sequence[Tensor], slots: Tensor) -> list[Tensor]:
-        """Return patches ``[B, T, P, F]`` of each camera's views ``[B, T, 3, H, W]``, slots ``[B, N, D]``."""
+    def forward(
+        self, views: Sequence[Tensor], slots: Tensor, cameras: Sequence[int] | None = None
+    ) -> list[Tensor]:
+        """Return patches ``[B, T, P, F]`` of each camera's views ``[B, T, 3, H, W]``, slots ``[B, N, D]``.
+
+        `cameras` says whose views they are; None is all of them in turn.
+        """
         film = self.film(slots.flatten(1))[:, None]
-        cameras = zip(views, self.film_of_view, self.positions, strict=True)
-        return [self._camera(view, film + offset, positions) for view, offset, positions in cameras]
+        of = range(len(self.positions)) if cameras is None else cameras
+        return [
+            self._camera(view, film + self.film_of_view[c], self.positions[c])
+            for c, view in zip(of, views, strict=True)
+        ]
 
     def _camera(self, views: Tensor, film: Tensor, positions: Tensor) -> Tensor:
         films = iter(film.flatten(0, 1).split(self.film_sizes, 1))
