@@ -151,6 +151,14 @@ def as_known(given: Features, policy: Features) -> Features:
     )
 
 
+def as_one_known(given: Features, policy: Features) -> Features:
+    """Return what `as_known` does, by the first robot that they fit of a policy that knows several."""
+    for robot in policy.robots:
+        if not differences(robot, known := as_known(given, robot), "", ""):
+            return known
+    return as_known(given, policy)
+
+
 def as_shown(policy: Features, shown: Mapping[str, str]) -> Features:
     """Return a policy's features under the names and in the units of a robot: `as_known` backwards.
 

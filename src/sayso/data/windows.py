@@ -32,7 +32,7 @@ from sayso.data.crop import (
     part_of,
     refuse_unknown,
 )
-from sayso.data.fit import as_known, names_of, refuse_unused, renamed
+from sayso.data.fit import as_one_known, names_of, refuse_unused, renamed
 from sayso.data.frames import Wanted, frames_folder, open_frames, taken, taking_room
 from sayso.data.layout import layout
 from sayso.data.mixture import Places, in_words
@@ -119,7 +119,7 @@ class Windows:
         called = {d.root: renamed(d.features, rename or {}) for d in self.datasets}
         refuse_unknown(crops or {}, called.values())
         given = {
-            root: as_known(features, like)
+            root: as_one_known(features, like)
             if like
             else scaled(cropped(features, crops or {}, str(root)), resize, str(root))
             for root, features in called.items()
