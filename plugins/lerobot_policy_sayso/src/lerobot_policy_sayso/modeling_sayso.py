@@ -112,6 +112,11 @@ class SaysoPolicy(PreTrainedPolicy):
             repository = str(pretrained_name_or_path)
             folder = Path(snapshot_download(repository, allow_patterns=list(FILES), **where))
         acting = checkpoint.load(folder)
+        if n := len(acting.features.robots):
+            raise ValueError(
+                f"{folder} knows {n} kinds of robots, and LeRobot's commands drive one: take the policy of "
+                "that one, which training wrote into 'robots' beside it"
+            )
         policy = cls(
             config, acting=acting, **{name: kwargs[name] for name in kwargs if name.startswith("dataset_")}
         )
