@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from rich.console import Console
@@ -104,7 +104,7 @@ def begin(
     Raises:
         SaysoError: if ``config.out`` holds another run, or none of its checkpoints is whole.
     """
-    idle = "skip" if windows.skip_idle else "keep"
+    idle: Literal["skip", "keep"] = "skip" if windows.skip_idle else "keep"
     config = dataclasses.replace(resolved(config), spacing=windows.spacing, idle=idle)
     policy = policy or first_policy(config, windows)
     hashes = [dataset.whole.hash for dataset in windows.datasets]

@@ -38,7 +38,7 @@ from sayso.runtime.limits import Limits, UnsafeActionError
 from sayso.runtime.report import KEPT, RunReport, Spread
 from sayso.runtime.robot import DRIVER_ERRORS, check_robot, command, is_imagined, moves, vector
 from sayso.runtime.senses import Patience, RobotFailedError, Senses
-from sayso.runtime.standing import hold, stand, why_not_to_stand
+from sayso.runtime.standing import amid, hold, stand, why_not_to_stand
 from sayso.runtime.stopping import Stop
 from sayso.runtime.tick import Tick, Watch, unwatched
 from sayso.spec import (
@@ -197,8 +197,7 @@ class _Drive:
             if (observation := self._first_look()) is None:
                 return
             # A robot that does not exist may stand anywhere.
-            nowhere = np.zeros(len(self._features.action), np.float32)
-            told = nowhere if why_not_to_stand(self._features) else None
+            told = amid(self._features, stats) if why_not_to_stand(self._features) else None
             still = stand(self._features, observation[STATE], told)
             for line in unlike(self._features, stats, observation):
                 tell(line)

@@ -9,9 +9,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from sayso.spec import Array, Dimension, FeatureMismatchError, Features
+from sayso.data.statistics import Stats
+from sayso.spec import ACTION, Array, Dimension, FeatureMismatchError, Features
 
 SPEEDS = ("m/s", "rad/s", "deg/s", "share")
 """Units of actions that are speeds, which are zero at rest."""
@@ -61,6 +64,11 @@ def hold(features: Features, last: Array, state: Array | None = None) -> Array:
         for d, told in zip(features.action, last, strict=True)
     ]
     return np.array(chosen, dtype=np.float32)
+
+
+def amid(features: Features, stats: Mapping[str, Stats]) -> Array:
+    """Return the mean action of the demonstrations, float32 ``[A]``; zeros where nothing is known of them."""
+    return np.array(stats[ACTION].mean if ACTION in stats else [0.0] * len(features.action), np.float32)
 
 
 def stand(features: Features, state: Array, last: Array | None = None) -> Array:
