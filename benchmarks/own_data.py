@@ -57,7 +57,7 @@ class OwnData:
     runs: Path = ROOT / "runs" / "own_data"
     """Folder of all that is trained and measured."""
     only: tuple[str, ...] = ()
-    """Which policies, such as scratch10 tuned50; all, and the result file, if left out."""
+    """Which policies, such as scratch10 tuned50; all if left out."""
     sizes: tuple[int, ...] = (10, 50)
     """How many of the recordings, from the first on."""
     steps: int = 4000
@@ -77,7 +77,10 @@ class OwnData:
 
 
 def main(config: OwnData) -> None:
-    """Do what is missing, print each policy's numbers, and write ``own_data.json`` when all are there."""
+    """Do what is missing, print each policy's numbers, and write ``own_data.json`` when enough are there.
+
+    That is from scratch on the most and on the fewest recordings, and fine-tuned on the fewest.
+    """
     names = [f"{start}{size}" for size in config.sizes for start in ("scratch", "tuned")]
     names += [f"{start}{min(config.sizes)}" for start in ("clicked", "tunedclicked") if config.labelled]
     if wrong := [name for name in config.only if name not in names]:
@@ -88,7 +91,8 @@ def main(config: OwnData) -> None:
         found[name] = offline(name, policy, config) | on_arm(name, policy, config)
         brief = {key: value for key, value in found[name].items() if key not in ("tries", "weights")}
         print(name, json.dumps(brief, indent=1), flush=True)
-    if not config.only:
+    few, many = min(config.sizes), max(config.sizes)
+    if {f"scratch{few}", f"tuned{few}", f"scratch{many}"} <= found.keys():
         print("wrote", written(found, config))
 
 
