@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sayso.data.resize import fitted
 from sayso.runtime.robot import (
     DryRun,
     ImaginedRobot,
     SimulatedRobot,
     check_robot,
     command,
-    fitted,
     look,
     vector,
 )
