@@ -38,6 +38,17 @@ FLAGS = {
     + ["--axis", "--workers", "--threads", "--out", "--films", "--max-films", "--rename"],
     "compare": ["--world", "--families", "--pairs", "--alpha", "--margin", "--split", "--start", "--execute"]
     + ["--axis", "--workers", "--out", "--json"],
+    "report": ["--out", "--max-films"],
+    "diagnose": [
+        "--world",
+        "--datasets",
+        "--families",
+        "--episodes",
+        "--looks",
+        "--split",
+        "--start",
+        "--out",
+    ],
     "run": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
     + [
         "--start",

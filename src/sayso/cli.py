@@ -40,6 +40,7 @@ BOTH = {
     "A": "a policy: a folder, USER/NAME on the hub, expert, or ws://host:port; or a report of `sayso eval`",
     "B": "the other one",
 }
+RESULTS = {"RESULT...": "JSON files that `sayso eval`, `sayso compare` or `sayso diagnose` wrote with --out"}
 SUBJECT = {
     "CHECKPOINT": f"folder of a policy, {EXPERT!r} for the world's own expert, or ws://host:port of a policy "
     "elsewhere"
@@ -260,6 +261,24 @@ def _compare(given: list[str]) -> int:
     return compare_policies(loading.subject(first), loading.subject(second), config)
 
 
+def _report(given: list[str]) -> int:
+    from sayso.evaluation.page.write import ReportConfig, write_page
+
+    results, config = _config(ReportConfig, "report", given, RESULTS)
+    print(f"page: {write_page([*map(Path, results)], config)}")
+    return 0
+
+
+def _diagnose(given: list[str]) -> int:
+    from sayso.evaluation.diagnose import DiagnoseConfig, diagnose_in_world, diagnose_on_recordings
+
+    name, config = _config(DiagnoseConfig, "diagnose", given, DRIVER)
+    if config.world:
+        return diagnose_in_world(loading.subject(name), config)
+    hubbed = replace(config, datasets=tuple(map(_dataset, config.datasets)))
+    return diagnose_on_recordings(name, *loading.acting_on_recordings(name)[:2], hubbed)
+
+
 def _demo(given: list[str]) -> int:
     from sayso.demo import DemoConfig, demo
 
@@ -360,6 +379,10 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
         "eval": Verb("measure a policy's success on seeds it never saw, or its error on recordings", _eval),
         "compare": Verb(
             "say which of two policies is better, on the same seeds, as soon as it is clear", _compare
+        ),
+        "report": Verb("put results on one page: intervals, plots, failures and their films", _report),
+        "diagnose": Verb(
+            "find out why a policy succeeds in nothing: swapped channels, units, lag", _diagnose
         ),
     },
     "run": {

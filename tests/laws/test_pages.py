@@ -45,6 +45,7 @@ SHORTER = {
     r"sayso eval .*--world home": "--families goto --episodes 1 --workers 1",
     r"sayso eval .*--world metaworld": "--families reach --episodes 1 --workers 1",
     r"sayso compare .*--world tabletop": "--families push --pairs 1 --workers 1",
+    r"sayso diagnose .*--world tabletop": "--families push --episodes 1 --looks 1",
     r"sayso run ": "--seconds 1",
     r"sayso demo": "--instructions 1",
     r"sayso export ": "--frames 2 --calls 2",

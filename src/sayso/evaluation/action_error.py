@@ -180,7 +180,7 @@ def _answered(
     ]
     rows = min(len(answer) for answer in answers)
     shown, is_pad = windows.shown(numbers, rows)
-    still = np.broadcast_to(_standing(batch[STATE][:, -1:], windows.features), shown.shape)
+    still = np.broadcast_to(standing(batch[STATE][:, -1:], windows.features), shown.shape)
     return np.stack([answer[:rows] for answer in answers]), shown, still, ~is_pad
 
 
@@ -199,8 +199,8 @@ def _chunk(policy: Policy, observation: Observation, number: int) -> Array:
     return policy.act(observation).actions
 
 
-def _standing(state: Array, features: Features) -> Array:
-    """Return the action that stays where the robot is, ``[B, 1, A]``; NaN where its state does not say."""
+def standing(state: Array, features: Features) -> Array:
+    """Return the action that stays where the robot is, ``[..., A]``; NaN where its state does not say."""
     names: Sequence[str] = features.state_names
     places = [names.index(name) if name in names else -1 for name in features.action_names]
     found: Array = np.full((*state.shape[:-1], len(places)), np.nan, np.float32)

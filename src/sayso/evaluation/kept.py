@@ -11,10 +11,12 @@ from typing import Any
 
 from sayso.evaluation.journal import from_json
 from sayso.evaluation.statistics import Tally, tally
-from sayso.spec import Episode, SaysoError
+from sayso.spec import Episode, Outcome, SaysoError
 
 NAMED = ("policy", "weights", "world", "axis", "options", "execute", "swap")
 """What decides an episode besides its family and seed, in a report's ``config``."""
+WORDINGS = {"wrong": "the sentence of another task is said", "blank": "nothing is said"}
+"""Wordings of an episode that are probes of listening, and what they are called."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,16 @@ class Kept:
     def other_named(self) -> bool:
         """Tell whether another thing of the scene was named than the scene was made for."""
         return bool(self.config.get("swap") or dict(self.config.get("options") or {}).get("swap"))
+
+    @property
+    def probes(self) -> str:
+        """Say which probe of listening this is: other words than the scene asks for; empty if it is none."""
+        if self.other_named:
+            return "another thing is named"
+        if wording := WORDINGS.get(str(dict(self.config.get("options") or {}).get("wording"))):
+            return wording
+        said = {e.instruction.strip() for e in self.episodes if e.outcome is not Outcome.INVALID}
+        return "nothing is said" if said == {""} else ""
 
     def of(self, families: Sequence[str] | None = None) -> Tally:
         """Count the episodes of some families; of all, if none are given."""
