@@ -22,7 +22,7 @@ from sayso.evaluation.diagnosis.faults import FAULTS
 from sayso.evaluation.diagnosis.lag import lags
 from sayso.evaluation.diagnosis.shown import Demonstrations, by_expert
 from sayso.evaluation.measure import Subject
-from sayso.spec import IMAGES, STATE, Observation, Outcome, image_key
+from sayso.spec import IMAGES, STATE, Observation, Outcome, SaysoError, image_key
 from small_reach import FEATURES, ArmPolicy, ArmWorld, Fault, entry, statistics
 
 STATS = statistics()
@@ -142,6 +142,12 @@ def test_who_has_learned_nothing_is_told_so():
 
     diagnosed = found(Nothing(STATS))
     assert diagnosed.fault is None and "several things are wrong at once" in diagnosed.says
+
+
+def test_the_expert_itself_is_not_diagnosed():
+    expert = Subject(name="expert", make=lambda world: world.expert(), weights="", training=None)
+    with pytest.raises(SaysoError, match="expert sees the simulator itself"):
+        diagnose_in_world(expert, DiagnoseConfig(world="arm"), place=entry())
 
 
 def test_a_recording_shows_what_is_right_as_well(tmp_path, capsys):

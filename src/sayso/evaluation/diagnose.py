@@ -17,7 +17,7 @@ from sayso.evaluation.diagnosis.lag import lags, stale
 from sayso.evaluation.diagnosis.shown import Demonstrations, by_expert, recorded
 from sayso.evaluation.diagnosis.trial import Trial, try_all
 from sayso.evaluation.measure import Subject
-from sayso.spec import ConfigError, Features, Policy, at_least, seeds
+from sayso.spec import ConfigError, Features, Policy, SaysoError, at_least, seeds
 from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families
 from sayso.work.provenance import provenance, write_json
 
@@ -62,11 +62,18 @@ def diagnose_in_world(subject: Subject, config: DiagnoseConfig, *, place: WorldE
 
     Returns:
         The exit code: 0 if nothing was found, 1 if a fault is named.
+
+    Raises:
+        SaysoError: if it is the expert itself, or the expert can show nothing.
     """
     entry = place or WORLDS.ready(config.world)
     families = chosen_families(entry.families, config.families)
     world = entry.make()
     policy = subject.make(world)
+    if not getattr(policy, "sees_pictures", True):
+        raise SaysoError(
+            f"{subject.name} sees the simulator itself, so no convention can be wrong: name a policy"
+        )
     chosen = seeds(config.split, config.episodes, config.start)
     trials = [(families[k % len(families)], seed) for k, seed in enumerate(chosen)]
     with _progress() as bar:
