@@ -102,7 +102,8 @@ def test_a_page_of_all_that_was_measured(tmp_path, capsys):
         *(kept(tmp_path / f"camera{k}.json", success=8 - k, axis=(f"camera={k}",)) for k in (1, 2, 3)),
         kept(tmp_path / "both.json", success=2, axis=("camera=2", "light=1")),
         kept(tmp_path / "swap.json", success=7, config={"swap": True}),
-        kept(tmp_path / "blank.json", success=1, instruction=""),
+        kept(tmp_path / "blank.json", success=1, instruction="", axis=("words=5",)),
+        kept(tmp_path / "wrong.json", axis=("words=4",), config={"options": {"wording": "wrong"}}),
     ]
     text, tree = written(*results, out=tmp_path / "deep" / "page.html")
     assert "1 films are not where the reports say" in capsys.readouterr().err
@@ -120,6 +121,7 @@ def test_a_page_of_all_that_was_measured(tmp_path, capsys):
     assert plot and all(f"all, level {k}: {80 - 10 * k} %" in plot[0] for k in range(4))
     assert "put, level 3: 50 %" in plot[0] and "camera 2, light 1" in tree.text
     assert "another thing is named" in tree.text and "nothing is said" in tree.text
+    assert "the sentence of another task is said" in tree.text and text.count("<svg class='plot'") == 1
     assert "object in place" in tree.text and "the thing that was named" in tree.text
     assert "script" not in tree.seen
 

@@ -28,7 +28,7 @@ from sayso.evaluation.measure import INTERRUPTED, EvalConfig, Subject, asked_of
 from sayso.evaluation.paired import wealth
 from sayso.evaluation.trials import Trial, Tryout, lost_episode, refuse_seen_seeds
 from sayso.spec import EXECUTE, ConfigError, Episode, SaysoError, above, at_least, seeds
-from sayso.tasks.axes import departures, options_of
+from sayso.tasks.axes import departures, families_of, options_of
 from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families
 from sayso.work import pool
 from sayso.work.lock import locked
@@ -170,12 +170,12 @@ class _Duel:
     def __init__(self, first: Subject, second: Subject, config: CompareConfig, world: WorldEntry) -> None:
         """Lay out the pairs: a seed of each family, then the next seed."""
         self.subjects, self.config, self.world = (first, second), config, world
-        families = chosen_families(world.families, config.families)
+        self.departs = departures(world.axes, config.axis)
+        families = families_of(self.departs, chosen_families(world.families, config.families))
         chosen = seeds(config.split, -(-config.pairs // len(families)), config.start)
         for subject in self.subjects:
             refuse_seen_seeds(chosen, subject.training)
         self.trials: list[Seed] = [(family, seed) for seed in chosen for family in families][: config.pairs]
-        self.departs = departures(world.axes, config.axis)
 
     def asked(self, subject: Subject) -> dict[str, Any]:
         """Return what decides the episodes of one policy."""

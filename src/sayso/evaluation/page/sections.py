@@ -280,8 +280,10 @@ def _share(t: Tally) -> str:
 
 def _called(kept: Kept) -> str:
     """Return under which circumstances a result was measured, in a few words."""
-    levels = ", ".join(f"{axis} {level}" for axis, level in kept.levels.items())
-    return kept.probes or levels or "as in training"
+    levels = [
+        f"{axis} {level}" for axis, level in kept.levels.items() if not (kept.probes and axis == "words")
+    ]
+    return ", ".join(filter(None, [kept.probes, *levels])) or "as in training"
 
 
 def _departs(kept: Kept, axis: str) -> str:
