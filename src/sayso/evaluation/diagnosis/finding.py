@@ -42,7 +42,8 @@ class Diagnosis:
     @property
     def found(self) -> Tried | None:
         """Return the correction that explains the error best; None if none does."""
-        named = [t for t in self.tried if t.sure and t.ratio <= NAMED]
+        sense = NEVER_LEARNED * self.still  # whoever is farther off than that does nothing of what is shown
+        named = [t for t in self.tried if t.sure and t.ratio <= NAMED and t.error <= sense]
         if not named:
             return None
         best = min(t.ratio for t in named)
