@@ -51,7 +51,7 @@ class Matter:
 
 
 class Motors:
-    """Delay line and first-order lag between commands and what motors carry out."""
+    """Motors behind a delay line and a first-order lag: what they carry out of what they are told."""
 
     def __init__(self, dynamics: Dynamics, step_s: float) -> None:
         """Begin with the first command that comes.

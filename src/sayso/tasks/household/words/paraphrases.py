@@ -1,4 +1,4 @@
-"""Free paraphrases: sentences and nouns in which somebody else would ask for the same, for measuring alone.
+"""Paraphrases: sentences and nouns in which somebody else would ask for the same, for measuring alone.
 
 Nothing here is drawn in training, nor taught afterwards, and none of it is among the words that the grammar
 says or holds out. `parse` need not understand it: a policy hears the sentence as it stands.
