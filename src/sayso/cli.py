@@ -377,13 +377,9 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
     },
     "measure": {
         "eval": Verb("measure a policy's success on seeds it never saw, or its error on recordings", _eval),
-        "compare": Verb(
-            "say which of two policies is better, on the same seeds, as soon as it is clear", _compare
-        ),
+        "compare": Verb("say which of two policies is better, on the same seeds, in few episodes", _compare),
         "report": Verb("put results on one page: intervals, plots, failures and their films", _report),
-        "diagnose": Verb(
-            "find out why a policy succeeds in nothing: swapped channels, units, lag", _diagnose
-        ),
+        "diagnose": Verb("find out why a policy succeeds in nothing: channels, units, lag", _diagnose),
     },
     "run": {
         "demo": Verb("watch a policy follow instructions, then type your own", _demo),
