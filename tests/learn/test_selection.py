@@ -100,6 +100,21 @@ def test_of_a_recording_that_was_learned_from_whole_that_is_said(dataset, tmp_pa
     assert "has learned from all of" in shown.err and "on 26 windows of episodes 0-3" in shown.out
 
 
+def test_instructions_of_a_recording_that_were_never_learned_are_named_with_the_nearest(
+    dataset, tmp_path, capsys
+):
+    learned = "put the block number 1"
+    policy = train(tiny(dataset, tmp_path / "run", steps=1, batch_size=4, tasks=(learned,)))
+    capsys.readouterr()
+    assert cli.main(["eval", str(policy), "--datasets", str(dataset), "--threads", "1"]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "that the policy learned" in line]
+    assert [line.split("'")[1] for line in told] == ["fetch the block number 1", "put the block number 0"]
+    assert all(
+        line.endswith(f"is not the one instruction that the policy learned; nearest is {learned!r}")
+        for line in told
+    )
+
+
 def test_a_recording_of_another_robot_is_no_measure(trained, tmp_path, capsys):
     other = record(tmp_path / "spots", range(1))
     assert cli.main(["eval", str(trained), "--datasets", str(other)]) == 2

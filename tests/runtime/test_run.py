@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sayso import cli
+from sayso.data.appearance import NUMBERS
 from sayso.data.statistics import Stats
 from sayso.models.checkpoint import save
 from sayso.models.table import build
@@ -231,6 +232,13 @@ def test_a_dry_run_ends_with_how_far_the_targets_were_from_what_was_shown():
     shown = policy.stats[ACTION]
     assert lift.endswith(f"{shown.min[1]:.2f} to {shown.max[1]:.2f}") and "-0.20 to" in lift
     assert told[-1].startswith("beyond what they show: shoulder_pan.pos by 0.") and "lift" not in told[-1]
+
+
+def test_grey_pictures_of_a_robot_that_is_none_are_not_called_unlike_the_demonstrations():
+    policy, told = Rising(), list[str]()
+    policy.stats = {image_key("front"): Stats.of(np.zeros((4, NUMBERS)))}
+    run(policy, ARM, "rise", RunConfig(robot="dry", seconds=0.1, rest_s=0), told.append)
+    assert not [line for line in told if line.startswith("camera front")]
 
 
 def test_what_would_find_a_robot_is_not_ignored_where_there_is_none():
