@@ -7,6 +7,7 @@ import math
 import mujoco
 import numpy as np
 import pytest
+from gymnasium.utils import seeding
 
 from sayso.geometry import wrap_angle
 from sayso.sim.dynamics import Dynamics, Motors
@@ -16,6 +17,8 @@ from sayso.sim.simulation import camera_name
 from sayso.spec import image_key
 from sayso.tasks.axes import BACKGROUND, CAMERA, DYNAMICS, HOUSEHOLD, IMAGE, LAYOUT, LIGHT, OBJECTS, START
 from sayso.tasks.household import home, tabletop
+from sayso.tasks.household.clutter import cluttered
+from sayso.tasks.household.draw import draw_task
 from sayso.tasks.household.layout import held_out
 from sayso.tasks.household.words.kinds import HELD_OUT_KINDS, HELD_OUT_PAIRS
 from sayso.tasks.worlds import make_world
@@ -148,6 +151,12 @@ def test_so_many_more_things_lie_there_and_one_is_as_close_to_the_named_one_as_t
         for item in more
     ]
     assert min(gaps) == pytest.approx((52 - 6 * k) / 1000, abs=1e-6) == gaps[0]
+
+
+@pytest.mark.parametrize(("family", "seed"), [("put", 1_000_108), ("stack", 1_000_103)])
+def test_where_the_named_thing_lies_on_a_mat_or_is_hemmed_in_there_is_still_room(family, seed):
+    task = draw_task("tabletop", family, seeding.np_random(seed)[0])
+    assert len(cluttered(task, 5, 0.022, seed).layout.items) == len(task.layout.items) + 5
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])

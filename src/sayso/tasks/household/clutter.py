@@ -16,7 +16,9 @@ from sayso.tasks.household.task import HouseholdTask
 from sayso.tasks.household.words.kinds import MOVABLE, OBJECT_COLOURS, Thing
 
 _STREAM = 0x07E8  # keeps it independent of the scene drawn from the seed
-TRIES = 400
+ATTEMPTS, TRIES = 60, 100
+TOUCHING_M = 0.005
+"""Least room between two footprints at all."""
 USUAL_GAP_M = 2 * FINGER_ROOM_M
 """Least room between the footprints of two things that training shows."""
 CLEAR_OF_ARM_M = 0.13
@@ -39,12 +41,14 @@ def cluttered(task: HouseholdTask, count: int, gap_m: float, seed: int) -> House
         SaysoError: if there is no room for them, or they are in the way of what is asked wherever they lie.
     """
     rng = np.random.default_rng([_STREAM, seed])
-    for _ in range(50):
+    for attempt in range(ATTEMPTS):
+        # Where things stand so that there is no room beside one, what is laid there comes closer to all.
+        least_m = USUAL_GAP_M if attempt < ATTEMPTS // 4 else gap_m if attempt < ATTEMPTS // 2 else TOUCHING_M
         items, things = list(task.layout.items), dict(task.things)
         for number in range(count):
             thing = _another(rng, things)
             near = task.object_name if number == 0 else ""
-            item = _laid(rng, task.world, thing, items, near, gap_m)
+            item = _laid(rng, task.world, thing, items, near, gap_m, least_m)
             if item is None:
                 break
             items.append(item)
@@ -65,14 +69,24 @@ def _another(rng: np.random.Generator, things: Mapping[str, Thing]) -> Thing:
 
 
 def _laid(
-    rng: np.random.Generator, world: str, thing: Thing, items: list[Item], near: str, gap_m: float
+    rng: np.random.Generator,
+    world: str,
+    thing: Thing,
+    items: list[Item],
+    near: str,
+    gap_m: float,
+    least_m: float,
 ) -> Item | None:
-    """Return a thing at a free spot: anywhere, or so far from one that is named; None if there is none."""
+    """Return a thing at a free spot: anywhere, or so far from one that is named; None if there is none.
+
+    From the others it keeps as far as training has it, but `least_m` is enough where one is named.
+    """
     height_m = TABLE_HEIGHT_M if world == HOME else 0.0
     scale = float(rng.uniform(*SCALES))
     drawn = shape_of(place_item(thing, (0.0, 0.0, 0.0), scale=scale))
     beside = next((item for item in items if item.name == near), None)
-    others = [item for item in items if item is not beside]
+    others = [item for item in items if item is not beside and not (beside and _lies_on(beside, item))]
+    rooms = [(_room_m(thing, scale, i, least_m if beside else USUAL_GAP_M), i) for i in others]
     for _ in range(TRIES):
         if beside is None:
             x, y = SPOTS[world](rng)
@@ -85,11 +99,22 @@ def _laid(
                 beside.position_m[0] + distance * math.cos(angle),
                 beside.position_m[1] + distance * math.sin(angle),
             )
-        free = all(math.dist((x, y), i.position_m[:2]) >= room_m(thing, scale, i) for i in others)
+        free = all(math.dist((x, y), item.position_m[:2]) >= room for room, item in rooms)
         if free and ON_TABLE[world](x, y):
             yaw = float(rng.uniform(-math.pi, math.pi))
             return place_item(thing, (float(x), float(y), height_m), yaw, scale)
     return None
+
+
+def _lies_on(thing: Item, place: Item) -> bool:
+    """Tell whether a thing lies on a mat."""
+    return math.dist(thing.position_m[:2], place.position_m[:2]) < shape_of(place).radius_m
+
+
+def _room_m(thing: Thing, scale: float, other: Item, least_m: float) -> float:
+    """Return how far apart the middles of two things must be, if so much between them is enough."""
+    radii = shape_of(place_item(thing, (0.0, 0.0, 0.0), scale=scale)).radius_m + shape_of(other).radius_m
+    return min(room_m(thing, scale, other), radii + least_m)
 
 
 def _on_tabletop(x: float, y: float) -> bool:
