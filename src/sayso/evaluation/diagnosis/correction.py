@@ -81,13 +81,13 @@ def in_order(what: str, order: Sequence[int]) -> Correction:
 
 
 def shifted(steps: int) -> Correction:
-    """Execute a chunk so many steps further on; before its begin the robot stands still."""
+    """Execute a chunk so many steps further on; before its begin it goes on as it begins."""
 
     def say(chunk: Array, look: Look) -> Array:
         if steps > 0:
             return np.concatenate([chunk[steps:], np.repeat(chunk[-1:], steps, 0)])[: len(chunk)]
-        first = np.where(np.isnan(look.standing), chunk[0], look.standing)[None]
-        return np.concatenate([np.repeat(first, -steps, 0), chunk])[: len(chunk)]
+        first = [chunk[0] + k * (chunk[min(1, len(chunk) - 1)] - chunk[0]) for k in range(steps, 0)]
+        return np.concatenate([np.stack(first), chunk])[: len(chunk)]
 
     step = f"{abs(steps)} step{'s' * (abs(steps) > 1)}"
     return Correction(what=f"chunks begin {step} {'later' if steps > 0 else 'earlier'}", say=say)

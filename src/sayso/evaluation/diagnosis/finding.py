@@ -11,7 +11,7 @@ from sayso.evaluation.diagnosis.faults import FAULTS, Fault
 from sayso.evaluation.diagnosis.lag import Lag
 from sayso.evaluation.diagnosis.trial import Tried
 
-NAMED = 0.8
+NAMED = 0.85
 """Share of the error that a correction may leave at most to be named."""
 AS_GOOD = 0.05
 """Share of what the best correction gains that another may gain less and still be as good."""
