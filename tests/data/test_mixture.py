@@ -115,7 +115,18 @@ def test_statistics_of_a_number_know_the_rows_that_have_it_and_no_others(recorde
 def test_a_person_is_told_what_is_learned_together_and_how_long_chunks_are(recorded, tmp_path):
     said = "\n".join(Windows(recorded, chunk=12, cache=tmp_path).remarks)
     assert "4 kinds of robots are learned together" in said and "cameras desk, hand" in said
-    assert "0.60 s at 20" in said and "0.40 s at 30" in said
+    assert "1 at 20 a second (0.60 s), 1 at 30 a second (0.40 s)" in said
+
+
+def test_chunks_of_unlike_rates_look_equally_far_ahead_where_whole_frames_allow(recorded, tmp_path):
+    windows = Windows(recorded[:2], chunk=3, spacing=2, cache=tmp_path)
+    assert [robot.spacing for robot in windows.features.robots] == [2, 3] and windows.spacing == 2
+    batch = windows.batch([0, len(recorded[0])])
+    for k, (dataset, place) in enumerate(zip(recorded, places(windows.features), strict=False)):
+        shown = batch[ACTION][k][:, place.action]
+        np.testing.assert_array_equal(shown, dataset.action[: 3 * (k + 2) : k + 2])
+    later = Windows(recorded[1], chunk=3, like=windows.features, cache=tmp_path)
+    assert later.spacing == 3 and later.features.spacing == 3
 
 
 def test_a_robot_is_known_by_the_names_that_it_shows():

@@ -152,11 +152,13 @@ def as_known(given: Features, policy: Features) -> Features:
 
 
 def as_one_known(given: Features, policy: Features) -> Features:
-    """Return what `as_known` does, by the first robot that they fit of a policy that knows several."""
-    for robot in policy.robots:
-        if not differences(robot, known := as_known(given, robot), "", ""):
-            return known
-    return as_known(given, policy)
+    """Return what `as_known` does, by the first robot that they fit of a policy that knows several.
+
+    Actions are as far apart in a chunk as that one's.
+    """
+    fits = (r for r in policy.robots if not differences(r, as_known(given, r), "", ""))
+    robot = next(fits, policy)
+    return dataclasses.replace(as_known(given, robot), spacing=robot.spacing)
 
 
 def as_shown(policy: Features, shown: Mapping[str, str]) -> Features:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,6 +111,20 @@ def grouped(given: Sequence[tuple[str, Features]]) -> tuple[list[Features], list
             robots[number] = _joined(robots[number], features, given[numbers.index(number)][0], root)
         numbers.append(number)
     return robots, numbers
+
+
+def spaced(given: Mapping[Path, Features], spacing: int) -> dict[Path, Features]:
+    """Return features whose chunks look equally far ahead, as nearly as whole frames allow.
+
+    Args:
+        given: features of each dataset.
+        spacing: frames between a chunk's actions in the first of them.
+    """
+    step_s = spacing / next(iter(given.values())).fps
+    return {
+        root: dataclasses.replace(features, spacing=max(1, round(step_s * features.fps)))
+        for root, features in given.items()
+    }
 
 
 def union(robots: Sequence[Features]) -> Features:
@@ -249,10 +264,11 @@ def in_words(features: Features, chunk: int) -> tuple[str, ...]:
             kinds = dict.fromkeys(str(detail) or "no unit" for other, detail, *_ in found if other == name)
             which = " and ".join(kinds) if len(kinds) > 1 else "a move for one and a target for another"
             lines.append(f"{name} is {which}, so it is learned as {names.count(name)} {what}s")
-    if len(rates := dict.fromkeys(robot.fps for robot in features.robots)) > 1:
-        spacing = features.spacing
-        lasts = ", ".join(f"{chunk * spacing / rate:.2f} s at {rate:g}" for rate in rates)
-        lines.append(f"their rates differ; an action is a step of each, so that {chunk} are {lasts} a second")
+    if len(rates := dict.fromkeys((robot.fps, robot.spacing) for robot in features.robots)) > 1:
+        each = ", ".join(f"{n} at {rate:g} a second ({chunk * n / rate:.2f} s)" for rate, n in rates)
+        lines.append(
+            f"their rates differ: frames from one of a chunk's {chunk} actions to the next are {each}"
+        )
     return tuple(dict.fromkeys(lines))
 
 

@@ -15,7 +15,6 @@ With a spacing of n, a chunk has the actions of every n-th frame from the presen
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -35,7 +34,7 @@ from sayso.data.crop import (
 from sayso.data.fit import as_one_known, names_of, refuse_unused, renamed
 from sayso.data.frames import Wanted, frames_folder, open_frames, taken, taking_room
 from sayso.data.layout import layout
-from sayso.data.mixture import Places, in_words
+from sayso.data.mixture import Places, in_words, spaced
 from sayso.data.reader import Dataset
 from sayso.data.recognition import ROBOT
 from sayso.data.resize import scaled, scalings
@@ -68,7 +67,8 @@ class Windows:
     decoded frames in the folder `cache` (default: `sayso.data.frames.frames_folder`), which is built once and
     holds only the frames some window needs. `crops` says which part of each camera's picture is seen
     (`sayso.data.crop`), `resize` scales that (`sayso.data.resize`), or the features of a policy do both,
-    `like` whose pictures they are to be, and whose `spacing`.
+    `like` whose pictures they are to be, and whose `spacing`. `spacing` is that of the first dataset; one of
+    another rate has the nearest that lasts as long.
 
     `skip_idle` leaves out windows whose present frame comes before the first motion of its episode
     (`sayso.data.layout`).
@@ -129,8 +129,9 @@ class Windows:
         given, units, taken = alike(
             given, {d.root: _stats(d, rows) for d, rows in zip(self.datasets, learned, strict=True)}, units
         )
-        self.spacing = spacing or (like.spacing if like else 1)
-        given = {root: replace(features, spacing=self.spacing) for root, features in given.items()}
+        if spacing or not like:
+            given = spaced(given, spacing or 1)
+        self.spacing = given[self.datasets[0].root].spacing
         self._union, self._seen = Union(self.datasets, given, learned, units, like is not None), given
         self.features, self.robot_of = self._union.features, self._union.robot_of
         self._assumed = taken + self._union.assumed + in_words(self.features, chunk)
@@ -151,6 +152,8 @@ class Windows:
             for k in range(len(d))
         ]
         self._first_rows = np.cumsum([0, *(len(d) for d in self.datasets)])
+        apart = [given[d.root].spacing for d in self.datasets]
+        self._spacing = np.repeat(apart, [len(d) for d in self.datasets])
         layouts = [
             layout(d, stride, held, measured, skip_idle) + first
             for measured in (False, True)
@@ -192,7 +195,7 @@ class Windows:
         """Return statistics of state and action over all datasets, and of chunks relative to the state."""
         spans = self._spans[: len(self.datasets)] if self.features.robots else [(0, len(self))]
         some = np.concatenate([_spread(first, stop, _ENOUGH_CHUNKS) for first, stop in spans])
-        chunks, _ = self._following(some, self.chunk, self.spacing)
+        chunks, _ = self._following(some, self.chunk, self._spacing[self._rows[some]])
         return {**self._union.stats, RELATIVE: self._union.of_moves(chunks, self._rows[some])}
 
     @property
@@ -233,7 +236,7 @@ class Windows:
         """
         chosen = np.asarray(indices, np.int64)
         rows, past = self._rows[chosen], self._past(chosen)
-        actions, is_pad = self._following(chosen, self.chunk, self.spacing)
+        actions, is_pad = self._following(chosen, self.chunk, self._spacing[rows])
         other = np.array([bool(self._other_tasks[row]) for row in rows], np.bool_)
         other &= False if ask_other is None else ask_other
         batch: RawBatch = {image_key(camera): self._images(camera, past) for camera in self.features.cameras}
@@ -256,10 +259,11 @@ class Windows:
         Returns:
             actions ``[B, frames, A]``, and which of them are padding, bool ``[B, frames]``.
         """
-        return self._following(np.asarray(indices, np.int64), frames, 1)
+        chosen = np.asarray(indices, np.int64)
+        return self._following(chosen, frames, np.ones_like(chosen))
 
-    def _following(self, chosen: Integers, count: int, spacing: int) -> tuple[Array, NDArray[np.bool_]]:
-        future = self._rows[chosen, None] + np.arange(count) * spacing
+    def _following(self, chosen: Integers, count: int, spacing: Integers) -> tuple[Array, NDArray[np.bool_]]:
+        future = self._rows[chosen, None] + np.arange(count) * spacing[:, None]
         stops = self._stops[chosen, None]
         return self._action[np.minimum(future, stops - 1)], future >= stops
 

@@ -203,7 +203,7 @@ def _improved(config: TrainConfig, init: Path, windows: Windows) -> ModelPolicy:
             f"{init} cannot learn from these demonstrations, which come from another robot or other cameras: "
             f"{'; '.join(unlike)}. Leave out --init to train a policy of their own"
         )
-    if unlike or wrong or policy.features.spacing != windows.features.spacing:
+    if unlike or wrong or _spacings(policy.features) != _spacings(windows.features):
         policy = _moved(config, init, policy, windows)
     table.learn_otherwise(policy, config.model_config)
     policy.features = _reading_as(windows.features, policy.features)
@@ -228,6 +228,10 @@ def _reading_as(read: Features, policy: Features) -> Features:
         cropped=read.cropped,
         robots=read.robots,
     )
+
+
+def _spacings(features: Features) -> list[int]:
+    return [robot.spacing for robot in features.robots or (features,)]
 
 
 def _as_one_of_them(policy: ModelPolicy, features: Features) -> ModelPolicy:

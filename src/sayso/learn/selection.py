@@ -95,9 +95,10 @@ def paced(config: TrainConfig, datasets: Sequence[Dataset], begins_as: Features 
     """
     assert config.chunk, "a config that is not resolved"
     elsewhere = any(map(_made_elsewhere, datasets))
-    frames = USUAL_CHUNK_S * max(dataset.features.fps for dataset in datasets)
-    usual = max(1, round(frames / config.chunk)) if elsewhere else 1
-    usual = begins_as.spacing if begins_as else usual
+    frames = USUAL_CHUNK_S * datasets[0].features.fps
+    usual: int | None = max(1, round(frames / config.chunk)) if elsewhere else 1
+    if begins_as:  # of several robots each has its own
+        usual = begins_as.spacing if not begins_as.robots else None
     idle = config.idle or ("skip" if elsewhere else "keep")
     return dataclasses.replace(config, spacing=config.spacing or usual, idle=idle)
 
