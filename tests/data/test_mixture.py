@@ -75,7 +75,8 @@ def test_a_window_has_what_its_robot_has_and_zeros_elsewhere(recorded, tmp_path)
     batch = windows.batch(firsts)
     assert batch[ROBOT].tolist() == [0, 1, 2, 3]
     for k, (dataset, place) in enumerate(zip(recorded, places(windows.features), strict=True)):
-        np.testing.assert_array_equal(batch[ACTION][k][:, place.action], dataset.action[:3])
+        n = place.robot.spacing
+        np.testing.assert_array_equal(batch[ACTION][k][:, place.action], dataset.action[: 3 * n : n])
         np.testing.assert_array_equal(batch[STATE][k][:, place.state], dataset.state[:1])
         assert batch[ACTION][k].any(0).sum() <= len(place.action)
         for camera in windows.features.cameras:
@@ -115,7 +116,7 @@ def test_statistics_of_a_number_know_the_rows_that_have_it_and_no_others(recorde
 def test_a_person_is_told_what_is_learned_together_and_how_long_chunks_are(recorded, tmp_path):
     said = "\n".join(Windows(recorded, chunk=12, cache=tmp_path).remarks)
     assert "4 kinds of robots are learned together" in said and "cameras desk, hand" in said
-    assert "1 at 20 a second (0.60 s), 1 at 30 a second (0.40 s)" in said
+    assert "1 at 20 a second (0.60 s), 2 at 30 a second (0.80 s)" in said
 
 
 def test_chunks_of_unlike_rates_look_equally_far_ahead_where_whole_frames_allow(recorded, tmp_path):

@@ -48,6 +48,11 @@ def look(features: Features, seed: int = 0) -> dict:
     return seen | {STATE: rng.normal(0, 9, len(features.state)).astype(np.float32), TASK: "do number 1"}
 
 
+def length(features: Features) -> int:
+    """Return how many frames a chunk lasts: the desk's rate is another, and two of its frames lie between."""
+    return 2 * (CHUNK - 1) + 1 if features is DESK else CHUNK
+
+
 def firsts(windows: Windows, *robots: int) -> np.ndarray:
     counts = np.cumsum([0, *(len(d) for d in windows.datasets)])
     return counts[list(robots)]
@@ -121,7 +126,10 @@ def test_it_acts_as_each_robot_like_a_policy_of_that_robot_alone(windows, decode
             expected, found = single.act(seen).actions, made.act(seen).actions
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
         chosen, there = on_robot(made, made.features, dict.fromkeys(names(features), ""))
-        assert there == place.robot and chosen.act(seen).actions.shape == (CHUNK, len(features.action))
+        assert there == place.robot and chosen.act(seen).actions.shape == (
+            length(features),
+            len(features.action),
+        )
         made.reset()
         first = made.act(seen).actions
         made.reset()
@@ -147,7 +155,7 @@ def test_in_a_world_it_is_the_robot_that_fits(windows):
     made = policy(windows)
     for features in ALL:
         chosen = in_world(made, made.features, dataclasses.replace(features, points=()))
-        assert chosen.act(look(features)).actions.shape == (CHUNK, len(features.action))
+        assert chosen.act(look(features)).actions.shape == (length(features), len(features.action))
     with pytest.raises(FeatureMismatchError, match="fps is 30"):
         in_world(made, made.features, dataclasses.replace(DESK, fps=31, points=()))
 

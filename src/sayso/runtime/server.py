@@ -185,14 +185,15 @@ class PolicyServer:
         blank |= {ROBOT: 0} if self._features.robots else {}
         policy = self._make_policy()
         chunk, _ = _look(policy, blank, self._features, begins=True)
-        self._chunk = len(chunk)
+        spacings = {robot.spacing for robot in self._features.robots}
+        self._chunk = len(chunk) if len(spacings) < 2 else 0  # else each robot has another
         stats: Mapping[str, Stats] = getattr(policy, "stats", {})
         read = reading_of(policy, blank[TASK])
         return {
             **self._about,
             "server": "sayso",
             "features": self._features.to_json(),
-            "chunk": len(chunk),
+            **({"chunk": self._chunk} if self._chunk else {}),
             "stats": {key: stats[key].to_json() for key in (STATE, ACTION) if key in stats},
             "observation": names(self._features),
             RESET: True,
