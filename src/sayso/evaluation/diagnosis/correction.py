@@ -100,7 +100,8 @@ def paced(factor: float) -> Correction:
         at = np.clip(np.arange(len(chunk)) * factor, 0, len(chunk) - 1)
         low = np.floor(at).astype(int)
         high, share = np.minimum(low + 1, len(chunk) - 1), (at - low)[:, None]
-        return (chunk[low] * (1 - share) + chunk[high] * share).astype(np.float32)
+        read: Array = (chunk[low] * (1 - share) + chunk[high] * share).astype(np.float32)
+        return read
 
     return Correction(what=f"chunks are read {factor:.2g} times as fast", say=say)
 

@@ -120,8 +120,9 @@ def _mirrored(dimensions: tuple[Dimension, ...], stats: Stats) -> Callable[[Arra
     which = np.array([_grips(d) for d in dimensions], bool)
     if not which.any():
         return None
-    ends = [100.0 if d.unit == "%" else stats.min[k] + stats.max[k] for k, d in enumerate(dimensions)]
-    return lambda values: np.where(which, np.float32(ends) - values, values).astype(np.float32)
+    sums = [100.0 if d.unit == "%" else stats.min[k] + stats.max[k] for k, d in enumerate(dimensions)]
+    ends = np.array(sums, np.float32)
+    return lambda values: np.where(which, ends - values, values).astype(np.float32)
 
 
 def _order(there: Demonstrations, stats: Stated) -> Iterator[Correction]:

@@ -176,7 +176,8 @@ def probes(results: Sequence[Kept]) -> str:
 
 def films(results: Sequence[Kept], most: int) -> tuple[str, int]:
     """Show the films of failures that were kept, and return how many could not be found."""
-    shown, missing = [], 0
+    shown: list[str] = []
+    missing = 0
     for kept in results:
         by_name = {f"{e.family}-{e.seed}.mp4": e for e in kept.episodes}
         for said in kept.raw.get("films") or ():
