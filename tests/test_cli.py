@@ -24,7 +24,7 @@ SRC = Path(__file__).parents[1] / "src"
 
 FLAGS = {
     "record": ["--world", "--out", "--families", "--episodes", "--split", "--start", "--workers"]
-    + ["--policy", "--keep", "--execute"]
+    + ["--axis", "--policy", "--keep", "--execute"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
     + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s")],
     "show": ["--out", "--episodes", "--crop", "--rerun"],

@@ -12,7 +12,7 @@ import pytest
 from sayso.data.fit import read_names
 from sayso.data.reader import Dataset
 from sayso.data.windows import Windows
-from sayso.spec import STATE, Dimension, FeatureMismatchError, UnknownNameError, image_key
+from sayso.spec import STATE, Dimension, UnknownNameError, image_key
 from small_datasets import build, grey, without_points
 
 OURS = dataclasses.replace(without_points(), cameras={"front": (16, 24), "wrist": (24, 16)})
@@ -74,9 +74,8 @@ def test_renamed_pictures_are_scaled_like_others(both, tmp_path):
     np.testing.assert_array_equal(found.batch([3 + len(both[0])])[picture], again.batch([3])[picture])
 
 
-def test_without_a_rename_they_cannot_be_read_together(both, tmp_path):
-    with pytest.raises(FeatureMismatchError, match=r"camera only in .*ours: front, wrist"):
-        windows(both, tmp_path)
+def test_without_a_rename_they_are_two_robots(both, tmp_path):
+    assert len(windows(both, tmp_path).features.robots) == 2
 
 
 def test_a_name_that_no_recording_has_is_refused_with_the_nearest(both, tmp_path):

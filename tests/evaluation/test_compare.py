@@ -183,4 +183,4 @@ def test_a_sentence_tells_the_direction_of_a_difference():
     assert str(found).startswith(
         "A is better than B: 100 % success against 50 % in 30 pairs, 15 of which only"
     )
-    assert "; +50 points, with 95 % confidence +" in str(found)
+    assert "; +50 points, +19 to +77 with 95 % confidence" in str(found)

@@ -475,7 +475,14 @@ def test_a_policy_elsewhere_is_evaluated_like_one_that_is_here(small, tmp_path, 
         assert cli.main([*given, "--out", str(out)]) == 0
     raw = json.loads(out.read_text())
     assert raw["n"] == 2 and raw["config"]["policy"] == url
-    told = {"datasets": {"spots": "abc"}, "seeds": [[1, 20]], "seedless": [], "left_out": {}}
+    told = {
+        "datasets": {"spots": "abc"},
+        "seeds": [[1, 20]],
+        "seedless": [],
+        "left_out": {},
+        "sentences": [],
+        "within": {},
+    }
     assert raw["training"] == told
     assert "s3cret" not in out.read_text() + capsys.readouterr().out
 

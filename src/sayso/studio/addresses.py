@@ -7,6 +7,7 @@ calls a camera is one, all else a field of the config of LeRobot's driver.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from sayso.robots import LEROBOT, ROBOTS, drivable, our_name
 from sayso.runtime.connecting import connect
@@ -60,7 +61,8 @@ def connected_robot(address: str, features: Features, id: str, tell: Callable[[s
 
 def _choice(kind: str, words: Sequence[str], features: Features, id: str) -> RobotChoice:
     if kind != LEROBOT:
-        return RobotChoice(robot=" ".join((kind, *words)), id=id)
+        choice = RobotChoice(robot=" ".join((kind, *words)))
+        return replace(choice, id=id) if needs_of(kind) else choice
     there = {there for there, here in features.renamed.items() if here in features.cameras}
     cameras = [word for word in words if word.partition("=")[0] in {*features.cameras, *there}]
     fields = [word for word in words if word not in cameras]

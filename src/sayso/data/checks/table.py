@@ -43,7 +43,12 @@ CHECKS = (
     Check("frozen", stillness.still_dimensions, "numbers that hardly move in the whole dataset"),
     Check("noise", stillness.only_noise, "joints that move no further than noise"),
     Check("stuck", stillness.stuck_sensors, "a sensor that stays in an episode while its action moves"),
-    Check("still", stillness.still_episodes, "episodes in which nobody moves, or that wait long"),
+    Check(
+        "still",
+        stillness.still_episodes,
+        "episodes in which nobody moves, or that wait long; how much of the recording is idle at the ends of "
+        "episodes",
+    ),
     Check("outliers", numbers.outliers, "a few values far from all others"),
     Check("jumps", numbers.jumps, "joints that jump, targets far from where the joint is"),
     Check("units", arm.units, "units that cannot be, ranges that the arm does not reach"),

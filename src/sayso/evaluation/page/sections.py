@@ -59,7 +59,7 @@ def families(results: Sequence[Kept]) -> str:
 
 
 def axes(results: Sequence[Kept]) -> str:
-    """Plot success over the level of each axis that was measured alone."""
+    """Draw success over the level of each axis that was measured alone."""
     plain = [kept for kept in _measured(results) if not kept.levels]
     names = dict.fromkeys(next(iter(kept.levels)) for kept in _measured(results) if len(kept.levels) == 1)
     plots = []
