@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 import runpy
 from pathlib import Path
 
@@ -182,3 +183,9 @@ def test_an_axis_decides_an_episode_and_a_journal_of_another_level_is_not_gone_o
     subject = Subject(name="still", make=still, weights="", training=None)
     asked = [asked_of(subject, EvalConfig(world="spots", axis=axis)) for axis in ((), ("far=1",))]
     assert asked[0] != asked[1]
+
+
+def test_what_a_demonstration_departs_by_can_be_sent_to_another_process():
+    departs = departures(WORLDS["tabletop"].axes, ["camera=3", "light=2", "dynamics=1"])
+    sent = pickle.loads(pickle.dumps(tuple(each.wordless for each in departs)))
+    assert drawn(sent, 7) == drawn(departs, 7)

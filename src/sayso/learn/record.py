@@ -159,7 +159,8 @@ def record(
             _say(f"{damage}. It is recorded anew")
         ledger = _Ledger(config)
         if ledger.missing:
-            _fill(ledger, _Demonstrate(world.make, make_policy, config, departs))
+            wordless = tuple(departure.wordless for departure in departs)
+            _fill(ledger, _Demonstrate(world.make, make_policy, config, wordless))
         if not any(ledger.kept.values()):
             raise SaysoError(
                 f"the policy succeeded in none of {config.episodes} attempts: nothing to learn from"

@@ -84,6 +84,11 @@ class Departure:
         seen = "unseen in training" if self.axis.unseen(self.level, within) else "within what training shows"
         return f"{self.axis.name}={self.level} ({self.axis.meant(self.level)}; {seen})"
 
+    @property
+    def wordless(self) -> Departure:
+        """Return the same without what tells of it, which cannot be sent to other processes."""
+        return replace(self, axis=replace(self.axis, says=""))
+
     def options(self, *, in_making: bool) -> Options:
         """Return the options of `reset`, or of making the world; none at level 0."""
         if not self.level or self.axis.in_making is not in_making:
