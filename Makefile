@@ -8,7 +8,8 @@ BIN := .venv/bin
 STAMP := .venv/installed
 CODE := src tests benchmarks scripts plugins
 POLICY ?=
-METAWORLD_TESTS := tests/tasks/test_metaworld.py tests/tasks/test_metaworld_shipped.py tests/tasks/test_sawyer.py \
+METAWORLD_TESTS := tests/tasks/test_metaworld.py tests/tasks/test_metaworld_levels.py \
+  tests/tasks/test_metaworld_shipped.py tests/tasks/test_sawyer.py \
   tests/contracts/test_world_contract.py tests/benchmarks/test_mt50_table.py \
   'tests/laws/test_pages.py::test_what_a_page_says_can_be_typed[docs/metaworld.md]'
 

@@ -416,7 +416,7 @@ def test_a_length_moves_the_camera_as_far_in_a_direction_that_follows_the_seed(w
         moved.append(world._simulator.env.data.camera(CAMERA).xpos - CAMERA_M)
     assert np.linalg.norm(moved, axis=1) == pytest.approx([0.1] * 3)
     assert np.array_equal(moved[0], moved[2]) and not np.allclose(moved[0], moved[1])
-    with pytest.raises(ValueError, match="three numbers"):
+    with pytest.raises(ValueError, match="one number of metres or three"):
         world.reset(seed=1, options={"family": "reach", "camera_shift_m": (0.1, 0.2)})
 
 
