@@ -91,17 +91,17 @@ def transferred(
     before = _in_new_units(dict(policy.model.state_dict()), row.indexed, fit, policy.stats, stats)
     weights, taken = {}, {}
     for name, fresh in new.model.state_dict().items():
-        weights[name], taken[name] = _taken(name, fresh, before, row.indexed, fit)
+        weights[name], taken[name] = _taken(name, fresh, before, row.belonging(name), fit)
     new.model.load_state_dict(weights)
     return new, _table(fit, weights, taken)
 
 
 def _taken(
-    name: str, fresh: Tensor, before: Mapping[str, Tensor], indexed: Mapping[str, tuple[str, int]], fit: Fit
+    name: str, fresh: Tensor, before: Mapping[str, Tensor], belonging: tuple[str, int], fit: Fit
 ) -> tuple[Tensor, float]:
     """Return what a weight begins with, and which share of it was there before."""
     part, _, last = name.rpartition(".")
-    what, axis = indexed.get(name) or indexed.get(f"{part}.*") or ("", 0)
+    what, axis = belonging
     if what == "grid":
         return _stretched(before[f"{part}.{fit.cameras[int(last)]}"], fresh), 1.0
     if name not in before:

@@ -38,7 +38,7 @@ def alone(policy: ModelPolicy, number: int) -> ModelPolicy:
     before, weights = policy.model.state_dict(), dict[str, Tensor]()
     for name, fresh in new.model.state_dict().items():
         part, _, last = name.rpartition(".")
-        what, axis = row.indexed.get(name) or row.indexed.get(f"{part}.*") or ("", 0)
+        what, axis = row.belonging(name)
         if what == "grid":
             weights[name] = before[f"{part}.{int(kept['camera'][int(last)])}"]
         elif what in kept and not len(kept[what]):

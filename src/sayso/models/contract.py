@@ -192,6 +192,10 @@ class ModelType:
     what, ``camera``, ``state``, ``action`` or ``step``, and along which axis; ``grid`` is a list of maps over
     patches, one a camera, under ``name.*``. Empty if the model learns on with the same only."""
 
+    def belonging(self, name: str) -> tuple[str, int]:
+        """Return what a weight belongs to and along which axis, as `indexed` has it; "" of all others."""
+        return self.indexed.get(name) or self.indexed.get(f"{name.rpartition('.')[0]}.*") or ("", 0)
+
 
 def renamed(name: str, renames: Renames) -> str:
     """Return what a weight is called now: parts of its dotted name, one or several in a row, are renamed."""
