@@ -63,6 +63,23 @@ process.main = main
 process.command()
 """
 
+AS_AN_IMPORT_ERROR = """
+import signal, sys, time
+from sayso import __main__ as process
+
+class Compiled:
+    def find_spec(self, name, path, target=None):
+        if name == "sayso.cli":
+            try:
+                signal.raise_signal(signal.SIGINT)
+                time.sleep(0)
+            except KeyboardInterrupt:
+                raise ImportError("could not import the C extension") from None
+
+sys.meta_path.insert(0, Compiled())
+process.command()
+"""
+
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -86,6 +103,17 @@ def test_ctrl_c_that_python_swallows_in_a_finaliser_counts_all_the_same():
 
 def test_ctrl_c_inside_generated_code_gives_the_same_exit_code_as_anywhere():
     assert python(INSIDE_EXEC).returncode == 130
+
+
+def test_ctrl_c_that_an_import_turns_into_an_error_of_its_own_ends_with_130_and_one_line():
+    done = python(AS_AN_IMPORT_ERROR)
+    assert (done.returncode, done.stderr) == (130, "sayso: interrupted\n")
+
+
+def test_an_import_that_fails_by_itself_keeps_its_traceback():
+    done = python(AS_AN_IMPORT_ERROR.replace("signal.raise_signal(signal.SIGINT)", "raise KeyboardInterrupt"))
+    assert done.returncode == 1
+    assert "could not import the C extension" in done.stderr
 
 
 def test_without_a_standard_output_there_is_no_traceback():

@@ -12,17 +12,23 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from sayso.work import interrupts
+
 AGAIN_S = 0.05
 
 
 def main() -> int:
     """Carry out the command line and return its exit code, as `sayso.cli.main` does."""
+    interrupts.note()
     try:
         from sayso.cli import main as carry_out
-    except KeyboardInterrupt:
+
+        return carry_out()
+    except (KeyboardInterrupt, ImportError) as error:
+        if isinstance(error, ImportError) and not interrupts.was_pressed():
+            raise
         print("sayso: interrupted", file=sys.stderr)
         return 130
-    return carry_out()
 
 
 def command() -> None:

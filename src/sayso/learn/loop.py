@@ -28,6 +28,7 @@ from sayso.learn.progress import TrainingProgress, say
 from sayso.learn.run import Run
 from sayso.learn.source import INDEX, Source
 from sayso.spec import NotFiniteError
+from sayso.work import interrupts
 
 
 class Objective(Protocol):
@@ -178,7 +179,7 @@ def _interrupted() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is threading.main_thread():
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     # What is set otherwise is somebody else's, or nobody's, as Ctrl-C behind a shell's ``&``.
-    ours = {n: was for n, was in before.items() if was in (signal.default_int_handler, signal.SIG_DFL)}
+    ours = {number: was for number, was in before.items() if interrupts.is_ordinary(was)}
     for number in ours:
         signal.signal(number, remember)
     try:
