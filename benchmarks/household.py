@@ -53,6 +53,8 @@ class Household:
     """Episodes of each family with an object, in which another one is named."""
     long: int = 25
     """Long instructions in each world."""
+    start: int = 1000
+    """Number of test seeds to skip: those before were looked at while policies were chosen."""
     reports: Path = ROOT / "runs" / "household"
     """Folder of the evaluations' own reports, with films of failures."""
     policies: Path = ROOT / "checkpoints"
@@ -71,7 +73,7 @@ def measure_experts(config: Household) -> Path:
     metrics: dict[str, float] = {}
     reports = []
     for world, families in FAMILIES.items():
-        found = evaluated(EXPERT, _wanted(config, world, families, f"expert_{world}_{config.episodes}"))
+        found = evaluated(EXPERT, _wanted(config, world, families, f"expert_{world}"))
         reports.append(found)
         metrics |= success(found, world, "expert_")
         metrics |= {f"expert_{name}_{world}_steps": f["mean_steps"] for name, f in found["families"].items()}
@@ -80,9 +82,9 @@ def measure_experts(config: Household) -> Path:
     return write_result(
         "experts",
         metrics,
-        seeds=seeds("test", config.episodes),
+        seeds=seeds("test", config.episodes, config.start),
         n=config.episodes,
-        config={"episodes": config.episodes},
+        config={"episodes": config.episodes, "start": config.start},
         reports=reports,
     )
 
@@ -99,8 +101,8 @@ def measure_policies(config: Household) -> Path:
     for world, families in FAMILIES.items():
         policy = config.policies / world
         name = f"{world}_{fingerprint(policy)}"
-        found = evaluated(policy, _wanted(config, world, families, f"{name}_{config.episodes}"))
-        swapping, out = asked_for_objects(world), f"{name}_swap_{config.wrong}"
+        found = evaluated(policy, _wanted(config, world, families, name))
+        swapping, out = asked_for_objects(world), f"{name}_swap"
         swap = evaluated(policy, _wanted(config, world, swapping, out, swap=True))
         lengthy = config.reports / f"{name}_long_{config.long}.json"
         long = measure(world, partial(policy_in, policy), config.long, lengthy)
@@ -113,13 +115,14 @@ def measure_policies(config: Household) -> Path:
     metrics["train_hours"] = max(metrics[f"train_hours_{world}"] for world in FAMILIES)
     for key, value in metrics.items():
         print(f"{key:45} {value:9.3f}")
+    counts = ("episodes", "wrong", "long", "start")
     settings = {
-        **{key: value for key, value in vars(config).items() if key in ("episodes", "wrong", "long")},
+        **{key: value for key, value in vars(config).items() if key in counts},
         "training": {world: reports[world]["training"] for world in FAMILIES},
         "horizon": {world: reports[world]["horizon"] for world in FAMILIES},
     }
     episodes = [outcome(name, episode) for name, found in reports.items() for episode in found["episodes"]]
-    used = seeds("test", config.episodes)
+    used = seeds("test", config.episodes, config.start)
     return write_result(
         "household",
         metrics,
@@ -185,10 +188,13 @@ def outcome(report: str, episode: Mapping[str, Any]) -> dict[str, Any]:
 def _wanted(
     config: Household, world: str, families: tuple[str, ...], name: str, *, swap: bool = False
 ) -> EvalConfig:
+    episodes = config.wrong if swap else config.episodes
+    name = f"{name}_{episodes}_from_{config.start}"
     return EvalConfig(
         world=world,
         families=families,
-        episodes=config.wrong if swap else config.episodes,
+        episodes=episodes,
+        start=config.start,
         swap=swap,
         out=config.reports / f"{name}.json",
         films=None if swap else config.reports / name,
