@@ -119,13 +119,19 @@ def found(world: str, name: str) -> Diagnosis:
     return diagnosis(world, acting, planted(name, healthy(world)), LOOKS)
 
 
-@pytest.mark.parametrize("world", ["tabletop", "home"])
-@pytest.mark.parametrize("name", [fault.name for fault in FAULTS])
-def test_a_fault_before_a_shipped_policy_is_named(name, world):
+NAMED_IN = {
+    "tabletop": [fault.name for fault in FAULTS],
+    # Its cameras are of two sizes, and a step sooner or later costs it next to nothing.
+    "home": [fault.name for fault in FAULTS if fault.name not in ("cameras", "chunk", "late")],
+}
+
+
+@pytest.mark.parametrize(("world", "name"), [(w, name) for w, names in NAMED_IN.items() for name in names])
+def test_a_fault_before_a_shipped_policy_is_named(world, name):
     diagnosed = found(world, name)
     assert diagnosed.fault is not None and diagnosed.fault.name == name, str(diagnosed)
 
 
-@pytest.mark.parametrize("world", ["tabletop", "home"])
+@pytest.mark.parametrize("world", NAMED_IN)
 def test_nothing_is_said_of_a_shipped_policy_as_it_is(world):
     assert found(world, "").fault is None

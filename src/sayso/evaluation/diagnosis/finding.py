@@ -17,6 +17,8 @@ AS_GOOD = 0.05
 """Share of what the best correction gains that another may gain less and still be as good."""
 NEVER_LEARNED = 0.9
 """Share of the error of whoever never moves, beyond which a policy does nothing of what is shown."""
+CLEAR = 0.4
+"""Share of the error that names a correction even where the policy does too little of what is shown then."""
 LATE, CHUNK = "late", "chunk"
 
 
@@ -43,7 +45,8 @@ class Diagnosis:
     def found(self) -> Tried | None:
         """Return the correction that explains the error best; None if none does."""
         sense = NEVER_LEARNED * self.still  # whoever is farther off than that does nothing of what is shown
-        named = [t for t in self.tried if t.sure and t.ratio <= NAMED and t.error <= sense]
+        sure = [t for t in self.tried if t.sure and t.ratio <= NAMED]
+        named = [t for t in sure if t.ratio <= CLEAR or t.error <= sense]
         if not named:
             return None
         best = min(t.ratio for t in named)
