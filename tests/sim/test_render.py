@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import _ctypes
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
+
+import pytest
 
 LEFT_ALONE = """
 import gc, tempfile, threading, weakref
@@ -59,3 +64,24 @@ def test_where_nothing_draws_one_sentence_says_what_to_install():
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert "RenderingError: cannot draw with MUJOCO_GL=osmesa" in ended.stderr
     assert "apt-get install" in ended.stderr
+
+
+DRAWN = "from sayso import make_world; make_world('tabletop').reset(seed=1)\n"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="PyTorch for CUDA brings Triton")
+def test_a_compiler_with_an_llvm_of_its_own_can_be_imported_after_something_was_drawn():
+    ended = subprocess.run([sys.executable, "-c", DRAWN + "import triton"], capture_output=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_library_of_such_a_compiler_is_loaded_before_mesas(tmp_path):
+    (tmp_path / "triton" / "_C").mkdir(parents=True)
+    (tmp_path / "triton" / "__init__.py").write_text("raise ImportError('only its library may be loaded')")
+    shutil.copy(_ctypes.__file__, tmp_path / "triton" / "_C" / "libtriton.so")
+    code = DRAWN + "print([line.split()[-1] for line in open('/proc/self/maps') if 'r-xp' in line])"
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    ended = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert str(tmp_path / "triton" / "_C" / "libtriton.so") in ended.stdout

@@ -8,10 +8,13 @@ second world silently draws the first one's meshes.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
+import importlib.util
 import os
 import sys
 import weakref
+from pathlib import Path
 from typing import Any
 
 import mujoco
@@ -114,6 +117,18 @@ class RenderingError(SaysoError):
     """Machine on which no picture can be drawn; it says what would help."""
 
 
+def _load_triton_first() -> None:
+    """Load the library of Triton, a compiler that PyTorch for CUDA brings and imports when it likes.
+
+    It holds an LLVM, as Mesa does. With Mesa's loaded first, importing Triton kills the process (SIGSEGV).
+    """
+    found = importlib.util.find_spec("triton")
+    for folder in (found and found.submodule_search_locations) or ():
+        for library in Path(folder).glob("_C/libtriton*.so"):
+            with contextlib.suppress(OSError):  # then it cannot be imported later either
+                ctypes.CDLL(str(library))
+
+
 def _open_context(height_px: int, width_px: int) -> Any:
     """Open what ``MUJOCO_GL`` asks for now; by default EGL on Linux, which needs no screen.
 
@@ -123,6 +138,7 @@ def _open_context(height_px: int, width_px: int) -> Any:
         RenderingError: if that cannot be opened.
     """
     backend = os.environ.get("MUJOCO_GL") or ("egl" if sys.platform == "linux" else "")
+    _load_triton_first()
     try:
         if backend == "egl":
             from mujoco.egl import GLContext
