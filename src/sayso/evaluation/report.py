@@ -36,6 +36,8 @@ class Training:
     measure on, or never chosen."""
     sentences: tuple[str, ...] = ()
     """Instructions of what was learned from; none where it does not say, or has too many to name them."""
+    words: str = ""
+    """Name of the wordings in which windows were asked for anew each time; none where only recorded ones."""
     within: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Name of an axis of generalisation -> the least and the most of it that demonstrations show; one that is
     not named was not varied."""
@@ -57,6 +59,7 @@ class Training:
             seedless=tuple(map(str, facts.get("seedless", unsaid))),
             left_out={str(name): str(spans) for name, spans in dict(facts.get("left_out", {})).items()},
             sentences=tuple(map(str, facts.get("sentences", ()))),
+            words=str(facts.get("words", "")),
             within={
                 str(name): (float(low), float(high))
                 for name, (low, high) in dict(facts.get("within", {})).items()

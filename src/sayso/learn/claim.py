@@ -22,7 +22,7 @@ from sayso.spec import SaysoError
 from sayso.work.provenance import write_json
 
 RUN = "run.json"
-CONTENTS = {"policy_digest": "the policy that it began with", "wordings_digest": "--wordings: the file"}
+CONTENTS = {"policy_digest": "the policy that it began with", "wordings_digest": "--wordings: what it names"}
 """Digests, and what each is of."""
 IMITATE = "imitate"
 """Method of the runs from before there was a choice."""

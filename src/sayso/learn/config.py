@@ -66,6 +66,12 @@ class DemonstrationsConfig:
     grounding_share: float = 0.25
     """Share of windows that ask for something else in the scene, only to be pointed at, where demonstrations
     are labelled so; a model that learns no pointing is asked nothing else."""
+    wordings: str = ""
+    """Other words for what is asked, drawn anew each time a window is: household (both household worlds),
+    metaworld, or a JSON file from each recorded instruction to a list of other ways to say it. With none,
+    a policy hears what was recorded."""
+    wordings_share: float = 0.75
+    """Share of windows that are asked for in other words, where --wordings names some."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,6 +252,7 @@ FIT_ALLOWED: Mapping[str, Range] = {
 """What each number of `FitConfig` may be."""
 ALLOWED: Mapping[str, Range] = {
     "chunk": Range(1, 1000), "spacing": Range(1, 1000), "stride": POSITIVE, "grounding_share": SHARE,
+    "wordings_share": Range(0, 1),
     "eval_every": Range(0, STEPS.high),
     "heldout_every": Range(0, STEPS.high), "eval_episodes": POSITIVE,
 }  # fmt: skip

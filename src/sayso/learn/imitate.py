@@ -32,6 +32,7 @@ from sayso.learn.loop import Objective, fit
 from sayso.learn.objectives import OBJECTIVES
 from sayso.learn.plot import MISSING, can_plot, plot
 from sayso.learn.record import recording_seconds
+from sayso.learn.rewording import Rewording
 from sayso.learn.run import Run, kept, trained_seconds
 from sayso.learn.selection import chosen, held_out, paced, remarks, said
 from sayso.learn.source import Demonstrations
@@ -108,16 +109,32 @@ def begin(
     config = dataclasses.replace(resolved(config), spacing=windows.spacing, idle=idle)
     policy = policy or first_policy(config, windows)
     hashes = [dataset.whole.hash for dataset in windows.datasets]
-    decided = decides(config, dataset_hashes=hashes, heldout=said(windows))
-    run = Run(config, policy, decided=decided, facts=_facts(config, windows))
+    rewording = rewording_of(config, windows)
+    worded = {"wordings_digest": rewording.digest} if rewording else {}
+    decided = decides(config, dataset_hashes=hashes, heldout=said(windows), **worded)
+    run = Run(config, policy, decided=decided, facts=_facts(config, windows, rewording))
+    run.notes += [str(rewording)] if rewording else []
     source = Demonstrations(
         windows,
         batch_size=config.batch_size,
         seed=config.seed,
         grounding_share=config.grounding_share if policy.model.learns_to_point else 0.0,
+        heard=rewording.heard if rewording else None,
         opened=lambda opened: _remember_pictures(policy, opened),
     )
     return run, source, OBJECTIVES[config.objective](policy, config)
+
+
+def rewording_of(config: TrainConfig, windows: Windows) -> Rewording | None:
+    """Return in which other words windows are asked for; None if as they were recorded.
+
+    Raises:
+        SaysoError: if there are no such wordings, or none of what was recorded.
+    """
+    if not config.wordings:
+        return None
+    sentences = (sentence for dataset in windows.datasets for sentence in dataset.tasks)
+    return Rewording.of(config.wordings, config.wordings_share, sentences)
 
 
 def _remember_pictures(policy: ModelPolicy, windows: Windows) -> None:
@@ -148,7 +165,9 @@ def open_windows(config: TrainConfig) -> Windows:
     return windows
 
 
-def _facts(config: TrainConfig, windows: Windows) -> Callable[[Run], Mapping[str, Any]]:
+def _facts(
+    config: TrainConfig, windows: Windows, rewording: Rewording | None = None
+) -> Callable[[Run], Mapping[str, Any]]:
     """Return a function that says how the policy of a run was trained."""
     asked = {name: value for name, value in plain(config).items() if name not in ("datasets", "out")}
     known = {
@@ -158,6 +177,8 @@ def _facts(config: TrainConfig, windows: Windows) -> Callable[[Run], Mapping[str
         "recording_seconds": sum(map(recording_seconds, config.datasets)),
         "config": asked,
     }
+    if rewording is not None:  # it learned words rather than the sentences that were recorded
+        known |= {"sentences": (), "words": rewording.named, "rewording": rewording.facts}
 
     def facts(run: Run) -> Mapping[str, Any]:
         done = {"steps": run.step, "samples": run.step * config.batch_size, "seconds": round(run.seconds, 1)}

@@ -31,12 +31,11 @@ from sayso.learn.config import SHARE, FitConfig, Range, decides, plain, refuse_o
 from sayso.learn.loop import fit
 from sayso.learn.run import Run, kept
 from sayso.learn.source import MEANING, WORDS, WORDS_MASK, Meant, Sentences
-from sayso.learn.wordings import parted, read_wordings
+from sayso.learn.wordings import named_wordings, parted, read_wordings
 from sayso.models import checkpoint as policies
 from sayso.models.vla.model import VisionLanguageAction
 from sayso.models.words import LEARNING, FrozenTextEncoder
 from sayso.spec import SaysoError
-from sayso.tasks.worlds import WORLDS
 from sayso.work.provenance import digest_of, provenance, training_facts
 
 
@@ -221,5 +220,10 @@ def _facts(
 
 def _file_of(named: Path) -> Path:
     """Return the file that comes with a world of that name, or else what was named."""
-    known = WORLDS[str(named)].wordings if str(named) in WORLDS else None
-    return known or named
+    known = named_wordings().get(str(named), named)
+    if isinstance(known, Path):
+        return known
+    raise SaysoError(
+        f"--wordings {named} are words to learn from the first step on, drawn anew for each window: "
+        f"`sayso train --wordings {named}`. `sayso paraphrase` wants a JSON file of sentences"
+    )

@@ -12,17 +12,22 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sayso.data.windows import RawBatch, Windows
 from sayso.models.words import FrozenTextEncoder
+from sayso.spec import TASK
 
 INDEX = "index"
 """Key of the numbers of a batch's examples, int64 ``[B]``."""
 WORDS, WORDS_MASK, MEANING = "words", "words_mask", "meaning"
 Meant = Sequence[tuple[int, str]]
 """Sentences, each with the number of the one that the policy knows it as."""
+Heard = Callable[[Sequence[str], NDArray[np.float64]], list[str]]
+"""What is said for recorded sentences, as numbers ``[B, 2]`` in [0, 1) decide."""
 _OTHERS_STREAM = 0x07E5  # keeps what is asked otherwise independent of what is drawn from the same seed
+_WORDS_STREAM = 0x07E8  # and the words in which it is asked
 
 
 class Source(Protocol):
@@ -52,13 +57,15 @@ class Demonstrations:
         batch_size: int,
         seed: int,
         grounding_share: float = 0.0,
+        heard: Heard | None = None,
         opened: Callable[[Windows], None] = lambda _: None,
     ) -> None:
         """Draw from `windows`, a share of which are asked for something else (`Windows.batch`).
 
+        `heard` words anew what is asked, each time that a window is drawn; None leaves it as recorded.
         `opened` hears when their pictures are there.
         """
-        self._opened = opened
+        self._opened, self._heard = opened, heard
         self.windows, self.batch_size, self.seed, self.grounding_share = (
             windows,
             batch_size,
@@ -77,7 +84,11 @@ class Demonstrations:
         drawn = self.windows.draw(self.seed, step - 1, self.batch_size)
         draws = np.random.default_rng([_OTHERS_STREAM, self.seed, step - 1]).random(len(drawn))
         mine = slice(rank, None, ranks)
-        return self.windows.batch(drawn[mine], draws[mine] < self.grounding_share) | {INDEX: drawn[mine]}
+        batch = self.windows.batch(drawn[mine], draws[mine] < self.grounding_share) | {INDEX: drawn[mine]}
+        if self._heard is not None:
+            words = np.random.default_rng([_WORDS_STREAM, self.seed, step - 1]).random((len(drawn), 2))
+            batch[TASK] = self._heard(batch[TASK], words[mine])
+        return batch
 
 
 class Sentences:

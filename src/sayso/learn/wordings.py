@@ -1,30 +1,66 @@
-"""Paraphrases in a JSON file: sentences that a policy knows, each with other ways to say it."""
+"""Other wordings of sentences: those of a world, by its name, or those in a JSON file."""
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sayso.learn.source import Meant
 from sayso.spec import SaysoError
+from sayso.tasks.worlds import WORLDS, OtherWordings
 
 Wordings = Mapping[str, Sequence[str]]
 """A sentence the policy knows, to other ways to say it; with none it is only kept from being forgotten."""
 
 
-def read_wordings(path: Path) -> Wordings:
+def named_wordings() -> Mapping[str, Path | OtherWordings]:
+    """Return the wordings that come with worlds, by the names under which they are asked for."""
+    rows = {name: WORLDS[name] for name in WORLDS}
+    own = {name: row.wordings for name, row in rows.items() if row.wordings}
+    return own | {row.language: row.wordings for row in rows.values() if row.wordings and row.language}
+
+
+def refuse_unknown_wordings(named: str) -> None:
+    """Raise `SaysoError` unless wordings of this name come with a world, or there is such a file."""
+    names = named_wordings()
+    if named in names or Path(named).is_file():
+        return
+    near = difflib.get_close_matches(named, names, n=1)
+    raise SaysoError(
+        f"--wordings is {named}, which is no file, and no world has such words; give a JSON file of other "
+        f"wordings, or {', '.join(sorted(names))}" + (f". Did you mean {near[0]}?" if near else "")
+    )
+
+
+def others_of(named: str, sentences: Sequence[str], count: int) -> Wordings:
+    """Return other wordings of sentences, about so many of each where they are drawn; all that a file has.
+
+    Raises:
+        SaysoError: if the file of that name is not one of wordings.
+    """
+    known = named_wordings().get(named, Path(named))
+    if callable(known):
+        return {sentence: known(sentence, count) for sentence in sentences}
+    listed = {said.lower(): others for said, others in read_wordings(known, fewest=1).items()}
+    return {sentence: listed.get(sentence.lower(), ()) for sentence in sentences}
+
+
+def read_wordings(path: Path, *, fewest: int = 2) -> Wordings:
     """Return the wordings in a JSON file.
 
     Raises:
-        SaysoError: if it is not an object of lists of sentences, or one sentence stands for two.
+        SaysoError: if it is not an object of lists of sentences, at least so many, or one sentence stands
+            for two.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise SaysoError(f"{path} is not JSON: {error}") from error
-    if not isinstance(found, dict) or len(found) < 2:
-        raise SaysoError(f"{path} holds no object from two sentences or more to lists of other wordings")
+    if not isinstance(found, dict) or len(found) < fewest:
+        many = "two sentences or more" if fewest > 1 else "sentences"
+        raise SaysoError(f"{path} holds no object from {many} to lists of other wordings")
     meant_by: dict[str, str] = {}
     for known, others in found.items():
         if not isinstance(others, list) or not all(isinstance(other, str) for other in others):

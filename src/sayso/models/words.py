@@ -41,8 +41,9 @@ changes its last bits."""
 ACTING = 100
 """Instructions to remember for a policy that acts, 10 MB at most: strangers may say many."""
 
-LEARNING = 20_000
-"""Instructions to remember for one that learns: it meets the same thousands over and over."""
+LEARNING = 30_000
+"""Instructions to remember for one that learns: it meets the same thousands over and over, and their other
+wordings."""
 
 UNKNOWN_ID = 100
 """What the vocabulary puts for a word that it has no pieces for, [UNK]."""

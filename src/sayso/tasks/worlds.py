@@ -25,6 +25,8 @@ from sayso.tasks.contract import World
 GROUP = "sayso.worlds"
 """Entry points under which packages offer worlds."""
 Point = tuple[float, float, float]
+OtherWordings = Callable[[str, int], Sequence[str]]
+"""Returns so many other wordings of a sentence, always the same; none of one that it does not know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +44,11 @@ class WorldEntry:
     """Reads a sentence and raises `SaysoError` if nothing here can be meant by it; None cannot tell."""
     checkpoint: str = ""
     """Folder of the policy that was shipped for it."""
-    wordings: Path | None = None
-    """File of other wordings that comes with it; ``sayso paraphrase`` takes the world's name for it."""
+    wordings: Path | OtherWordings | None = None
+    """Other wordings of what is asked in it, to be taught: a file, or what words a sentence otherwise. Where
+    ``--wordings`` is asked for, the world's name stands for them."""
+    language: str = ""
+    """What the wordings are called that several worlds share."""
     extra: str = ""
     """Extra of ours that it needs, which is also the name of the module that brings it."""
     axes: tuple[Axis, ...] = ()
@@ -89,6 +94,7 @@ def _household(name: str, **facts: Any) -> WorldEntry:
     from sayso.sim.scene import SPECS
     from sayso.tasks.household.catalogue import TASKS, families_with
     from sayso.tasks.household.words.language import parse
+    from sayso.tasks.household.words.wide import other_wordings
 
     return WorldEntry(
         make=partial(_build, "sayso.tasks.household.world:HouseholdWorld", world=name),
@@ -96,6 +102,8 @@ def _household(name: str, **facts: Any) -> WorldEntry:
         features=SPECS[name][0].features(),
         read=partial(parse, families=tuple(TASKS[name].families)),
         axes=household_axes(partial(families_with, name)),
+        wordings=other_wordings,
+        language="household",
         horizon=max(row.horizons[name] for rows in TASKS[name].families.values() for row in rows),
         checkpoint=f"checkpoints/{name}",
         **facts,
