@@ -152,6 +152,20 @@ def test_a_typed_instruction_is_carried_out(tmp_path: Path, monkeypatch: pytest.
     assert show.room.np_random_seed == 2_000_000
 
 
+def test_a_policy_of_many_words_hears_what_was_typed_and_another_the_plainest_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for words, said in (
+        ("household", "Kindly deposit the {} cube in the blue tray"),
+        ("", "put the {} block in"),
+    ):
+        show = Show(tmp_path)
+        show.demonstration.policy.words = words
+        colour = next(iter(show.room.spots))
+        text = show.hear(monkeypatch, f"Kindly deposit the {colour} cube in the tray")
+        assert f'1. "{said.format(colour)}' in text and "success" in text
+
+
 def test_what_is_asked_in_one_breath_is_done_step_by_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ from sayso.evaluation.planner import BROKEN_OFF, PlanReport, as_it_is, carry_out
 from sayso.evaluation.rollout import rollout
 from sayso.onlooker import FILM_EVERY, FilmedRoom, Onlooker
 from sayso.refusals import elsewhere
+from sayso.runtime.hearing import knows_words
 from sayso.spec import (
     WHY,
     Episode,
@@ -255,6 +256,7 @@ class Demonstration:
             decomposer=self._decomposer,
             act=self._watch,
             last=self._last,
+            own_words=knows_words(self.policy),
         )
         self._last = report.last
         if report.already:

@@ -402,6 +402,12 @@ def test_what_the_policy_learned_from_comes_over_the_socket_too():
         _ = policy.stats
 
 
+@pytest.mark.parametrize(("told", "words"), [({"words": "household"}, "household"), ({}, ""), ("no", "")])
+def test_whether_a_policy_learned_many_words_comes_over_the_socket_too(told, words):
+    with openpi_server(dict, metadata={"training": told}) as (url, _), RemotePolicy(url) as policy:
+        assert policy.words == words
+
+
 @pytest.mark.parametrize("wrong", [np.full(2, np.nan), np.zeros(3)], ids=["nan", "short"])
 def test_statistics_that_do_not_belong_to_the_policy_are_refused(wrong):
     told = {name: list(wrong) for name in ("mean", "std", "min", "max")}

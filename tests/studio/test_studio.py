@@ -149,6 +149,18 @@ def test_an_instruction_is_carried_out_and_its_conditions_light_up(opened):
     assert view.policy_ms > 0 and view.answer_ms >= view.policy_ms and view.hz > 0
 
 
+def test_a_policy_of_many_words_hears_what_was_typed(opened):
+    session = opened(policy := Cheats())
+    policy.words, heard = "household", []
+    policy.act = lambda observation: heard.append(observation["task"]) or Cheats.act(policy, observation)
+    task = session.simulated.world.task
+    text = f"Kindly lay the {task.object_name} down inside the {task.place_name}"
+    session.tell(text)
+    wait(session, over)
+    assert session.view.headline == "Done" and [line.sentence for line in session.view.lines] == [text]
+    assert set(heard) == {text}
+
+
 def test_a_long_instruction_is_divided_into_steps(opened):
     session = opened(Cheats())
     first, *others = [

@@ -21,6 +21,7 @@ from sayso.tasks.contract import World
 from sayso.tasks.household.draw import called
 from sayso.tasks.household.variants import BACK, row_of
 from sayso.tasks.household.words.language import Intent, Place, plain
+from sayso.tasks.household.words.own import spoken
 from sayso.tasks.household.words.plan import Decomposer, decompose
 
 Reason = Literal["asked", "needed", "again"]
@@ -127,6 +128,7 @@ def carry_out(
     execute: int = EXECUTE,
     act: Callable[[str], Episode] | None = None,
     last: Intent | None = None,
+    own_words: bool = False,
 ) -> PlanReport:
     """Divide an instruction into steps and carry them out one after the other.
 
@@ -144,6 +146,8 @@ def carry_out(
         act: what carries out one sentence instead of `policy`, to watch or film it.
         last: what was done last in this room, as `PlanReport.last` has it; None if the robot stands at its
             start, `BROKEN_OFF` if somebody stopped it.
+        own_words: whether the policy learned many words: it then hears one step as it was said, and else the
+            grammar's plainest sentence.
 
     Raises:
         NotUnderstoodError: if the text or a part of it is not understood. Nothing has moved then.
@@ -152,27 +156,27 @@ def carry_out(
     act = act or (lambda sentence: _rollout(room, policy, sentence, seed, execute))
     steps: list[Step] = []
 
-    def take(intent: Intent, reason: Reason) -> bool:
+    def take(intent: Intent, reason: Reason, sentence: str = "") -> bool:
         nonlocal last
-        sentence, last, already = plain(called(intent)), intent, room.holds(intent)
+        sentence, last, already = sentence or plain(called(intent)), intent, room.holds(intent)
         episode = act(sentence)
         steps.append(
             Step(intent=intent, instruction=sentence, reason=reason, episode=episode, already=already)
         )
         return episode.success
 
-    def manage(intent: Intent) -> bool:
+    def manage(intent: Intent, sentence: str) -> bool:
         for attempt in range(attempts):
             failed = attempt > 0
             ready = all(take(need, "needed") for need in needs(room, intent, last, failed=failed))
-            if ready and take(intent, "again" if failed else "asked"):
+            if ready and take(intent, "again" if failed else "asked", sentence):
                 return True
             if steps[-1].episode.outcome is Outcome.INVALID:  # a crash would only be repeated
                 return False
         return False
 
-    for intent in asked:
-        if not manage(intent):
+    for step in zip(asked, spoken(text, asked, room.families, own_words=own_words), strict=True):
+        if not manage(*step):
             break
     return PlanReport(asked=asked, steps=tuple(steps))
 

@@ -47,5 +47,6 @@ def alone(policy: ModelPolicy, number: int) -> ModelPolicy:
             old = before[name]
             weights[name] = old.index_select(axis, kept[what].to(old.device)) if what in kept else old
     new.model.load_state_dict(weights)
+    new.words = policy.words
     new.model.to(next(policy.model.parameters()).device).train(policy.model.training)
     return new

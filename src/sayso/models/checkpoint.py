@@ -74,6 +74,8 @@ class Saved:
     stats: Mapping[str, Stats]
     sentences: tuple[str, ...] = ()
     """Instructions of the demonstrations; none where they were many, or by an older version."""
+    words: str = ""
+    """Name of the wide wordings that it learned; none where it heard what was recorded alone."""
 
 
 def blank_card(policy: ModelPolicy) -> str:
@@ -144,7 +146,7 @@ def load(folder: Path | str, device: str = "cpu") -> ModelPolicy:
     _refuse_other_weights(folder, header, policy.model)
     policy.model.load_state_dict(_weights(folder, renames))
     policy.model.to(device).eval()
-    policy.sentences = saved.sentences
+    policy.sentences, policy.words = saved.sentences, saved.words
     return policy
 
 
@@ -180,11 +182,14 @@ def read_folder(folder: Path) -> Saved:
         parts = {name: read(dict[str, Any], config.get(name), name) for name in ("model", "features")}
         training = read(dict[str, Any], config.get("training", {}), "training")
         sentences = read(tuple[str, ...], training.get("sentences", []), "training.sentences")
+        words = read(str, training.get("words", ""), "training.words")
         features = _features(parts["features"])
     except ValueError as error:
         raise _not_understood(folder, CONFIG, error) from error
     try:
-        return Saved(model=parts["model"], features=features, stats=_stats(stats), sentences=sentences)
+        return Saved(
+            model=parts["model"], features=features, stats=_stats(stats), sentences=sentences, words=words
+        )
     except ValueError as error:
         raise _not_understood(folder, STATS, error) from error
 

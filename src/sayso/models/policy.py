@@ -47,6 +47,8 @@ class ModelPolicy(CalledLikeAModel):
         self.type, self.features, self.stats, self.collator = type, features, stats, collator
         self.sentences: tuple[str, ...] = ()
         """Instructions that it learned to follow, where they are few enough to be named; else none."""
+        self.words = ""
+        """Name of the wide wordings that it learned; none where it heard what was recorded alone."""
         self._noise = EpisodeNoise()
 
     def config(self) -> dict[str, Any]:

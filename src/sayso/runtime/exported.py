@@ -74,12 +74,14 @@ class ExportedPolicy(CalledLikeAModel):
         stats: Mapping[str, Stats],
         max_words: int = MAX_WORDS,
         sentences: Sequence[str] = (),
+        words: str = "",
     ) -> None:
         """Join a graph that takes `inputs`, `max_words` word pieces among them, with the robot it is for.
 
-        `sentences` are those that it learned to follow, where they are few enough to be named.
+        `sentences` are those that it learned to follow, where they are few enough to be named, and `words`
+        the name of the wide wordings that it learned.
         """
-        self.sentences = tuple(sentences)
+        self.sentences, self.words = tuple(sentences), words
         self.model, self.inputs, self.features, self.stats = model, tuple(inputs), features, stats
         self._collator = Collator(
             features=features,
@@ -141,7 +143,8 @@ def load(folder: Path | str, *, threads: int = 1) -> ExportedPolicy:
         engine = EngineFacts.from_json(config["engine"])
         features = Features.from_json(config["features"])
         max_words = int(config["model"].get("max_words", SHORT_WORDS))
-        sentences = tuple(map(str, config.get("training", {}).get("sentences", ())))
+        training = config.get("training", {})
+        sentences, words = tuple(map(str, training.get("sentences", ()))), str(training.get("words", ""))
         if not 2 <= max_words <= MOST_WORDS:
             raise ConfigError(f"max_words is {max_words}, but must lie in 2..{MOST_WORDS}")
         path = folder / FILES[known("engine", engine.name, FILES)]
@@ -167,7 +170,7 @@ def load(folder: Path | str, *, threads: int = 1) -> ExportedPolicy:
         graph = open_engine(path, engine, threads)
     except (RuntimeError, ValueError) as error:
         raise ExportError(f"{engine.name} cannot open {str(path)!r}: {first_line(error)}") from error
-    return ExportedPolicy(graph, engine.inputs, features, stats, max_words, sentences)
+    return ExportedPolicy(graph, engine.inputs, features, stats, max_words, sentences, words)
 
 
 def _json(folder: Path, name: str) -> dict[str, Any]:

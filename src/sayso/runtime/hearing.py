@@ -22,6 +22,11 @@ def reading_of(policy: Policy, instruction: str) -> Reading | None:
     return reading
 
 
+def knows_words(policy: Policy) -> bool:
+    """Tell whether a policy learned many words for what it can do, so that people may use their own."""
+    return bool(getattr(policy, "words", ""))
+
+
 def not_heard(policy: Policy, instruction: str, *, moves: bool = True) -> tuple[str, ...]:
     """Return a sentence for each thing of an instruction that a policy will not understand, or never learned.
 

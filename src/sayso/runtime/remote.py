@@ -156,6 +156,12 @@ class RemotePolicy(CalledLikeAModel):
                 f"{self.url} does not say what its policy sees: {error}. Serve it with the sayso of here"
             ) from error
 
+    @property
+    def words(self) -> str:
+        """Return the name of the wide wordings that the policy learned; none if the server does not tell."""
+        told = self.metadata.get("training")
+        return str(told.get("words", "")) if isinstance(told, Mapping) else ""
+
     def hear(self, instruction: str) -> Reading | None:
         """Say what of an instruction the policy reads; None if its server does not tell."""
         longest = self.metadata.get(MAX_WORDS)

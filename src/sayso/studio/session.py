@@ -22,6 +22,7 @@ from sayso.data.fit import check_fits
 from sayso.evaluation.planner import PlanReport, as_it_is, carry_out
 from sayso.runtime.chunking import StrategyName
 from sayso.runtime.finding import SIMULATION
+from sayso.runtime.hearing import knows_words
 from sayso.runtime.limits import SERVO_DEG_S, limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import RunReport
@@ -35,8 +36,8 @@ from sayso.studio.progress import begun, ended, kept, told, verdict
 from sayso.studio.sites import RealSite, SimulatedSite, Site
 from sayso.studio.view import Line, Tone, View
 from sayso.studio.watching import WatchedPolicy, WatchedRobot
-from sayso.tasks.household.draw import called
-from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Thing, plain
+from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Thing
+from sayso.tasks.household.words.own import spoken
 from sayso.tasks.household.words.plan import decompose
 from sayso.tasks.worlds import STUDIED, WORLDS, read_elsewhere
 
@@ -254,6 +255,7 @@ class Session:
             attempts=site.attempts,
             act=self._act,
             last=self._last,
+            own_words=knows_words(self._policy.policy),
         )
 
     def _divided(
@@ -261,7 +263,8 @@ class Session:
     ) -> tuple[Intent, ...]:
         """Divide a text into steps, and show them; a room without things is one of which nothing is known."""
         intents = decompose(text, list(known or ()) or None, families)
-        self._show(lines=tuple(Line(sentence=plain(called(intent))) for intent in intents))
+        said = spoken(text, intents, families, own_words=knows_words(self._policy.policy))
+        self._show(lines=tuple(Line(sentence=sentence) for sentence in said))
         return intents
 
     def _act(self, sentence: str) -> Episode:
