@@ -129,7 +129,7 @@ def test_a_lesson_can_be_lengthened_but_is_not_another_one(learner: Path, tmp_pa
     paraphrase(learner, config(tmp_path, steps=3))
     with pytest.raises(SaysoError, match=r"--drop: 0\.1 there, 0\.2 now"):
         paraphrase(learner, config(tmp_path, steps=3, drop=0.2))
-    with pytest.raises(SaysoError, match="--wordings: the file has other contents than it had"):
+    with pytest.raises(SaysoError, match="--wordings: what it names has other contents than it had"):
         paraphrase(learner, config(tmp_path, {**SAID, "turn": []}, steps=3))
     with pytest.raises(SaysoError, match="the policy that it began with has other contents"):
         paraphrase(tmp_path / "taught" / "policy", config(tmp_path, steps=3))

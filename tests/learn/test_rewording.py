@@ -64,7 +64,7 @@ def test_each_time_a_window_is_drawn_it_may_be_asked_for_in_other_words(dataset,
         "what has no other words is said as it was recorded"
     )
     assert all(b == a or b in known[a] for a, b in able)
-    assert 0.65 < np.mean([a != b for a, b in able]) < 0.85
+    assert 0.5 < np.mean([a != b for a, b in able]) < 1
     sentence = able[0][0]
     assert {b for a, b in able if a == sentence} == {sentence, *known[sentence]}
     assert reworded == heard(dataset, tmp_path / "c", wordings=str(file))
@@ -81,13 +81,13 @@ def test_several_devices_hear_what_one_hears(dataset, file, tmp_path):
     assert [source.batch(3, rank, 2)[TASK] for rank in range(2)] == [whole[::2], whole[1::2]]
 
 
-def test_what_is_asked_for_elsewhere_in_the_scene_is_worded_anew_as_well(tmp_path):
-    rewording = Rewording(named="x", share=1.0, others={"a": ["b", "c"]}, sentences=2)
-    assert rewording.heard(["a", "a", "z"], np.array([[0.0, 0.0], [0.99, 0.99], [0.0, 0.0]])) == [
-        "b",
-        "c",
-        "z",
-    ]
+def test_other_wordings_are_drawn_evenly_as_often_as_is_asked():
+    every = Rewording(named="x", share=1.0, others={"a": ["b", "c"]}, sentences=2)
+    draws = np.array([[0.0, 0.0], [0.99, 0.99], [0.0, 0.0]])
+    assert every.heard(["a", "a", "z"], draws) == ["b", "c", "z"]
+    often = Rewording(named="x", share=0.75, others={"a": ["b", "c"]}, sentences=1)
+    said = often.heard(["a"] * 4000, np.random.default_rng(0).random((4000, 2)))
+    assert [said.count(one) / 4000 for one in "abc"] == pytest.approx([0.25, 0.375, 0.375], abs=0.03)
 
 
 def test_a_run_with_other_words_that_is_killed_ends_as_if_nothing_had_happened(dataset, file, tmp_path):
