@@ -1,6 +1,6 @@
 # The vocabulary of the project. `make demo` and `make test` need nothing but Python and a network.
 .DEFAULT_GOAL := help
-.PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser rerun bench openpi lerobot \
+.PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser rerun meshes bench openpi lerobot \
   lerobot-policy smolvla build format docs constraints clean
 
 PYTHON ?=
@@ -69,6 +69,10 @@ browser: rendering ## test the live page in headless Chromium, which apt-get ins
 	  { echo "browser: no Chromium is there, and apt-get could not install it; install one, as root"; exit 1; }
 	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[browser]'
 	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest -m browser
+
+meshes: rendering ## add real things as meshes to .venv (340 MB) and test what is done with them
+	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[meshes]'
+	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest tests/tasks/test_mesh_kinds.py
 
 rerun: rendering ## add Rerun to .venv (170 MB) and test what is shown in it
 	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[rerun]'

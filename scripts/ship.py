@@ -20,7 +20,7 @@ from sayso.learn.run import trained_seconds
 from sayso.models.checkpoint import load, save
 from sayso.spec import SaysoError, known
 from sayso.tasks.household.catalogue import TASKS
-from sayso.tasks.household.words.kinds import HELD_OUT_KINDS, MOVABLE, OBJECT_COLOURS
+from sayso.tasks.household.words.kinds import EVERYDAY, HELD_OUT_KINDS, OBJECT_COLOURS
 from sayso.tasks.worlds import WORLDS
 from sayso.work.provenance import training_facts
 
@@ -82,7 +82,7 @@ def about(world: str) -> dict[str, str]:
     families = list(TASKS[world].families)
     tasks = HOUSEHOLD.format(
         families=listed(f"`{family}`" for family in families),
-        kinds=listed(f"{kind}s" for kind in MOVABLE if kind not in HELD_OUT_KINDS),
+        kinds=listed(f"{kind}s" for kind in EVERYDAY if kind not in HELD_OUT_KINDS),
         held_out=listed(f"{kind}s" for kind in HELD_OUT_KINDS),
         colours=len(OBJECT_COLOURS),
     )

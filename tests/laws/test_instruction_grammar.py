@@ -20,6 +20,7 @@ from sayso.tasks.household.words.kinds import (
     OBJECT_COLOURS,
     Place,
     Thing,
+    as_drawn,
 )
 from sayso.tasks.household.words.language import (
     NotUnderstoodError,
@@ -65,9 +66,9 @@ def random_intent(rng: np.random.Generator) -> Intent:
     colour, landmark = "" if kind in WITHOUT_COLOUR else draw(rng, list(COLOURS)), ""
     if kind == "bin" and rng.random() < 0.5:
         colour, landmark = "", draw(rng, LANDMARKS)
-    place = Thing(colour, kind) if kind in MOVABLE else Place(colour, kind, landmark)
+    place = as_drawn(colour, kind) if kind in MOVABLE else Place(colour, kind, landmark)
     kinds = SENTENCES[key].objects
-    thing = Thing(draw(rng, [c for c in COLOURS if c != colour]), draw(rng, kinds)) if kinds else None
+    thing = as_drawn(draw(rng, [c for c in COLOURS if c != colour]), draw(rng, kinds)) if kinds else None
     return Intent(*key, thing, place)
 
 

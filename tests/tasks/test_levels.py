@@ -72,7 +72,10 @@ def test_a_level_is_drawn_from_seed_and_family_alone_and_leaves_the_scene_as_it_
     before = begun(world)
     task = world.task
     for axis in HOUSEHOLD:
-        once, again = (begun(world, axis.change(axis.levels[-1])) for _ in range(2))
+        farthest = (
+            2 if axis.name == "objects" else -1
+        )  # what is beyond may not be installed; see test_mesh_kinds
+        once, again = (begun(world, axis.change(axis.levels[farthest])) for _ in range(2))
         assert all(np.array_equal(once[key], again[key]) for key in once), axis.name
         if axis.name not in ("objects", "words", "layout"):
             assert (world.task.layout.items, world.task.instruction) == (task.layout.items, task.instruction)

@@ -1,7 +1,8 @@
-"""Objects from primitives: what robots grasp, and what they put it into.
+"""Objects that robots grasp, and that they put things into: from primitives, and from meshes.
 
-Every kind is a row of `SHAPES`. A thing stands on the origin of its body. One that is grasped is turned so
-that jaws which close along its x axis grip it well: a mug has its handle along y, a banana lies along y.
+Every kind is a row of `SHAPES`; those from meshes come from the files in `SETS`. A thing stands on the
+origin of its body. One that is grasped is turned so that jaws which close along its x axis grip it well: a
+mug has its handle along y, a banana lies along y.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ import mujoco
 import numpy as np
 
 from sayso.geometry import quat_about_z
+from sayso.sim import mesh_kinds
 from sayso.sim.drawer import INSIDE_M
+from sayso.sim.libero import LIBERO
+from sayso.sim.mesh_kinds import MeshKind
 from sayso.sim.variation import RGB
 
 BOX, CYLINDER = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CYLINDER
@@ -68,6 +72,8 @@ class Shape:
     """Whether something can be stacked on it."""
     pushable: bool = False
     """Whether it slides when it is pushed, rather than rolls or falls over."""
+    mesh: MeshKind | None = None
+    """Its mesh and the like; None is made of primitives."""
 
 
 def shape_of(item: Item) -> Shape:
@@ -259,6 +265,17 @@ def _drawer(body: mujoco.MjsBody, item: Item) -> None:
     """Build nothing: the drawer comes with its cabinet, and only its sizes stand here."""
 
 
+def _from_mesh(kind: MeshKind) -> Shape:
+    return Shape(
+        build=lambda body, item: mesh_kinds.build(body, item.name, kind, item.scale),
+        radius_m=kind.radius_m, height_m=kind.height_m, movable=True, symmetry=kind.symmetry,
+        width_m=kind.width_m, grasp_m=kind.grasp_m, mesh=kind,
+    )  # fmt: skip
+
+
+SETS = (LIBERO,)
+"""Sets of things from meshes, none of which training shows; each is an extra of ours."""
+MESHES: Mapping[str, MeshKind] = {name: kind for one in SETS for name, kind in one.kinds.items()}
 SHAPES: Mapping[str, Shape] = {
     "block": Shape(
         build=_block, radius_m=0.022, height_m=0.030, movable=True, symmetry=4, width_m=0.030, grasp_m=0.013,
@@ -295,4 +312,5 @@ SHAPES: Mapping[str, Shape] = {
     "bin": Shape(build=_bin, radius_m=0.12, height_m=0.13),
     "drawer": Shape(build=_drawer, radius_m=min(INSIDE_M[:2]) / 2, height_m=INSIDE_M[2]),
     "person": Shape(build=_handover, radius_m=0.084, height_m=0.055),
+    **{name: _from_mesh(kind) for name, kind in MESHES.items()},
 }  # fmt: skip

@@ -26,6 +26,7 @@ import numpy as np
 
 from sayso.geometry import quat_about_z
 from sayso.sim.drawer import add_cabinet
+from sayso.sim.mesh_kinds import add_assets, dress
 from sayso.sim.objects import BOX, CAPSULE, CYLINDER, SHAPES, SPHERE, STRAW, Item
 from sayso.sim.robots import ARM, BASE_JOINTS, LEKIWI, MOUNT_M, SO101, RobotKind, add_camera, arm_spec
 from sayso.sim.textures import SIZE_PX, SURFACES, lay
@@ -141,10 +142,14 @@ def _add_textures(spec: mujoco.MjSpec) -> None:
         material.textures = textures
 
 
-def cover(model: mujoco.MjModel, appearance: Appearance) -> None:
-    """Draw the textures of a compiled scene."""
-    for surface, texture in zip(SURFACES, appearance.textures, strict=bool(appearance.textures)):
+def cover(model: mujoco.MjModel, layout: Layout) -> None:
+    """Draw the textures of a compiled scene: of its surfaces, and of things from meshes."""
+    textures = layout.appearance.textures
+    for surface, texture in zip(SURFACES, textures, strict=bool(textures)):
         lay(model, model.texture(surface).id, texture.image())
+    for item in layout.items:
+        if kind := SHAPES[item.kind].mesh:
+            dress(model, item.name, kind)
 
 
 def _cover(appearance: Appearance, surface: str, paint: RGB) -> dict[str, object]:
@@ -165,6 +170,8 @@ def _add_items(spec: mujoco.MjSpec, items: Sequence[Item]) -> None:
         )
         if shape.movable:
             body.add_freejoint(name=item.name)
+        if shape.mesh:
+            add_assets(spec, item.name, shape.mesh, item.scale)
         shape.build(body, item)
 
 

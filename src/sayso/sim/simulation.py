@@ -56,7 +56,7 @@ class Simulation:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Attaching a spec")
             self.model = build(layout).compile()
-        cover(self.model, layout.appearance)
+        cover(self.model, layout)
         self._motors = Motors(dynamics, TIMESTEP_S) if dynamics else None
         if dynamics:
             things = [self.model.body(item.name).id for item in layout.items if SHAPES[item.kind].movable]

@@ -44,6 +44,8 @@ class Axis:
     a thing of its own, and training must show none of them."""
     families: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     """Level -> the families of tasks in which there is such a thing; all, where it does not stand here."""
+    needs: Mapping[int, Callable[[], None]] = field(default_factory=dict)
+    """Level -> what raises `SaysoError`, with what to type, if something for it is not installed."""
     in_making: bool = False
     """The options are those of making the world, not of its `reset`."""
 
@@ -106,6 +108,7 @@ def departures(offered: Iterable[Axis], words: Sequence[str]) -> tuple[Departure
     Raises:
         UnknownNameError: if the world has no such axis, with the nearest that it has.
         ConfigError: if there is no such level, or an axis is named twice.
+        SaysoError: if what a level needs is not installed.
     """
     axes = {axis.name: axis for axis in offered}
     found: dict[str, Departure] = {}
@@ -117,6 +120,8 @@ def departures(offered: Iterable[Axis], words: Sequence[str]) -> tuple[Departure
         if name in found:
             raise ConfigError(f"name axis {name} once, not {found[name].level} and {level}")
         found[name] = Departure(axis=axis, level=int(level))
+        if need := axis.needs.get(int(level)):
+            need()
     return tuple(found.values())
 
 
@@ -303,18 +308,20 @@ DYNAMICS = Axis(
     change=partial(_dynamics, 0.01),
     says=partial(_slower, 0.01),
 )
-UNSEEN_THINGS = ("pairs", "kinds")
+UNSEEN_THINGS = ("pairs", "kinds", "meshes", "meshes alone")
 """What is asked for at each level of `OBJECTS`."""
 OBJECTS = Axis(
     name="objects",
     differs="things that training never shows",
-    levels=(0.0, 1.0, 2.0),
+    levels=STEPS[:5],
     change=partial(_chosen, "objects", UNSEEN_THINGS),
     says=partial(
         _named,
         (
             "asked for are pairs of colour and kind that training never shows, though it shows each",
             "asked for are kinds of things that training never shows",
+            "asked for are real things as meshes, such as the ketchup or the book, beside everyday ones",
+            "the same, and everything that can be grasped there is such a thing",
         ),
     ),
     graded=False,
@@ -365,10 +372,15 @@ HOUSEHOLD = (CAMERA, LIGHT, BACKGROUND, IMAGE, LAYOUT, START, OBJECTS, WORDS, DY
 """Axes of our own rooms."""
 
 
-def household_axes(families_with: Callable[[str], tuple[str, ...]]) -> tuple[Axis, ...]:
-    """Return the axes of a world of the household, given in which families some things are asked for."""
-    having = {level: families_with(things) for level, things in enumerate(UNSEEN_THINGS, start=1)}
-    return tuple(replace(axis, families=having) if axis is OBJECTS else axis for axis in HOUSEHOLD)
+def household_axes(
+    families_with: Callable[[str], tuple[str, ...]], require: Callable[[str], None]
+) -> tuple[Axis, ...]:
+    """Return the axes of a world, told which of its families ask for things, and if those are installed."""
+    things = dict(enumerate(UNSEEN_THINGS, start=1))
+    having = {level: families_with(name) for level, name in things.items()}
+    needs = {level: partial(require, name) for level, name in things.items()}
+    objects = replace(OBJECTS, families=having, needs=needs)
+    return tuple(objects if axis is OBJECTS else axis for axis in HOUSEHOLD)
 
 
 METAWORLD = (METAWORLD_CAMERA, LIGHT, BACKGROUND, IMAGE, METAWORLD_START, WORDS, METAWORLD_DYNAMICS)

@@ -93,6 +93,7 @@ def _build(where: str, **options: Any) -> World:
 def _household(name: str, **facts: Any) -> WorldEntry:
     from sayso.sim.scene import SPECS
     from sayso.tasks.household.catalogue import TASKS, families_with
+    from sayso.tasks.household.layout import require
     from sayso.tasks.household.words.language import parse
     from sayso.tasks.household.words.wide import other_wordings
 
@@ -101,7 +102,7 @@ def _household(name: str, **facts: Any) -> WorldEntry:
         families=tuple(TASKS[name].families),
         features=SPECS[name][0].features(),
         read=partial(parse, families=tuple(TASKS[name].families)),
-        axes=household_axes(partial(families_with, name)),
+        axes=household_axes(partial(families_with, name), require),
         wordings=other_wordings,
         language="household",
         horizon=max(row.horizons[name] for rows in TASKS[name].families.values() for row in rows),

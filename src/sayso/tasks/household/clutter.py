@@ -13,7 +13,7 @@ from sayso.sim.scene import HOME, TABLE_DEPTH_M, TABLE_EDGE_X_M, TABLE_HEIGHT_M,
 from sayso.spec import SaysoError
 from sayso.tasks.household.layout import FINGER_ROOM_M, SCALES, held_out, place_item, room_m
 from sayso.tasks.household.task import HouseholdTask
-from sayso.tasks.household.words.kinds import MOVABLE, OBJECT_COLOURS, Thing
+from sayso.tasks.household.words.kinds import EVERYDAY, OBJECT_COLOURS, Thing
 
 _STREAM = 0x07E8  # keeps it independent of the scene drawn from the seed
 ATTEMPTS, TRIES = 60, 100
@@ -62,7 +62,10 @@ def cluttered(task: HouseholdTask, count: int, gap_m: float, seed: int) -> House
 def _another(rng: np.random.Generator, things: Mapping[str, Thing]) -> Thing:
     """Draw a thing that training shows, and that is not in the scene yet."""
     while True:
-        colour, kind = OBJECT_COLOURS[rng.integers(len(OBJECT_COLOURS))], MOVABLE[rng.integers(len(MOVABLE))]
+        colour, kind = (
+            OBJECT_COLOURS[rng.integers(len(OBJECT_COLOURS))],
+            EVERYDAY[rng.integers(len(EVERYDAY))],
+        )
         thing = Thing(colour, kind)
         if not held_out(thing) and thing.name not in things:
             return thing

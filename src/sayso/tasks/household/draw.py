@@ -46,7 +46,7 @@ def draw_task(
     rows = setting.families[known(f"family of tasks in the world {world!r}", family, setting.families)]
     if swappable:  # there is but one drawer to open
         rows = tuple(row for row in rows if row.sentences.objects) or rows
-    if objects in ("pairs", "kinds"):  # only where there are such things
+    if objects not in ("train", "heldout"):  # only where there are such things
         rows = tuple(row for row in rows if moves(row, objects))
         if not rows:
             raise SaysoError(f"{family!r} moves nothing of what {objects!r} is, which training never shows")
@@ -112,7 +112,7 @@ def askable(task: HouseholdTask) -> list[Intent]:
 
 def _nameable(task: HouseholdTask, row: Variant) -> list[Intent]:
     """Return every intent of a row that names what stands in a task's scene."""
-    return intents(Demand(row), task.layout, task.things)
+    return intents(Demand(row, "any"), task.layout, task.things)
 
 
 def intents(demand: Demand, layout: Layout, things: Mapping[str, Thing]) -> list[Intent]:

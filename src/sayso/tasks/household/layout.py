@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from sayso.sim.kinematics import ArmKinematics
-from sayso.sim.objects import SHAPES, Item, shape_of
+from sayso.sim.objects import MESHES, SETS, SHAPES, WHITE, Item, shape_of
 from sayso.sim.robots import REST_RAD, gripper_rad
-from sayso.spec import SaysoError
+from sayso.spec import SaysoError, known
 from sayso.tasks.household.motions.motion import CLOSING_AT_REST_RAD, OPEN, TILT_RAD
 from sayso.tasks.household.variant import Variant
 from sayso.tasks.household.words.kinds import (
@@ -23,6 +23,7 @@ from sayso.tasks.household.words.kinds import (
     OBJECT_COLOURS,
     Place,
     Thing,
+    as_drawn,
 )
 
 Spot = tuple[float, float, float]
@@ -58,7 +59,7 @@ class Demand:
 
     def shows(self, thing: Thing) -> bool:
         """Tell whether this scene may ask for a thing."""
-        return OBJECTS[self.things](thing)
+        return OBJECTS[self.things].named(thing)
 
 
 def held_out(thing: Thing) -> bool:
@@ -66,20 +67,55 @@ def held_out(thing: Thing) -> bool:
     return thing.kind in HELD_OUT_KINDS or (thing.colour, thing.kind) in HELD_OUT_PAIRS
 
 
-OBJECTS: Mapping[str, Callable[[Thing], bool]] = {
-    "train": lambda thing: not held_out(thing),
-    "heldout": held_out,
-    "pairs": lambda thing: (thing.colour, thing.kind) in HELD_OUT_PAIRS,
-    "kinds": lambda thing: thing.kind in HELD_OUT_KINDS,
+def from_mesh(thing: Thing) -> bool:
+    """Tell whether a thing is made of a mesh; no training set shows one."""
+    return thing.kind in MESHES
+
+
+def _shown(thing: Thing) -> bool:
+    """Tell whether training shows a thing."""
+    return not held_out(thing) and not from_mesh(thing)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which things a scene may ask for, and which stand beside them."""
+
+    named: Callable[[Thing], bool]
+    beside: Callable[[Thing], bool] = _shown
+
+
+OBJECTS: Mapping[str, Choice] = {
+    "train": Choice(_shown),
+    "heldout": Choice(held_out),
+    "pairs": Choice(lambda thing: (thing.colour, thing.kind) in HELD_OUT_PAIRS),
+    "kinds": Choice(lambda thing: thing.kind in HELD_OUT_KINDS),
+    "meshes": Choice(from_mesh),
+    "meshes alone": Choice(from_mesh, beside=from_mesh),
+    "any": Choice(lambda thing: not held_out(thing)),
 }
-"""Which things may be asked for: those of training; what no training set shows, and its two halves, pairs of
-colour and kind of which it shows each, and kinds."""
+"""Which things may be asked for: those of training; what no training set shows of the same sorts, and its two
+halves, pairs of colour and kind of which it shows each, and kinds; things from meshes, beside everyday ones
+or each other. ``any`` is whatever may be named in a scene that stands there."""
 
 
 def moves(row: Variant, things: str) -> bool:
     """Tell whether a row can be asked of any of some things, a name of `OBJECTS`."""
-    kinds = row.sentences.objects
-    return any(OBJECTS[things](Thing(colour, kind)) for kind in kinds for colour in OBJECT_COLOURS)
+    named = OBJECTS[things].named
+    return any(named(as_drawn(colour, kind)) for kind in row.sentences.objects for colour in OBJECT_COLOURS)
+
+
+def require(things: str) -> None:
+    """Do nothing if some things, a name of `OBJECTS`, are installed.
+
+    Raises:
+        UnknownNameError: if there is no such name.
+        MissingMeshesError: if they are not, with what to type.
+    """
+    named = OBJECTS[known("objects", things, OBJECTS)].named
+    for one in SETS:
+        if things != "any" and any(named(Thing("", kind)) for kind in one.kinds):
+            one.require()
 
 
 def draw_objects(rng: np.random.Generator, demand: Demand, count: int = 3) -> list[Thing]:
@@ -96,8 +132,9 @@ def draw_objects(rng: np.random.Generator, demand: Demand, count: int = 3) -> li
         colours[-1] = colours[0]
     for i, colour in enumerate(colours):
         pool = movable_places if movable_places and i == 1 else wanted if i < 2 else list(MOVABLE)
-        shown = OBJECTS["train" if i else demand.things]  # beside what is asked for, things are everyday ones
-        allowed = [thing for kind in pool if (thing := Thing(colour, kind)) not in found and shown(thing)]
+        choice = OBJECTS[demand.things]
+        shown = choice.beside if i else choice.named
+        allowed = [thing for kind in pool if (thing := as_drawn(colour, kind)) not in found and shown(thing)]
         if not allowed:  # this colour has nothing to offer; another scene will
             return draw_objects(rng, demand, count)
         found.append(allowed[rng.integers(len(allowed))])
@@ -146,7 +183,7 @@ def place_item(
     thing: Thing, position_m: tuple[float, float, float], yaw_rad: float = 0.0, scale: float = 1.0
 ) -> Item:
     """Return the item of a thing at a position."""
-    rgb = COLOURS[thing.colour]
+    rgb = COLOURS.get(thing.colour, WHITE)
     return Item(
         name=thing.name, kind=thing.kind, rgb=rgb, position_m=position_m, yaw_rad=yaw_rad, scale=scale
     )

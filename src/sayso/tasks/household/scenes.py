@@ -13,14 +13,16 @@ from gymnasium.utils import seeding
 from sayso.spec import SaysoError
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.draw import draw_task
-from sayso.tasks.household.layout import Demand, held_out
+from sayso.tasks.household.layout import Demand, from_mesh, held_out, require
 from sayso.tasks.household.variants import row_of
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Thing
 from sayso.tasks.household.words.references import resolve
 
 
 def objects_for(intent: Intent) -> str:
-    """Return which things to draw: ``heldout`` ones only where the intent names one of them."""
+    """Return which things to draw: what training never shows only where the intent names such a thing."""
+    if intent.object is not None and from_mesh(intent.object):
+        return "meshes"
     return "heldout" if intent.object is not None and held_out(intent.object) else "train"
 
 
@@ -34,8 +36,12 @@ def scenes_with(world: str, intent: Intent, seeds: Iterable[int]) -> Iterator[in
         world: which world.
         intent: what is asked, as it was said: ``Thing("", "can")`` is any can.
         seeds: of episodes of the intent's family.
+
+    Raises:
+        MissingMeshesError: if it names something that is not installed.
     """
     setting, objects = TASKS[world], objects_for(intent)
+    require(objects)
     rows, wanted = setting.families[intent.family], row_of(intent)
     for seed in seeds:
         rng, _ = seeding.np_random(seed)  # as a world begins with it

@@ -44,6 +44,7 @@ from sayso.tasks.household.clutter import USUAL_GAP_M, cluttered
 from sayso.tasks.household.draw import alternatives, askable, called, draw_task, make_task, say
 from sayso.tasks.household.experts import Expert
 from sayso.tasks.household.failures import why_not
+from sayso.tasks.household.layout import require
 from sayso.tasks.household.rewording import drawn_as, reworded
 from sayso.tasks.household.scenes import objects_for, scenes_with
 from sayso.tasks.household.starts import started_beyond
@@ -69,7 +70,8 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
     ``reset`` takes in ``options`` beside those of `EpisodicWorld`:
 
     - ``objects``: ``"heldout"`` to ask for kinds and pairs of colour and kind that training never shows,
-      ``"kinds"`` or ``"pairs"`` for either of them;
+      ``"kinds"`` or ``"pairs"`` for either of them, ``"meshes"`` for real things (extra ``meshes``), and
+      ``"meshes alone"`` to have nothing else to grasp there;
     - ``background``: by how much table, floor and walls are painted otherwise, of 1; ``patterns``: whether
       they are covered with patterns, ``photographs``: with photographs, of how much contrast of 1;
     - ``distractors``: how many more things lie there, and ``gap_m``: how close to the one that is named;
@@ -124,15 +126,21 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Draw a scene and an instruction from the seed, and return the first look and its info."""
+        """Draw a scene and an instruction from the seed, and return the first look and its info.
+
+        Raises:
+            MissingMeshesError: if things are to be there that are not installed.
+        """
         options, family = self.begin(seed, options)
         wording = known("wording", options.get("wording", WORDINGS[0]), WORDINGS)
+        objects = options.get("objects", "train")
+        require(objects)
         task = draw_task(
             self.name,
             family,
             self.np_random,
             drawn_as(wording),
-            objects=options.get("objects", "train"),
+            objects=objects,
             swappable=bool(options.get("swap")),
         )
         self.original_object = task.object_name

@@ -1,6 +1,7 @@
 """Names of the things that worlds hold: colours, kinds, what training never shows, and how one is called.
 
-A new kind of thing is one row of `KINDS` (and one of `sayso.sim.objects`, which gives it a shape).
+A new kind of thing is one row of `KINDS` (and one of `sayso.sim.objects`, which gives it a shape). Kinds
+from meshes are called what the file of their set says (`sayso.sim.libero`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sayso import spec
+from sayso.sim.objects import MESHES
 
 COLOURS: Mapping[str, tuple[float, float, float]] = {
     "red": (0.85, 0.08, 0.08),
@@ -93,8 +95,11 @@ KINDS: Mapping[str, Kind] = {
     "sofa": _landmark("sofa", "couch", heldout="settee"),
     "cabinet": _landmark("cabinet", "cupboard", heldout="dresser"),
     "table": _landmark("table", heldout="desk"),
+    **{name: _movable(name, *kind.called[:-1], heldout=kind.called[-1]) for name, kind in MESHES.items()},
 }
 MOVABLE: tuple[str, ...] = tuple(name for name, kind in KINDS.items() if kind.movable)
+EVERYDAY: tuple[str, ...] = tuple(name for name in MOVABLE if name not in MESHES)
+"""Movable kinds in colours; one from a mesh has its own look, and no training set shows it."""
 SIZES = frozenset({"small", "little", "tiny"})
 """Words that stand before the colour: "the small red bowl"."""
 LANDMARKS: tuple[str, ...] = ("sofa", "cabinet")
@@ -131,6 +136,11 @@ class Thing:
     def name(self) -> str:
         """Return the plain name: ``red block``, ``small red bowl``, ``drawer``."""
         return with_colour(self.colour, self.kind)
+
+
+def as_drawn(colour: str, kind: str) -> Thing:
+    """Return a thing of a kind, in a colour if it comes in colours."""
+    return Thing("" if kind in MESHES else colour, kind)
 
 
 def with_colour(colour: str, noun: str) -> str:
