@@ -118,14 +118,14 @@ LIBERO = MeshSet(
             ("coffee pot", "espresso pot"),
             Sizes(58, 23.4, 31.8, 24),
         ),
-        "wine bottle": _thing(
+        "wine": _thing(
             f"{DESK}/wine_bottle",
             {
                 "wine_bottle_red_main": GLASS,
                 "wine_bottle_red_logo": "label_wine.png",
                 "wine_bottle_red_cork": "cork_texture.png",
             },
-            ("wine", "bottle of wine"),
+            ("red wine", "burgundy"),
             Sizes(84, 21.9, 11.6, 27),
             symmetry=0,
         ),

@@ -322,7 +322,8 @@ def _solid(low: float, high: float, outline: Points, is_round: bool) -> Solid:
 def _spread(corners: Points) -> Points:
     """Return points spread over faces, [F, 3, 3] -> [N, 3]."""
     shares = [(i / 8, j / 8, 1 - (i + j) / 8) for i in range(9) for j in range(9 - i)]
-    return np.einsum("sc,fcd->sfd", np.array(shares), corners).reshape(-1, 3)
+    spread: Points = np.einsum("sc,fcd->sfd", np.array(shares), corners)
+    return spread.reshape(-1, 3)
 
 
 def _turn(degrees: Sequence[float]) -> Points:
@@ -331,7 +332,8 @@ def _turn(degrees: Sequence[float]) -> Points:
     about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return about_z @ about_y @ about_x
+    turn: Points = about_z @ about_y @ about_x
+    return turn
 
 
 def _file(kind: MeshKind, path: str) -> Path:
