@@ -8,6 +8,7 @@ import axes
 import generalisation
 from generalisation import Generalisation, Row
 from mt50_table import tier_mean
+from sayso.sim.mesh_kinds import MissingMeshesError
 from sayso.spec import UnknownNameError
 from sayso.tasks.household.world import HouseholdWorld
 from sayso.tasks.metaworld import MetaWorld
@@ -39,7 +40,8 @@ def test_a_world_is_measured_undisturbed_at_every_level_that_it_has_and_along_tw
 
 
 @pytest.mark.parametrize("world", generalisation.MEASURED)
-def test_every_row_is_understood_by_its_world(world):
+def test_every_row_is_understood_by_its_world(world, monkeypatch):
+    monkeypatch.setattr("sayso.sim.mesh_kinds.find_spec", lambda name: name)  # as where all is installed
     knows = MetaWorld if world == "metaworld" else HouseholdWorld
     for row in generalisation.rows(Generalisation(), world):
         asked = dict(row.options or {})
@@ -56,13 +58,16 @@ def test_means_retention_and_the_family_that_loses_most_are_counted_from_episode
             ("home", "camera_3"): tried(put=5, goto=4),
             ("home", "objects_2"): tried(put=8),
             ("home", "words_1"): tried(put=9, goto=3),
+            ("home", "objects_3"): tried(put=6, fetch=2),
+            ("tabletop", "undisturbed"): tried(put=10),
+            ("tabletop", "objects_3"): tried(put=8),
         }
     )
     assert found["undisturbed_home"] == pytest.approx(0.9)
     assert found["camera_3_home"] == pytest.approx(0.45) and found["camera_3_put_home"] == 0.5
     assert found["camera_3_home/low"] < 0.45 < found["camera_3_home/high"]
     assert found["retention_camera_home"] == pytest.approx(0.5)
-    assert "retention_objects_home" not in found
+    assert found["unseen_meshes"] == pytest.approx(0.6) and found["retention_objects_tabletop"] == 0.8
     assert found["words_drop_max"] == pytest.approx(0.5), "goto loses five of its eight"
 
 
@@ -87,6 +92,13 @@ def test_a_row_is_asked_of_the_families_that_have_it_on_fresh_seeds_and_keeps_it
     assert policy.name == "tabletop" and options is None
     assert (wanted.families, wanted.start, wanted.episodes) == (("put",), 1000, 3)
     assert wanted.out == tmp_path / "tabletop_f00d_objects_2_test_1000_3.json"
+
+
+def test_what_is_not_installed_is_said_before_anything_is_measured(monkeypatch):
+    monkeypatch.setattr("sayso.sim.mesh_kinds.find_spec", lambda name: None)
+    monkeypatch.setattr(generalisation, "measured", lambda *_: pytest.fail("it measured"))
+    with pytest.raises(MissingMeshesError, match=r"pip install 'sayso\[meshes\]'"):
+        generalisation.main(Generalisation(worlds=("tabletop",), axes=("light", "objects"), levels=(1, 3)))
 
 
 def test_what_is_not_there_is_refused():
