@@ -21,6 +21,7 @@ import torch
 
 from sayso.calling import CalledLikeAModel
 from sayso.data.statistics import Stats
+from sayso.data.views import NONE_KEPT, Views
 from sayso.models.collate import Collator
 from sayso.models.contract import Batch, Model
 from sayso.models.words import Reading
@@ -49,6 +50,8 @@ class ModelPolicy(CalledLikeAModel):
         """Instructions that it learned to follow, where they are few enough to be named; else none."""
         self.words = ""
         """Name of the wide wordings that it learned; none where it heard what was recorded alone."""
+        self.views: Views = NONE_KEPT
+        """What its cameras showed where demonstrations began, for those of a robot to be compared with."""
         self._noise = EpisodeNoise()
 
     def config(self) -> dict[str, Any]:
