@@ -200,7 +200,12 @@ def read_folder(folder: Path) -> Saved:
     except ViewsError as error:
         raise _not_understood(folder, VIEWS, error) from error
     return Saved(
-        model=parts["model"], features=features, stats=read_stats, views=views, sentences=sentences, words=words
+        model=parts["model"],
+        features=features,
+        stats=read_stats,
+        views=views,
+        sentences=sentences,
+        words=words,
     )
 
 
