@@ -75,8 +75,7 @@ def edges(image: Image) -> Field:
     down, right = np.gradient(grey)
     strength = right**2 + down**2
     usual = max(LEAST_EDGE, float(np.sqrt(strength).mean()))
-    found: Field = ((right + 1j * down) ** 2 / (strength + usual**2)).astype(np.complex64)
-    return found
+    return np.asarray((right + 1j * down) ** 2 / (strength + usual**2), np.complex64)
 
 
 def placed(template: Field, placement: Placement) -> Field:

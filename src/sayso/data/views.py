@@ -128,7 +128,8 @@ class View:
     def _weights(self, state: Array) -> NDArray[np.float64]:
         spread = self.states.std(0) + 1e-3 * np.abs(self.states).max(0, initial=0.0) + 1e-2
         away = ((self.states - state) / spread).astype(np.float64) ** 2
-        return np.exp(-away.sum(1) / 2) + ANYHOW
+        weights: NDArray[np.float64] = np.exp(-away.sum(1) / 2) + ANYHOW
+        return weights
 
 
 @dataclass(frozen=True, kw_only=True)

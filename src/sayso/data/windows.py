@@ -317,7 +317,8 @@ class Windows:
     def first(self, robot: int = 0) -> Integers:
         """Return the first window of each episode that is learned from, of one robot of a mixture."""
         _, numbers = np.unique(self._starts[: len(self)], return_index=True)
-        return numbers[self._union.robots[self._rows[numbers]] == robot]
+        found: Integers = numbers[self._union.robots[self._rows[numbers]] == robot]
+        return found
 
     @cached_property
     def _kept(self) -> list[Integers]:
