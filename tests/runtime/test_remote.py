@@ -487,6 +487,7 @@ def test_a_policy_elsewhere_is_evaluated_like_one_that_is_here(small, tmp_path, 
         "seedless": [],
         "left_out": {},
         "sentences": [],
+        "words": "",
         "within": {},
     }
     assert raw["training"] == told
