@@ -17,6 +17,7 @@ import torch
 import tyro
 
 from sayso.learn.run import trained_seconds
+from sayso.learn.views import of_world
 from sayso.models.checkpoint import load, save
 from sayso.spec import SaysoError, known
 from sayso.tasks.household.catalogue import TASKS
@@ -117,9 +118,16 @@ def main(config: Ship) -> None:
         **about(config.world),
     )
     folder = ROOT / "checkpoints" / config.world
+    entry = WORLDS.ready(config.world)
+    place = entry.make()
+    policy.views = of_world(entry, place, policy.features)
+    place.close()
     save(policy, folder, card, dtype=torch.bfloat16, training=facts)
     size_mb = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-    print(f"{folder.relative_to(ROOT)}: {size_mb:.1f} MB. Measure it, then `make docs` fills in its card.")
+    print(
+        f"{folder.relative_to(ROOT)}: {size_mb:.1f} MB. Measure it, then `make docs` fills in its card, and"
+    )
+    print(f"`python scripts/views.py --costs-only {config.world}` writes down what a moved camera costs.")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from sayso.refusals import elsewhere
 from sayso.spec import SaysoError
-from sayso.spec.files import CARD, CONFIG, STATS, WEIGHTS
+from sayso.spec.files import CARD, CONFIG, STATS, VIEWS, VIEWS_PICTURES, WEIGHTS
 from sayso.work.digests import SUMS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 POLICY, DATASET = "model", "dataset"
 """What the hub calls a policy, and a dataset."""
 FILES = {
-    POLICY: (CONFIG, WEIGHTS, STATS, SUMS, "policy_*.json", CARD),
+    POLICY: (CONFIG, WEIGHTS, STATS, VIEWS, VIEWS_PICTURES, SUMS, "policy_*.json", CARD),
     DATASET: ("meta/*", "data/*", "videos/*", CARD),
 }
 """What of each is read, and pushed; a star stands for folders, too."""

@@ -314,6 +314,11 @@ class Windows:
             found[image_key(camera)] = of_pictures(self._images(camera, rows[_spread(0, len(rows), ENOUGH)]))
         return found
 
+    def first(self, robot: int = 0) -> Integers:
+        """Return the first window of each episode that is learned from, of one robot of a mixture."""
+        _, numbers = np.unique(self._starts[: len(self)], return_index=True)
+        return numbers[self._union.robots[self._rows[numbers]] == robot]
+
     @cached_property
     def _kept(self) -> list[Integers]:
         """Return which rows of each dataset some window needs, counted over all datasets."""

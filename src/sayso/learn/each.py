@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sayso.data.mixture import places
 from sayso.data.windows import Windows
 from sayso.learn.checkpoint import written
 from sayso.learn.heldout import recording_names
 from sayso.learn.run import Run
+from sayso.learn.views import beginnings
 from sayso.models import checkpoint as policies
 from sayso.models.alone import alone
 from sayso.work.provenance import training_facts
@@ -29,6 +31,8 @@ def write_each(run: Run, windows: Windows) -> list[Path]:
     with run.deployed(), written(run.config.out):
         for number in range(len(run.policy.features.robots)):
             folder = run.config.out / ROBOTS / names[windows.robot_of.index(number)]
-            policies.save(alone(run.policy, number), folder, training=facts)
+            own = alone(run.policy, number)
+            own.views = beginnings(windows, own.features, number, places(run.policy.features)[number])
+            policies.save(own, folder, training=facts)
             folders.append(folder)
     return folders

@@ -36,6 +36,7 @@ from sayso.learn.run import Run, kept, trained_seconds
 from sayso.learn.selection import chosen, held_out, paced, remarks, said
 from sayso.learn.source import Demonstrations
 from sayso.learn.validation import validation_of
+from sayso.learn.views import beginnings
 from sayso.models.policy import ModelPolicy
 from sayso.tasks.contract import World
 from sayso.work.provenance import provenance
@@ -123,6 +124,8 @@ def begin(
 def _remember_pictures(policy: ModelPolicy, windows: Windows) -> None:
     """Keep with a policy what its pictures look like, for those of a robot to be compared with."""
     policy.stats = {**policy.stats, **windows.appearances()}
+    if not policy.features.robots:  # each robot's own stand beside its own policy
+        policy.views = beginnings(windows, policy.features)
 
 
 def open_windows(config: TrainConfig) -> Windows:

@@ -7,7 +7,8 @@
         model.safetensors   weights; float32, or bfloat16 to ship
         stats.json          what the chain subtracts and divides by
         README.md           model card with measured numbers
-        SHA256SUMS          digests of these three
+        views.json, .jpg    reference pictures of its cameras, where there are any (`sayso.data.views`)
+        SHA256SUMS          digests of all these but the card
         policy_*.json       what LeRobot asks of a policy's folder, too (`lerobot_folder`)
 
 No pickle anywhere, and nothing in it is executed. Nor is anything in it believed: each file is held against
@@ -29,6 +30,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sayso.data.statistics import Stats
+from sayso.data.views import Views
+from sayso.data.views_files import FILES as VIEW_FILES
+from sayso.data.views_files import ViewsError, read_views, write_views
 from sayso.models.contract import Renames, renamed
 from sayso.models.lerobot_folder import PROCESSORS, SAYSO, TYPE, write_processors
 from sayso.models.policy import ModelPolicy
@@ -36,7 +40,7 @@ from sayso.models.table import MODELS, rebuild
 from sayso.models.typed import read
 from sayso.refusals import elsewhere, mistaken
 from sayso.spec import FeatureMismatchError, Features, SaysoError, UnknownNameError
-from sayso.spec.files import CARD, CONFIG, STATS, WEIGHTS
+from sayso.spec.files import CARD, CONFIG, STATS, VIEWS, WEIGHTS
 from sayso.work.digests import SUMS, damaged, write_digests
 from sayso.work.replace import replace_folder
 
@@ -72,6 +76,7 @@ class Saved:
     """Its ``type`` and sizes, not looked into yet."""
     features: Features
     stats: Mapping[str, Stats]
+    views: Views
     sentences: tuple[str, ...] = ()
     """Instructions of the demonstrations; none where they were many, or by an older version."""
 
@@ -117,7 +122,7 @@ def save(
         (new / STATS).write_text(json.dumps(stats, indent=2) + "\n", encoding="utf-8")
         (new / CARD).write_text(card or heading, encoding="utf-8")
         (new / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        write_digests(new, NEEDED)
+        write_digests(new, (*NEEDED, *write_views(policy.views, new)))
         write_processors(new)
 
     replace_folder(folder, write)
@@ -144,7 +149,7 @@ def load(folder: Path | str, device: str = "cpu") -> ModelPolicy:
     _refuse_other_weights(folder, header, policy.model)
     policy.model.load_state_dict(_weights(folder, renames))
     policy.model.to(device).eval()
-    policy.sentences = saved.sentences
+    policy.sentences, policy.views = saved.sentences, saved.views
     return policy
 
 
@@ -167,7 +172,7 @@ def read_folder(folder: Path) -> Saved:
             f"One holds {CONFIG}, {WEIGHTS} and {STATS}."
         )
     try:
-        wrong = damaged(folder, NEEDED)
+        wrong = damaged(folder, (*NEEDED, *(name for name in VIEW_FILES if (folder / name).exists())))
     except OSError as error:
         raise CheckpointError(f"{str(folder)!r} cannot be read: {error.strerror}") from error
     if wrong:
@@ -184,14 +189,19 @@ def read_folder(folder: Path) -> Saved:
     except ValueError as error:
         raise _not_understood(folder, CONFIG, error) from error
     try:
-        return Saved(model=parts["model"], features=features, stats=_stats(stats), sentences=sentences)
+        read_stats = _stats(stats)
     except ValueError as error:
         raise _not_understood(folder, STATS, error) from error
+    try:
+        views = read_views(folder)
+    except ViewsError as error:
+        raise _not_understood(folder, VIEWS, error) from error
+    return Saved(model=parts["model"], features=features, stats=read_stats, views=views, sentences=sentences)
 
 
 def refuse_other_files(folder: Path) -> None:
     """Raise `CheckpointError` if there is anything in a folder that `save` would not write."""
-    ours = {*NEEDED, CARD, SUMS, *PROCESSORS}
+    ours = {*NEEDED, CARD, SUMS, *PROCESSORS, *VIEW_FILES}
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{str(folder)!r} is a file; name a folder for the checkpoint")
     others = sorted({path.name for path in folder.iterdir()} - ours) if folder.is_dir() else []

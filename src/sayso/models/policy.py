@@ -21,6 +21,7 @@ import torch
 
 from sayso.calling import CalledLikeAModel
 from sayso.data.statistics import Stats
+from sayso.data.views import NONE_KEPT, Views
 from sayso.models.collate import Collator
 from sayso.models.contract import Batch, Model
 from sayso.models.words import Reading
@@ -47,6 +48,8 @@ class ModelPolicy(CalledLikeAModel):
         self.type, self.features, self.stats, self.collator = type, features, stats, collator
         self.sentences: tuple[str, ...] = ()
         """Instructions that it learned to follow, where they are few enough to be named; else none."""
+        self.views: Views = NONE_KEPT
+        """What its cameras showed where demonstrations began, for those of a robot to be compared with."""
         self._noise = EpisodeNoise()
 
     def config(self) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from sayso.data.mixture import places
 from sayso.data.recognition import ROBOT, named
 from sayso.data.statistics import Stats
 from sayso.data.transforms import Repack
-from sayso.spec import ACTION, Chunk, Features, Observation, Policy
+from sayso.data.views import Views
+from sayso.spec import ACTION, STATE, Chunk, Features, Observation, Policy
 
 
 class OnRobot(CalledLikeAModel):
@@ -82,6 +83,14 @@ class RepackedPolicy(OnRobot):
     def stats(self) -> Mapping[str, Stats]:
         """Return the statistics of the demonstrations, in the robot's units."""
         return self._repack.stats(getattr(self.policy, "stats", {}))
+
+    @property
+    def views(self) -> Views | None:
+        """Return the reference pictures of its cameras by the robot's names; None if nobody tells."""
+        own: Views | None = getattr(self.policy, "views", None)
+        if not own:
+            return own
+        return own.elsewhere(self._repack.there, lambda states: self._repack.inverse({STATE: states})[STATE])
 
     def act(self, observation: Observation) -> Chunk:
         """Return the next actions, ``[K, A]`` in the robot's units."""

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from sayso.data.statistics import RELATIVE, Stats
 from sayso.data.transforms import RelativeChunk, Standardise, two_way
+from sayso.data.views_files import write_views
 from sayso.models import checkpoint as checkpoints
 from sayso.models.policy import ModelPolicy
 from sayso.models.repacked import in_world
@@ -162,7 +163,7 @@ def export(checkpoint: Path, config: ExportConfig, say: Callable[[str], None] = 
         _describe(source, checkpoint, folder, graph, config)
         checks = check(source, checkpoint, folder, samples[::2], config)
         _describe(source, checkpoint, folder, graph, config, checks)
-        write_digests(folder, files_of(config.engine))
+        write_digests(folder, (*files_of(config.engine), *write_views(source.views, folder)))
         say(str(checks))
         if checks.faults and not config.force:
             raise ExportError("not exported, as it is not the same policy; --force keeps it all the same")

@@ -11,6 +11,7 @@
         config.json         as a checkpoint's, with `engine`: which one, what it takes, and how it was checked
         stats.json          what the chain subtracts and divides by
         model.xml, .bin     the graph for OpenVINO; model.onnx for ONNX Runtime; model.pt for TorchScript
+        views.json, .jpg    reference pictures, as a checkpoint's, where there are any
         README.md           what the checks found
         SHA256SUMS          a digest of each of them but the last, so that damage is found
 
@@ -29,6 +30,9 @@ from typing import Any
 from sayso.calling import CalledLikeAModel
 from sayso.data.statistics import Stats
 from sayso.data.transforms import two_way
+from sayso.data.views import NONE_KEPT, Views
+from sayso.data.views_files import FILES as VIEW_FILES
+from sayso.data.views_files import ViewsError, read_views
 from sayso.models.collate import Collator
 from sayso.models.words import MAX_WORDS, SHORT_WORDS, FrozenTextEncoder, Reading
 from sayso.runtime.engines import (
@@ -53,7 +57,7 @@ from sayso.spec import (
     SaysoError,
     known,
 )
-from sayso.spec.files import CONFIG, STATS
+from sayso.spec.files import CONFIG, STATS, VIEWS
 from sayso.work.digests import damaged
 from sayso.work.provenance import graph_digest
 
@@ -80,6 +84,7 @@ class ExportedPolicy(CalledLikeAModel):
         `sentences` are those that it learned to follow, where they are few enough to be named.
         """
         self.sentences = tuple(sentences)
+        self.views: Views = NONE_KEPT
         self.model, self.inputs, self.features, self.stats = model, tuple(inputs), features, stats
         self._collator = Collator(
             features=features,
@@ -153,7 +158,8 @@ def load(folder: Path | str, *, threads: int = 1) -> ExportedPolicy:
         raise ExportError(f"{str(folder)!r} is not a whole export: {', '.join(missing)} missing")
     if graph_digest(folder) != engine.digest:
         raise ExportError(f"the graph in {str(folder)!r} is not the one that was checked; export anew")
-    if wrong := damaged(folder, files_of(engine.name)):
+    beside = [name for name in VIEW_FILES if (folder / name).exists()]
+    if wrong := damaged(folder, (*files_of(engine.name), *beside)):
         raise ExportError(
             f"the export {str(folder)!r} is not as it was written: {'; '.join(wrong)}. Export anew, or take "
             "it from where you have it whole"
@@ -164,10 +170,16 @@ def load(folder: Path | str, *, threads: int = 1) -> ExportedPolicy:
     except UNREADABLE as error:
         raise _not_understood(folder, STATS, error) from error
     try:
+        views = read_views(folder)
+    except ViewsError as error:
+        raise _not_understood(folder, VIEWS, error) from error
+    try:
         graph = open_engine(path, engine, threads)
     except (RuntimeError, ValueError) as error:
         raise ExportError(f"{engine.name} cannot open {str(path)!r}: {first_line(error)}") from error
-    return ExportedPolicy(graph, engine.inputs, features, stats, max_words, sentences)
+    policy = ExportedPolicy(graph, engine.inputs, features, stats, max_words, sentences)
+    policy.views = views
+    return policy
 
 
 def _json(folder: Path, name: str) -> dict[str, Any]:

@@ -21,17 +21,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from sayso.data.statistics import Stats
+from sayso.runtime import familiar
+from sayso.runtime.cameras import WHY_STRICT, looks
 from sayso.runtime.chunking import Plan, StrategyName, make_strategy
 from sayso.runtime.clock import Clock, MonotonicClock, steady
-from sayso.runtime.familiar import (
-    SETTLED_S,
-    SLOWLY,
-    WHY_NOT_TO_BEGIN,
-    Start,
-    brought_back,
-    unfamiliar,
-    unlike,
-)
 from sayso.runtime.hearing import not_heard
 from sayso.runtime.inference import Inference, PolicyFailedError, Timed
 from sayso.runtime.limits import Limits, UnsafeActionError
@@ -80,9 +73,11 @@ class LoopConfig:
     """Stop when the robot has been held for so long."""
     seconds: float = 0.0
     """Stop after so long; 0 is never."""
-    start: Start = "familiar"
+    start: familiar.Start = "familiar"
     """Where a robot may begin. familiar: only where the demonstrations show it, else it does not move.
     slowly: it first moves to the nearest such place, at a tenth of its speed. anywhere: where it is."""
+    strict: bool = False
+    """Do not begin where a camera or the arm's pose is not as in training, or nobody can tell."""
     rest_s: float = 0.5
     """How long to see to it that the robot stands still before letting go of it."""
 
@@ -199,8 +194,12 @@ class _Drive:
             # A robot that does not exist may stand anywhere.
             told = amid(self._features, stats) if why_not_to_stand(self._features) else None
             still = stand(self._features, observation[STATE], told)
-            for line in unlike(self._features, stats, observation):
+            found = looks(self._robot, self._policy, self._features, stats, observation)
+            for line in found.lines:
                 tell(line)
+            if self._config.strict and not found.familiar:
+                self._stop(WHY_STRICT, fault=True)
+                return
             if not self._may_begin(stats, still, tell):
                 return
             self._last = still if self._last is None else self._last
@@ -215,25 +214,26 @@ class _Drive:
     def _may_begin(self, stats: Mapping[str, Stats], still: Array, tell: Callable[[str], None]) -> bool:
         """Tell where the robot stands as it never stood, and return whether it may begin."""
         assert self._state is not None
-        lines = unfamiliar(self._features, stats, self._state)
+        lines = familiar.unfamiliar(self._features, stats, self._state)
         for line in lines:
             tell(line)
         if not lines or self._config.start == "anywhere" or not moves(self._robot):
             return True
         if self._config.start == "familiar":
-            self._stop(WHY_NOT_TO_BEGIN, fault=True)
+            self._stop(familiar.WHY_NOT_TO_BEGIN, fault=True)
             return False
         tell("it first moves there slowly")
-        target, slow = brought_back(self._features, stats, self._state, still), self._limits.slower(SLOWLY)
+        target = familiar.brought_back(self._features, stats, self._state, still)
+        slow = self._limits.slower(familiar.SLOWLY)
         due, arrived, self._last = self._clock.now(), math.inf, still
-        while not self._stop.reason and unfamiliar(self._features, stats, self._state):
+        while not self._stop.reason and familiar.unfamiliar(self._features, stats, self._state):
             due += self._period
             self._clock.sleep_until(due)
             now, before = self._clock.now(), self._last
             self._look(now)
             self._send(target, now, slow)
             arrived = min(arrived, now) if np.array_equal(before, self._last) else math.inf
-            if now - arrived > SETTLED_S:
+            if now - arrived > familiar.SETTLED_S:
                 self._stop("the robot did not come to where the demonstrations show it", fault=True)
         return not self._stop.reason
 

@@ -25,7 +25,7 @@ from sayso.runtime.robot import SimulatedRobot
 from sayso.runtime.simulated import refuse_other_setup, short_enough
 from sayso.runtime.stopping import Stop, on_key, on_signals
 from sayso.runtime.tick import Watch, unwatched
-from sayso.spec import IMAGES, Features, Policy, Robot, SaysoError, at_least
+from sayso.spec import Features, Policy, Robot, SaysoError, at_least
 from sayso.tasks.worlds import WORLDS, world_of
 from sayso.work.replace import appearing
 
@@ -113,7 +113,7 @@ def run(
                 config=config,
                 stop=stop,
                 until=lambda: ending(robot),
-                stats=stats if config.kind != DRY else _without_pictures(stats),
+                stats=stats,
                 tell=tell,
                 watch=watch(features),
             )
@@ -145,11 +145,6 @@ def as_one(
         f"the policy knows {len(features.robots)} kinds of robots and is here {said(features.robots[number])}"
     )
     return one_robot(policy, features, number)
-
-
-def _without_pictures(stats: Mapping[str, Stats]) -> Mapping[str, Stats]:
-    """Return statistics but those of pictures: where there is no camera, there is nothing to compare."""
-    return {key: one for key, one in stats.items() if not key.startswith(IMAGES)}
 
 
 def measured(

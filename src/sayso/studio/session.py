@@ -311,6 +311,7 @@ class Session:
             patience_s=own.patience_s,
             seconds=own.seconds or self._site.longest_s,
             rest_s=own.rest_s,
+            strict=own.strict,
             start=own.start if isinstance(self._site, RealSite) else "anywhere",
         )
 

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sayso.data.views import Views
 from sayso.models.words import Reading
 from sayso.runtime.hearing import reading_of
 from sayso.runtime.inference import PolicyFailedError
@@ -98,6 +99,12 @@ class WatchedPolicy:
         self._lock = threading.Lock()
         self.delay_s = 0.0
         """What to add to the policy's own time. It passes in the policy's thread: the loop does not wait."""
+
+    @property
+    def views(self) -> Views | None:
+        """Return the reference pictures of the other policy; None if it does not tell."""
+        found: Views | None = getattr(self.policy, "views", None)
+        return found
 
     def hear(self, instruction: str) -> Reading | None:
         """Say what of an instruction the other policy reads; None if it does not tell."""

@@ -1,0 +1,102 @@
+"""Give shipped policies reference pictures of their worlds, and the price of a camera that has moved.
+
+    python scripts/views.py tabletop home
+    python scripts/views.py --costs-only tabletop home metaworld
+
+Pictures are of training scenes, with all cameras in their places. What a moved camera costs is success at the
+levels of the axis `camera` in benchmarks/results/generalisation.json, where it was measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+os.environ.setdefault("MUJOCO_GL", "egl")
+
+import tyro
+
+from sayso.data.views import Costs, Views
+from sayso.data.views_files import read_views, write_views
+from sayso.evaluation.report import training_of
+from sayso.learn.views import of_world
+from sayso.models.checkpoint import NEEDED, load
+from sayso.spec import SaysoError, known
+from sayso.tasks.worlds import WORLDS
+from sayso.work.digests import write_digests
+
+ROOT = Path(__file__).resolve().parent.parent
+MEASURED = ROOT / "benchmarks" / "results" / "generalisation.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Add:
+    """Say whose reference pictures are to be made."""
+
+    worlds: tyro.conf.Positional[tuple[str, ...]]
+    """Worlds, and names of their policies in checkpoints/."""
+    costs_only: bool = False
+    """Keep the pictures, and write down anew what a moved camera costs."""
+
+
+def costs(world: str, shown: float) -> Costs | None:
+    """Return success at the levels of the axis `camera`, undisturbed first; None where none was measured."""
+    if not MEASURED.exists():
+        return None
+    found = json.loads(MEASURED.read_text(encoding="utf-8"))
+    names = [f"undisturbed_{world}", *(f"camera_{level}_{world}" for level in range(1, 6))]
+    if not all(name in found["metrics"] for name in names):
+        return None
+    return Costs(
+        success=tuple(found["metrics"][name] for name in names),
+        of=f"{world}, {found['date'][:10]}, commit {found['commit'][:12]}",
+        shown=int(shown),
+    )
+
+
+def made(world: str, folder: Path, config: Add) -> Views:
+    """Return the reference pictures of a world's policy."""
+    policy = load(folder)
+    if config.costs_only:
+        return policy.views
+    entry = WORLDS.ready(world)
+    place = entry.make()
+    try:
+        return of_world(entry, place, policy.features)
+    finally:
+        place.close()
+
+
+def add(world: str, config: Add) -> Path:
+    """Write reference pictures into the folder of a world's policy, and its digests anew; return it."""
+    folder = ROOT / "checkpoints" / known("world", world, WORLDS)
+    views = replace(
+        made(world, folder, config), costs=costs(world, training_of(folder).within.get("camera", (0, 0))[1])
+    )
+    write_digests(folder, (*NEEDED, *write_views(views, folder)))
+    read_views(folder)
+    return folder
+
+
+def main(config: Add) -> None:
+    """Write them, and say how large they are."""
+    for world in config.worlds:
+        folder = add(world, config)
+        views = read_views(folder)
+        size_kb = sum((folder / name).stat().st_size for name in ("views.json", "views.jpg")) / 1000
+        told = ", ".join(
+            f"{camera} {view.usual.off:.3f} usual, {view.per_level:.3f} a level"
+            for camera, view in views.cameras.items()
+        )
+        known_too = "known" if views.costs else "not known"
+        print(f"{folder.relative_to(ROOT)}: {size_kb:.0f} kB; {told}; what it costs is {known_too}")
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Add, description=__doc__))
+    except SaysoError as error:
+        sys.exit(f"views.py: {error}")
