@@ -14,12 +14,13 @@ from sayso.models.repacked import on_robot
 from sayso.runtime.cameras import looks
 from sayso.runtime.limits import limits_of
 from sayso.runtime.loop import LoopConfig, drive
-from sayso.runtime.robot import ImaginedRobot
+from sayso.runtime.robot import DryRun, ImaginedRobot, SimulatedRobot, shows_nothing
 from sayso.sim.robots import SO101
 from sayso.spec import ACTION, STATE, image_key
 from sayso.studio.watching import WatchedPolicy
 from small_desks import HEIGHT, WIDTH, desk
 from small_drivers import Driver, Steady
+from small_worlds import SpotWorld
 
 ARM = dataclasses.replace(SO101.features(), cameras={"front": (HEIGHT, WIDTH), "wrist": (HEIGHT, WIDTH)})
 ROWS = np.random.default_rng(0).normal(0, 10, (500, 6)).clip(-30, 30).astype(np.float32)
@@ -109,6 +110,12 @@ def test_who_has_no_reference_pictures_says_so_if_it_tells_anything_and_strict_h
 def test_a_robot_that_does_not_exist_shows_nothing_to_compare():
     report, told = begun(ImaginedRobot(ARM, (0.0,) * 6), policy(), strict=True)
     assert told == [] and not report.fault
+
+
+def test_a_simulated_robot_shows_what_can_be_compared_and_an_imagined_one_nothing():
+    imagined = ImaginedRobot(ARM, (0.0,) * 6)
+    assert shows_nothing(imagined) and shows_nothing(DryRun(imagined, print))
+    assert not shows_nothing(SimulatedRobot(SpotWorld(), seed=0))
 
 
 def seen(right: int, views: Views):

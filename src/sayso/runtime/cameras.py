@@ -19,7 +19,7 @@ from sayso.data.resize import seen
 from sayso.data.statistics import Stats
 from sayso.data.views import Costs, Found, Views
 from sayso.runtime.familiar import unfamiliar, unlike
-from sayso.runtime.robot import is_imagined
+from sayso.runtime.robot import shows_nothing
 from sayso.spec import STATE, Features, Observation, Policy, Robot, image_key
 
 NONE_KEPT = "the policy keeps no reference pictures, so nobody tells whether a camera has moved since"
@@ -47,13 +47,13 @@ def looks(
     """Say of each camera, and of the arm, whether it looks as in training.
 
     Args:
-        robot: that is about to move; of an imagined one nothing is said, for it shows nothing.
+        robot: that is about to move; of one without cameras nothing is said.
         policy: that keeps reference pictures, or does not tell, as one at the other end of a socket.
         features: of the policy, in the robot's names.
         stats: of the demonstrations, in the robot's names and units.
         observation: the first one.
     """
-    if is_imagined(robot):
+    if shows_nothing(robot):
         return Looks(familiar=True)
     strange = unlike(features, stats, observation)
     stands = not unfamiliar(features, stats, observation[STATE])

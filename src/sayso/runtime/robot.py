@@ -267,6 +267,11 @@ def is_imagined(robot: Robot) -> bool:
     return isinstance(robot, SimulatedRobot | ImaginedRobot)
 
 
+def shows_nothing(robot: Robot) -> bool:
+    """Tell whether a robot has no cameras at all, not even simulated ones."""
+    return shows_nothing(robot._robot) if isinstance(robot, DryRun) else isinstance(robot, ImaginedRobot)
+
+
 def moves(robot: Robot) -> bool:
     """Tell whether a robot does what it is sent, and is one that can break."""
     return not isinstance(robot, DryRun) and not is_imagined(robot)
