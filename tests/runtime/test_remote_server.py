@@ -63,7 +63,7 @@ def get(url, path, **headers):
 
 
 def wait_for(true):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
