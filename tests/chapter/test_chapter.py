@@ -76,6 +76,7 @@ def test_the_page_shows_the_chapter_s_snippets_letter_by_letter_and_in_its_order
     assert found == DIGESTS
 
 
+@pytest.mark.timeout(900)
 def test_the_whole_page_runs_as_typed_in_a_fresh_process_and_ctrl_c_ends_its_loop(tmp_path):
     program = tmp_path / "typed.py"
     program.write_text("\n".join(PROGRAM), encoding="utf-8")
@@ -86,7 +87,7 @@ def test_the_whole_page_runs_as_typed_in_a_fresh_process_and_ctrl_c_ends_its_loo
     )  # fmt: skip
     said = []
     with run:
-        late = threading.Timer(200, run.kill)
+        late = threading.Timer(600, run.kill)
         late.start()
         for line in run.stdout:
             said.append(line)

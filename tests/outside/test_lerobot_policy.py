@@ -122,5 +122,5 @@ def test_what_lerobot_adds_to_a_folder_is_no_hindrance_to_sayso(tmp_path):
     described = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({"n_obs_steps": 1, "device": "cpu", **described}))
     (folder / "train_config.json").write_text("{}")
-    write_digests(folder, checkpoint.NEEDED)
+    write_digests(folder, checkpoint.digested(folder))
     assert load(folder).features == load(ROOT / "checkpoints" / "tabletop").features

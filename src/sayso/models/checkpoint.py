@@ -174,7 +174,7 @@ def read_folder(folder: Path) -> Saved:
             f"One holds {CONFIG}, {WEIGHTS} and {STATS}."
         )
     try:
-        wrong = damaged(folder, (*NEEDED, *(name for name in VIEW_FILES if (folder / name).exists())))
+        wrong = damaged(folder, digested(folder))
     except OSError as error:
         raise CheckpointError(f"{str(folder)!r} cannot be read: {error.strerror}") from error
     if wrong:
@@ -207,6 +207,11 @@ def read_folder(folder: Path) -> Saved:
         sentences=sentences,
         words=words,
     )
+
+
+def digested(folder: Path) -> tuple[str, ...]:
+    """Return the files of a checkpoint whose digests are kept."""
+    return (*NEEDED, *(name for name in VIEW_FILES if (folder / name).exists()))
 
 
 def refuse_other_files(folder: Path) -> None:

@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from sayso.models.checkpoint import CONFIG, NEEDED, read_folder
+from sayso.models.checkpoint import CONFIG, digested, read_folder
 from sayso.models.lerobot_folder import SAYSO, TYPE, write_processors
 from sayso.spec import SaysoError
 from sayso.work.digests import write_digests
@@ -35,7 +35,7 @@ def complete(folder: Path) -> None:
     described = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     (folder / CONFIG).write_text(json.dumps({TYPE: SAYSO, **described}, indent=2) + "\n", encoding="utf-8")
     write_processors(folder)
-    write_digests(folder, NEEDED)
+    write_digests(folder, digested(folder))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from lerobot_policy_sayso import seeing
 from lerobot_policy_sayso.beginning import check_fits_recordings, fresh
 from lerobot_policy_sayso.configuration_sayso import SAWYER, SaysoConfig
+from sayso.data.views_files import FILES as VIEW_FILES
 from sayso.learn.optimise import Average
 from sayso.models import checkpoint
 from sayso.models.policy import ModelPolicy
@@ -40,7 +41,7 @@ from sayso.work.digests import write_digests
 
 LIVE = "live.safetensors"
 """The weights as the optimiser has them, beside their average, so that a training goes on exactly."""
-FILES = (*checkpoint.NEEDED, "SHA256SUMS", LIVE)
+FILES = (*checkpoint.NEEDED, *VIEW_FILES, "SHA256SUMS", LIVE)
 
 
 class SaysoPolicy(PreTrainedPolicy):
@@ -143,7 +144,7 @@ class SaysoPolicy(PreTrainedPolicy):
         described = json.loads((save_directory / checkpoint.CONFIG).read_text(encoding="utf-8"))
         said = draccus.encode(self.config, PreTrainedConfig) | described
         (save_directory / checkpoint.CONFIG).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
-        write_digests(save_directory, checkpoint.NEEDED)
+        write_digests(save_directory, checkpoint.digested(save_directory))
         if self._average is not None:
             weights = {name: t.detach().cpu().contiguous() for name, t in self.model.state_dict().items()}
             save_file(weights, save_directory / LIVE)
