@@ -52,6 +52,7 @@ FLAGS = {
     "run": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
     + [
         "--start",
+        "--strict",
         "--rest-s",
         "--robot",
         "--dry-run",
@@ -76,7 +77,7 @@ FLAGS = {
     "label": ["--clicks", "--port", "--browser"],
     "push": ["--public", "--message"],
     "studio": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
-    + ["--start", "--rest-s", "--world", "--seed", "--robot", "--id", "--max-speed-deg-s"]
+    + ["--start", "--strict", "--rest-s", "--world", "--seed", "--robot", "--id", "--max-speed-deg-s"]
     + ["--policy", "--host", "--port", "--threads", "--browser"],
     "serve": ["--host", "--port", "--connections", "--max-mb", "--idle-s", "--hung-s"],
 }
