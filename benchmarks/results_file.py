@@ -19,7 +19,8 @@ from sayso.learn.run import trained_seconds
 from sayso.loading import subject
 from sayso.refusals import in_one_sentence
 from sayso.spec import Outcome, SaysoError
-from sayso.tasks.worlds import WorldEntry
+from sayso.tasks.axes import departures, options_of
+from sayso.tasks.worlds import WORLDS, WorldEntry
 from sayso.work.provenance import code, provenance, training_facts, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -162,7 +163,9 @@ def evaluated(
     """
     assert wanted.out is not None
     measured = policy if isinstance(policy, Subject) else subject(str(policy))
-    asked = asked_of(measured, wanted, options, ("workers", "out", "films", "max_films"))
+    departs = departures((place or WORLDS[wanted.world]).axes, wanted.axis)
+    reset = options_of(departs) | dict(options or {})
+    asked = asked_of(measured, wanted, reset, ("workers", "out", "films", "max_films"))
     return once(wanted.out, lambda: evaluate_policy(measured, wanted, options=options, place=place), asked)
 
 

@@ -6,8 +6,11 @@ import pytest
 
 import axes
 import generalisation
+import results_file
 from generalisation import Generalisation, Row
 from mt50_table import tier_mean
+from sayso.evaluation.measure import EvalConfig
+from sayso.loading import EXPERT
 from sayso.sim.mesh_kinds import MissingMeshesError
 from sayso.spec import UnknownNameError
 from sayso.tasks.household.world import HouseholdWorld
@@ -106,3 +109,17 @@ def test_what_is_not_there_is_refused():
         Generalisation(axes=("camra",))
     with pytest.raises(UnknownNameError, match="tabletop"):
         Generalisation(worlds=("tabeltop",))
+
+
+def test_what_was_measured_at_a_level_is_not_measured_again(tmp_path, monkeypatch):
+    wanted = EvalConfig(
+        world="tabletop",
+        families=("push",),
+        episodes=1,
+        axis=("camera=1",),
+        workers=1,
+        out=tmp_path / "r.json",
+    )
+    first = results_file.evaluated(EXPERT, wanted)
+    monkeypatch.setattr(results_file, "evaluate_policy", None)
+    assert results_file.evaluated(EXPERT, wanted) == first
