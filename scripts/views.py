@@ -25,6 +25,7 @@ from sayso.evaluation.report import training_of
 from sayso.learn.views import of_world
 from sayso.models.checkpoint import NEEDED, load
 from sayso.spec import SaysoError, known
+from sayso.spec.files import VIEWS_PICTURES
 from sayso.tasks.worlds import WORLDS
 from sayso.work.digests import write_digests
 
@@ -43,15 +44,16 @@ class Add:
 
 
 def costs(world: str, shown: float) -> Costs | None:
-    """Return success at the levels of the axis `camera`, undisturbed first; None where none was measured."""
+    """Return success at those levels of the axis `camera` that were measured; None where none was."""
     if not MEASURED.exists():
         return None
     found = json.loads(MEASURED.read_text(encoding="utf-8"))
-    names = [f"undisturbed_{world}", *(f"camera_{level}_{world}" for level in range(1, 6))]
-    if not all(name in found["metrics"] for name in names):
+    names = {0: f"undisturbed_{world}"} | {level: f"camera_{level}_{world}" for level in range(1, 6)}
+    success = {level: found["metrics"][name] for level, name in names.items() if name in found["metrics"]}
+    if 0 not in success or len(success) == 1:
         return None
     return Costs(
-        success=tuple(found["metrics"][name] for name in names),
+        success=tuple(success.items()),
         of=f"{world}, {found['date'][:10]}, commit {found['commit'][:12]}",
         shown=int(shown),
     )
@@ -76,7 +78,11 @@ def add(world: str, config: Add) -> Path:
     views = replace(
         made(world, folder, config), costs=costs(world, training_of(folder).within.get("camera", (0, 0))[1])
     )
-    write_digests(folder, (*NEEDED, *write_views(views, folder)))
+    pictures = (folder / VIEWS_PICTURES).read_bytes() if config.costs_only else None
+    written = write_views(views, folder)
+    if pictures:  # as they were: written again they would lose a little each time
+        (folder / VIEWS_PICTURES).write_bytes(pictures)
+    write_digests(folder, (*NEEDED, *written))
     read_views(folder)
     return folder
 

@@ -81,7 +81,7 @@ def kept() -> Views:
     frames = [{image_key("front"): desk(k), STATE: np.full(2, k, np.float32)} for k in range(40)]
     views = Views.of(frames, ("front",))
     front = dataclasses.replace(views.cameras["front"], per_level=0.04)
-    return Views(cameras={"front": front}, costs=Costs(success=(0.9, 0.5), of="a test", shown=1))
+    return Views(cameras={"front": front}, costs=Costs(success=((0, 0.9), (3, 0.5)), of="a test", shown=1))
 
 
 def test_what_was_kept_reads_back(tmp_path):

@@ -125,7 +125,7 @@ def seen(right: int, views: Views):
 
 def measured(*success: float, shown: int = 0) -> Views:
     front = dataclasses.replace(VIEWS.cameras["front"], per_level=0.04)
-    costs = Costs(success=success, of="desk, 2026-11-30", shown=shown) if success else None
+    costs = Costs(success=tuple(enumerate(success)), of="desk, 2026-11-30", shown=shown) if success else None
     return Views(cameras={**VIEWS.cameras, "front": front}, costs=costs)
 
 

@@ -136,8 +136,8 @@ class View:
 class Costs:
     """Success of a policy at the levels of its world's axis ``camera``, as measured."""
 
-    success: tuple[float, ...]
-    """At level 0, 1, and so on: shares."""
+    success: tuple[tuple[int, float], ...]
+    """Levels that were measured, rising from 0, and the share of episodes that succeed there."""
     of: str
     """What was measured, for a person."""
     shown: int = 0

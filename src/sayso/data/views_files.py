@@ -100,5 +100,7 @@ def _views(described: Mapping[str, Any], sheet: Image, states: Any) -> dict[str,
 def _costs(described: Any) -> Costs | None:
     if described is None:
         return None
-    success = tuple(float(share) for share in described["success"])
+    success = tuple((int(level), float(share)) for level, share in described["success"])
+    if not success or [level for level, _ in success] != sorted({level for level, _ in success}):
+        raise ValueError(f"levels of success do not rise: {success}")
     return Costs(success=success, of=str(described["of"]), shown=int(described["shown"]))

@@ -127,8 +127,8 @@ def _cost(views: Views, found: Mapping[str, Found]) -> str:
 
 
 def _success(costs: Costs, level: float) -> str:
-    levels = range(len(costs.success))
-    here, most = float(np.interp(level, levels, costs.success)), costs.success[0]
+    levels, success = zip(*costs.success, strict=True)
+    here, most = float(np.interp(level, levels, success)), success[0]
     beyond = " or less" if level > levels[-1] else ""
     shown = f", and training shows up to level {costs.shown}" if costs.shown else ""
     return f"at which {here:.0%} of the episodes succeed{beyond} instead of {most:.0%}{shown} ({costs.of})"
