@@ -118,10 +118,7 @@ def main(config: Ship) -> None:
         **about(config.world),
     )
     folder = ROOT / "checkpoints" / config.world
-    entry = WORLDS.ready(config.world)
-    place = entry.make()
-    policy.views = of_world(entry, place, policy.features)
-    place.close()
+    policy.views = of_world(WORLDS.ready(config.world), policy.features)
     save(policy, folder, card, dtype=torch.bfloat16, training=facts)
     size_mb = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
     print(

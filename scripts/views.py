@@ -23,7 +23,7 @@ from sayso.data.views import Costs, Views
 from sayso.data.views_files import read_views, write_views
 from sayso.evaluation.report import training_of
 from sayso.learn.views import of_world
-from sayso.models.checkpoint import NEEDED, load
+from sayso.models.checkpoint import digested, load
 from sayso.spec import SaysoError, known
 from sayso.spec.files import VIEWS_PICTURES
 from sayso.tasks.worlds import WORLDS
@@ -64,12 +64,7 @@ def made(world: str, folder: Path, config: Add) -> Views:
     policy = load(folder)
     if config.costs_only:
         return policy.views
-    entry = WORLDS.ready(world)
-    place = entry.make()
-    try:
-        return of_world(entry, place, policy.features)
-    finally:
-        place.close()
+    return of_world(WORLDS.ready(world), policy.features)
 
 
 def add(world: str, config: Add) -> Path:
@@ -79,10 +74,10 @@ def add(world: str, config: Add) -> Path:
         made(world, folder, config), costs=costs(world, training_of(folder).within.get("camera", (0, 0))[1])
     )
     pictures = (folder / VIEWS_PICTURES).read_bytes() if config.costs_only else None
-    written = write_views(views, folder)
+    write_views(views, folder)
     if pictures:  # as they were: written again they would lose a little each time
         (folder / VIEWS_PICTURES).write_bytes(pictures)
-    write_digests(folder, (*NEEDED, *written))
+    write_digests(folder, digested(folder))
     read_views(folder)
     return folder
 

@@ -52,13 +52,18 @@ def write_views(views: Views, folder: Path) -> tuple[str, ...]:
     return FILES
 
 
+def kept_in(folder: Path) -> tuple[str, ...]:
+    """Return which of the files of reference pictures stand in a folder."""
+    return tuple(name for name in FILES if (folder / name).exists())
+
+
 def read_views(folder: Path) -> Views:
     """Return the reference pictures in a folder; none if it has none.
 
     Raises:
         ViewsError: if one of the two files is missing, or they do not belong together.
     """
-    there = [name for name in FILES if (folder / name).is_file()]
+    there = kept_in(folder)
     if not there:
         return NONE_KEPT
     if len(there) < len(FILES):

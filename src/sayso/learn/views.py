@@ -6,6 +6,7 @@ what seems moved can be told in such levels, for which success is measured.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -43,8 +44,13 @@ def beginnings(windows: Windows, features: Features, robot: int = 0, places: Pla
     return Views.of(frames, tuple(features.cameras))
 
 
-def of_world(entry: WorldEntry, world: World, features: Features) -> Views:
+def of_world(entry: WorldEntry, features: Features) -> Views:
     """Return reference pictures of a world's training scenes, and how far its levels move each picture."""
+    with contextlib.closing(entry.make()) as world:
+        return _of_scenes(entry, world, features)
+
+
+def _of_scenes(entry: WorldEntry, world: World, features: Features) -> Views:
     frames = [_shown(entry, world, features, seed, 0) for seed in seeds("train", MOST)]
     views = Views.of(frames, tuple(features.cameras))
     moved: dict[str, list[float]] = {camera: [] for camera in views.cameras}

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from sayso.data.statistics import Stats
 from sayso.data.views import Views
 from sayso.data.views_files import FILES as VIEW_FILES
-from sayso.data.views_files import ViewsError, read_views, write_views
+from sayso.data.views_files import ViewsError, kept_in, read_views, write_views
 from sayso.models.contract import Renames, renamed
 from sayso.models.lerobot_folder import PROCESSORS, SAYSO, TYPE, write_processors
 from sayso.models.policy import ModelPolicy
@@ -211,7 +211,7 @@ def read_folder(folder: Path) -> Saved:
 
 def digested(folder: Path) -> tuple[str, ...]:
     """Return the files of a checkpoint whose digests are kept."""
-    return (*NEEDED, *(name for name in VIEW_FILES if (folder / name).exists()))
+    return (*NEEDED, *kept_in(folder))
 
 
 def refuse_other_files(folder: Path) -> None:

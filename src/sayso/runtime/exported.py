@@ -31,8 +31,7 @@ from sayso.calling import CalledLikeAModel
 from sayso.data.statistics import Stats
 from sayso.data.transforms import two_way
 from sayso.data.views import NONE_KEPT, Views
-from sayso.data.views_files import FILES as VIEW_FILES
-from sayso.data.views_files import ViewsError, read_views
+from sayso.data.views_files import ViewsError, kept_in, read_views
 from sayso.models.collate import Collator
 from sayso.models.words import MAX_WORDS, SHORT_WORDS, FrozenTextEncoder, Reading
 from sayso.runtime.engines import (
@@ -161,8 +160,7 @@ def load(folder: Path | str, *, threads: int = 1) -> ExportedPolicy:
         raise ExportError(f"{str(folder)!r} is not a whole export: {', '.join(missing)} missing")
     if graph_digest(folder) != engine.digest:
         raise ExportError(f"the graph in {str(folder)!r} is not the one that was checked; export anew")
-    beside = [name for name in VIEW_FILES if (folder / name).exists()]
-    if wrong := damaged(folder, (*files_of(engine.name), *beside)):
+    if wrong := damaged(folder, (*files_of(engine.name), *kept_in(folder))):
         raise ExportError(
             f"the export {str(folder)!r} is not as it was written: {'; '.join(wrong)}. Export anew, or take "
             "it from where you have it whole"

@@ -44,6 +44,7 @@ def draw_task(
     """
     setting = TASKS[known("world", world, TASKS)]
     rows = setting.families[known(f"family of tasks in the world {world!r}", family, setting.families)]
+    known("objects", objects, OBJECTS)
     if swappable:  # there is but one drawer to open
         rows = tuple(row for row in rows if row.sentences.objects) or rows
     if objects not in ("train", "heldout"):  # only where there are such things
@@ -51,7 +52,7 @@ def draw_task(
         if not rows:
             raise SaysoError(f"{family!r} moves nothing of what {objects!r} is, which training never shows")
     row = rows[rng.choice(len(rows))]
-    demand = Demand(row, known("objects", objects, OBJECTS))
+    demand = Demand(row, objects)
     for _ in range(100):
         try:
             layout, things = setting.layout(rng, demand)

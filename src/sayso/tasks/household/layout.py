@@ -101,7 +101,7 @@ or each other. ``any`` is whatever may be named in a scene that stands there."""
 
 def moves(row: Variant, things: str) -> bool:
     """Tell whether a row can be asked of any of some things, a name of `OBJECTS`."""
-    named = OBJECTS[known("objects", things, OBJECTS)].named
+    named = OBJECTS[things].named
     return any(named(as_drawn(colour, kind)) for kind in row.sentences.objects for colour in OBJECT_COLOURS)
 
 
