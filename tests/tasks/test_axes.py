@@ -102,7 +102,10 @@ def test_demonstrations_vary_evenly_up_to_a_level_and_never_along_what_is_kept_f
     assert max(shifts) <= CAMERA.change(3)["camera_shift_m"] < CAMERA.change(4)["camera_shift_m"]
     assert np.mean(shifts) == pytest.approx(0.045, abs=0.004)
     assert drawn(to_3, 7) == drawn(to_3, 7) and drawn([], 7) == {}
-    for kept in (WORDS, OBJECTS, BACKGROUND):
+    backgrounds = [drawn([Departure(axis=BACKGROUND, level=3)], seed) for seed in range(400)]
+    assert np.mean(["patterns" in each for each in backgrounds]) == pytest.approx(1 / 3, abs=0.06)
+    assert not any("photographs" in each for each in backgrounds)
+    for kept in (WORDS, OBJECTS):
         with pytest.raises(ConfigError, match="kept for measuring"):
             drawn([Departure(axis=kept, level=1)], 0)
 

@@ -1,4 +1,4 @@
-"""Textures for table, floor and walls: patterns that are drawn, and photographs; training has paint alone."""
+"""Textures for table, floor and walls: patterns that are drawn, and photographs."""
 
 from __future__ import annotations
 

@@ -184,8 +184,10 @@ def _light(k: float) -> Options:
 
 
 def _background(k: float) -> Options:
-    covered: Mapping[int, Options] = {3: {"patterns": True}, 4: {"photographs": 0.5}, 5: {"photographs": 1.0}}
-    return {"background": 0.22 if k < 2 else 0.4, **covered.get(int(k), {})}
+    paint: Options = {"background": round(float(np.interp(k, (0, 1, 2), (0.0, 0.22, 0.4))), 6)}
+    if k > 3:
+        return paint | {"photographs": round(0.5 * (k - 3), 6)}
+    return paint | ({"patterns": True} if k > 2 else {})
 
 
 def _image(k: float) -> Options:
@@ -269,7 +271,6 @@ BACKGROUND = Axis(
             "covered with photographs",
         ),
     ),
-    graded=False,
 )
 IMAGE = Axis(
     name="image",
