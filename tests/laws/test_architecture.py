@@ -29,15 +29,16 @@ ROWS = [
     {"evaluation"},
     {"learn", "runtime"},
     {"bridges"},
-    {"chapter", "cli", "demo", "onlooker", "registration", "studio", "loading"},
+    {"chapter", "cli", "demo", "onlooker", "registration", "studio", "loading", "verbs"},
     {"", "__main__"},  # the package itself, which offers names from everywhere
 ]
 ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 INSIDE_A_ROW = {
-    ("cli", "demo"),
+    ("verbs", "demo"),
     ("demo", "onlooker"),
-    ("cli", "studio"),
-    ("cli", "loading"),
+    ("verbs", "studio"),
+    ("verbs", "loading"),
+    ("cli", "verbs"),
 }
 
 TORCH_FREE = {
@@ -199,7 +200,7 @@ def names_of_families(src: Path, families: set[str]) -> list[str]:
     In `sim` a drawer is furniture, Meta-World has a task called push as well, and `sayso push` is a verb.
     """
     own = ("tasks.household", "tasks.metaworld", "tasks.mt50", "sim")
-    verb = constants(src, families & {"push"}, own=(*own, "cli"))
+    verb = constants(src, families & {"push"}, own=(*own, "verbs"))
     return verb + constants(src, families - {"push"}, own=own)
 
 
