@@ -17,7 +17,7 @@ from sayso.tasks.household.draw import called, draw_task, say
 from sayso.tasks.household.variants import SENTENCES
 from sayso.tasks.household.words import taught
 from sayso.tasks.household.words.kinds import COLOURS, HELD_OUT_KINDS, KINDS, Place, Thing
-from sayso.tasks.household.words.language import phrase
+from sayso.tasks.household.words.language import NotUnderstoodError, parse, phrase
 from sayso.tasks.household.words.paraphrases import NOUNS, TEMPLATES, paraphrase
 from sayso.tasks.household.words.participles import participle
 from sayso.tasks.household.words.vocabulary import COURTESIES, SLOTS, Intent
@@ -110,6 +110,22 @@ def test_no_sentence_drawn_for_training_is_one_that_is_measured():
             paraphrase(intent, rng) for _ in range(40)
         }
         assert len(own) > 35 and own.isdisjoint(measured)
+
+
+def test_what_is_taught_is_heard_too_and_never_taken_for_something_else():
+    rng, heard, asked = np.random.default_rng(3), 0, 0
+    for intent in intents():
+        for _ in range(10):
+            asked += 1
+            try:
+                understood = parse(said := wide(intent, rng))
+            except NotUnderstoodError:
+                continue
+            assert understood == intent, said
+            heard += 1
+    assert heard > 0.75 * asked, "sentences with 'it', and those that say 'over' for 'on', are refused"
+    assert parse("shunt the red mug next to the green can") == parse("push the red mug next to the green can")
+    assert parse("pop the scarlet chunk in my salver that is blue").place == Place("blue", "tray")
 
 
 def test_there_are_many_words_for_everything_that_training_shows():

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from sayso.tasks.household.words import synonyms
+from sayso.tasks.household.words import synonyms, taught
 from sayso.tasks.household.words.kinds import COLOURS, KINDS, Place, Thing, with_colour
 from sayso.tasks.household.words.language import NotUnderstoodError, as_called, parse, plain
 from sayso.tasks.household.words.vocabulary import Intent
@@ -70,8 +70,8 @@ def _understood(text: str, families: Iterable[str] | None) -> Intent | None:
 
 def _in_full(text: str, said: Thing, full: Thing) -> str:
     """Give a thing its colour or landmark where a text names it, if it does so once."""
-    words = KINDS[said.kind].words
-    nouns = "|".join(sorted(map(re.escape, words.train + words.heldout), key=len, reverse=True))
+    words, more = KINDS[said.kind].words, taught.NOUNS.get(said.kind, ())
+    nouns = "|".join(sorted(map(re.escape, (*words.train, *words.heldout, *more)), key=len, reverse=True))
     named = re.compile(
         rf"\b(?P<article>{_ARTICLE})\s+(?P<colour>(?:{_COLOUR})\s+)?(?P<noun>{nouns})\b", re.IGNORECASE
     )

@@ -9,25 +9,16 @@ both could be moved, by prepositions. The row is the one whose kinds, prepositio
 from __future__ import annotations
 
 import difflib
-import functools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sayso.tasks.household.variants import SENTENCES
 from sayso.tasks.household.words import synonyms
-from sayso.tasks.household.words.kinds import COLOURS, KINDS, LANDMARKS, MOVABLE, SIZES, Place, Thing
+from sayso.tasks.household.words.kinds import KINDS, MOVABLE, Place, Thing
+from sayso.tasks.household.words.lexicon import Token, lexicon, tokenize, verbs_of
 from sayso.tasks.household.words.references import NotUnderstoodError, names, resolve
-from sayso.tasks.household.words.vocabulary import COURTESIES, SLOTS, Intent, Sentences
-
-
-@dataclass(frozen=True)
-class _Token:
-    """Word or fixed phrase, its role (one letter, see `_lexicon`) and what it stands for."""
-
-    role: str
-    meaning: str
-    text: str
+from sayso.tasks.household.words.vocabulary import Intent, Sentences
 
 
 @dataclass(frozen=True)
@@ -59,81 +50,6 @@ class _Reading:
 _NOUN_PHRASE = re.compile(
     r"(?P<to>[iobtr]?)(?:(?P<size>s?)(?P<colour>c?)(?P<before>l?)(?P<noun>n)(?:b(?P<after>l))?|(?P<mark>l))"
 )
-_PREPOSITIONS: Mapping[str, str] = {"in": "i", "on": "o", "atop": "o", "by": "b", "beside": "b"}
-_MEANINGS: Mapping[str, str] = {"i": "in", "o": "on", "b": "beside", "t": "to", "r": "for"}
-
-
-@functools.cache
-def _lexicon() -> Mapping[str, tuple[str, str]]:
-    """Map every word of the grammar to its role and meaning, derived from the tables of the vocabulary.
-
-    Roles: c colour, s size, n noun, p "one" for a noun, l landmark, i "in", o "on", b "by", t "to", r "for",
-    v verb (and other words that not every sentence may have, such as "it"), f filler, a article.
-    """
-    literal = {word for row in SENTENCES.values() for word in _literals(row)}
-    lexicon = {word: ("f" if word in synonyms.FILLERS else "v", word) for word in literal}
-    lexicon |= {word: ("v", word) for row in SENTENCES.values() for word in row.heard}
-    lexicon |= {word: ("v", word) for word in synonyms.WISHES | synonyms.HELPERS}
-    # Courtesies count as wholes: "if you don't mind" is harmless, "don't" is not.
-    courteous = (c.replace("{}", "").strip(" ,") for c in COURTESIES.train + COURTESIES.heldout)
-    lexicon |= {words: ("f", words) for words in (*courteous, *synonyms.FILLERS)}
-    for slot, row in SLOTS.items():
-        for words in row.train + row.heldout:
-            lexicon |= {word: ("v", word) for word in words.split() if slot not in _PREPOSITIONS}
-    for slot, row in SLOTS.items():
-        role = _PREPOSITIONS.get(slot, "v")
-        lexicon |= {word: (role, _MEANINGS.get(role, word)) for word in row.train + row.heldout}
-    lexicon |= {"to": ("t", "to"), "at": ("b", "beside"), "within": ("i", "in"), "for": ("r", "for")}
-    lexicon |= {word: ("a", word) for word in synonyms.ARTICLES}
-    lexicon |= {word: ("s", word) for word in SIZES} | {word: ("c", word) for word in COLOURS}
-    for name, kind in KINDS.items():
-        role = "l" if name in LANDMARKS else "n"
-        lexicon |= dict.fromkeys(kind.words.train + kind.words.heldout, (role, name))
-    # "can" is a thing, except where somebody asks politely; "up" goes with many verbs.
-    return lexicon | {"can you": ("f", "can you"), "up": ("f", "up"), "one": ("p", "one")}
-
-
-def _literals(row: Sentences) -> list[str]:
-    return re.findall(r"[a-z']+", re.sub(r"{\w*}", " ", " ".join(row.train + row.heldout)))
-
-
-@functools.cache
-def _verbs(templates: Sentences) -> frozenset[str]:
-    """Return every verb that may stand in a sentence of a row."""
-    slots = set(re.findall(r"{(\w+)}", " ".join(templates.train + templates.heldout)))
-    # Where the grammar says "go" to furniture it says "come" to the person.
-    slots |= {"come"} if "go" in slots else set()
-    phrases = {
-        w
-        for slot in slots & (set(SLOTS) - set(_PREPOSITIONS))
-        for w in SLOTS[slot].train + SLOTS[slot].heldout
-    }
-    words = {word for phrase in phrases for word in (phrase, *phrase.split())}
-    words |= {*_literals(templates), *templates.heard, *synonyms.WISHES, *synonyms.HELPERS}
-    return frozenset(word for word in words if _lexicon()[word][0] == "v")
-
-
-@functools.cache
-def _scanner() -> re.Pattern[str]:
-    entries = sorted(_lexicon(), key=len, reverse=True)
-    return re.compile(rf"({'|'.join(map(re.escape, entries))})(?!\S)|(\S+)")
-
-
-@functools.cache
-def _rewriter() -> re.Pattern[str]:
-    entries = sorted(synonyms.ALSO_HEARD, key=len, reverse=True)
-    return re.compile(rf"(?<!\S)({'|'.join(map(re.escape, entries))})(?!\S)")
-
-
-def _tokens(sentence: str) -> list[_Token]:
-    """Split a sentence into tokens without articles; words that are not in the lexicon get the role "?"."""
-    text = sentence.lower().replace("\u2019", "'")
-    text = re.sub(synonyms.PICTURES, r" \g<0> ", text)
-    text = " ".join(re.sub(rf"(?!{synonyms.PICTURES})[^\w']|(?<!\w)'|'(?!\w)", " ", text).split())
-    text = _rewriter().sub(lambda match: synonyms.ALSO_HEARD[match.group()], text)
-    found = (match.group() for match in _scanner().finditer(" ".join(text.split())))
-    tokens = [_Token(*_lexicon().get(word, ("?", word)), word) for word in found]
-    return [token for token in tokens if token.role != "a"]
 
 
 def understand(
@@ -151,7 +67,7 @@ def understand(
     Raises:
         NotUnderstoodError: with the reason alone, without examples of what could be asked.
     """
-    tokens = _tokens(sentence)
+    tokens = tokenize(sentence)
     if not tokens:
         raise NotUnderstoodError("Nothing was said.")
     _refuse_unknown_words(sentence, tokens, scene, families)
@@ -172,31 +88,32 @@ def understand(
 
 def named(name: str) -> Thing:
     """Read a plain name back into its thing: the inverse of `Thing.name`."""
-    tokens = _tokens(name)
+    tokens = tokenize(name)
     match = _NOUN_PHRASE.fullmatch("".join(token.role for token in tokens))
     if match is None or match["to"]:
         raise NotUnderstoodError(f"{name!r} is not the name of a thing, such as 'red block'.")
     return _mention(match, tokens).thing
 
 
-def _without_ones(tokens: Sequence[_Token]) -> list[_Token]:
+def _without_ones(tokens: Sequence[Token]) -> list[Token]:
     """Say the noun for "one": "stack the red block on the blue one" is about two blocks."""
     nouns = dict.fromkeys(token.meaning for token in tokens if token.role == "n" and token.meaning in MOVABLE)
     if len(nouns) != 1 and any(token.role == "p" for token in tokens):
         raise NotUnderstoodError("I cannot tell what 'one' stands for.")
-    return [_Token("n", next(iter(nouns)), token.text) if token.role == "p" else token for token in tokens]
+    return [Token("n", next(iter(nouns)), token.text) if token.role == "p" else token for token in tokens]
 
 
-def _mention(match: re.Match[str], tokens: Sequence[_Token]) -> _Mention:
+def _mention(match: re.Match[str], tokens: Sequence[Token]) -> _Mention:
     """Turn a noun phrase found in the roles into the thing it names."""
 
     def meaning(part: str) -> str:
         return tokens[match.start(part)].meaning if match[part] else ""
 
     kind, landmark = meaning("noun") or meaning("mark"), meaning("before") or meaning("after")
-    if match["size"]:
+    size, noun = meaning("size"), tokens[match.start("noun")].text if match["noun"] else ""
+    if size and lexicon().get(f"{size} {noun}", ("", ""))[1] != kind:  # "little bottle" is any bottle
         if f"small {kind}" not in KINDS:
-            raise NotUnderstoodError(f"I do not tell a {meaning('size')} {kind} from others.")
+            raise NotUnderstoodError(f"I do not tell a {size} {kind} from others.")
         kind = f"small {kind}"
     if (kind, landmark) == ("drawer", "cabinet"):
         landmark = ""  # that is where the one drawer is
@@ -209,7 +126,7 @@ def _mention(match: re.Match[str], tokens: Sequence[_Token]) -> _Mention:
 
 def _refuse_unknown_words(
     sentence: str,
-    tokens: Sequence[_Token],
+    tokens: Sequence[Token],
     scene: Sequence[Thing] | None,
     families: Collection[str] | None,
 ) -> None:
@@ -239,17 +156,17 @@ def _refuse_unknown_words(
 
 def _why_not(word: str) -> str:
     """Return why nothing is done about a word that is known not to be understood, or nothing."""
-    plural = word.endswith("s") and _lexicon().get(word[:-1], ("", ""))[0] == "n"
+    plural = word.endswith("s") and lexicon().get(word[:-1], ("", ""))[0] == "n"
     return synonyms.ONE_EACH if plural else synonyms.REFUSALS.get(word, "")
 
 
 def _correct_words(letter: str) -> list[str]:
     """Return what a mistyped word that begins with a letter could be: few mistype the first one."""
-    meant = [word for word, (role, _) in _lexicon().items() if role in "ncslvobi"] + ["the", "please"]
+    meant = [word for word, (role, _) in lexicon().items() if role in "ncslvobi"] + ["the", "please"]
     return [word for word in meant if word.startswith(letter) and word not in synonyms.WISHES]
 
 
-def _refuse_loose_ends(tokens: Sequence[_Token], roles: str) -> None:
+def _refuse_loose_ends(tokens: Sequence[Token], roles: str) -> None:
     """Refuse a colour, size or preposition that belongs to no thing: nothing said may be ignored."""
     rest = _NOUN_PHRASE.sub(lambda match: "." * len(match.group()), roles)
     loose = [token.text for token, role in zip(tokens, rest, strict=True) if role in "csiobr"]
@@ -373,7 +290,7 @@ def _relations_fit(row: Sentences, reading: _Reading) -> bool:
 def _verbs_fit(key: tuple[str, str], verbs: frozenset[str]) -> bool:
     row = SENTENCES[key]
     wanted = row.decisive or (verbs if row.travels else verbs - synonyms.APPROACHES - synonyms.IDLE)
-    return verbs <= _verbs(row) and not verbs.isdisjoint(wanted)
+    return verbs <= verbs_of(key) and not verbs.isdisjoint(wanted)
 
 
 def _mismatch(reading: _Reading, alike: Sequence[tuple[str, str]], joined: Sequence[tuple[str, str]]) -> str:
@@ -388,7 +305,7 @@ def _mismatch(reading: _Reading, alike: Sequence[tuple[str, str]], joined: Seque
         return f"I cannot bring the {reading.object.name} to {place}{only}."
     if not joined and not any(reading.relations):
         return "It does not say what goes into what." if reading.object else f"I cannot do that with {place}."
-    known = frozenset().union(*(_verbs(SENTENCES[key]) for key in joined))
+    known = frozenset().union(*(verbs_of(key) for key in joined))
     words = sorted(reading.verbs - known) if joined else [word for word in reading.relations.values() if word]
     words = words or sorted(reading.verbs)
     said, go = ", ".join(map(repr, words)), "does not go" if len(words) == 1 else "do not go"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-ARTICLES = frozenset({"the", "a", "an", "that", "this", "my", "your", "same"})
+ARTICLES = frozenset({"the", "a", "an", "that", "this", "my", "your", "our", "same"})
 FILLERS = frozenset(
     {"up", "over", "all", "way", "and", "then", "so", "now", "of", "hey", "back", "there", "down"}
     | {"i", "we", "you", "would", "could", "can", "kindly", "hi", "hello", "okay", "just", "again", "too"}
