@@ -18,7 +18,7 @@ from sayso.tasks.household.variants import SENTENCES
 from sayso.tasks.household.words import taught
 from sayso.tasks.household.words.kinds import COLOURS, HELD_OUT_KINDS, KINDS, Place, Thing
 from sayso.tasks.household.words.language import NotUnderstoodError, parse, phrase
-from sayso.tasks.household.words.paraphrases import NOUNS, TEMPLATES, paraphrase
+from sayso.tasks.household.words.paraphrases import NOUNS, TEMPLATES, authors, paraphrase
 from sayso.tasks.household.words.participles import participle
 from sayso.tasks.household.words.vocabulary import COURTESIES, SLOTS, Intent
 from sayso.tasks.household.words.wide import other_wordings, wide
@@ -203,3 +203,25 @@ def test_a_recorded_sentence_finds_its_other_wordings_again():
 )  # fmt: skip
 def test_verbs_have_participles(verb, done):
     assert participle(verb) == done
+
+
+def test_the_second_author_of_free_paraphrases_wrote_many_and_nothing_that_is_taught_or_held_out():
+    first, second = authors()
+    assert first.templates.keys() == second.templates.keys() == SENTENCES.keys()
+    rng, taught_or_held = np.random.default_rng(4), set()
+    for intent in intents():
+        for part in ("train", "heldout"):
+            taught_or_held |= {bare(phrase(intent, rng, part)) for _ in range(60)}
+        taught_or_held |= {bare(wide(intent, rng)) for _ in range(60)}
+    for row, many in second.templates.items():
+        own = {bare(one) for one in many}
+        known = {bare(one) for one in (*SENTENCES[row].train, *SENTENCES[row].heldout, *first.templates[row])}
+        assert len(many) >= 300 and own.isdisjoint(known), row
+        assert all(one.count("{place}") == 1 for one in many)
+        assert all(one.count("{object}") == (1 if SENTENCES[row].objects else 0) for one in many)
+    for kind, names in second.nouns.items():
+        words = KINDS[kind].words
+        assert {*names}.isdisjoint(
+            {*words.train, *words.heldout, *taught.NOUNS.get(kind, ())}
+        ) or kind == "person"
+    assert not taught_or_held & {bare(paraphrase(intent, rng)) for intent in intents() for _ in range(60)}

@@ -336,7 +336,7 @@ WORDS = Axis(
         _named,
         (
             "held-out sentences and synonyms",
-            "free paraphrases, by another author",
+            "free paraphrases, by other authors",
             "typing errors, and capitals, another order or other courtesies",
             "the sentence of another task: success should fall",
             "nothing is said",

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 WORDINGS = ("train", "heldout", "free", "typed", "wrong", "blank")
-"""Training's own; held-out sentences and synonyms; free paraphrases, by another author; training's sentence
+"""Training's own; held-out sentences and synonyms; free paraphrases, by other authors; training's sentence
 with typing errors and in another form; the sentence of another task; nothing."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORD = re.compile(r"[A-Za-z]{4,}")

@@ -5,7 +5,7 @@ What is taught and what is not:
 - *Taught*: the words and sentences of the grammar's ``train`` columns (`kinds`, `vocabulary`, `families/`),
   and everything in this file. A training with ``--wordings household`` draws them anew for each window;
   recordings and evaluations never say what stands here alone.
-- *Held out*: the grammar's ``heldout`` columns, and the paraphrases of another author (`paraphrases`). None
+- *Held out*: the grammar's ``heldout`` columns, and the paraphrases of other authors (`paraphrases`). None
   of their sentences, verbs and nouns may stand here, which `tests/tasks/test_taught.py` holds. Little words
   that name nothing and ask for nothing are shared.
 
