@@ -33,6 +33,7 @@ from sayso.spec import (
     UnknownNameError,
     image_key,
 )
+from sayso.tasks.household.scenes import scenes_with
 from sayso.tasks.household.words.language import NotUnderstoodError
 from small_drivers import Driver, Steady
 from small_worlds import FEATURES
@@ -96,6 +97,20 @@ def test_what_one_scene_in_hundreds_has_is_found(instruction):
     task = robot.world.task
     assert task.instruction.startswith(instruction.removesuffix("the tray"))
     assert not robot.succeeded and task.feasible()
+    robot.disconnect()
+
+
+def test_no_further_scene_is_looked_for_once_one_will_do(monkeypatch):
+    found = []
+
+    def noted(*asked):
+        for seed in scenes_with(*asked):
+            found.append(seed)
+            yield seed
+
+    monkeypatch.setattr("sayso.tasks.household.world.scenes_with", noted)
+    robot = simulated(ARM, "put the white can in the yellow tray", tell=lambda line: None)
+    assert found == [robot.seed]
     robot.disconnect()
 
 

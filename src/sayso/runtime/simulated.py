@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from sayso.data.fit import as_shown, names_of
@@ -101,7 +101,7 @@ def _found(
     """Return the robot in the first scene in which an instruction can be carried out."""
     first, all_ = seeds("test", 1)[0], seeds("test", SCENES)
     likely = islice(world.scenes(instruction, all_) if isinstance(world, Sought) else all_, LIKELY)
-    for one in (*likely, first):
+    for one in chain(likely, [first]):  # one after another: the first will mostly do
         try:
             robot = _standing(world, one, options)
         except SaysoError as error:  # it is so already: the next one

@@ -27,6 +27,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sayso.models.initialisation import normal
 from sayso.models.vla.keypoints import Keypoints
 
 OCTAVES = 5
@@ -56,9 +57,9 @@ class Context(nn.Module):
         self.embed_state = nn.Sequential(
             nn.Linear(max(1, state_dim), width), nn.GELU(), nn.Linear(width, width)
         )
-        self.keypoint_position = nn.Parameter(0.02 * torch.randn(views, queries, width))
-        self.state_position = nn.Parameter(0.02 * torch.randn(1, width))
-        self.slot_position = nn.Parameter(0.02 * torch.randn(slots, width))
+        self.keypoint_position = nn.Parameter(normal(views, queries, width, std=0.02))
+        self.state_position = nn.Parameter(normal(1, width, std=0.02))
+        self.slot_position = nn.Parameter(normal(slots, width, std=0.02))
         self.no_state = nn.Parameter(torch.zeros(width))
 
     def forward(
@@ -141,7 +142,7 @@ class RegressionDecoder(nn.Module):
         """Build the decoder of K = `chunk` actions."""
         super().__init__()
         self.transformer = ChunkTransformer(width=width, layers=layers, heads=heads, action_dim=action_dim)
-        self.queries = nn.Parameter(0.02 * torch.randn(chunk, width))
+        self.queries = nn.Parameter(normal(chunk, width, std=0.02))
 
     def loss(
         self,
@@ -176,7 +177,7 @@ class FlowDecoder(nn.Module):
         super().__init__()
         self.steps, self.chunk, self.action_dim = steps, chunk, action_dim
         self.transformer = ChunkTransformer(width=width, layers=layers, heads=heads, action_dim=action_dim)
-        self.queries = nn.Parameter(0.02 * torch.randn(chunk, width))
+        self.queries = nn.Parameter(normal(chunk, width, std=0.02))
         self.embed_noisy = nn.Linear(action_dim, width)
         self.embed_time = nn.Sequential(nn.Linear(1 + 2 * OCTAVES, width), nn.GELU(), nn.Linear(width, width))
 

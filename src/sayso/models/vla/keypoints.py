@@ -17,11 +17,14 @@ Q = R + G queries.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from sayso.models.initialisation import constant, normal
 
 HEAT_SIGMA = 0.7
 """Width of the Gaussian around a labelled point that a heat-map is trained towards, in patches."""
@@ -68,11 +71,14 @@ class Pointer(nn.Module):
         self.referents, self.free, self.spans, self.width = referents, free, list(spans), width
         self.referent_query = nn.Linear(slot_width, width)
         self.free_query = nn.Linear(slots * slot_width, free * width)
-        self.view_query = nn.Parameter(0.5 * torch.randn(len(grids), 1, referents + free, width))
-        self.absent = nn.Parameter(torch.randn(width))
+        self.view_query = nn.Parameter(normal(len(grids), 1, referents + free, width, std=0.5))
+        self.absent = nn.Parameter(normal(width))
         for camera, (grid, span) in enumerate(zip(grids, spans, strict=True)):
-            self.register_buffer(f"centres_{camera}", _centres(grid, span), persistent=False)
-            self.register_buffer(f"near_{camera}", _near(grid), persistent=False)
+            patches = grid[0] * grid[1]
+            centres = constant(patches, 2, computed=partial(_centres, grid, span))
+            near = constant(patches, patches, computed=partial(_near, grid))
+            self.register_buffer(f"centres_{camera}", centres, persistent=False)
+            self.register_buffer(f"near_{camera}", near, persistent=False)
 
     def forward(
         self, patches: Sequence[Tensor], slots: Tensor, cameras: Sequence[int] | None = None

@@ -19,9 +19,9 @@ Shapes: B batch, L words (word pieces, with [CLS] and [SEP]), N slots, D width.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
+from sayso.models.initialisation import normal
 from sayso.models.words import MAX_WORDS, WORD_WIDTH
 
 
@@ -47,14 +47,14 @@ class WordReader(nn.Module):
         """
         super().__init__()
         self.project = nn.Sequential(nn.Linear(WORD_WIDTH, width), nn.LayerNorm(width))
-        self.positions = nn.Parameter(0.02 * torch.randn(max_words, width))
+        self.positions = nn.Parameter(normal(max_words, width, std=0.02))
         layer = nn.TransformerEncoderLayer(
             width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
         )
         self.transformer = nn.TransformerEncoder(
             layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
         )
-        self.queries = nn.Parameter(torch.randn(slots, width))
+        self.queries = nn.Parameter(normal(slots, width))
         self.cross_attention = nn.MultiheadAttention(width, heads, batch_first=True)
         self.norm = nn.LayerNorm(width)
 

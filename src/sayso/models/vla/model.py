@@ -32,6 +32,7 @@ import torch
 from torch import Tensor, nn
 
 from sayso.models.contract import Batch, Model, ModelType
+from sayso.models.initialisation import normal
 from sayso.models.vla.action import Context, FlowDecoder, RegressionDecoder
 from sayso.models.vla.augmentation import Augmentation, prepare, prepare_augmented
 from sayso.models.vla.config import READER_HEADS, VLAConfig, collator, small, tiny
@@ -69,7 +70,7 @@ class VisionLanguageAction(Model):
             FlowDecoder(**sizes, steps=c.flow_steps) if c.decoder == "flow" else RegressionDecoder(**sizes)
         )
         if c.fusion == "late":
-            self.default_slots = nn.Parameter(torch.randn(c.slots, c.width))
+            self.default_slots = nn.Parameter(normal(c.slots, c.width))
 
     @property
     def learns_to_point(self) -> bool:

@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sayso.models.initialisation import normal
+
 STRIDE = 8
 """Pixels per patch, each way."""
 
@@ -81,7 +83,7 @@ class FiLMResNet(nn.Module):
         self.stem = nn.Conv2d(3, stem, 4, 4)
         self.stem_blocks = nn.ModuleList(FiLMBlock(stem) for _ in range(stem_blocks))
         self.down = nn.Conv2d(stem, width, 2, 2)
-        self.positions = nn.ParameterList(0.02 * torch.randn(1, width, *grid) for grid in self.grids)
+        self.positions = nn.ParameterList(normal(1, width, *grid, std=0.02) for grid in self.grids)
         self.blocks = nn.ModuleList(FiLMBlock(width) for _ in range(blocks))
         self.norm = ChannelNorm(width)
         self.film_sizes = [2 * stem] * stem_blocks + [2 * width] * blocks

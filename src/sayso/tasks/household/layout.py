@@ -134,7 +134,7 @@ def draw_objects(rng: np.random.Generator, demand: Demand, count: int = 3) -> li
         pool = movable_places if movable_places and i == 1 else wanted if i < 2 else list(MOVABLE)
         choice = OBJECTS[demand.things]
         shown = choice.beside if i else choice.named
-        allowed = [thing for kind in pool if (thing := as_drawn(colour, kind)) not in found and shown(thing)]
+        allowed = [thing for thing in _in_colour(colour, tuple(pool), shown) if thing not in found]
         if not allowed:  # this colour has nothing to offer; another scene will
             return draw_objects(rng, demand, count)
         found.append(allowed[rng.integers(len(allowed))])
@@ -142,6 +142,12 @@ def draw_objects(rng: np.random.Generator, demand: Demand, count: int = 3) -> li
 
 
 SAME_COLOUR_SHARE = 0.25
+
+
+@functools.cache
+def _in_colour(colour: str, kinds: tuple[str, ...], shown: Callable[[Thing], bool]) -> tuple[Thing, ...]:
+    """Return things of some kinds in a colour, as far as they are shown; a search asks thousands of times."""
+    return tuple(thing for kind in kinds if shown(thing := as_drawn(colour, kind)))
 
 
 def draw_places(rng: np.random.Generator, kinds: Sequence[str]) -> list[Place]:
