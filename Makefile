@@ -8,10 +8,14 @@ BIN := .venv/bin
 STAMP := .venv/installed
 CODE := src tests benchmarks scripts plugins
 POLICY ?=
-METAWORLD_TESTS := tests/tasks/test_metaworld.py tests/tasks/test_metaworld_levels.py \
+# Whole suites are divided among as many processes as there are cores, four at most: each takes a gigabyte. Who is done
+# takes tests from another's end, so that a file's tests stay together and what they share is made once or twice.
+DIVIDED := -n logical --maxprocesses 4 --dist worksteal
+# The longest one first, that nobody waits for it at the end.
+METAWORLD_TESTS := 'tests/laws/test_pages.py::test_what_a_page_says_can_be_typed[docs/metaworld.md]' \
+  tests/tasks/test_metaworld.py tests/tasks/test_metaworld_levels.py \
   tests/tasks/test_metaworld_shipped.py tests/tasks/test_sawyer.py \
-  tests/contracts/test_world_contract.py tests/benchmarks/test_mt50_table.py \
-  'tests/laws/test_pages.py::test_what_a_page_says_can_be_typed[docs/metaworld.md]'
+  tests/contracts/test_world_contract.py tests/benchmarks/test_mt50_table.py
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -47,7 +51,8 @@ demo: rendering ## drive the robot through three instructions, then take yours
 studio: rendering ## open a live page: see the world, tell the robot what to do, make it harder
 	@MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/sayso studio
 
-test: lint types pytest ## everything that must hold: style, types and tests
+test: lint ## everything that must hold: style, types and tests
+	@$(MAKE) --no-print-directory --jobs 2 types pytest
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check $(CODE)
@@ -55,13 +60,13 @@ lint: $(STAMP) ## ruff: rules and format
 
 metaworld-test: rendering ## run the tests that need Meta-World, in an environment of their own
 	@test -e .venv-metaworld/installed || { PYTHON="$(PYTHON)" scripts/setup.sh metaworld && touch .venv-metaworld/installed; }
-	.venv-metaworld/bin/python -m pytest $(METAWORLD_TESTS)
+	.venv-metaworld/bin/python -m pytest $(DIVIDED) $(METAWORLD_TESTS)
 
 types: $(STAMP) ## mypy --strict on src/
 	$(BIN)/mypy
 
 pytest: rendering
-	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest
+	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest $(DIVIDED)
 
 browser: rendering ## test the live page in headless Chromium, which apt-get installs if there is none
 	@for name in chromium chromium-browser google-chrome; do command -v $$name && exit; done; \

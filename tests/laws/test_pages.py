@@ -35,6 +35,9 @@ ELSEWHERE = {
 }
 """What is not run here, and where it is."""
 
+PORT = 8000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Where `sayso serve` listens by itself, and beside it for each further process that runs tests."""
+
 SHORTER = {
     r"sayso record .*--world home": "--families goto --episodes 1 --workers 1",
     r"sayso record .*--world tabletop": "--episodes 3 --workers 1",
@@ -47,6 +50,7 @@ SHORTER = {
     r"sayso compare .*--world tabletop": "--families push --pairs 1 --workers 1",
     r"sayso diagnose .*--world tabletop": "--families push --episodes 1 --looks 1",
     r"sayso run ": "--seconds 1",
+    r"sayso serve ": f"--port {PORT}",
     r"sayso demo": "--instructions 1",
     r"sayso export ": "--frames 2 --calls 2",
     r"python benchmarks/throughput\.py sim": "--steps 5 --episodes 1",
@@ -55,7 +59,7 @@ SHORTER = {
 }
 """What is typed behind a command to make it take seconds; of a flag given twice the last one counts."""
 
-NEARER = (r"ws://[\w.]+:8000", "ws://127.0.0.1:8000")
+NEARER = (r"ws://[\w.]+:8000", f"ws://127.0.0.1:{PORT}")
 """Other people's computers, and the one that stands for them."""
 
 WHOLE = ("chapter.md", "metaworld.md")
