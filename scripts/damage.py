@@ -35,7 +35,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -244,7 +244,7 @@ def judged(code: int | None, printed: str, names: tuple[str, ...], same: bool) -
 
 def damaged_files(root: Path, config: Damage) -> Iterator[Try]:
     """Damage files one after the other and yield what came of each."""
-    expected = {kind.name: _undamaged(root, kind) for kind in KINDS}
+    expected = cache(partial(_undamaged, root))  # of the kinds that are drawn
     for number in _numbers(config.tries, config.only, "damaging"):
         draw = random.Random(f"{config.seed}/{number}")
         (kind,) = draw.choices(KINDS, [kind.share for kind in KINDS])
@@ -257,7 +257,7 @@ def damaged_files(root: Path, config: Damage) -> Iterator[Try]:
             one = Try(number, f"{kind.name}: {name}", damage(path, draw))
             one.code, one.printed = in_a_process(here, kind.use)
             parts = tuple(part for part in Path(name).parts if part != "run")
-            one.outcome = judged(one.code, one.printed, parts, _result(here, kind) == expected[kind.name])
+            one.outcome = judged(one.code, one.printed, parts, _result(here, kind) == expected(kind))
         yield one
 
 

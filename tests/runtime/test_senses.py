@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,7 @@ class HandClock:
         return self.time
 
     def sleep_until(self, moment: float) -> None:
+        time.sleep(0.0005)  # the policy's thread has its turn
         self.time = max(self.time, moment)
 
 

@@ -100,7 +100,7 @@ def test_whoever_is_stopped_while_it_connects_or_lets_go_ends_with_its_motors_of
 @pytest.mark.parametrize("moment", ["connecting", "disconnecting"])
 def test_a_second_ctrl_c_interrupts_what_hangs_and_lets_go_all_the_same(moment, tmp_path):
     notes = tmp_path / "notes"
-    process = run_in_a_process(notes, seconds=1.5, drive_s=0.1, stuck_s=0.3)
+    process = run_in_a_process(notes, seconds=4.0, drive_s=0.1, stuck_s=0.3)
     deadline = time.monotonic() + 60
     while moment not in noted(notes) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -167,7 +167,7 @@ def _layout(tabs: Sequence[str], features: Features, *, live: bool = False) -> A
         ]
         words = [view("TextDocumentView", "task")]
         if live:
-            numbers += [view("TensorView", "chunk")]
+            numbers += [view("TensorView", "chunk", view_fit="Fill")]
             words += [view("TextLogView", "events")]
         rows = [blueprint.Horizontal(*row) for row in (pictures, numbers, words) if row]
         return blueprint.Vertical(*rows, row_shares=[3, 3, 1][-len(rows) :], name=name)
