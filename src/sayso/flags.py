@@ -268,7 +268,9 @@ def _flags_of(config: type[Any], prefix: str) -> list[str]:
 
     found, hints = [], get_type_hints(config, include_extras=True)
     for field in dataclasses.fields(config):
-        kind, name = hints[field.name], field.name.replace("_", "-")
+        kind = hints[field.name]
+        given = [getattr(part, "name", None) for part in getattr(kind, "__metadata__", ())]
+        name = next(filter(None, given), field.name).replace("_", "-")
         if dataclasses.is_dataclass(kind):
             found += _flags_of(kind, f"{prefix}{name}.")  # type: ignore[arg-type]
         elif tyro.conf.Fixed not in getattr(kind, "__metadata__", ()):

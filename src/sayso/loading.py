@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sayso.models.recovery import RecoveringPolicy
 from sayso.models.repacked import in_world
 from sayso.spec import Features, Policy, SaysoError
 from sayso.tasks.contract import expert_of
@@ -119,6 +121,11 @@ def subject(name: str, names: Mapping[str, str] | None = None) -> Subject:
     return Subject(name=name, make=make, weights=weights_of(name), training=training)
 
 
+def recovering(subject: Subject, execute: int) -> Subject:
+    """Return a policy that backs off where it stands still (`sayso.models.recovery`), to be measured."""
+    return dataclasses.replace(subject, make=partial(_that_recovers, subject.make, execute))
+
+
 def with_its_own_memory(policy: ModelPolicy | ExportedPolicy) -> ModelPolicy | ExportedPolicy:
     """Return a policy with the same weights that remembers nothing of what the other one saw."""
     own = copy.deepcopy(policy, {id(policy.model): policy.model})
@@ -173,6 +180,10 @@ def _told(metadata: Mapping[str, Any]) -> Training:
 def _that_fits(subject: str, names: Mapping[str, str] | None, world: World) -> Policy:
     policy, features = policy_and_features(subject, threads=1)
     return in_world(policy, features, world.features, names)
+
+
+def _that_recovers(make: Callable[[World], Policy], execute: int, world: World) -> Policy:
+    return RecoveringPolicy(make(world), world.features, execute)
 
 
 def _called(url: str) -> RemotePolicy:

@@ -117,6 +117,16 @@ def _train(given: list[str]) -> int:
     return 0
 
 
+def _improve(given: list[str]) -> int:
+    from sayso.learn.improve import ImproveConfig, improve
+
+    checkpoint, config = _config(ImproveConfig, "improve", given, CHECKPOINT)
+    config = replace(config, datasets=tuple(map(_dataset, config.datasets)))
+    found = improve(_policy(checkpoint), config, loading.subject)
+    print(f"{found}\npolicy: {found.policy}")
+    return int(found.void)
+
+
 def _push(given: list[str]) -> int:
     from sayso.bridges.hub import PushConfig, push
 
@@ -147,7 +157,10 @@ def _eval(given: list[str]) -> int:
         policy, features, learned = loading.acting_on_recordings(subject, config.threads)
         remarks = partial(not_learned, learned.sentences)
         return evaluate_on_recordings(policy, features, learned, hubbed, remarks, one_robot)
-    return evaluate_policy(loading.subject(subject, read_names(config.rename)), config)
+    measured = loading.subject(subject, read_names(config.rename))
+    return evaluate_policy(
+        loading.recovering(measured, config.execute) if config.recover else measured, config
+    )
 
 
 def _compare(given: list[str]) -> int:
@@ -276,6 +289,7 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
     },
     "learn": {
         "train": Verb("learn a policy from demonstrations", _train),
+        "improve": Verb("let a policy learn from what it does itself, and keep the better one", _improve),
         "paraphrase": Verb(
             "let a policy understand other wordings of what it can do, from sentences", _paraphrase
         ),

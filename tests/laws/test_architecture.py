@@ -45,7 +45,7 @@ TORCH_FREE = {
     *("spec", "calling", "evaluation", "extensions", "flags", "geometry", "refusals", "registration"),
     *("robots", "work", "sim", "data", "tasks"),
     *("runtime", "studio", "learn.record", "learn.recording"),
-    *("models.words", "models.collate", "models.repacked"),
+    *("models.words", "models.collate", "models.repacked", "models.recovery"),
 }
 MAY_USE_TORCH = {"runtime.export", "runtime.graphs", "runtime.torchscript"}
 TORCH = {"torch", "transformers", "sayso.models"}
@@ -157,7 +157,9 @@ def uses_of_torch(src: Path) -> list[str]:
         for name, tree in modules(src)
         if is_torch_free(name)
         for imported in imports(name, tree)
-        if not imported.startswith(("sayso.models.words.", "sayso.models.collate.", "sayso.models.repacked."))
+        if not imported.startswith(
+            tuple(f"sayso.{name}." for name in TORCH_FREE if name.startswith("models."))
+        )
         if any(f"{imported}.".startswith(f"{forbidden}.") for forbidden in TORCH)
         or imported == "safetensors.torch"
         or imported.startswith("safetensors.torch.")

@@ -48,6 +48,7 @@ SHORTER = {
     r"sayso eval .*--world home": "--families goto --episodes 1 --workers 1",
     r"sayso eval .*--world metaworld": "--families reach --episodes 1 --workers 1",
     r"sayso compare .*--world tabletop": "--families push --pairs 1 --workers 1",
+    r"sayso improve ": "--families push --episodes 1 --steps 20 --pairs 8 --rounds 1 --batch-size 4",
     r"sayso diagnose .*--world tabletop": "--families push --episodes 1 --looks 1",
     r"sayso run ": "--seconds 1",
     r"sayso serve ": f"--port {PORT}",
@@ -65,7 +66,8 @@ NEARER = (r"ws://[\w.]+:8000", f"ws://127.0.0.1:{PORT}")
 WHOLE = ("chapter.md", "metaworld.md")
 """Pages whose snippets run in `test_chapter.py` and `test_metaworld.py`; openpi's run in `make openpi`."""
 
-HOURS = r"python (benchmarks/(ablations|baselines|latency|mt50_table)\.py|scripts/from_nothing\.py metaworld)"
+LONG = "ablations|baselines|experience|latency|mt50_table"
+HOURS = rf"python (benchmarks/({LONG})\.py|scripts/from_nothing\.py metaworld)"
 """What cannot be made short: it is only asked whether it knows its flags; its parts are tested elsewhere."""
 
 REFUSED = {

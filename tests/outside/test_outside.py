@@ -133,6 +133,15 @@ def test_an_objective_from_outside_is_what_is_learned_by(sayso, policy):
     assert (run / "policy" / "model.safetensors").read_bytes() != (policy / "model.safetensors").read_bytes()
 
 
+def test_a_source_of_experience_from_outside_is_what_is_improved_from(sayso, policy):
+    given = "--from toy-halving --pairs 8 --rounds 1 --episodes 1 --steps 20 --workers 1 --out improved"
+    said = sayso("improve", policy, "--world", "toy", *given.split())
+    assert "round 1: the new policy is not taken" in said
+    weights = [folder / "model.safetensors" for folder in (policy, sayso.folder / "improved" / "policy")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert (sayso.folder / "improved" / "round_1" / "halved" / "model.safetensors").exists()
+
+
 def test_a_robot_from_outside_is_driven_within_its_limits(sayso, policy):
     given = "--seconds 1 --rest-s 0 --watchdog-ms 20000 --patience-s 30 --out run.json"
     sayso("run", policy, "go to the red spot", "--robot", "toy diary.txt", *given.split())

@@ -13,7 +13,7 @@ from sayso.evaluation.journal import from_json
 from sayso.evaluation.statistics import Tally, tally
 from sayso.spec import Episode, Outcome, SaysoError
 
-NAMED = ("policy", "weights", "world", "axis", "options", "execute", "swap")
+NAMED = ("policy", "weights", "world", "axis", "options", "execute", "swap", "recover")
 """What decides an episode besides its family and seed, in a report's ``config``."""
 WORDINGS = {"wrong": "the sentence of another task is said", "blank": "nothing is said"}
 """Wordings of an episode that are probes of listening, and what they are called."""

@@ -32,6 +32,7 @@ IN_A_WORLD = (
     "start",
     "execute",
     "swap",
+    "recover",
     "axis",
     "workers",
     "films",
@@ -80,6 +81,8 @@ class EvalConfig:
     axis: tuple[str, ...] = ()
     """How far the world departs from training, such as camera=3 light=1: axes of the world, each with its
     level, of which 0 is as in training. docs/generalisation.md lists them."""
+    recover: bool = False
+    """Where the policy stands still for a second, let it back off along its own path and look again."""
     workers: int = 0
     """Processes that evaluate side by side; 0 is one per core. Each lets the policy have one thread."""
     threads: int = 0

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from sayso.spec import Array, ConfigError, Features, above, at_least, known
 
+SIZES = ("deg", "percent", "m_per_s", "deg_per_s", "share")
+"""Fields of `ActionNoise` that say how strong it is."""
 _NOISE_STREAM = 0x0157  # keeps the noise of a seed independent of the scene drawn from the same seed
 
 
@@ -40,22 +44,29 @@ class ActionNoise:
     """Shortest and longest burst, seconds."""
     pause_s: tuple[float, float] = (0.5, 2.0)
     """Shortest and longest quiet spell between bursts, seconds."""
+    stream: int = 0
+    """Which of the many noises of a seed: another number disturbs the same scene in another way."""
 
     def __post_init__(self) -> None:
         """Refuse scales below zero and spans that are empty or run backwards."""
-        at_least(self, deg=0, percent=0, m_per_s=0, deg_per_s=0, share=0)
+        at_least(self, deg=0, percent=0, m_per_s=0, deg_per_s=0, share=0, stream=0)
         above(self, correlation_steps=0)
         for name in ("burst_s", "pause_s"):
             low, high = getattr(self, name)
             if not 0 < low <= high < math.inf:
                 raise ConfigError(f"{name} is ({low}, {high}), but a span is 0 < shortest <= longest")
 
+    def times(self, factor: float, stream: int = 0) -> Self:
+        """Return the same noise, so many times as strong, out of another stream."""
+        sizes = {name: factor * getattr(self, name) for name in SIZES}
+        return dataclasses.replace(self, **sizes, stream=stream)
+
     def begin(self, features: Features, seed: int) -> Perturbation:
         """Return the noise of one episode; the same seed gives the same noise."""
         by_unit = {"deg": self.deg, "%": self.percent, "m/s": self.m_per_s, "deg/s": self.deg_per_s}
         by_unit |= {"share": self.share, "effort": 0.0}
         scale = [by_unit[known("unit of an action", d.unit, by_unit)] for d in features.action]
-        rng = np.random.default_rng([_NOISE_STREAM, seed])
+        rng = np.random.default_rng([_NOISE_STREAM, seed, *([self.stream] if self.stream else [])])
         return Perturbation(self, np.array(scale), features.fps, rng)
 
 

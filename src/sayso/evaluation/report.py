@@ -175,6 +175,7 @@ class Report:
             found |= {f"{name}/steps": counted.mean_steps, f"{name}/policy_ms": counted.policy_ms}
         overall = tally(self.episodes)
         found |= _rate("success", overall.success, overall) | {"policy_ms": overall.policy_ms}
+        found["still_failures"] = overall.still_failures
         if overall.chosen_object:
             found |= _rate("follows_words", overall.follows_words, overall)
             found["follows_words/n"] = sum(overall.chosen_object.values())
@@ -248,5 +249,6 @@ def _line(family: str, counted: Tally) -> str:
         f"  {family:12} {rate}  {counted.successes}/{counted.n}, invalid {counted.invalid}, "
         f"{counted.mean_steps:.0f} steps, {counted.policy_ms:.1f} ms per policy call"
         + (f"; failed: {why}" if why else "")
+        + (f"; {counted.still_failures} stood still at the end" if counted.still_failures else "")
         + (f"; went for: {chosen}" if chosen else "")
     )

@@ -10,20 +10,24 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from sayso.data.stillness import FAILED_STILL_S, stands_still
 from sayso.evaluation.noise import ActionNoise
 from sayso.spec import (
     ACTION,
     CHOSEN_OBJECT,
+    ENDED,
     EXECUTE,
     OTHER_POINTS,
     OTHER_TASK,
     POINTS,
     STATE,
+    STILL,
     WHY,
     Array,
     Chunk,
@@ -115,6 +119,7 @@ def _run(
     disturb: Callable[[Array], Array] = noise.begin(world.features, episode.seed) if noise else _unchanged
     sees = getattr(policy, "sees_pictures", True)  # an expert does not
     done = False
+    last: deque[Array] = deque(maxlen=round(FAILED_STILL_S * world.features.fps) + 1)
     while not done:
         actions = _act(policy, observation, world.features, episode).actions[:execute]
         for k, action in enumerate(actions, start=1):
@@ -125,12 +130,15 @@ def _run(
             observation, reward, terminated, truncated, info = world.step(executed, render=look)
             _refuse_not_finite(observation, reward)
             episode.steps += 1
+            last.append(observation[STATE])
             episode.reward += float(reward)
             done = terminated or truncated or episode.steps >= episode.horizon
             if done:
                 break
     episode.conditions = {name: bool(held) for name, held in info["conditions"].items()}
     episode.outcome = Outcome.SUCCESS if info["is_success"] else Outcome.FAILURE
+    if len(last) == last.maxlen and not episode.success and stands_still(np.array(last), world.features):
+        episode.notes[ENDED] = STILL
     if CHOSEN_OBJECT in info:
         episode.notes[CHOSEN_OBJECT] = str(info[CHOSEN_OBJECT] or "neither")
     if WHY in info:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sayso.spec import CHOSEN_OBJECT, Episode, Outcome
+from sayso.spec import CHOSEN_OBJECT, ENDED, STILL, Episode, Outcome
 
 Z_95 = 1.959963984540054
 """Quantile of the standard normal distribution for a two-sided interval of 95 %."""
@@ -61,6 +61,8 @@ class Tally:
     """Condition -> failures in which it did not hold at the end."""
     chosen_object: Mapping[str, int]
     """Which object the policy chose (named, original, other, neither) -> episodes, where one can be taken."""
+    still_failures: int
+    """Failures that ended standing still."""
     mean_steps: float
     policy_ms: float
     """Mean time of a call of the policy."""
@@ -91,6 +93,7 @@ def tally(episodes: Sequence[Episode]) -> Tally:
         invalid=len(episodes) - len(valid),
         failed_conditions=_counts(name for e in valid if not e.success for name in e.failed_conditions),
         chosen_object=_counts(e.notes[CHOSEN_OBJECT] for e in valid if CHOSEN_OBJECT in e.notes),
+        still_failures=sum(e.notes.get(ENDED) == STILL for e in valid if not e.success),
         mean_steps=sum(e.steps for e in valid) / len(valid) if valid else math.nan,
         policy_ms=1000 * sum(e.policy_seconds for e in valid) / calls if calls else math.nan,
     )

@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -46,6 +46,10 @@ from sayso.work.lock import locked
 FAILED = "failed.jsonl"
 _HOPELESS_FAILURES = 20
 _HOPELESS_RATIO = 4
+
+
+class NoSuccessError(SaysoError):
+    """Recording of a policy's own successes in which there was none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +136,7 @@ def record(
     config: RecordConfig,
     worlds: Worlds = WORLDS,
     make_policy: Callable[[World], Policy] | None = None,
+    scenes: Mapping[str, Sequence[int]] | None = None,
 ) -> Recorded:
     """Record what `config` asks for into a LeRobotDataset v3.0.
 
@@ -139,12 +144,15 @@ def record(
         config: which demonstrations.
         worlds: the table that has the world.
         make_policy: loads ``config.policy`` in each process (picklable); None where the expert acts.
+        scenes: seeds to try of each family, instead of the first of the split from ``config.start`` on;
+            for a policy's own successes alone.
 
     Raises:
         UnknownNameError: if the world does not offer one of the families.
         InUseError: if another process is recording there.
+        NoSuccessError: if a policy's own successes are wanted, and there is none.
         SaysoError: if the folder holds a recording with another configuration, or an expert hardly ever
-            succeeds, or a policy never does, or a process died. What was recorded until then is kept and need
+            succeeds, or a process died. What was recorded until then is kept and need
             not be done again.
     """
     world = worlds.ready(config.world)
@@ -153,17 +161,21 @@ def record(
     drawn(departs, 0)  # refuses an axis that is kept for measuring
     if (config.policy is None) != (make_policy is None):
         raise ValueError("a policy that acts needs a folder in the config and a function that loads it")
-    config = _shared_equally(dataclasses.replace(config, families=families))
+    config = dataclasses.replace(config, families=families)
+    if scenes is None:
+        config = _shared_equally(config)
+    elif not config.own or set(scenes) != set(families):
+        raise ValueError("scenes are for a policy's own successes, of each of the families that are named")
     with locked(config.out, "recording"), claimed(config.out, config.decides):
         for damage in sweep(config.out):
             _say(f"{damage}. It is recorded anew")
-        ledger = _Ledger(config)
+        ledger = _Ledger(config, scenes)
         if ledger.missing:
             wordless = tuple(departure.wordless for departure in departs)
             _fill(ledger, _Demonstrate(world.make, make_policy, config, wordless))
         if not any(ledger.kept.values()):
-            raise SaysoError(
-                f"the policy succeeded in none of {config.episodes} attempts: nothing to learn from"
+            raise NoSuccessError(
+                f"the policy succeeded in none of {len(ledger.missed)} attempts: nothing to learn from"
             )
         assemble(config.out, world.features)
     return ledger.recorded(recording_seconds(config.out))
@@ -188,9 +200,10 @@ def _say(text: str) -> None:
 class _Ledger:
     """Ledger of the seeds that were tried and how that went, which deals the next ones."""
 
-    def __init__(self, config: RecordConfig) -> None:
-        self.config = config
-        self.share = config.episodes // len(config.families)
+    def __init__(self, config: RecordConfig, scenes: Mapping[str, Sequence[int]] | None = None) -> None:
+        self.config, self._scenes = config, scenes
+        share = config.episodes // len(config.families)
+        self.wanted = {family: share if scenes is None else len(scenes[family]) for family in config.families}
         self.kept: dict[str, set[int]] = {family: set() for family in config.families}
         self.missed: dict[EpisodeKey, Outcome] = {}
         self._failed = Ledger(config.out / FAILED, self._read)
@@ -203,13 +216,17 @@ class _Ledger:
 
     @property
     def missing(self) -> int:
-        return self.config.episodes - sum(map(self._done, self.config.families))
+        return self.total - sum(map(self._done, self.config.families))
+
+    @property
+    def total(self) -> int:
+        return sum(self.wanted.values())
 
     @property
     def slowest(self) -> str:
         """Return which family has most before it, and how far it is."""
-        family = min(self.config.families, key=self._done)
-        return f"{family} {self._done(family)}/{self.share}"
+        family = max(self.config.families, key=lambda each: self.wanted[each] - self._done(each))
+        return f"{family} {self._done(family)}/{self.wanted[family]}"
 
     def next(self) -> EpisodeKey | None:
         """Return an episode to try.
@@ -264,7 +281,7 @@ class _Ledger:
 
     def _short_by(self, family: str) -> int:
         running = sum(key.family == family for key in self.running)
-        return self.share - self._done(family) - running
+        return self.wanted[family] - self._done(family) - running
 
     def _done(self, family: str) -> int:
         tried = sum(key.family == family for key in self.missed) if self.config.own else 0
@@ -272,7 +289,8 @@ class _Ledger:
 
     def _deal(self, family: str) -> Iterator[EpisodeKey]:
         first = self.config.start + self.config.families.index(family)
-        for seed in SPLITS[self.config.split][first :: len(self.config.families)]:
+        block = SPLITS[self.config.split][first :: len(self.config.families)]
+        for seed in block if self._scenes is None else self._scenes[family]:
             key = EpisodeKey(family=family, seed=seed)
             if seed not in self.kept[family] and key not in self.missed:
                 yield key
@@ -342,7 +360,7 @@ def _fill(ledger: _Ledger, demonstrate: _Demonstrate) -> None:
     """Run demonstrations until none is missing."""
     workers = ledger.config.workers or pool.cores()
     ended = pool.run(demonstrate, ledger.next, workers=workers)
-    total = ledger.config.episodes
+    total = ledger.total
     with _progress() as bar, contextlib.closing(ended):
         steps = 0
         task = bar.add_task("recording", total=total, completed=total - ledger.missing, steps="")

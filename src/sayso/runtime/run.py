@@ -11,9 +11,11 @@ from sayso.data.fit import names_of, read_names
 from sayso.data.recognition import said
 from sayso.data.statistics import Stats
 from sayso.data.units import JointUnit, with_units
+from sayso.models.recovery import RecoveringPolicy
 from sayso.models.repacked import knowing, on_robot, one_robot
 from sayso.robots import DEGREES, driven_robot
 from sayso.runtime.among import chosen
+from sayso.runtime.chunking import make_strategy
 from sayso.runtime.connecting import connected, let_go
 from sayso.runtime.dry import account, beforehand
 from sayso.runtime.finding import DRY, SIMULATION, RobotChoice, make_robot
@@ -25,7 +27,7 @@ from sayso.runtime.robot import SimulatedRobot
 from sayso.runtime.simulated import refuse_other_setup, short_enough
 from sayso.runtime.stopping import Stop, on_key, on_signals
 from sayso.runtime.tick import Watch, unwatched
-from sayso.spec import Features, Policy, Robot, SaysoError, at_least
+from sayso.spec import EXECUTE, Features, Policy, Robot, SaysoError, at_least
 from sayso.tasks.worlds import WORLDS, world_of
 from sayso.work.replace import appearing
 
@@ -41,6 +43,9 @@ class RunConfig(RobotChoice, LoopConfig):
     down to the table or the floor."""
     workspace_high_m: Point | None = None
     """The opposite corner."""
+    recover: bool = False
+    """Where the policy stands still for a second, back off along its own path and look again. It does so too
+    where it is done and nobody tells it: for simulation, and for tasks that somebody stops."""
     threads: int = 1
     """Threads of the policy; the loop needs a core of its own."""
     units: JointUnit = ""
@@ -92,6 +97,9 @@ def run(
     try:
         policy, features = _spoken(policy, features, robot, config, tell)
         stats = demonstrated(policy)
+        if config.recover:
+            looks = make_strategy(config.strategy, config.execute)
+            policy = RecoveringPolicy(policy, features, getattr(looks, "execute", EXECUTE))
         limits = _limits(features, stats, config, tell)
     except SaysoError:
         let_go(robot)

@@ -13,7 +13,18 @@ Conventions, written here once and nowhere contradicted:
 
 from __future__ import annotations
 
-from sayso.spec.episodes import CHOSEN_OBJECT, EXECUTE, SPLITS, WHY, Chunk, Episode, Outcome, seeds
+from sayso.spec.episodes import (
+    CHOSEN_OBJECT,
+    ENDED,
+    EXECUTE,
+    SPLITS,
+    STILL,
+    WHY,
+    Chunk,
+    Episode,
+    Outcome,
+    seeds,
+)
 from sayso.spec.errors import (
     ConfigError,
     FeatureMismatchError,
@@ -53,6 +64,7 @@ __all__ = [
     "ACTION",
     "AS_LEARNED",
     "CHOSEN_OBJECT",
+    "ENDED",
     "EXECUTE",
     "FASTEST_HZ",
     "IMAGES",
@@ -63,6 +75,7 @@ __all__ = [
     "REFERENTS",
     "SPLITS",
     "STATE",
+    "STILL",
     "TASK",
     "WHY",
     "Array",

@@ -37,6 +37,8 @@ class Chunk:
         return len(self.actions)
 
 
+ENDED, STILL = "ended", "still"
+"""Note of a failed episode that ended standing still: nothing of the robot had moved for two seconds."""
 WHY = "why"
 """Note of an episode, and entry of a world's `info`: why a task is not done, in words."""
 

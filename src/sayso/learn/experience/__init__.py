@@ -1,0 +1,1 @@
+"""Sources of experience: what a policy learns from after its first training, one file each."""
