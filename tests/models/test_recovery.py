@@ -95,7 +95,7 @@ def test_where_actions_are_speeds_the_policys_own_answer_is_disturbed():
 
 
 def test_a_failure_that_stands_still_is_told_from_one_that_moves():
-    world = SpotWorld()
+    world = SpotWorld(horizon=60)
     still = rollout(world, Still(), 7)
     assert still.notes[ENDED] == STILL and not still.success
 
@@ -112,11 +112,23 @@ def test_a_failure_that_stands_still_is_told_from_one_that_moves():
 
 @pytest.mark.parametrize(
     ("unit", "amount", "still"),
-    [("deg", 1.0, True), ("deg", 4.0, False), ("m", 0.002, True), ("m", 0.02, False), ("", 0.5, False)],
+    [("deg", 3.0, True), ("deg", 20.0, False), ("m", 0.005, True), ("m", 0.05, False), ("", 0.5, False)],
 )
 def test_how_much_is_motion_depends_on_the_unit(unit, amount, still):
     one = Features(robot_type="one", fps=10, state=(Dimension(name="a", unit=unit),), action=(), cameras={})
     assert stands_still(np.linspace(0, amount, 5)[:, None], one) is still
+
+
+def test_who_sways_between_places_where_it_was_gets_nowhere_and_who_closes_its_hand_there_does():
+    fold = Dimension(name="fold.pos", unit="deg")
+    one = Features(
+        robot_type="o", fps=10, state=(fold, Dimension(name="gripper", unit="%")), action=(), cameras={}
+    )
+    sways = np.stack([30 * np.sin(np.arange(40) * 0.7), np.full(40, 90.0)], 1)
+    assert stands_still(sways, one)
+    grips = sways.copy()
+    grips[20:, 1] = 20
+    assert not stands_still(grips, one)
 
 
 def test_a_wheel_that_turns_at_one_speed_moves_and_no_state_says_nothing():

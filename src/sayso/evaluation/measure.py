@@ -82,7 +82,7 @@ class EvalConfig:
     """How far the world departs from training, such as camera=3 light=1: axes of the world, each with its
     level, of which 0 is as in training. docs/generalisation.md lists them."""
     recover: bool = False
-    """Where the policy stands still for a second, let it back off along its own path and look again."""
+    """Where the policy gets nowhere for a second, let it back off along its own path and look again."""
     workers: int = 0
     """Processes that evaluate side by side; 0 is one per core. Each lets the policy have one thread."""
     threads: int = 0

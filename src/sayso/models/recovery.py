@@ -1,16 +1,16 @@
-"""Recovery: a policy that notices when it stands still, backs off along its own path, and looks again.
+"""Recovery: a policy that notices that it gets nowhere, backs off along its own path, and looks again.
 
 ::
 
-    path      o--o--o--o--x x x x x          x: a second without motion, and not done
+    path      o--o--o--o--x x x x x          x: for a second no place that it had not been at before
                     o<-o<-'                  back to where it was a second or two before, in reverse,
                     '~~> o                   and a little aside, as drawn: else it would come back to x
                                              then it is the policy's turn again
 
-A policy without memory that stands still in a scene which does too sees the same picture again and answers
-as before: it cannot leave by itself. The wrapper knows only what the robot tells of itself, and needs its
-actions to be what its state tells, positions of joints and speeds of wheels. Where they are not, as in
-Meta-World, the policy's own answer is disturbed instead.
+A policy without memory that stands still, or sways, in a scene which stands still sees the same pictures
+again and answers as before: it cannot leave by itself. The wrapper knows only what the robot tells of itself,
+and needs its actions to be what its state tells, positions of joints and speeds of wheels. Where they are
+not, as in Meta-World, the policy's own answer is disturbed instead.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from collections.abc import Mapping
 import numpy as np
 
 from sayso.data.statistics import Stats
-from sayso.data.stillness import stands_still
+from sayso.data.stillness import stands_still, was_there
 from sayso.models.repacked import OnRobot
 from sayso.spec import ACTION, EXECUTE, STATE, Array, Chunk, Features, Observation, Policy
 
 NOTICE_S = 1.0
-"""How long nothing moves before it is noticed."""
-BACK_S = 1.5
+"""How long it gets nowhere before that is noticed: all its places were those of the second before."""
+BACK_S = 1.0
 """How far back along its own path it goes at first; each further time in an episode this much more."""
-FARTHEST_S = 6.0
-"""How much of its path it remembers."""
+FARTHEST_S = 8.0
+"""How much of its path it remembers, without what it spent at one place."""
 ASIDE = 0.15
 """Standard deviation of how far aside it goes, in spreads of the action in the demonstrations."""
 GRIPPER = "gripper"
@@ -39,7 +39,7 @@ _STREAM = 0x0EC0
 
 
 class RecoveringPolicy(OnRobot):
-    """Policy that backs off where it stands still."""
+    """Policy that backs off where it gets nowhere."""
 
     def __init__(self, policy: Policy, features: Features, execute: int = EXECUTE) -> None:
         """Watch over a policy.
@@ -51,7 +51,7 @@ class RecoveringPolicy(OnRobot):
         """
         self.policy, self.features, self.execute = policy, features, execute
         looks_per_s = features.fps / execute
-        self._notice = max(3, round(NOTICE_S * looks_per_s) + 1)
+        self._notice = max(4, round(2 * NOTICE_S * looks_per_s) + 1)
         self._back = max(1, round(BACK_S * looks_per_s))
         self._farthest = max(2, round(FARTHEST_S * looks_per_s))
         self._tells_actions = features.action_names == features.state_names
@@ -89,7 +89,7 @@ class RecoveringPolicy(OnRobot):
             self.times += 1
         if self._way and self._tells_actions and self._last is not None:
             return self._towards(self._way.pop(0), state, self._last)
-        if not self._path or not stands_still([self._path[-1], state], self.features):
+        if not was_there(state, np.array(self._path), self.features):
             self._path.append(state)
         actions = self.policy.act(observation).actions
         if self._way:
@@ -110,7 +110,8 @@ class RecoveringPolicy(OnRobot):
         path = [self._path.pop() for _ in range(min(looks, len(self._path)))]
         path = [np.where(self._speeds, -state, state).astype(np.float32) for state in path]
         place = path[-1] if path else self._recent[-1]
-        return [*path, (np.where(self._speeds, 0.0, place) + aside).astype(np.float32)]
+        end: Array = (np.where(self._speeds, 0.0, place) + aside).astype(np.float32)
+        return [*path, end]
 
     def _spread(self) -> Array:
         stats: Mapping[str, Stats] = getattr(self.policy, "stats", {})

@@ -44,7 +44,7 @@ class RunConfig(RobotChoice, LoopConfig):
     workspace_high_m: Point | None = None
     """The opposite corner."""
     recover: bool = False
-    """Where the policy stands still for a second, back off along its own path and look again. It does so too
+    """Where the policy gets nowhere for a second, back off along its own path and look again. It does so too
     where it is done and nobody tells it: for simulation, and for tasks that somebody stops."""
     threads: int = 1
     """Threads of the policy; the loop needs a core of its own."""

@@ -38,7 +38,7 @@ class Chunk:
 
 
 ENDED, STILL = "ended", "still"
-"""Note of a failed episode that ended standing still: nothing of the robot had moved for two seconds."""
+"""Note of a failed episode that ended standing still (`sayso.data.stillness`)."""
 WHY = "why"
 """Note of an episode, and entry of a world's `info`: why a task is not done, in words."""
 
