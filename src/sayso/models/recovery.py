@@ -107,11 +107,10 @@ class RecoveringPolicy(OnRobot):
         aside = np.where(self._grips, 0.0, aside).astype(np.float32)
         if not self._tells_actions:
             return [aside] * self._back
-        path = [self._path.pop() for _ in range(min(looks, len(self._path)))]
-        path = [np.where(self._speeds, -state, state).astype(np.float32) for state in path]
-        place = path[-1] if path else self._recent[-1]
-        end: Array = (np.where(self._speeds, 0.0, place) + aside).astype(np.float32)
-        return [*path, end]
+        places = [self._path.pop() for _ in range(min(looks, len(self._path)))]
+        back: list[Array] = [np.where(self._speeds, -state, state).astype(np.float32) for state in places]
+        last = np.where(self._speeds, 0.0, places[-1] if places else self._recent[-1])
+        return [*back, (last + aside).astype(np.float32)]
 
     def _spread(self) -> Array:
         stats: Mapping[str, Stats] = getattr(self.policy, "stats", {})
