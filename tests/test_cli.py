@@ -26,7 +26,7 @@ FLAGS = {
     "record": ["--world", "--out", "--families", "--episodes", "--split", "--start", "--workers"]
     + ["--axis", "--policy", "--keep", "--execute"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
-    + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s")],
+    + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")],
     "show": ["--out", "--episodes", "--crop", "--rerun"],
     "edit": [
         *("--out", "--episodes", "--drop-episodes", "--tasks", "--drop-tasks", "--relabel"),
@@ -35,7 +35,9 @@ FLAGS = {
         *("--crop", "--resize", "--fps", "--robot", "--points", "--split", "--seed"),
     ],
     "eval": ["--world", "--datasets", "--families", "--episodes", "--split", "--start", "--execute", "--swap"]
-    + ["--axis", "--workers", "--threads", "--out", "--films", "--max-films", "--rename"],
+    + ["--axis", "--recover", "--workers", "--threads", "--out", "--films", "--max-films", "--rename"],
+    "improve": ["--world", "--from", "--out", "--hours", "--rounds", "--datasets", "--families", "--episodes"]
+    + ["--steps", "--pairs", "--alpha", "--start", "--execute", "--workers", "--batch-size"],
     "compare": ["--world", "--families", "--pairs", "--alpha", "--margin", "--split", "--start", "--execute"]
     + ["--axis", "--workers", "--out", "--json"],
     "report": ["--out", "--max-films"],
@@ -69,6 +71,7 @@ FLAGS = {
         "--max-speed-deg-s",
         "--workspace-low-m",
         "--workspace-high-m",
+        "--recover",
         "--threads",
         "--units",
         "--out",
