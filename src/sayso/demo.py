@@ -44,7 +44,7 @@ from sayso.tasks.household.errands import errands
 from sayso.tasks.household.words.endpoint import LanguageModelDecomposer
 from sayso.tasks.household.words.language import Intent, abilities, things
 from sayso.tasks.household.words.plan import Decomposer, decompose
-from sayso.tasks.worlds import SHOWN, WORLDS, read_elsewhere, shipped_for
+from sayso.tasks.worlds import SHOWN, WORLDS, in_domain, read_elsewhere, shipped_for
 
 if TYPE_CHECKING:
     from sayso.models.policy import ModelPolicy
@@ -58,6 +58,8 @@ class DemoConfig:
     """Folder of the policy; by default the shipped one of the world."""
     world: str = SHOWN
     """Name of the world."""
+    domain: str = ""
+    """Name of a domain, in which everything is otherwise: workshop."""
     seed: int | None = None
     """Which room: the seed-th of the test split, which no demonstration was recorded in. By default one in
     which the shipped policy is known to do what it is asked."""
@@ -115,7 +117,7 @@ def demo(config: DemoConfig) -> int:
     console, decomposer = Console(highlight=False), config.decomposer()
     entry = WORLDS.ready(config.world)
     with console.status(f"waking the robot of {config.subject} ..."):
-        loaded, world = load_policy(config), entry.make()
+        loaded, world = load_policy(config), entry.make(**in_domain(config.world, config.domain))
     try:
         policy = in_world(loaded, loaded.features, world.features)
         if config.seed is None and config.checkpoint is None and entry.shown_seed:

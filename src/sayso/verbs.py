@@ -127,6 +127,16 @@ def _improve(given: list[str]) -> int:
     return int(found.void)
 
 
+def _adapt(given: list[str]) -> int:
+    from sayso.learn.adapt import AdaptConfig, adapt
+
+    checkpoint, config = _config(AdaptConfig, "adapt", given, CHECKPOINT)
+    new, old = (tuple(map(_dataset, roots)) for roots in (config.datasets, config.keep))
+    folder, found = adapt(_policy(checkpoint), replace(config, datasets=new, keep=old))
+    print(f"policy: {folder}")
+    return int(found.taken is found.before)
+
+
 def _push(given: list[str]) -> int:
     from sayso.bridges.hub import PushConfig, push
 
@@ -290,6 +300,9 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
     "learn": {
         "train": Verb("learn a policy from demonstrations", _train),
         "improve": Verb("let a policy learn from what it does itself, and keep the better one", _improve),
+        "adapt": Verb(
+            "adapt a policy to a few demonstrations of a new domain, and keep what it could do", _adapt
+        ),
         "paraphrase": Verb(
             "let a policy understand other wordings of what it can do, from sentences", _paraphrase
         ),

@@ -29,7 +29,7 @@ from sayso.evaluation.paired import wealth
 from sayso.evaluation.trials import Trial, Tryout, lost_episode, refuse_seen_seeds
 from sayso.spec import EXECUTE, ConfigError, Episode, SaysoError, above, at_least, seeds
 from sayso.tasks.axes import departures, families_of, options_of
-from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families
+from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families, in_domain
 from sayso.work import pool
 from sayso.work.lock import locked
 from sayso.work.provenance import code, provenance, write_json
@@ -61,6 +61,8 @@ class CompareConfig:
     """How many actions of a chunk to apply before looking again."""
     axis: tuple[str, ...] = ()
     """How far the world departs from training, such as camera=3 light=1."""
+    domain: str = ""
+    """Name of a domain, in which everything is otherwise: workshop."""
     workers: int = 0
     """Processes that run episodes side by side; 0 is one per core."""
     out: Path | None = None
@@ -180,7 +182,7 @@ class _Duel:
     def asked(self, subject: Subject) -> dict[str, Any]:
         """Return what decides the episodes of one policy."""
         c = self.config
-        like = EvalConfig(world=c.world, split=c.split, execute=c.execute, axis=c.axis)
+        like = EvalConfig(world=c.world, split=c.split, execute=c.execute, axis=c.axis, domain=c.domain)
         return asked_of(subject, like, options_of(self.departs))
 
     @contextlib.contextmanager
@@ -245,7 +247,9 @@ class _Duel:
         return Comparison(names=names, pairs=pairs, alpha=self.config.alpha, margin=self.config.margin)
 
     def _build(self) -> _Both:
-        making, options = options_of(self.departs, in_making=True), self.asked(self.subjects[0])["options"]
+        making = options_of(self.departs, in_making=True)
+        making |= in_domain(self.config.world, self.config.domain, self.world)
+        options = self.asked(self.subjects[0])["options"]
         make = partial(self.world.make, **making) if making else self.world.make
         execute, now = self.config.execute, code()
         return _Both(tuple(Tryout(make, s.make, execute, options, None, now) for s in self.subjects))

@@ -18,7 +18,7 @@ from sayso.evaluation.trials import evaluate
 from sayso.spec import EXECUTE, ConfigError, Policy, SaysoError, at_least, seeds
 from sayso.tasks.axes import Departure, departures, families_of, options_of
 from sayso.tasks.contract import World
-from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families
+from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families, in_domain, told_of
 from sayso.work import pool
 from sayso.work.lock import locked
 from sayso.work.provenance import provenance
@@ -34,6 +34,7 @@ IN_A_WORLD = (
     "swap",
     "recover",
     "axis",
+    "domain",
     "workers",
     "films",
     "max_films",
@@ -83,6 +84,8 @@ class EvalConfig:
     level, of which 0 is as in training. docs/generalisation.md lists them."""
     recover: bool = False
     """Where the policy gets nowhere for a second, let it back off along its own path and look again."""
+    domain: str = ""
+    """Name of a domain, in which everything is otherwise: workshop. docs/domains.md tells what it is."""
     workers: int = 0
     """Processes that evaluate side by side; 0 is one per core. Each lets the policy have one thread."""
     threads: int = 0
@@ -141,7 +144,8 @@ def evaluate_policy(
     families = _able(departs, chosen_families(world.families, config.families))
     within = subject.training.within if subject.training else None
     asked = asked_of(subject, config, options_of(departs) | dict(options or {}))
-    making = options_of(departs, in_making=True)
+    making = options_of(departs, in_making=True) | in_domain(config.world, config.domain, world)
+    told = [each.told(within) for each in departs] + told_of(config.domain, within)
     with journal_beside(config.out, asked) as journal:
         report = evaluate(
             partial(world.make, **making) if making else world.make,
@@ -154,9 +158,7 @@ def evaluate_policy(
             films=config.films,
             max_films=config.max_films,
             training=subject.training,
-            config=_plain(config)
-            | asked
-            | ({"departs": [each.told(within) for each in departs]} if departs else {}),
+            config=_plain(config) | asked | ({"departs": told} if told else {}),
             journal=journal,
         )
         out = config.out

@@ -17,6 +17,7 @@ from sayso.data.fit import read_names
 from sayso.data.resize import read_size
 from sayso.data.units import JointUnit
 from sayso.learn import objectives
+from sayso.learn.portion import Portion
 from sayso.models import table
 from sayso.spec import ConfigError, known
 from sayso.tasks.worlds import WORLDS
@@ -139,6 +140,8 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
     """Folder of a policy whose weights to begin with (fine-tuning): its model and sizes are kept. For the
     same robot and cameras its statistics are, too; for others, what fits is taken over, and a table says
     what."""
+    update: Portion = "all"
+    """With --init, which weights learn: all; last, the part that answers; offsets, gains and biases alone."""
     chunk: int | None = None
     """Actions the policy predicts at once; 16 unless another number is given."""
     spacing: int | None = None
@@ -180,6 +183,8 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
             known("world", self.world, WORLDS)
         if self.world and not self.eval_every:
             raise ConfigError(f"world is {self.world}, but without --eval-every nothing is evaluated there")
+        if self.update != "all" and not self.init:
+            raise ConfigError(f"update is {self.update}, but fresh weights must all learn; name an --init")
         if self.eval_every > self.steps:
             raise ConfigError(f"eval_every is {self.eval_every}, but there are only {self.steps} steps")
         known("policy type", model, table.MODELS)

@@ -31,6 +31,7 @@ from sayso.learn.heldout import HeldOut
 from sayso.learn.loop import Objective, fit
 from sayso.learn.objectives import OBJECTIVES
 from sayso.learn.plot import MISSING, can_plot, plot
+from sayso.learn.portion import let_learn
 from sayso.learn.record import recording_seconds
 from sayso.learn.rewording import Rewording
 from sayso.learn.run import Run, kept, trained_seconds
@@ -109,6 +110,7 @@ def begin(
     idle: Literal["skip", "keep"] = "skip" if windows.skip_idle else "keep"
     config = dataclasses.replace(resolved(config), spacing=windows.spacing, idle=idle)
     policy = policy or first_policy(config, windows)
+    let_learn(policy.model, config.update)
     hashes = [dataset.whole.hash for dataset in windows.datasets]
     rewording = rewording_of(config, windows)
     worded = {"wordings_digest": rewording.digest} if rewording else {}

@@ -22,6 +22,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,7 +39,7 @@ from sayso.learn.recording import recording_seconds as recording_seconds
 from sayso.spec import EXECUTE, SPLITS, ConfigError, Episode, Outcome, Policy, SaysoError, at_least
 from sayso.tasks.axes import Departure, departures, drawn
 from sayso.tasks.contract import World, expert_of
-from sayso.tasks.worlds import WORLDS, Worlds, chosen_families
+from sayso.tasks.worlds import WORLDS, Worlds, chosen_families, in_domain
 from sayso.work import pool
 from sayso.work.ledger import Ledger, Row
 from sayso.work.lock import locked
@@ -74,6 +75,8 @@ class RecordConfig:
     axis: tuple[str, ...] = ()
     """Along which axes demonstrations vary, such as camera=3: of each a different amount is drawn for every
     demonstration, evenly up to that level. A policy trained on them says so, and its reports do."""
+    domain: str = ""
+    """Name of a domain in which they are shown, such as workshop; what is learned from it is seen."""
     noise: ActionNoise = field(default_factory=ActionNoise)
     """What disturbs the actions, so that the expert must show how to recover."""
     policy: str | None = None
@@ -158,6 +161,7 @@ def record(
     world = worlds.ready(config.world)
     families = chosen_families(world.families, config.families)
     departs = departures(world.axes, config.axis)
+    making = in_domain(config.world, config.domain, world)
     drawn(departs, 0)  # refuses an axis that is kept for measuring
     if (config.policy is None) != (make_policy is None):
         raise ValueError("a policy that acts needs a folder in the config and a function that loads it")
@@ -172,7 +176,8 @@ def record(
         ledger = _Ledger(config, scenes)
         if ledger.missing:
             wordless = tuple(departure.wordless for departure in departs)
-            _fill(ledger, _Demonstrate(world.make, make_policy, config, wordless))
+            build = partial(world.make, **making) if making else world.make
+            _fill(ledger, _Demonstrate(build, make_policy, config, wordless))
         if not any(ledger.kept.values()):
             raise NoSuccessError(
                 f"the policy succeeded in none of {len(ledger.missed)} attempts: nothing to learn from"

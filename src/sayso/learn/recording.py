@@ -12,6 +12,7 @@ from typing import Any
 
 from sayso.data.writer import recorded
 from sayso.evaluation.noise import ActionNoise
+from sayso.sim.domains import DOMAINS
 from sayso.spec import SaysoError
 from sayso.tasks.axes import departures
 from sayso.tasks.worlds import WORLDS
@@ -32,7 +33,8 @@ def shown_within(dataset: Path) -> dict[str, tuple[float, float]]:
     config = _read(path)["config"] if path.exists() else {}
     words = config.get("axis") or ()
     named = departures(WORLDS[config["world"]].axes, words) if words else ()
-    return {each.axis.name: each.span for each in named}
+    spans = {each.axis.name: each.span for each in named}
+    return spans | ({DOMAINS[domain].key: (1.0, 1.0)} if (domain := config.get("domain")) else {})
 
 
 @contextlib.contextmanager
@@ -62,7 +64,7 @@ def claimed(out: Path, decides: Mapping[str, Any]) -> Iterator[None]:
 
 def _refuse_other(out: Path, decides: Mapping[str, Any], there: dict[str, Any]) -> None:
     # What there was not yet when it began was as its default is.
-    there = {"keep": "corrections", "axis": []} | there
+    there = {"keep": "corrections", "axis": [], "domain": ""} | there
     there["noise"] = dataclasses.asdict(ActionNoise()) | there.get("noise", {})
     begun, asked = _flags(there), _flags(decides)
     if differing := [

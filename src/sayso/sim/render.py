@@ -15,7 +15,7 @@ import os
 import sys
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import mujoco
 import numpy as np
@@ -23,6 +23,24 @@ import numpy as np
 from sayso.spec import Image, SaysoError
 
 MAX_GEOMS = 2000
+
+
+class Drawing(Protocol):
+    """What draws the named cameras of one model at a time, as `Cameras` does."""
+
+    def load(self, model: mujoco.MjModel) -> None:
+        """Take a new model."""
+        ...
+
+    def picture(
+        self, data: mujoco.MjData, camera: str | mujoco.MjvCamera, size_px: tuple[int, int] | None = None
+    ) -> Image:
+        """Return what a camera sees now, uint8 [H, W, 3]."""
+        ...
+
+    def close(self) -> None:
+        """Free what it took."""
+        ...
 
 
 class Cameras:
@@ -117,7 +135,7 @@ class RenderingError(SaysoError):
     """Machine on which no picture can be drawn; it says what would help."""
 
 
-def _load_triton_first() -> None:
+def load_triton_first() -> None:
     """Load the library of Triton, a compiler that PyTorch for CUDA brings and imports when it likes.
 
     It holds an LLVM, as Mesa does. With Mesa's loaded first, importing Triton kills the process (SIGSEGV).
@@ -138,7 +156,7 @@ def _open_context(height_px: int, width_px: int) -> Any:
         RenderingError: if that cannot be opened.
     """
     backend = os.environ.get("MUJOCO_GL") or ("egl" if sys.platform == "linux" else "")
-    _load_triton_first()
+    load_triton_first()
     try:
         if backend == "egl":
             from mujoco.egl import GLContext

@@ -16,7 +16,7 @@ from sayso.sim.dynamics import Dynamics, Matter, Motors
 from sayso.sim.kinematics import path_of
 from sayso.sim.objects import SHAPES, Shape, shape_of
 from sayso.sim.physics import Eye, Physics
-from sayso.sim.render import Cameras
+from sayso.sim.render import Drawing
 from sayso.sim.robots import (
     ARM,
     BASE_JOINTS,
@@ -43,10 +43,13 @@ IN_THE_ROOM = (DRAWER, "person")
 class Simulation:
     """Compiled scene with its robot. The same layout and actions give the same states, bit for bit."""
 
-    def __init__(self, world: str, layout: Layout, dynamics: Dynamics | None = None) -> None:
+    def __init__(
+        self, world: str, layout: Layout, dynamics: Dynamics | None = None, late_s: float = 0.0
+    ) -> None:
         """Compile the scene, put the robot at its start and let things settle.
 
-        With other `dynamics` things weigh and slide otherwise, and motors follow late.
+        With other `dynamics` things weigh and slide otherwise, motors follow late, and the arm's numbers are
+        not what they mean. Pictures are `late_s` older than readings.
 
         Raises:
             UnknownNameError: if there is no such world.
@@ -57,7 +60,9 @@ class Simulation:
             warnings.filterwarnings("ignore", message="Attaching a spec")
             self.model = build(layout).compile()
         cover(self.model, layout)
-        self._motors = Motors(dynamics, TIMESTEP_S) if dynamics else None
+        self._motors = Motors(dynamics, TIMESTEP_S, len(JOINTS)) if dynamics else None
+        self._zeros = dynamics.zeros if dynamics else ()
+        self._late, self._seen = round(late_s / TIMESTEP_S), mujoco.MjData(self.model) if late_s else None
         if dynamics:
             things = [self.model.body(item.name).id for item in layout.items if SHAPES[item.kind].movable]
             Matter(self.model, things).change(dynamics)
@@ -92,6 +97,7 @@ class Simulation:
         mujoco.mj_forward(self.model, self.data)
         if self._motors:
             self._motors.rest_at(np.concatenate([joints, np.zeros(3)]))
+        self._look()
         self.watch_heights()
 
     def pose_arm(self, joints_rad: Vector) -> None:
@@ -107,11 +113,11 @@ class Simulation:
 
     def apply(self, action: Array, substeps: int = SUBSTEPS) -> Array:
         """Advance one control step (1/20 s, or so many substeps) and return the action as it was clipped."""
-        joints, velocity = from_robot_units(action)
+        joints, velocity = from_robot_units(self._meant(action))
         joints = np.clip(joints, *np.array(JOINT_RANGE_RAD).T)
         velocity = np.clip(velocity, -BASE_SPEED_LIMIT, BASE_SPEED_LIMIT)
         reached, speed = joints, velocity
-        for _ in range(substeps):
+        for left in reversed(range(substeps)):
             if self._motors:
                 command = self._motors.follow(np.concatenate([joints, velocity]))
                 reached, speed = command[: len(joints)], command[len(joints) :]
@@ -119,10 +125,31 @@ class Simulation:
             if self.kind.mobile:  # the servos push along the room's axes, the command is in the body's
                 self.data.ctrl[self._base_ctrl] = rotate_z(speed, self.data.qpos[self._base_qpos[2]])
             mujoco.mj_step(self.model, self.data)
+            if left == self._late:
+                self._look()
         mujoco.mj_forward(self.model, self.data)
         for name, start in self._start_heights.items():
             self._highest[name] = max(self._highest[name], float(self.position(name)[2] - start))
-        return to_robot_units(joints, velocity if self.kind.mobile else None)
+        return self.as_read(to_robot_units(joints, velocity if self.kind.mobile else None))
+
+    def as_read(self, numbers: Array) -> Array:
+        """Return true joint angles and speeds, in robot units, in the arm's own numbers: as calibrated."""
+        if not self._zeros:
+            return numbers
+        return numbers + np.pad(self._zeros, (0, len(numbers) - len(self._zeros))).astype(np.float32)
+
+    def _meant(self, numbers: Array) -> Array:
+        """Return the opposite of `as_read`; of several rows each."""
+        if not self._zeros:
+            return numbers
+        return numbers - np.pad(self._zeros, (0, numbers.shape[-1] - len(self._zeros))).astype(np.float32)
+
+    def _look(self) -> None:
+        """Let the cameras see everything as it is now, until the next look; only where pictures are late."""
+        if self._seen is not None:
+            self._seen.qpos[:] = self.data.qpos
+            mujoco.mj_kinematics(self.model, self._seen)
+            mujoco.mj_camlight(self.model, self._seen)
 
     @property
     def joints_rad(self) -> Vector:
@@ -142,9 +169,9 @@ class Simulation:
     def state(self) -> Array:
         """Return what the robot feels, in robot units."""
         if not self.kind.mobile:
-            return to_robot_units(self.joints_rad)
+            return self.as_read(to_robot_units(self.joints_rad))
         velocity = rotate_z(self.data.qvel[self._base_qvel], -self.base_pose[2])
-        return to_robot_units(self.joints_rad, velocity)
+        return self.as_read(to_robot_units(self.joints_rad, velocity))
 
     def arm_from_world(self, point_m: Vector) -> Vector:
         """Return a point in the frame of the arm's base."""
@@ -242,7 +269,7 @@ class Simulation:
 
     def path_m(self, actions: Array, hz: float) -> Vector:
         """Return where actions, [K, A] at so many a second, would bring the hand from here, metres [K, 3]."""
-        return path_of(actions, self.base_pose, mobile=self.kind.mobile, hz=hz)
+        return path_of(self._meant(actions), self.base_pose, mobile=self.kind.mobile, hz=hz)
 
     def feel(self, state: Array) -> None:
         """Stand as a robot feels that it stands, in robot units, to be looked at."""
@@ -250,15 +277,15 @@ class Simulation:
 
     def in_image(self, camera: str, point_m: Vector) -> tuple[float, float, bool]:
         """Return u, v in 0..1 and whether a point of the world lies inside a camera's picture."""
-        view = self.data.camera(camera_name(camera))
+        view = (self._seen or self.data).camera(camera_name(camera))
         fovy = math.radians(self.model.camera(camera_name(camera)).fovy[0])
         height, width = self.kind.cameras[camera]
         return project(point_m, view.xpos, view.xmat.reshape(3, 3), fovy, width / height)
 
-    def pictures(self, cameras: Cameras) -> dict[str, Image]:
+    def pictures(self, cameras: Drawing) -> dict[str, Image]:
         """Return what every camera sees, by name. The `cameras` must have loaded this model."""
-        sizes = self.kind.cameras
-        return {name: cameras.picture(self.data, camera_name(name), sizes[name]) for name in CAMERAS}
+        sizes, seen = self.kind.cameras, self._seen or self.data
+        return {name: cameras.picture(seen, camera_name(name), sizes[name]) for name in CAMERAS}
 
     def _geoms_of_robot(self) -> set[int]:
         """Return every geom that moves with the chassis, or with the arm where there is no chassis."""

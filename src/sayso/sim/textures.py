@@ -11,6 +11,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from sayso.spec import Image
 
@@ -31,10 +32,13 @@ class Texture:
     """Decides a pattern's colours and sizes."""
     strength: float = 1.0
     """Share of it; the rest is the middle grey of its own."""
+    file: Path | None = None
+    """Where it is, if it is a photograph that is not among ours."""
 
     def image(self) -> Image:
         """Return it, uint8 [SIZE_PX, SIZE_PX, 3]."""
-        drawn = _photograph(self.name) if self.name in photographs() else _pattern(self.name, self.number)
+        file = self.file or (PHOTOGRAPHS / f"{self.name}.jpg" if self.name in photographs() else None)
+        drawn = _photograph(file) if file else _pattern(self.name, self.number)
         mean = drawn.mean(axis=(0, 1))
         image: Image = np.rint(mean + self.strength * (drawn - mean)).astype(np.uint8)
         return image
@@ -66,8 +70,10 @@ def lay(model: mujoco.MjModel, texture: int, image: Image) -> None:
 
 
 @functools.cache
-def _photograph(name: str) -> Image:
-    return np.asarray(Pillow.open(PHOTOGRAPHS / f"{name}.jpg").convert("RGB"))
+def _photograph(file: Path) -> Image:
+    """Return the middle of a photograph, uint8 [SIZE_PX, SIZE_PX, 3]."""
+    whole = Pillow.open(file).convert("RGB")
+    return np.asarray(whole if whole.size == (SIZE_PX, SIZE_PX) else ImageOps.fit(whole, (SIZE_PX, SIZE_PX)))
 
 
 def _pattern(name: str, number: int) -> Image:

@@ -39,7 +39,7 @@ from sayso.studio.watching import WatchedPolicy, WatchedRobot
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Thing
 from sayso.tasks.household.words.own import spoken
 from sayso.tasks.household.words.plan import decompose
-from sayso.tasks.worlds import STUDIED, WORLDS, read_elsewhere
+from sayso.tasks.worlds import STUDIED, WORLDS, in_domain, read_elsewhere
 
 LOG = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ class SessionConfig(LoopConfig):
 
     world: str = STUDIED
     """Name of the world."""
+    domain: str = ""
+    """Name of a domain, in which everything is otherwise: workshop."""
     seed: int = 0
     """Which scene: the seed-th of the test split, which no demonstration was recorded in."""
     robot: str = SIMULATION
@@ -129,7 +131,8 @@ class Session:
     def _work(self, opened: Future[None]) -> None:
         """Be the session's thread."""
         try:
-            world = WORLDS.ready(self._config.world).make()
+            where = self._config.world
+            world = WORLDS.ready(where).make(**in_domain(where, self._config.domain))
             self.simulated = SimulatedSite(world)
             self._site: Site = self.simulated
             self.room_features = world.features

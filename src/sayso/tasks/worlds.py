@@ -9,7 +9,7 @@ A package of somebody else's adds a row by an entry point, and nothing here chan
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.util import find_spec
@@ -53,6 +53,8 @@ class WorldEntry:
     """Extra of ours that it needs, which is also the name of the module that brings it."""
     axes: tuple[Axis, ...] = ()
     """Along which it may differ from training."""
+    domains: bool = False
+    """Whether domains (`sayso.sim.domains`) can be laid over it: `make` takes the name of one, ``domain``."""
     horizon: int = 0
     """Steps after which the longest of its episodes is over; 0 is not said."""
     shown_seed: int = 0
@@ -105,6 +107,7 @@ def _household(name: str, **facts: Any) -> WorldEntry:
         axes=household_axes(partial(families_with, name), require),
         wordings=other_wordings,
         language="household",
+        domains=True,
         horizon=max(row.horizons[name] for rows in TASKS[name].families.values() for row in rows),
         checkpoint=f"checkpoints/{name}",
         **facts,
@@ -157,6 +160,35 @@ GYMNASIUM_IDS = {
 def make_world(name: str, family: str | None = None, **options: Any) -> World:
     """Return a world by its name; `options` are those of its class."""
     return WORLDS.ready(name).make(**options | ({} if family is None else {"family": family}))
+
+
+def in_domain(world: str, domain: str, entry: WorldEntry | None = None) -> dict[str, str]:
+    """Return the options of making a world, of a row or by its name, in a domain; none without one.
+
+    Raises:
+        UnknownNameError: if there is no such domain, with the nearest that is.
+        ConfigError: if no domain can be laid over that world.
+        SaysoError: if it cannot be drawn here, with what to install.
+    """
+    if not domain:
+        return {}
+    from sayso.sim.domains import DOMAINS  # as late as this: whoever asks for none needs no renderer
+
+    found = DOMAINS[domain]
+    if not (entry or WORLDS[world]).domains:
+        able = ", ".join(name for name in WORLDS if WORLDS[name].domains)
+        raise ConfigError(f"domain is {domain}, but {world} has none; leave it out, or choose among {able}")
+    found.needs()
+    return {"domain": domain}
+
+
+def told_of(domain: str, within: Mapping[str, tuple[float, float]] | None) -> list[str]:
+    """Return what a report says of a domain, and whether a training shows it; nothing without one."""
+    if not domain:
+        return []
+    from sayso.sim.domains import DOMAINS
+
+    return [DOMAINS[domain].told(within)]
 
 
 def read_elsewhere(sentence: str, here: str) -> str:

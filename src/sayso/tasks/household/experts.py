@@ -44,4 +44,5 @@ class Expert:
         situation = skill.observe(self._world.simulation, self._world.task)
         phase = next(phase for phase in skill.phases if phase.enters(situation))
         self.phase = phase.name
-        return Chunk(motion.act(situation.pose, phase.do(situation))[None])
+        action = motion.act(situation.pose, phase.do(situation))
+        return Chunk(self._world.simulation.as_read(action)[None])

@@ -15,6 +15,8 @@ import mujoco
 import numpy as np
 
 from sayso.sim.disturbance import Disturber
+from sayso.sim.domain import Domain
+from sayso.sim.domains import DOMAINS
 from sayso.sim.objects import SHAPES
 from sayso.sim.physics import Physics
 from sayso.sim.render import Cameras
@@ -22,8 +24,6 @@ from sayso.sim.robots import CAMERAS, FPS
 from sayso.sim.scene import SPECS, Layout
 from sayso.sim.simulation import Simulation
 from sayso.sim.simulation import Vector as Point
-from sayso.sim.textures import patterned, photographed
-from sayso.sim.variation import repainted
 from sayso.spec import (
     CHOSEN_OBJECT,
     STATE,
@@ -37,7 +37,7 @@ from sayso.spec import (
     image_key,
     known,
 )
-from sayso.tasks.departing import DISTURBANCES, disturbance_of, dynamics_of, optics_of
+from sayso.tasks.departing import DISTURBANCES, disturbance_of, optics_of
 from sayso.tasks.episodic import NO_EPISODE, EpisodicWorld
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.clutter import USUAL_GAP_M, cluttered
@@ -46,6 +46,7 @@ from sayso.tasks.household.experts import Expert
 from sayso.tasks.household.failures import why_not
 from sayso.tasks.household.layout import require
 from sayso.tasks.household.rewording import drawn_as, reworded
+from sayso.tasks.household.scenery import built
 from sayso.tasks.household.scenes import objects_for, scenes_with
 from sayso.tasks.household.starts import started_beyond
 from sayso.tasks.household.task import HouseholdTask
@@ -58,7 +59,7 @@ PUSHED_M = 0.02
 """From how far on a thing counts as the one that was chosen to be pushed."""
 OTHERS = 4
 """How many other instructions a recorded episode is labelled with."""
-_OTHERS_STREAM, _PAINT_STREAM = 0x07E5, 0x07E6  # keep them independent of the scene drawn from the seed
+_OTHERS_STREAM, _DOMAIN_STREAM = 0x07E5, 0x07EC  # keep them independent of the scene drawn from the seed
 
 
 class HouseholdWorld(EpisodicWorld[HouseholdTask]):
@@ -90,11 +91,19 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
         *,
         family: str | None = None,
         render_mode: str | None = "rgb_array",
+        domain: str = "",
     ) -> None:
         """Open the cameras. `family` fixes the family of tasks; by default each seed draws one.
 
+        Args:
+            world: tabletop or home.
+            family: kind of task.
+            render_mode: Gymnasium's.
+            domain: name of what else differs from training, in `DOMAINS`; empty is nothing.
+
         Raises:
-            UnknownNameError: if there is no such world or family.
+            UnknownNameError: if there is no such world, family or domain.
+            SaysoError: if the domain cannot be drawn here.
         """
         kind = SPECS[known("world", world, TASKS)][0]
         super().__init__(
@@ -106,7 +115,11 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
             render_mode=render_mode,
         )
         heights, widths = zip(*self.features.cameras.values(), strict=True)
-        self._cameras = Cameras(max(heights), max(widths))
+        self._domain: Domain | None = DOMAINS[domain] if domain else None
+        if self._domain:
+            self._domain.needs()
+        opens = self._domain.opens if self._domain else Cameras
+        self._cameras = opens(max(heights), max(widths))
         self._film: Cameras | None = None
         self._filmed: Simulation | None = None
         self._simulation: Simulation | None = None
@@ -150,8 +163,7 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
             task = self._understood(str(options["instruction"]), task)
         self._task = task = self._departed(task, options)
         stream = self.families.index(task.family), self.np_random_seed
-        layout = _painted(task.layout, options, self.np_random_seed)
-        self._simulation = Simulation(self.name, layout, dynamics_of(options, *stream))
+        self._simulation = built(self.name, task.layout, options, self._domain, stream)
         self._optics = optics_of(options, *stream)
         if not options.keys().isdisjoint(DISTURBANCES):
             Disturber(self.physics()).show(disturbance_of(options, *stream))
@@ -207,6 +219,9 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
     def observe(self) -> Observation:
         """Return what is seen and felt now, and the instruction."""
         pictures = self.simulation.pictures(self._cameras)
+        if self._domain:
+            rng = np.random.default_rng([_DOMAIN_STREAM, self.np_random_seed, self._steps])
+            pictures = self._domain.camera.taken(pictures, self._steps / FPS, rng)
         pictures = self.photographed(pictures, self.np_random_seed, self._steps)
         return {image_key(name): image for name, image in pictures.items()} | self._feel()
 
@@ -258,6 +273,8 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
                 u, v, visible = (
                     (0.5, 0.5, False) if point is None else self.simulation.in_image(camera, point)
                 )
+                if self._domain:
+                    u, v = self._domain.camera.lens.place(u, v)
                 numbers += [u, v, 1.0] if visible else [0.5, 0.5, 0.0]
         return np.array(numbers, dtype=np.float32)
 
@@ -363,15 +380,3 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
             return info
         names = {"": None, self.original_object: "original", self.task.object_name: "named"}
         return info | {CHOSEN_OBJECT: names.get(self._taken, "other")}
-
-
-def _painted(layout: Layout, options: dict[str, Any], seed: int) -> Layout:
-    """Return a layout, in other colours or covered with textures if the options of a reset want it."""
-    rng, look = np.random.default_rng([_PAINT_STREAM, seed]), layout.appearance
-    if options.get("background"):
-        look = repainted(look, float(options["background"]), rng)
-    if options.get("photographs"):
-        look = replace(look, textures=photographed(rng, float(options["photographs"])))
-    elif options.get("patterns"):
-        look = replace(look, textures=patterned(rng))
-    return replace(layout, appearance=look)
