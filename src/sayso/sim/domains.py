@@ -42,7 +42,7 @@ def _needs() -> None:
 
 
 _COMMON = (
-    "other photographs on table, floor and walls, one warm lamp 2 m aside, a lens with barrel distortion, "
+    "other photographs on table, floor and walls, one warm lamp 3 m aside, a lens with barrel distortion, "
     "exposure, noise, a white balance that rolls, pictures 20 ms late; friction 0.55 and mass 2.6 times what "
     "they were, motors that lag by 55 ms, 1 degree of play, a calibration 2 degrees off at every joint"
 )
@@ -56,11 +56,11 @@ _CLASSIC = Domain(
     },
     camera=CameraModel(
         lens=Lens(barrel=0.25),
-        optics=Optics(exposure=0.8, noise=16.0, white=(0.8, 1.0, 1.4)),
+        optics=Optics(exposure=0.8, noise=16.0, white=(0.72, 1.0, 1.55)),
         white_roll=0.12,
         late_s=0.02,
     ),
-    lamps=Lamps(colour=(1.25, 1.0, 0.65), aside_m=(1.2, 1.6), shadows=True),
+    lamps=Lamps(colour=(1.25, 1.0, 0.65), aside_m=(1.9, 2.5), shadows=True),
     dynamics=Dynamics(
         friction=0.55,
         mass=2.6,
