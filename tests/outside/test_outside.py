@@ -123,6 +123,13 @@ def test_a_world_from_outside_departs_along_an_axis_of_its_own(sayso):
     assert "wind=4 (everything is blown along x at 0.4 m/s)" in sayso("eval", "expert", *given)
 
 
+def test_a_domain_from_outside_is_laid_over_a_world_and_reported_under_its_name(sayso):
+    given = ["--world", "tabletop", "--domain", "garage", "--families", "put", "--episodes", "1"]
+    said = sayso("eval", "expert", *given, "--workers", "1", "--out", "garage.json")
+    assert "domain garage (a striped floor, a pincushion lens, more friction" in said
+    assert json.loads((sayso.folder / "garage.json").read_text())["invalid"] == 0
+
+
 def test_an_objective_from_outside_is_what_is_learned_by(sayso, policy):
     given = "--preset tiny --steps 2 --batch-size 2 --threads 1 --objective toy-squared"
     sayso("train", "--datasets", "toy", "--out", "squared", *given.split())

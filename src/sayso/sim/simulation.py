@@ -125,7 +125,7 @@ class Simulation:
             if self.kind.mobile:  # the servos push along the room's axes, the command is in the body's
                 self.data.ctrl[self._base_ctrl] = rotate_z(speed, self.data.qpos[self._base_qpos[2]])
             mujoco.mj_step(self.model, self.data)
-            if left == self._late:
+            if left == min(self._late, substeps - 1):
                 self._look()
         mujoco.mj_forward(self.model, self.data)
         for name, start in self._start_heights.items():
