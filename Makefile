@@ -1,6 +1,6 @@
 # The vocabulary of the project. `make demo` and `make test` need nothing but Python and a network.
 .DEFAULT_GOAL := help
-.PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser rerun meshes bench openpi lerobot \
+.PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser rerun meshes vulkan bench openpi lerobot \
   lerobot-policy smolvla build format docs constraints clean
 
 PYTHON ?=
@@ -78,6 +78,11 @@ browser: rendering ## test the live page in headless Chromium, which apt-get ins
 meshes: rendering ## add real things as meshes to .venv (340 MB) and test what is done with them
 	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[meshes]'
 	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest tests/tasks/test_mesh_kinds.py
+
+vulkan: rendering ## add a Vulkan driver that needs no graphics card, as root, and draw the workshop with it
+	@apt-get update -qq && apt-get install -y -qq --no-install-recommends libvulkan1 mesa-vulkan-drivers || \
+	  { echo "vulkan: apt-get could not install libvulkan1 and mesa-vulkan-drivers; install them, as root"; exit 1; }
+	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest tests/sim/test_domains.py
 
 rerun: rendering ## add Rerun to .venv (170 MB) and test what is shown in it
 	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[rerun]'

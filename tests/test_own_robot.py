@@ -25,6 +25,7 @@ DESK = ROOT / "tests" / "recordings" / "desk"
 SIZE = (72, 96)
 SHORTER = {
     "train": ["--steps", "2", "--batch-size", "4", "--threads", "1", "--resize", "64"],
+    "adapt": ["--steps", "12", "--batch-size", "4", "--threads", "1", "--bound", "10"],
     "run": ["--seconds", "2"],
 }
 """What is typed behind a command to make it take seconds."""
@@ -42,8 +43,9 @@ def typed(words: list[str]) -> int:
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
-    """Stand in a folder with a recording, as the page has it."""
+    """Stand in a folder with a recording, as the page has it, and with a later one of the same arm."""
     shutil.copytree(DESK, tmp_path / "desk")
+    assert cli.main(["edit", str(DESK), "--episodes", "0-3", "--out", str(tmp_path / "winter")]) == 0
     (tmp_path / "checkpoints").symlink_to(ROOT / "checkpoints")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -43,6 +43,7 @@ SHORTER = {
     r"sayso record .*--world tabletop": "--episodes 3 --workers 1",
     r"sayso record .*--world metaworld": "--families reach push --episodes 2 --workers 1",
     r"sayso train ": "--preset tiny --steps 2 --batch-size 4 --threads 1",
+    r"sayso adapt ": "--steps 20 --batch-size 8 --threads 1 --bound 10",
     r"sayso paraphrase ": "--steps 2 --threads 1",
     r"sayso eval .*--world tabletop": "--families push --episodes 1 --workers 1",
     r"sayso eval .*--world home": "--families goto --episodes 1 --workers 1",

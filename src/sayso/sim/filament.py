@@ -44,6 +44,10 @@ class FilamentCameras:
         self._filament, self._context = _started()
         target = self._filament.RenderTargetConfig(color_format=self._filament.PixelFormat.PIXEL_FORMAT_RGB8)
         self._target = self._context.create_render_target(target)
+        self._read, self._pixels = (
+            self._filament.ReadRequest(target=self._target),
+            np.empty((0, 0, 3), np.uint8),
+        )
         self._model: mujoco.MjModel | None = None
         self._drawn: dict[str, Any] = {}
 
@@ -79,22 +83,26 @@ class FilamentCameras:
         height, width = size_px or self._size
         self._drawn["lights"].update(data)
         self._drawn["things"].update(data)
-        self._target.resize(width, height)
+        self._resize(height, width)
         request = self._filament.RenderRequest()
         request.scene, request.target = self._drawn["scene"], self._target
         request.camera = self._eye(mujoco.mjv_camera2GLCamera(self._model, data, view))
         request.viewport.left = request.viewport.bottom = 0
         request.viewport.width, request.viewport.height = width, height
         request.shadows, request.reflections, request.post_processing = True, False, True
-        image = np.empty((height, width, 3), np.uint8)
-        read = self._filament.ReadRequest(target=self._target)
-        read.set_buffer(image)
-        self._context.wait_for_frame(self._context.render([request], [read]))
-        return image
+        self._context.wait_for_frame(self._context.render([request], [self._read]))
+        return self._pixels.copy()
 
     def close(self) -> None:
         """Free what was drawn; the renderer itself goes with the process. Safe to call twice."""
         self._forget()
+
+    def _resize(self, height: int, width: int) -> None:
+        """Make room for a picture; each time that costs memory, which nobody gives back."""
+        if self._pixels.shape[:2] != (height, width):
+            self._target.resize(width, height)
+            self._pixels = np.empty((height, width, 3), np.uint8)
+            self._read.set_buffer(self._pixels)
 
     def _forget(self) -> None:
         self._model = None
