@@ -219,6 +219,15 @@ def test_a_lamp_that_hangs_aside_lights_the_same_place():
     assert lit == pytest.approx([0.3, 0.0, 0.0], abs=1e-6)
 
 
+def test_the_first_picture_is_lit_as_all_others(tabletop):
+    world = tabletop(stiller(lamps=Lamps(aside_m=(1.0, 2.0)), camera=CameraModel(late_s=0.02)))
+    now, _ = world.reset(seed=3, options={"family": "put"})
+    first = [data.light_xpos.copy() for data in (world.simulation.data, world.simulation._seen)]
+    world.step(now[STATE], render=False)
+    for lamps in first:
+        assert lamps == pytest.approx(world.simulation.data.light_xpos) and abs(lamps[0, 1]) > 1.4
+
+
 def test_what_cannot_be_laid_over_a_world_is_refused_in_a_sentence():
     with pytest.raises(UnknownNameError, match=r"workshap.*workshop"):
         in_domain("tabletop", "workshap")

@@ -26,6 +26,8 @@ PACKAGES = ("libvulkan1", "mesa-vulkan-drivers")
 """Debian's names of a Vulkan loader and of drivers for it."""
 MATERIALS = ("mujoco.studio.window", "mujoco.experimental.studio.window")
 """Modules of MuJoCo, one of which a version has, that register Filament's materials when imported."""
+MOST_PICTURES = 400
+"""Pictures after which the next model gets a new context: each costs 1.5 MB, given back only with that."""
 _WORKS = "SAYSO_FILAMENT"
 """Variable in which a process tells those that it starts with which interpreter the renderer works."""
 NO_CAMERA = "these cameras have no model: call load(model) first"
@@ -41,19 +43,28 @@ class FilamentCameras:
             RenderingError: if this MuJoCo has none. Without a driver the process ends: see `refuse_without`.
         """
         self._size = height_px, width_px
-        self._filament, self._context = _started()
-        target = self._filament.RenderTargetConfig(color_format=self._filament.PixelFormat.PIXEL_FORMAT_RGB8)
-        self._target = self._context.create_render_target(target)
-        self._read, self._pixels = (
-            self._filament.ReadRequest(target=self._target),
-            np.empty((0, 0, 3), np.uint8),
-        )
+        self._filament = _filament()
         self._model: mujoco.MjModel | None = None
         self._drawn: dict[str, Any] = {}
+        """What was made of the context and the model, what was made of others first."""
+        self._start()
+
+    def _start(self) -> None:
+        """Open a context, in which nothing was drawn yet."""
+        with _silent():
+            vulkan = self._filament.GraphicsApi.GRAPHICS_API_VULKAN
+            self._context = self._filament.Context(self._filament.ContextConfig(graphics_api=vulkan))
+        self._rooms: dict[tuple[int, int], tuple[Any, Any, Image]] = {}
+        """Height and width -> where such a picture is drawn, what reads it from there, and its pixels."""
+        self._pictures = 0
 
     def load(self, model: mujoco.MjModel) -> None:
         """Take a new model; the previous one's textures and meshes are freed."""
         self._forget()
+        if self._pictures > MOST_PICTURES:
+            self._rooms.clear()
+            del self._context
+            self._start()
         scene = self._context.create_scene(self._filament.SceneParams())
         scene.configure_from_model(model)
         resources = self._filament.ModelResources(self._context, model)
@@ -83,26 +94,32 @@ class FilamentCameras:
         height, width = size_px or self._size
         self._drawn["lights"].update(data)
         self._drawn["things"].update(data)
-        self._resize(height, width)
+        target, read, pixels = self._room(height, width)
         request = self._filament.RenderRequest()
-        request.scene, request.target = self._drawn["scene"], self._target
+        request.scene, request.target = self._drawn["scene"], target
         request.camera = self._eye(mujoco.mjv_camera2GLCamera(self._model, data, view))
         request.viewport.left = request.viewport.bottom = 0
         request.viewport.width, request.viewport.height = width, height
         request.shadows, request.reflections, request.post_processing = True, False, True
-        self._context.wait_for_frame(self._context.render([request], [self._read]))
-        return self._pixels.copy()
+        self._context.wait_for_frame(self._context.render([request], [read]))
+        self._pictures += 1
+        return pixels.copy()
 
     def close(self) -> None:
-        """Free what was drawn; the renderer itself goes with the process. Safe to call twice."""
+        """Free what was drawn; the context goes with this object. Safe to call twice."""
         self._forget()
+        self._rooms.clear()
 
-    def _resize(self, height: int, width: int) -> None:
-        """Make room for a picture; each time that costs memory, which nobody gives back."""
-        if self._pixels.shape[:2] != (height, width):
-            self._target.resize(width, height)
-            self._pixels = np.empty((height, width, 3), np.uint8)
-            self._read.set_buffer(self._pixels)
+    def _room(self, height: int, width: int) -> tuple[Any, Any, Image]:
+        """Return where to draw pictures of a size, which is kept, since two cameras take turns."""
+        if (height, width) not in self._rooms:
+            of = self._filament.RenderTargetConfig(color_format=self._filament.PixelFormat.PIXEL_FORMAT_RGB8)
+            target, pixels = self._context.create_render_target(of), np.empty((height, width, 3), np.uint8)
+            target.resize(width, height)
+            read = self._filament.ReadRequest(target=target)
+            read.set_buffer(pixels)
+            self._rooms[height, width] = target, read, pixels
+        return self._rooms[height, width]
 
     def _forget(self) -> None:
         self._model = None
@@ -115,8 +132,8 @@ class FilamentCameras:
 
 
 @functools.cache
-def _started() -> tuple[Any, Any]:
-    """Return MuJoCo's module of Filament and its context, one for all cameras of a process.
+def _filament() -> Any:
+    """Return MuJoCo's module of Filament, with its materials at hand.
 
     Raises:
         RenderingError: if this MuJoCo has none.
@@ -131,9 +148,7 @@ def _started() -> tuple[Any, Any]:
         with contextlib.suppress(ImportError):
             import_module(name)
             break
-    with _silent():
-        vulkan = filament.GraphicsApi.GRAPHICS_API_VULKAN
-        return filament, filament.Context(filament.ContextConfig(graphics_api=vulkan))
+    return filament
 
 
 @contextlib.contextmanager

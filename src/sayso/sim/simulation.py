@@ -144,6 +144,11 @@ class Simulation:
             return numbers
         return numbers - np.pad(self._zeros, (0, numbers.shape[-1] - len(self._zeros))).astype(np.float32)
 
+    def take_note(self) -> None:
+        """Have lamps and cameras where the model has them now, after somebody has changed it."""
+        mujoco.mj_camlight(self.model, self.data)
+        self._look()
+
     def _look(self) -> None:
         """Let the cameras see everything as it is now, until the next look; only where pictures are late."""
         if self._seen is not None:

@@ -36,6 +36,7 @@ def built(
     dynamics = domain.dynamics.besides(dynamics)
     found = Simulation(world, domain.covered(layout), dynamics, late_s=domain.camera.late_s)
     domain.furnish(found.model)
+    found.take_note()
     return found
 
 
