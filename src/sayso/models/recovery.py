@@ -109,7 +109,7 @@ class RecoveringPolicy(OnRobot):
             return [aside] * self._back
         places = [self._path.pop() for _ in range(min(looks, len(self._path)))]
         back: list[Array] = [np.where(self._speeds, -state, state).astype(np.float32) for state in places]
-        last = np.where(self._speeds, 0.0, places[-1] if places else self._recent[-1])
+        last = np.where(self._speeds, 0.0, places[-1] if places else self._recent[-1]).astype(np.float32)
         return [*back, (last + aside).astype(np.float32)]
 
     def _spread(self) -> Array:

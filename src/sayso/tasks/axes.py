@@ -186,8 +186,8 @@ def _light(k: float) -> Options:
 def _background(k: float) -> Options:
     paint: Options = {"background": round(float(np.interp(k, (0, 1, 2), (0.0, 0.22, 0.4))), 6)}
     if k > 3:
-        return paint | {"photographs": round(0.5 * (k - 3), 6)}
-    return paint | ({"patterns": True} if k > 2 else {})
+        return {**paint, "photographs": round(0.5 * (k - 3), 6)}
+    return {**paint, "patterns": True} if k > 2 else paint
 
 
 def _image(k: float) -> Options:
