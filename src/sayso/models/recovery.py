@@ -103,13 +103,13 @@ class RecoveringPolicy(OnRobot):
     def _way_back(self) -> list[Array]:
         """Return what to pass, one a look: the path in reverse and a place aside, or else disturbances."""
         looks = self._back * (self.times + 1)
-        aside = self._rng.normal(0.0, ASIDE * (self.times + 1), len(self._grips)) * self._spread()
-        aside = np.where(self._grips, 0.0, aside).astype(np.float32)
+        drawn = self._rng.normal(0.0, ASIDE * (self.times + 1), len(self._grips)) * self._spread()
+        aside: Array = np.where(self._grips, 0.0, drawn).astype(np.float32)
         if not self._tells_actions:
             return [aside] * self._back
         places = [self._path.pop() for _ in range(min(looks, len(self._path)))]
         back: list[Array] = [np.where(self._speeds, -state, state).astype(np.float32) for state in places]
-        last = np.where(self._speeds, 0.0, places[-1] if places else self._recent[-1]).astype(np.float32)
+        last = np.where(self._speeds, 0.0, places[-1] if places else self._recent[-1])
         return [*back, (last + aside).astype(np.float32)]
 
     def _spread(self) -> Array:
