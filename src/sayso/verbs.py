@@ -27,6 +27,7 @@ SHARED = {"FOLDER": "folder of a policy, of a run or of a dataset", "NAME": "USE
 CHECKPOINT = {"CHECKPOINT": "folder of a policy, or USER/NAME on the hub"}
 DRIVER = {"CHECKPOINT": "folder of a policy, or ws://host:port of one elsewhere"}
 INSTRUCTION = {"INSTRUCTION": 'what to do, such as "put the can in the bowl"'}
+DESCRIPTION = {"DESCRIPTION": 'what shall be so, such as "put it to the left of the mug"'}
 BOTH = {
     "A": "a policy: a folder, USER/NAME on the hub, expert, or ws://host:port; or a report of `sayso eval`",
     "B": "the other one",
@@ -137,6 +138,15 @@ def _adapt(given: list[str]) -> int:
     return int(found.taken is found.before)
 
 
+def _practice(given: list[str]) -> int:
+    from sayso.learn.practice import PracticeConfig, practice
+
+    description, config = _config(PracticeConfig, "practice", given, DESCRIPTION)
+    known = tuple(map(_dataset, config.known))
+    config = replace(config, known=known, init=config.init and _policy(config.init))
+    return practice(description, config)
+
+
 def _push(given: list[str]) -> int:
     from sayso.bridges.hub import PushConfig, push
 
@@ -167,10 +177,15 @@ def _eval(given: list[str]) -> int:
         policy, features, learned = loading.acting_on_recordings(subject, config.threads)
         remarks = partial(not_learned, learned.sentences)
         return evaluate_on_recordings(policy, features, learned, hubbed, remarks, one_robot)
+    place = None
+    if config.goal:
+        from sayso.tasks.household.goals.world import described
+
+        place = described(config.world, config.goal)
     measured = loading.subject(subject, read_names(config.rename))
-    return evaluate_policy(
-        loading.recovering(measured, config.execute) if config.recover else measured, config
-    )
+    if config.recover:
+        measured = loading.recovering(measured, config.execute)
+    return evaluate_policy(measured, config, place=place)
 
 
 def _compare(given: list[str]) -> int:
@@ -303,6 +318,7 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
         "adapt": Verb(
             "adapt a policy to a few demonstrations of a new domain, and keep what it could do", _adapt
         ),
+        "practice": Verb("learn a task that nobody showed, from its description", _practice),
         "paraphrase": Verb(
             "let a policy understand other wordings of what it can do, from sentences", _paraphrase
         ),

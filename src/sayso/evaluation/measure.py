@@ -26,6 +26,7 @@ from sayso.work.provenance import provenance
 BESIDES = ("families", "episodes", "start", "workers", "out", "films", "max_films", "datasets", "threads")
 """Fields of `EvalConfig` that decide how many episodes there are and how they are run, but no episode."""
 IN_A_WORLD = (
+    "goal",
     "families",
     "episodes",
     "split",
@@ -64,6 +65,9 @@ class EvalConfig:
 
     world: str = ""
     """Where it happens: the name of a world."""
+    goal: str = ""
+    """What to ask in that world in place of its families, in plain words, such as "put it to the left of the
+    mug": success is that it is so. docs/practice.md says what can be described."""
     datasets: tuple[Path, ...] = ()
     """Recordings to measure on instead of a world: how far the policy is from what they show, in the unit of
     each dimension, on the episodes that it has not learned from."""
@@ -223,6 +227,8 @@ def asked_of(
 ) -> dict[str, Any]:
     """Return, as plain JSON, what decides an episode beside the code: settings but some, and the weights."""
     asked = {name: value for name, value in _plain(config).items() if name not in besides}
+    if not config.goal:
+        del asked["goal"]  # reports of before goals could be described stay what they are
     reset = ({"swap": True} if config.swap else {}) | dict(options or {})
     return asked | {"policy": subject.name, "weights": subject.weights, "options": reset}
 

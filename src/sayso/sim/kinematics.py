@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.geometry import rotate_z
+from sayso.geometry import cross, rotate_z
 from sayso.robots import JOINT_RANGE_RAD
 from sayso.sim.robots import MOUNT_M, arm_spec, from_robot_units
 from sayso.spec import Array
@@ -115,8 +115,8 @@ class ArmKinematics:
         mujoco.mj_comPos(self._model, self._data)
         linear, angular = self._jacobian
         mujoco.mj_jacSite(self._model, self._data, linear, angular, self._site)
-        turn_approach = APPROACH_WEIGHT_M * np.cross(-hand[:, 2], approach)
-        turn_closing = CLOSING_WEIGHT_M * np.cross(hand[:, 0], closing)
+        turn_approach = APPROACH_WEIGHT_M * cross(-hand[:, 2], approach)
+        turn_closing = CLOSING_WEIGHT_M * cross(hand[:, 0], closing)
         along = np.outer(approach, approach)  # turning about the approach is the only way to turn the jaws
         error = np.concatenate([target_m - position, turn_approach, along @ turn_closing])
         turning = angular[:, :5]

@@ -19,7 +19,8 @@ from sayso.tasks.household.words.kinds import Thing
 class Setting:
     """How the scenes of one world are laid out, and what is asked there."""
 
-    layout: Callable[[np.random.Generator, Demand], tuple[Layout, Mapping[str, Thing]]]
+    layout: Callable[..., tuple[Layout, Mapping[str, Thing]]]
+    """Takes a source of random numbers and a `Demand` and, if need be, the things that shall be there."""
     things: Callable[[np.random.Generator, Demand], Sequence[Thing]]
     """Draws what `layout` draws first: what stands in a scene, but not where."""
     families: Mapping[str, tuple[Variant, ...]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -38,9 +38,11 @@ Base = tuple[float, float, float]
 """x and y in metres and a heading in radians."""
 
 
-def layout(rng: np.random.Generator, demand: Demand) -> tuple[Layout, Mapping[str, Thing]]:
-    """Draw a scene; return it with the things in it, by name."""
-    drawn = things(rng, demand)
+def layout(
+    rng: np.random.Generator, demand: Demand, chosen: Sequence[Thing] | None = None
+) -> tuple[Layout, Mapping[str, Thing]]:
+    """Draw a scene, with things that were chosen if any were; return it with the things in it, by name."""
+    drawn = things(rng, demand) if chosen is None else chosen
     bins = [thing for thing in drawn if isinstance(thing, Place) and thing.kind == "bin"]
     on_table = [thing for thing in drawn if thing not in bins and thing.kind not in FIXTURES]
     items = scatter(rng, on_table, _spot, TABLE_HEIGHT_M) + [_bin(rng, bin_) for bin_ in bins]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,9 +29,11 @@ POSTURES = Postures(reach_m=(0.17, 0.26), side_rad=0.9, height_m=(0.10, 0.15))
 """Where it starts then."""
 
 
-def layout(rng: np.random.Generator, demand: Demand) -> tuple[Layout, Mapping[str, Thing]]:
-    """Draw a scene; return it with the things in it, by name."""
-    drawn = things(rng, demand)
+def layout(
+    rng: np.random.Generator, demand: Demand, chosen: Sequence[Thing] | None = None
+) -> tuple[Layout, Mapping[str, Thing]]:
+    """Draw a scene, with things that were chosen if any were; return it with the things in it, by name."""
+    drawn = things(rng, demand) if chosen is None else chosen
     items = scatter(rng, drawn, _spot, height_m=0.0)
     if any(thing.kind == "mat" for thing in drawn) and not demand.row.pushed and rng.random() < ON_MAT_SHARE:
         items = _pushed(rng, items)

@@ -148,14 +148,7 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
         wording = known("wording", options.get("wording", WORDINGS[0]), WORDINGS)
         objects = options.get("objects", "train")
         require(objects)
-        task = draw_task(
-            self.name,
-            family,
-            self.np_random,
-            drawn_as(wording),
-            objects=objects,
-            swappable=bool(options.get("swap")),
-        )
+        task = self._drawn(family, drawn_as(wording), objects, swappable=bool(options.get("swap")))
         self.original_object = task.object_name
         if options.get("swap"):
             task = self._ask_for_another(task)
@@ -267,9 +260,13 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
         return sentence, self._points(intent)
 
     def _points(self, intent: Intent) -> Array:
+        return self._where_to_point(self._object_point(intent), self._place_point(intent))
+
+    def _where_to_point(self, *points: Point | None) -> Array:
+        """Return the labels of what is moved and of where to, each a point of the world or nothing."""
         numbers = []
         for camera in CAMERAS:
-            for point in (self._object_point(intent), self._place_point(intent)):
+            for point in points:
                 u, v, visible = (
                     (0.5, 0.5, False) if point is None else self.simulation.in_image(camera, point)
                 )
@@ -319,6 +316,10 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
         view.lookat[:] = (0.5, 0.15, 0.2) if mobile else (0.2, 0.0, 0.05)
         view.distance, view.azimuth, view.elevation = (3.2, -6, -42) if mobile else (0.9, 140, -30)
         return view
+
+    def _drawn(self, family: str, wording: str, objects: str, *, swappable: bool) -> HouseholdTask:
+        """Draw what is asked in an episode from its seed."""
+        return draw_task(self.name, family, self.np_random, wording, objects=objects, swappable=swappable)
 
     def _object_point(self, intent: Intent) -> Point | None:
         return self.simulation.position(intent.object.name) if intent.object else None

@@ -41,7 +41,12 @@ class Situation:
 
 def observe(simulation: Simulation, task: HouseholdTask) -> Situation:
     """Read the state that decides the phase."""
-    return Situation(read_pose(simulation), station_of(task.place_name))
+    return situation(simulation, task.place_name)
+
+
+def situation(simulation: Simulation, place: str) -> Situation:
+    """Read the state that decides the phase on the way to a place of the room."""
+    return Situation(read_pose(simulation), station_of(place))
 
 
 SKILL: Skill[Situation] = Skill(

@@ -21,7 +21,7 @@ import numpy as np
 
 from sayso.geometry import wrap_angle
 from sayso.sim.kinematics import PAN_AXIS_X_M
-from sayso.sim.objects import Item, shape_of
+from sayso.sim.objects import Item, Shape, shape_of
 from sayso.sim.simulation import Simulation
 from sayso.tasks.household.motions.motion import (
     READY_M,
@@ -169,17 +169,31 @@ def gap_m(simulation: Simulation, first: str, second: str) -> float:
 
 def observe(simulation: Simulation, task: HouseholdTask) -> Situation:
     """Read the state that decides the phase."""
-    sim = simulation
-    thing = sim.arm_from_world(sim.position(task.object_name))[:2]
-    place = sim.arm_from_world(sim.position(task.place_name))[:2]
-    distance = float(np.linalg.norm(place - thing))
-    beside = task.row.preposition == "beside"
+    thing, place = task.object_name, task.place_name
+    left_m = gap_m(simulation, thing, place) - BESIDE_M if task.row.preposition == "beside" else None
+    return situation(simulation, thing, simulation.position(place), left_m)
+
+
+def situation(
+    simulation: Simulation, name: str, goal_world: Vector, left_m: float | None = None
+) -> Situation:
+    """Read the state that decides the phase, of anything that is pushed anywhere.
+
+    Args:
+        simulation: as it is now.
+        name: what is pushed.
+        goal_world: where to, metres [3].
+        left_m: what is left of the way, where that ends before its goal.
+    """
+    thing = simulation.arm_from_world(simulation.position(name))[:2]
+    goal = simulation.arm_from_world(goal_world)[:2]
+    distance = float(np.linalg.norm(goal - thing))
     return Situation(
-        pose=read_pose(sim),
+        pose=read_pose(simulation),
         thing=thing,
-        way=(place - thing) / max(distance, 1e-6),
-        left_m=gap_m(sim, task.object_name, task.place_name) - BESIDE_M if beside else distance,
-        radius_m=sim.shape(task.object_name).radius_m,
+        way=(goal - thing) / max(distance, 1e-6),
+        left_m=distance if left_m is None else left_m,
+        radius_m=simulation.shape(name).radius_m,
     )
 
 
@@ -285,9 +299,23 @@ def feasible(items: Sequence[Item], object_name: str, place_name: str, *, beside
     if not (shape.pushable and PUSH_M[0] <= length <= PUSH_M[1]):
         return False
     way = (middle - thing) / np.linalg.norm(middle - thing)
+    return _way_is_free(items, shape, thing, thing + length * way, {object_name, place_name})
+
+
+def feasible_to(items: Sequence[Item], object_name: str, goal: Vector) -> bool:
+    """Tell whether one of a scene's things can be pushed to a point [2], as `feasible` does."""
+    (item,) = (item for item in items if item.name == object_name)
+    shape, thing = shape_of(item), np.array(item.position_m[:2])
+    length = float(np.linalg.norm(goal - thing))
+    return shape.pushable and length <= PUSH_M[1] and _way_is_free(items, shape, thing, goal, {object_name})
+
+
+def _way_is_free(items: Sequence[Item], shape: Shape, thing: Vector, stop: Vector, but: set[str]) -> bool:
+    """Tell whether the fingers reach from behind a thing to where it shall stop, with nothing in the way."""
+    way = (stop - thing) / max(float(np.linalg.norm(stop - thing)), 1e-6)
     behind_m = shape.radius_m + FINGER_M
-    start, stop = thing - (behind_m + BEHIND_M) * way, thing + length * way
-    others = [other for other in items if other.name not in (object_name, place_name) and not _flat(other)]
+    start = thing - (behind_m + BEHIND_M) * way
+    others = [other for other in items if other.name not in but and not _flat(other)]
     half_width = max(shape.radius_m, FORK_WIDTH_M / 2) + SPARE_M
     return all(_reached(point) for point in (start, stop - behind_m * way)) and all(
         _distance_to_line(np.array(other.position_m[:2]), start, stop) > shape_of(other).radius_m + half_width

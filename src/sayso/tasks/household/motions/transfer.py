@@ -67,6 +67,8 @@ class Situation:
     placed: bool
     precise: bool
     """Whether it must be put down gently and exactly, as on a stack."""
+    keep: bool
+    """Whether it stays in the hand."""
     station: Vector
     """Pose (x, y, heading) of the base from which the arm reaches what it has to reach next."""
 
@@ -96,39 +98,68 @@ class Situation:
         return self.pose.at_station(self.station, CARRY_M if self.held else READY_M)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Carry:
+    """Thing that is to be carried, and where to; points are in the world, metres."""
+
+    name: str
+    foot: Vector
+    """Point over which its foot is let go, [3]."""
+    room_m: float
+    """How far above that point."""
+    place: Vector
+    """Point that the base drives to with it, [3]."""
+    placed: bool
+    """Whether it is where it should be, whoever holds it."""
+    precise: bool = True
+    """Whether it must be put down gently and exactly."""
+    keep: bool = False
+    """Whether it stays in the hand."""
+
+
 def observe(simulation: Simulation, task: HouseholdTask) -> Situation:
     """Read the state that decides the phase."""
-    sim = simulation
-    pose = read_pose(sim)
-    shape, vessel = sim.shape(task.object_name), sim.shape(task.place_name)
-    body = sim.data.body(task.object_name)
-    bottom = sim.arm_from_world(body.xpos)
+    precise, place = task.row.precise, task.place_name
+    carry = Carry(
+        name=task.object_name,
+        foot=bottom(simulation, place),
+        room_m=simulation.shape(place).height_m + (STACK_ROOM_M if precise else DROP_ROOM_M),
+        place=simulation.position(place),
+        placed=task.placed(simulation),
+        precise=precise,
+    )
+    return situation(simulation, carry)
+
+
+def situation(simulation: Simulation, carry: Carry) -> Situation:
+    """Read the state that decides the phase, of anything that is carried anywhere."""
+    sim, pose, shape = simulation, read_pose(simulation), simulation.shape(carry.name)
+    body = sim.data.body(carry.name)
+    low = sim.arm_from_world(body.xpos)
     middle = sim.arm_from_world(body.xpos + body.xmat.reshape(3, 3) @ [0, 0, shape.grasp_m])
-    place_world = sim.position(task.place_name)
-    held, placed = sim.held(task.object_name), task.placed(sim)
+    held = sim.held(carry.name)
     closing = (
-        nearest_heading(pose, sim.yaw(task.object_name) - pose.base[2], shape.symmetry)
+        nearest_heading(pose, sim.yaw(carry.name) - pose.base[2], shape.symmetry)
         if shape.symmetry
         else CLOSING_AT_REST_RAD + math.atan2(middle[1], middle[0] - PAN_AXIS_X_M)
     )
     beside = max(0.0, shape.width_m / 2 - FIXED_JAW_ROOM_M)
-    precise = task.row.precise
-    carried = pose.hand - bottom if held else np.array([0.0, 0.0, shape.grasp_m])
-    room = vessel.height_m + (STACK_ROOM_M if precise else DROP_ROOM_M)
-    goal = place_world if held or placed else body.xpos
+    carried = pose.hand - low if held else np.array([0.0, 0.0, shape.grasp_m])
+    goal = carry.place if held or carry.placed else body.xpos
     return Situation(
         pose=pose,
         closing_rad=wrap_angle(closing),
         grasp=middle - beside * np.array([math.cos(closing), math.sin(closing), 0.0]),
-        drop=sim.arm_from_world(_bottom(sim, task.place_name)) + carried + [0, 0, room],
+        drop=sim.arm_from_world(carry.foot) + carried + [0, 0, carry.room_m],
         held=held,
-        placed=placed,
-        precise=precise,
+        placed=carry.placed,
+        precise=carry.precise,
+        keep=carry.keep,
         station=station_before(goal),
     )
 
 
-def _bottom(sim: Simulation, place: str) -> Vector:
+def bottom(sim: Simulation, place: str) -> Vector:
     """Return where the foot of a place is: the foot of a thing to stack on, the floor of a container."""
     return np.array(sim.data.body(place).xpos) if sim.shape(place).movable else sim.position(place)
 
@@ -157,6 +188,7 @@ PHASES: tuple[Phase[Situation], ...] = (
         "release",
         lambda s: (
             s.held
+            and not s.keep
             and s.at_station
             and s.off_drop_m < (0.008 if s.precise else 0.018)
             and s.above_drop_m < (0.006 if s.precise else 0.012)

@@ -57,7 +57,7 @@ class LanguageModelDecomposer:
             NotUnderstoodError: if the answer has no lines, or one that the grammar refuses.
         """
         scene = None if known is None else tuple(known)
-        lines = _lines(self._ask(_prompt(scene, families), text))
+        lines = _lines(self.ask(_prompt(scene, families), text))
         if not lines:
             raise NotUnderstoodError(f"The language model found nothing to do in {text!r}.")
         if len(lines) > MAX_PIECES:
@@ -72,7 +72,12 @@ class LanguageModelDecomposer:
                 raise NotUnderstoodError(f'The language model said "{line}". {error}') from None
         return tuple(intents)
 
-    def _ask(self, system: str, text: str) -> str:
+    def ask(self, system: str, text: str) -> str:
+        """Return what the model answers to a text, told by `system` what to do with it.
+
+        Raises:
+            EndpointError: if the endpoint cannot be reached, fails, or does not answer as it should.
+        """
         messages = [{"role": "system", "content": system}, {"role": "user", "content": text}]
         request = urllib.request.Request(
             f"{self.base_url.rstrip('/')}/chat/completions",
