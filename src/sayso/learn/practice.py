@@ -186,29 +186,22 @@ def _practised(goal: Goal, canonical: str, config: PracticeConfig) -> Recipe:
         recipe = search.run()
         kept = {"recipe": recipe.to_json(), "trials": search.trials, "seconds": time.monotonic() - began}
         write_json(path, kept | provenance())
-    if len(kept.get("measured", ())) < config.trials:
-        kept["measured"] = _measured(goal, recipe, config)
+    measured: list[bool] = kept.setdefault("measured", [])
+    fresh = SPLITS["validation"][len(measured) : config.trials]
+    for seed in tracked(fresh, "trying on fresh seeds"):
+        measured.append(Trial(config.world, scene_of(config.world, goal, seed)).run(recipe).success)
         write_json(path, kept)
-    wins, n = sum(kept["measured"]), len(kept["measured"])
-    low, high = wilson(wins, n)
+    wins, n = sum(measured[: config.trials]), min(len(measured), config.trials)
+    share = wilson(wins, n)
     print(f"the recipe, found in {kept['trials']} trials and {kept['seconds'] / 60:.1f} minutes:")
     print(routines_text(recipe, plain))
-    print(f"works on {wins} of {n} fresh seeds ({low:.0%} to {high:.0%})")
+    print(f"works on {wins} of {n} fresh seeds: {share}")
     if wins < config.least * n:
         raise SaysoError(
             f"the recipe works on {wins} of {n} fresh seeds only, and --least {config.least:g} is asked for: "
             "describe it more loosely, or accept less"
         )
     return recipe
-
-
-def _measured(goal: Goal, recipe: Recipe, config: PracticeConfig) -> list[bool]:
-    """Return whether the recipe succeeds on each of some fresh seeds, in physics alone."""
-    fresh = SPLITS["validation"][: config.trials]
-    return [
-        Trial(config.world, scene_of(config.world, goal, seed)).run(recipe).success
-        for seed in tracked(fresh, "trying on fresh seeds")
-    ]
 
 
 def _trained(demonstrations: Path, config: PracticeConfig) -> Path:

@@ -45,9 +45,9 @@ _PROMPT = (
     "'then':\n"
     + "\n".join(EXAMPLES)
     + f"\nKinds of thing: {', '.join(KINDS)}, thing. Colours: {', '.join(COLOURS)}. Relations: in, on, "
-    "beside, to the left of, to the right of, in front of, behind, between, off, far from, in a row, upright, "
-    "open, shut, held. Left, right, in front and behind are as the front camera sees it. How many: the, "
-    "any, all, both, two, three; the tallest, shortest, biggest, smallest. Answer with the sentence alone. "
+    "beside, to the left of, to the right of, in front of, behind, between, off, far from, in a row, "
+    "upright, open, shut, held. Left, right, in front and behind are as the front camera sees it. How many: "
+    "the, any, all, both, two, three; the tallest, shortest, biggest, smallest. Answer with it alone. "
     "Leave out nothing that is asked."
 )
 """What a model is told."""

@@ -32,6 +32,8 @@ RING_M, SIDE_RAD = (0.13, 0.285), math.radians(64)
 """Where the arm on the table can put a thing down, from its pan axis."""
 STRIP_M, EDGE_M = (0.025, 0.13), 0.03
 """How far behind the edge of the home's table, and how far from its sides, an arm on the floor can."""
+SURE_M = 0.005
+"""How far beside a spot all should be as asked, too."""
 ROOM_M, SHARED_M = 0.008, -0.012
 """What is left free between things where one is put down; in a container they may lean on each other."""
 
@@ -154,8 +156,9 @@ def way_m(simulation: Simulation, found: Spot) -> float:
 def present_items(simulation: Simulation) -> list[Item]:
     """Return the layout's items where they are now."""
     return [
-        replace(item, position_m=tuple(float(c) for c in foot(simulation, item.name)))
+        replace(item, position_m=(float(x), float(y), float(z)))
         for item in simulation.layout.items
+        for x, y, z in (foot(simulation, item.name),)
     ]
 
 
@@ -167,6 +170,14 @@ def suits(simulation: Simulation, found: Spot, others: Sequence[Asked], *, pushe
         and crowded_m(simulation, found) <= 0.0
         and upset_m(simulation, found, others) <= 0.0
         and (not pushed or way_m(simulation, found) <= 0.0)
+    )
+
+
+def sure(simulation: Simulation, found: Spot) -> bool:
+    """Tell whether all would be as asked a few millimetres beside a spot, too."""
+    return all(
+        missing_at(simulation, replace(found, foot=found.foot + [x, y, 0.0])) <= 0.0
+        for x, y in ((SURE_M, 0.0), (-SURE_M, 0.0), (0.0, SURE_M), (0.0, -SURE_M))
     )
 
 
@@ -196,7 +207,7 @@ def somewhere(simulation: Simulation, asked: Asked, others: Sequence[Asked]) -> 
                 if moved in IN_THE_ROOM or not simulation.shape(moved).movable:
                     continue
                 for offset in FAN:
-                    found = spot(simulation, asked, way, moved, offset, level)  # type: ignore[arg-type]
+                    found = spot(simulation, asked, way, moved, offset, level)
                     if found and suits(simulation, found, others, pushed=asked.atom.pushed):
                         return found
     return None

@@ -1,4 +1,4 @@
-"""Words of descriptions: relations, verbs and numbers, beside the colours and kinds of the house's lexicon."""
+"""Words of descriptions: relations, verbs and numbers, beside colours and kinds of the house's lexicon."""
 
 from __future__ import annotations
 

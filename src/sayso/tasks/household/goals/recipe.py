@@ -10,7 +10,7 @@ that suits the present scene is taken.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +27,7 @@ from sayso.tasks.household.goals.imagination import (
     movers,
     spot,
     suits,
+    sure,
 )
 from sayso.tasks.household.goals.relations import foot
 from sayso.tasks.household.motions import drawers, driving, motion, pushing, transfer
@@ -37,6 +38,10 @@ SKILLS = ("carry", "push", "lift", "open", "shut", "drive")
 CLEAR_M = 0.05
 """How far the hand is from what it has just done, at least, before it turns to something else."""
 LIFT_M = 0.10
+FURTHER_M = 0.02
+"""How far a push goes on, at least, while what is asked does not hold."""
+TURN_M, AT_WORK_M = 0.06, 0.07
+"""What it counts to turn a push around, and how near to the thing the hand is while it is at that."""
 
 
 @dataclass(frozen=True)
@@ -225,17 +230,28 @@ def _chosen(simulation: Simulation, call: Call, asked: Asked, others: Sequence[A
         ]
         if pushed:
             spots.sort(key=lambda at: _length(simulation, at))
-        touched = pushed and simulation.touching(moved)
+        touched, unsure = pushed and simulation.touching(moved), None
         for found in spots:
+            # On its way it is not asked again whether the fingers could come down.
             if suits(simulation, found, others, pushed=pushed and not touched):
-                return found  # on its way it is not asked again whether the fingers could come down
+                if sure(simulation, found):
+                    return found
+                unsure = unsure or found
+        if unsure:
+            return unsure
         if spots and second is None:
             second = min(spots, key=lambda at: crowded_m(simulation, at) + missing_at(simulation, at))
     return second
 
 
 def _length(simulation: Simulation, found: Spot) -> float:
-    return float(np.linalg.norm((simulation.position(found.moved) - found.foot)[:2]))
+    """Return how far a push would go, with what it costs to go another way than the hand stands for."""
+    thing = simulation.position(found.moved)
+    way, stands = (found.foot - thing)[:2], (thing - simulation.tcp()[0])[:2]
+    length, off = float(np.linalg.norm(way)), float(np.linalg.norm(stands))
+    if _from_hand_m(simulation, thing) > AT_WORK_M:
+        return length
+    return length + TURN_M * (1.0 - float(way @ stands) / max(length * off, 1e-6))
 
 
 def _can_move(simulation: Simulation, name: str) -> bool:
@@ -245,6 +261,7 @@ def _can_move(simulation: Simulation, name: str) -> bool:
 def _step(simulation: Simulation, doing: Doing) -> Any:
     """Return the action of a call in the present state, [A] in robot units."""
     call, found = doing.call, doing.spot
+    skill: motion.Skill[Any]
     situation: Any
     if call.skill == "open":
         skill, situation = drawers.OPEN_SKILL, drawers.look(simulation)
@@ -256,13 +273,19 @@ def _step(simulation: Simulation, doing: Doing) -> Any:
         pose = motion.read_pose(simulation)
         return motion.act(pose, motion.Command(pose.hand, pose.gripper, base=np.zeros(3)))
     elif call.skill == "push":
-        holds = doing.asked.holds(simulation) and not simulation.touching(found.moved)
-        goal = simulation.position(found.moved) if holds else found.foot
-        skill, situation = pushing.SKILL, pushing.situation(simulation, found.moved, goal)
+        skill, situation = pushing.SKILL, _pushed(simulation, doing, found)
     else:
         skill, situation = transfer.SKILL, transfer.situation(simulation, _carry(simulation, doing, found))
     phase = next(phase for phase in skill.phases if phase.enters(situation))
     return motion.act(situation.pose, phase.do(situation))
+
+
+def _pushed(simulation: Simulation, doing: Doing, found: Spot) -> pushing.Situation:
+    """Return what a push looks at: it has not arrived before the relation holds, and then may stop."""
+    situation = pushing.situation(simulation, found.moved, found.foot)
+    if not doing.asked.holds(simulation):
+        return replace(situation, left_m=max(situation.left_m, FURTHER_M))
+    return situation if simulation.touching(found.moved) else replace(situation, left_m=0.0)
 
 
 def _carry(simulation: Simulation, doing: Doing, found: Spot) -> transfer.Carry:

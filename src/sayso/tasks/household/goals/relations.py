@@ -205,7 +205,7 @@ def _fallen(simulation: Simulation, name: str) -> float:
 
 def fallen(simulation: Simulation, name: str) -> bool:
     """Tell whether a thing that was on the table is on the floor, and in nothing that stands there."""
-    return simulation.position(name)[2] < table_m(simulation) - FALLEN_M
+    return bool(simulation.position(name)[2] < table_m(simulation) - FALLEN_M)
 
 
 def lifted(simulation: Simulation, name: str) -> bool:

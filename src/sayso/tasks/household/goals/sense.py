@@ -26,10 +26,10 @@ def refuse_senseless(goal: Goal, world: str) -> None:
     Raises:
         ImpossibleError: if not, saying why and what to ask instead.
     """
-    for one in goal.references:
-        if one.kind in ONLY_AT_HOME and world != HOME:
-            raise ImpossibleError(f"there is no {one.kind} in the world {world!r}; give --world {HOME}")
-        if one.kind == "mat" and world == HOME:
+    for said in goal.references:
+        if said.kind in ONLY_AT_HOME and world != HOME:
+            raise ImpossibleError(f"there is no {said.kind} in the world {world!r}; give --world {HOME}")
+        if said.kind == "mat" and world == HOME:
             raise ImpossibleError(f"there is no mat in the world {HOME!r}; give --world tabletop")
     for atom in goal.atoms:
         _refuse(atom, world)
