@@ -1,16 +1,16 @@
 """Measure what a policy learns from descriptions alone, without any demonstration (docs/practice.md).
 
-    python benchmarks/language_only.py --rows recipes                    physics alone, no pictures, no training
+    python benchmarks/language_only.py --rows recipes               physics alone, no pictures, no training
     python benchmarks/language_only.py --rows left --tabletop ../data/tabletop --home ../data/home
     python benchmarks/language_only.py --rows compositions known
 
-Each row can be asked for alone, is kept in a folder and goes on where it was stopped; the file holds the rows
-that are there. ``recipe_<task>`` is the success of what practice found, in physics; ``<task>`` that of the
-policy from pictures on fresh seeds, ``tasks_mean`` the mean of the five, ``practice_minutes`` the mean of what
-one took, search, recording and training together. ``known_after_<family>_<world>`` is a family that the policy
-knew before, ``known_after`` their mean. ``compositions_seen`` are descriptions of what demonstrations showed,
-``compositions_unseen`` of known skills and known words that never stood together, neither of them practised;
-``compositions_share`` is the latter of the former.
+Each row can be asked for alone, is kept in a folder and goes on where it was stopped; the file holds the
+rows that are there. ``recipe_<task>`` is the success of what practice found, in physics; ``<task>`` that of
+the policy from pictures on fresh seeds, ``tasks_mean`` the mean of the five, ``practice_minutes`` the mean of
+what one took, search, recording and training together. ``known_after_<task>_<family>`` is a family that the
+policy knew before, ``known_after`` their mean. ``compositions_seen`` are descriptions of what demonstrations
+showed, ``compositions_unseen`` of known skills and known words that never stood together, neither of them
+practised; ``compositions_share`` is the latter of the former.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class LanguageOnly:
     """Processes side by side; 0 is one per core."""
     threads: int = 2
     """Threads of a training."""
-    parts: Path = ROOT / "benchmarks" / "parts" / "language_only"
+    parts: Path = Path("runs/language_only")
     """Folder of practices and reports."""
 
     def __post_init__(self) -> None:

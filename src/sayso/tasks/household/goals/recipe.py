@@ -29,7 +29,7 @@ from sayso.tasks.household.goals.imagination import (
     suits,
     sure,
 )
-from sayso.tasks.household.goals.relations import foot
+from sayso.tasks.household.goals.relations import foot, table_m
 from sayso.tasks.household.motions import drawers, driving, motion, pushing, transfer
 from sayso.tasks.household.success import DRAWER_OPEN_M, DRAWER_SHUT_M
 
@@ -38,6 +38,8 @@ SKILLS = ("carry", "push", "lift", "open", "shut", "drive")
 CLEAR_M = 0.05
 """How far the hand is from what it has just done, at least, before it turns to something else."""
 LIFT_M = 0.10
+PASS_M = 0.03
+"""How far above what stands in the way a thing is carried, and how far aside from it that matters."""
 FURTHER_M = 0.02
 """How far a push goes on, at least, while what is asked does not hold."""
 TURN_M, AT_WORK_M = 0.06, 0.07
@@ -300,7 +302,30 @@ def _carry(simulation: Simulation, doing: Doing, found: Spot) -> transfer.Carry:
         placed=not lift and doing.asked.holds(simulation),
         precise=not into,
         keep=lift,
+        over_m=max(
+            transfer.OVER_M, _tallest_m(simulation, found) + PASS_M - room - _height_m(simulation, found)
+        ),
     )
+
+
+def _height_m(simulation: Simulation, found: Spot) -> float:
+    """Return how high above the table a spot is."""
+    return float(found.foot[2]) - table_m(simulation)
+
+
+def _tallest_m(simulation: Simulation, found: Spot) -> float:
+    """Return how tall the tallest thing is that stands in the way of what is carried to a spot."""
+    start = simulation.position(found.moved)[:2]
+    way, width = found.foot[:2] - start, simulation.shape(found.moved).radius_m + PASS_M
+    tallest = 0.0
+    for item in simulation.layout.items:
+        if item.name in (found.moved, found.carrier):
+            continue
+        there, shape = simulation.position(item.name)[:2], simulation.shape(item.name)
+        share = float(np.clip((there - start) @ way / max(float(way @ way), 1e-9), 0.0, 1.0))
+        if float(np.linalg.norm(there - start - share * way)) < shape.radius_m + width:
+            tallest = max(tallest, shape.height_m)
+    return tallest
 
 
 def routines_text(recipe: Recipe, plain: Sequence[Sequence[str]]) -> str:

@@ -69,6 +69,8 @@ class Situation:
     """Whether it must be put down gently and exactly, as on a stack."""
     keep: bool
     """Whether it stays in the hand."""
+    over_m: float
+    """How high above the place the rim of its funnel is."""
     station: Vector
     """Pose (x, y, heading) of the base from which the arm reaches what it has to reach next."""
 
@@ -115,6 +117,8 @@ class Carry:
     """Whether it must be put down gently and exactly."""
     keep: bool = False
     """Whether it stays in the hand."""
+    over_m: float = OVER_M
+    """How high it passes over what stands before its place."""
 
 
 def observe(simulation: Simulation, task: HouseholdTask) -> Situation:
@@ -155,6 +159,7 @@ def situation(simulation: Simulation, carry: Carry) -> Situation:
         placed=carry.placed,
         precise=carry.precise,
         keep=carry.keep,
+        over_m=carry.over_m,
         station=station_before(goal),
     )
 
@@ -174,7 +179,7 @@ def _reach(s: Situation) -> Command:
 
 def _bring(s: Situation) -> Command:
     """Come down on the place in the same way."""
-    height_m = float(np.clip(SLOPE * (s.off_drop_m - (0.004 if s.precise else 0.010)), 0.0, OVER_M))
+    height_m = float(np.clip(SLOPE * (s.off_drop_m - (0.004 if s.precise else 0.010)), 0.0, s.over_m))
     return Command(funnel(s.pose.hand, s.drop - [0, 0, 0.006], height_m), SHUT, pace(s.off_drop_m))
 
 
