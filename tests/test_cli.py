@@ -34,10 +34,16 @@ FLAGS = {
         *("--dimensions", "--drop-dimensions", "--rename-dimensions"),
         *("--crop", "--resize", "--fps", "--robot", "--points", "--split", "--seed"),
     ],
-    "eval": ["--world", "--datasets", "--families", "--episodes", "--split", "--start", "--execute", "--swap"]
-    + ["--axis", "--recover", "--workers", "--threads", "--out", "--films", "--max-films", "--rename"],
+    "eval": ["--world", "--goal", "--datasets", "--families", "--episodes", "--split", "--start", "--execute"]
+    + ["--swap", "--axis", "--recover", "--domain", "--workers", "--threads", "--out", "--films"]
+    + ["--max-films", "--rename"],
     "improve": ["--world", "--from", "--out", "--hours", "--rounds", "--datasets", "--families", "--episodes"]
     + ["--steps", "--pairs", "--alpha", "--start", "--execute", "--workers", "--batch-size"],
+    "practice": ["--world", "--out", "--until", "--trials", "--least", "--episodes"]
+    + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
+    + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")]
+    + ["--workers", "--init", "--known", "--known-weight", "--steps", "--lr", "--threads", "--llm-url"]
+    + ["--llm-model"],
     "compare": ["--world", "--families", "--pairs", "--alpha", "--margin", "--split", "--start", "--execute"]
     + ["--axis", "--workers", "--out", "--json"],
     "report": ["--out", "--max-films"],

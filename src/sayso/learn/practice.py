@@ -132,7 +132,6 @@ def practice(description: str, config: PracticeConfig) -> int:
 
 def _understood(description: str, config: PracticeConfig) -> tuple[Goal, str]:
     """Say what was understood, with two pictures, and keep it."""
-    WORLDS.ready(config.world)
     path = config.out / UNDERSTOOD
     kept = _kept(path, description, config)
     canonical = str(kept.get("canonical", ""))

@@ -162,7 +162,7 @@ def described(
         NotUnderstoodError: if the description is not understood.
         ImpossibleError: if it cannot come true.
     """
-    entry = WORLDS.ready(world)
+    entry = WORLDS[world]
     if entry.language != "household":
         able = [name for name in WORLDS if WORLDS[name].language == "household"]
         raise SaysoError(f"the world {world!r} takes no descriptions; {' and '.join(able)} do")
