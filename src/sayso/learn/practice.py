@@ -173,7 +173,7 @@ def _kept(path: Path, description: str, config: PracticeConfig) -> dict[str, Any
 
 
 def _practised(goal: Goal, canonical: str, config: PracticeConfig) -> Recipe:
-    """Search for a recipe and measure it on fresh seeds, or take the one that is kept."""
+    """Find a recipe and measure it on fresh seeds, or take the one that is kept."""
     path = config.out / RECIPE
     plain = [[atom.plain() for atom in stage] for stage in goal.stages]
     if path.exists():
