@@ -23,7 +23,7 @@ from small_worlds import SMALL_WORLDS, breaks_on
 SRC = Path(__file__).parents[1] / "src"
 
 FLAGS = {
-    "record": ["--world", "--out", "--families", "--episodes", "--split", "--start", "--workers"]
+    "record": ["--by", "--world", "--out", "--families", "--episodes", "--split", "--start", "--workers"]
     + ["--axis", "--policy", "--keep", "--execute"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
     + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")],
@@ -87,7 +87,7 @@ FLAGS = {
     "push": ["--public", "--message"],
     "studio": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
     + ["--start", "--strict", "--rest-s", "--world", "--seed", "--robot", "--id", "--max-speed-deg-s"]
-    + ["--policy", "--host", "--port", "--threads", "--browser"],
+    + ["--corrections", "--policy", "--host", "--port", "--threads", "--browser"],
     "serve": ["--host", "--port", "--connections", "--max-mb", "--idle-s", "--hung-s"],
 }
 """The flags of the verbs that belong to this side; a new one is a change that should be seen in a review."""

@@ -48,12 +48,29 @@ class Verb:
 
 
 def _record(given: list[str]) -> int:
+    if flags.typed(given, "--by") == "person":
+        return _record_person(given)
     from sayso.learn.record import RecordConfig, record
 
     config = _config(RecordConfig, "record", flags.gathered(given, "--axis"))
     if config.policy:
         loading.learned_from(config.policy)  # refuses a policy that is nowhere, before anything begins
     print(record(config, make_policy=loading.maker_of(config.policy) if config.policy else None))
+    return 0
+
+
+def _record_person(given: list[str]) -> int:
+    from sayso.runtime.by_person import PersonConfig
+
+    config = _config(PersonConfig, "record", given)
+    if config.world:
+        from sayso.studio.open import demonstrate
+
+        demonstrate(config)
+        return 0
+    from sayso.runtime.teleoperation import teleoperate
+
+    print(teleoperate(config))
     return 0
 
 
@@ -304,7 +321,7 @@ def _config(
 
 PURPOSES: Mapping[str, Mapping[str, Verb]] = {
     "show and record": {
-        "record": Verb("let experts demonstrate, into a LeRobotDataset v3.0", _record),
+        "record": Verb("let an expert demonstrate, or a person, into a LeRobotDataset v3.0", _record),
         "show": Verb("say what is in a dataset, with a contact sheet and a film; or plot a training", _show),
         "check": Verb(
             "say what is wrong with a dataset, where, and what to do; the exit code tells CI", _check

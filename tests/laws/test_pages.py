@@ -39,8 +39,8 @@ PORT = 8000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"
 """Where `sayso serve` listens by itself, and beside it for each further process that runs tests."""
 
 SHORTER = {
-    r"sayso record .*--world home": "--families goto --episodes 1 --workers 1",
-    r"sayso record .*--world tabletop": "--episodes 3 --workers 1",
+    r"sayso record (?!--by person).*--world home": "--families goto --episodes 1 --workers 1",
+    r"sayso record (?!--by person).*--world tabletop": "--episodes 3 --workers 1",
     r"sayso record .*--world metaworld": "--families reach push --episodes 2 --workers 1",
     r"sayso train ": "--preset tiny --steps 2 --batch-size 4 --threads 1",
     r"sayso adapt ": "--steps 20 --batch-size 8 --threads 1 --bound 10",
@@ -77,8 +77,12 @@ REFUSED = {
 }
 """What cannot work here, and a word of the sentence that must say why."""
 
-LISTENS = {"serve": "ws://", "studio": "http://"}
-"""Verbs that stay until they are stopped, and what they print when they are there."""
+LISTENS = {
+    r"sayso serve ": "ws://",
+    r"sayso studio": "http://",
+    r"sayso record --by person --world": "http://",
+}
+"""What stays until it is stopped, and what it prints when it is there."""
 
 SEEN = """
 from sayso import load, make_world
@@ -201,8 +205,9 @@ def has_metaworld() -> bool:
 def typed(command: str, folder: Path, listening: contextlib.ExitStack) -> None:
     """Run a command; one that listens is left running until the page ends."""
     words = shlex.split(command)
-    if words[0] == "sayso" and words[1] in LISTENS and not any(re.search(p, command) for p in REFUSED):
-        listening.enter_context(listener(words, folder, LISTENS[words[1]]))
+    there = next((said for pattern, said in LISTENS.items() if re.match(pattern, command)), "")
+    if there and not any(re.search(p, command) for p in REFUSED):
+        listening.enter_context(listener(words, folder, there))
         return
     flags = []
     if re.match(HOURS, command):

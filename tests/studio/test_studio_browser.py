@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -11,7 +12,14 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from sayso.data.reader import Dataset
+from sayso.sim.kinematics import ArmKinematics
+from sayso.sim.robots import from_robot_units
+from sayso.spec import ACTION
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -49,14 +57,21 @@ def studio():
     """Open pages of the shipped policy, whose robot takes so many steps a second, and close them."""
     begun: list[subprocess.Popen[str]] = []
 
-    def begin(hz: int) -> str:
-        command = [sys.executable, "-m", "sayso", "studio", "--port", "0", "--hz", str(hz), *PATIENT]
+    def begin(hz: int, *more: str) -> str:
+        command = [sys.executable, "-m", "sayso", "studio", "--port", "0", "--hz", str(hz), *PATIENT, *more]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), *sys.path])}
         begun.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True))
         return re.search(r"http://\S+?:\d+", begun[-1].stdout.readline())[0]
 
+    begin.pages = begun
     yield begin
     for page in begun:
+        ended(page)
+
+
+def ended(page: subprocess.Popen[str]) -> None:
+    """End a page by Ctrl-C, unless it has ended."""
+    if page.returncode is None:
         page.send_signal(signal.SIGINT)
         assert "at rest" in page.communicate(timeout=WAIT_MS / 1000)[0]
         assert page.returncode == 0
@@ -87,6 +102,65 @@ def opened(browser, url):
 def examples(tab):
     """Return the buttons with things to say, the last of them a long one."""
     return tab.get_by_role("button", name=re.compile(r"\bthe\b"))
+
+
+def actor(tab, *names):
+    """Return the line that says who acts, if it is one of some."""
+    return tab.locator(",".join(f'[data-actor="{name}"]' for name in names)).first
+
+
+def ball(tab) -> tuple[float, float]:
+    """Return where the orange ball at the hand is on the screen: a patch of its colour, which no path is."""
+    for _ in range(60):  # a browser that draws by software is behind what is so
+        picture = np.asarray(Image.open(io.BytesIO(tab.screenshot())).convert("RGB"), int)
+        red, green, blue = np.moveaxis(picture[:, 340:1040], -1, 0)
+        orange = (red > 130) & (red - green > 35) & (green - blue > 15)
+        patches = np.lib.stride_tricks.sliding_window_view(orange, (5, 5)).all(axis=(2, 3))
+        rows, columns = np.nonzero(patches)
+        if len(rows):
+            middle = len(rows) // 2
+            return 340 + 2 + float(columns[middle]), 2 + float(rows[middle])
+        tab.wait_for_timeout(1000)
+    raise AssertionError("no ball is to be seen")
+
+
+def test_the_hand_is_dragged_and_the_gripper_shut_and_the_correction_is_kept(browser, studio, tmp_path):
+    out = tmp_path / "corrections"
+    with opened(browser, studio(1, "--corrections", str(out))) as tab:
+        examples(tab).last.click()  # long, so that it is not done before somebody has taken hold
+        actor(tab, "policy").wait_for()
+        for _ in range(10):  # it moves while one reaches for it
+            x, y = ball(tab)
+            tab.mouse.move(x, y)
+            tab.mouse.down()
+            for step in range(1, 6):
+                tab.mouse.move(x + 10 * step, y - 12 * step)
+            tab.wait_for_timeout(2000)
+            if actor(tab, "person").count():
+                break
+            tab.mouse.up()
+        assert actor(tab, "person").count(), "the ball could not be taken hold of"
+        tab.keyboard.press("Space")
+        tab.wait_for_timeout(3000)
+        picture = Path(os.environ.get("SAYSO_SCREENSHOT_PERSON", tmp_path / "person.png"))
+        tab.screenshot(path=str(picture))
+        tab.mouse.up()
+        actor(tab, "policy").wait_for()
+        tab.get_by_text("1 correction kept").wait_for()
+        # Keys do the same, and only where nobody types.
+        tab.keyboard.down("PageUp")
+        actor(tab, "person").wait_for()
+        tab.wait_for_timeout(2000)
+        tab.keyboard.up("PageUp")
+        tab.get_by_text("2 corrections kept").wait_for()
+    ended(studio.pages[-1])
+    dataset = Dataset(out)
+    assert [episode.ending.actor for episode in dataset.episodes] == ["person", "person"]
+    dragged, lifted = (np.array([f[ACTION] for f in dataset.frames(e)]) for e in dataset.episodes)
+    assert np.ptp(dragged[:, 5]) > 30, "the gripper's key is not in it"
+    assert np.ptp(dragged[:, :5], axis=0).max() > 3
+    heights = [ArmKinematics().forward(from_robot_units(action)[0])[0][2] for action in lifted]
+    assert heights[-1] > heights[0] + 0.01
 
 
 def test_an_instruction_is_typed_and_the_robot_is_seen_to_finish(browser, studio, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from sayso.evaluation.planner import PlanReport
 from sayso.runtime.inference import PolicyFailedError
 from sayso.runtime.robot import ImaginedRobot
+from sayso.runtime.watched import WatchedRobot
 from sayso.sim.kinematics import path_of
 from sayso.sim.robots import ARM, LEKIWI, SO101, to_robot_units
 from sayso.spec import Chunk, Episode, Outcome, SaysoError
@@ -21,7 +22,7 @@ from sayso.studio.orders import Orders
 from sayso.studio.progress import begun, ended, told, verdict
 from sayso.studio.solids import ball, box, creased, cylinder, solids
 from sayso.studio.view import Line, View, poses_of
-from sayso.studio.watching import WatchedPolicy, WatchedRobot
+from sayso.studio.watching import WatchedPolicy
 from sayso.tasks.household.words.language import Intent, Place, Thing
 from sayso.tasks.worlds import make_world
 

@@ -82,6 +82,8 @@ OTHER_TASK_INDEX = "label.other_task_index"
 Actor = Literal["expert", "policy", "person"]
 """Who moved the robot in an episode. Where a policy was corrected, the policy: the actions that are kept are
 then what the expert would have done."""
+REAL = "real"
+"""Family of what was recorded on a real robot: no scene has a seed there, so episodes are counted."""
 ACTORS: tuple[Actor, ...] = get_args(Actor)
 
 

@@ -57,6 +57,9 @@ class NoSuccessError(SaysoError):
 class RecordConfig:
     """Which demonstrations to record, and where to."""
 
+    by: Literal["expert", "person"] = "expert"
+    """Who demonstrates. expert: the world's own. person: you do, on a page or with a leader arm; it has flags
+    of its own, which sayso record --by person --help shows."""
     world: str
     """Where it happens: the name of a world."""
     out: Path
@@ -91,6 +94,8 @@ class RecordConfig:
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
         at_least(self, episodes=1, start=0, workers=0, execute=1)
+        if self.by != "expert":
+            raise ConfigError("an expert records here: a person does by sayso record --by person")
         if self.episodes > (there := max(len(SPLITS[self.split]) - self.start, 0)):
             raise ConfigError(
                 f"episodes is {self.episodes}, but the split {self.split!r} has only {there} seeds from "
@@ -108,7 +113,7 @@ class RecordConfig:
     def decides(self) -> dict[str, Any]:
         """Return, as JSON, the fields that decide which episodes there are."""
         raw = dataclasses.asdict(self)
-        del raw["out"], raw["workers"]
+        del raw["out"], raw["workers"], raw["by"]
         plain: dict[str, Any] = json.loads(json.dumps(raw, default=str))
         return plain
 

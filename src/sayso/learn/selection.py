@@ -19,6 +19,7 @@ import numpy as np
 from sayso.data.edit.config import known_numbers, read_episodes, read_part, spans
 from sayso.data.excerpt import Excerpt
 from sayso.data.fit import read_names
+from sayso.data.format import REAL
 from sayso.data.reader import Dataset, RecordedEpisode
 from sayso.data.windows import Windows
 from sayso.evaluation.report import Training, training_of
@@ -105,7 +106,7 @@ def paced(config: TrainConfig, datasets: Sequence[Dataset], begins_as: Features 
 
 def _made_elsewhere(dataset: Dataset) -> bool:
     """Tell whether a dataset was not recorded in one of our simulations."""
-    return any(episode.seed is None for episode in dataset.episodes)
+    return any(episode.seed is None or episode.family == REAL for episode in dataset.episodes)
 
 
 def said(windows: Windows) -> list[str]:

@@ -1,4 +1,4 @@
-"""Drivers of LeRobot's robots, its own and those of plugins: a type by name, and the config that it wants.
+"""Drivers of LeRobot's robots and teleoperators, plugins' too: a type by name, and the config that it wants.
 
     --robot "so101 /dev/ttyACM0 front=0"                a row of our table: which field the address is
     --robot "lerobot:my_arm port=/dev/ttyACM0"          any type that LeRobot registers: fields by their names
@@ -52,26 +52,49 @@ def lerobot_at(connection: Connection) -> LeRobotRobot:
         raise SaysoError(f"LeRobot's {connection.lerobot} cannot be made: {error}") from error
 
 
-def registered(name: str) -> type[Any]:
+def registered(name: str, what: str = "robot") -> type[Any]:
     """Return the class of the config of a robot that LeRobot knows, or an installed plugin of it.
+
+    Args:
+        name: what LeRobot calls it.
+        what: ``robot``, or ``teleoperator``: what a person moves a robot with.
 
     Raises:
         ImportError: if LeRobot is not installed.
         UnknownNameError: if there is none of that name.
     """
-    from lerobot import robots
     from lerobot.utils import import_utils
 
-    for module in pkgutil.iter_modules(robots.__path__):
+    theirs = importlib.import_module(f"lerobot.{what}s")
+    for module in pkgutil.iter_modules(theirs.__path__):
         with contextlib.suppress(ImportError, OSError):  # what it needs is not installed, so it is not meant
-            importlib.import_module(f"{robots.__name__}.{module.name}")
+            importlib.import_module(f"{theirs.__name__}.{module.name}")
     import_utils.register_third_party_plugins()
-    choices: Mapping[str, type[Any]] = robots.RobotConfig.get_known_choices()
-    return choices[known("robot of LeRobot", name, choices)]
+    config = getattr(theirs, f"{what.capitalize()}Config")
+    choices: Mapping[str, type[Any]] = config.get_known_choices()
+    return choices[known(f"{what} of LeRobot", name, choices)]
 
 
-def configured(kind: type[Any], connection: Connection) -> Any:
-    """Return the config of a robot, made of what is known of it and of what was said.
+def teleoperator_at(connection: Connection) -> Any:
+    """Return the teleoperator of LeRobot's that a connection names, not connected yet.
+
+    Raises:
+        SaysoError: if LeRobot is not installed, knows no such one, or its config is not as it must be.
+    """
+    try:
+        from lerobot.teleoperators.utils import make_teleoperator_from_config
+
+        kind = registered(connection.lerobot, "teleoperator")
+        config = configured(kind, connection, f"--teleop lerobot:{connection.lerobot}")
+        return make_teleoperator_from_config(config)
+    except ImportError as error:
+        raise SaysoError(INSTALL.format(error=error)) from error
+    except (TypeError, ValueError) as error:
+        raise SaysoError(f"LeRobot's {connection.lerobot} cannot be made: {error}") from error
+
+
+def configured(kind: type[Any], connection: Connection, said_by: str = "--robot-config") -> Any:
+    """Return the config of a robot, made of what is known of it and of what was said by a flag.
 
     Raises:
         SaysoError: if something is said that it has not, or not said that it needs.
@@ -84,7 +107,7 @@ def configured(kind: type[Any], connection: Connection) -> Any:
     if missing := [path for path in _required(kind) if not _has(config, path)]:
         example = " ".join(f"{path}=..." for path in missing)
         raise SaysoError(
-            f"a {connection.lerobot} needs {', '.join(missing)}; say --robot-config {example}. "
+            f"a {connection.lerobot} needs {', '.join(missing)}; say {said_by} {example}. "
             f"What it can be told: {', '.join(paths)}"
         )
     try:

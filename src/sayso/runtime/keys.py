@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TextIO
 
 POLL_S = 0.05
-Pressed = Callable[[], bool]
+Pressed = Callable[[], str]
 
 
 @contextlib.contextmanager
@@ -20,7 +20,7 @@ def single_keys(terminal: TextIO) -> Iterator[Pressed | None]:
     """Let keys arrive one by one inside a `with`, and leave the terminal as it was.
 
     Yields:
-        A function that waits `POLL_S` for a key, takes it and tells whether there was one; None where there
+        A function that waits `POLL_S` for a key, takes it and returns it, or nothing; None where there
         are no keys: without a terminal, behind one, or on a system whose terminals nobody knows.
     """
     if not terminal.isatty() or _in_background(terminal.fileno()):
@@ -31,7 +31,7 @@ def single_keys(terminal: TextIO) -> Iterator[Pressed | None]:
         tty.setcbreak(descriptor)  # keys arrive without Enter; Ctrl-C is still a signal
         termios.tcflush(descriptor, termios.TCIFLUSH)  # what was typed before was not meant
         try:
-            yield lambda: bool(select.select([descriptor], [], [], POLL_S)[0]) and _taken(descriptor)
+            yield lambda: _taken(descriptor) if select.select([descriptor], [], [], POLL_S)[0] else ""
         finally:
             termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
     elif msvcrt := _there("msvcrt"):
@@ -59,18 +59,18 @@ def _there(name: str) -> ModuleType | None:
         return None
 
 
-def _taken(descriptor: int) -> bool:
+def _taken(descriptor: int) -> str:
     try:
-        return bool(os.read(descriptor, 1))
+        return os.read(descriptor, 1).decode("latin-1")
     except OSError:  # the terminal is gone, which is for signals to tell
-        return False
+        return ""
 
 
-def _taken_on_windows(msvcrt: ModuleType) -> bool:
+def _taken_on_windows(msvcrt: ModuleType) -> str:
     if not msvcrt.kbhit():
         time.sleep(POLL_S)
-        return False
-    return bool(msvcrt.getch())
+        return ""
+    return str(msvcrt.getch().decode("latin-1"))
 
 
 def _in_background(descriptor: int) -> bool:

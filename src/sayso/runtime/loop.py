@@ -1,10 +1,9 @@
 """Control loop at a fixed rate: look, choose, bound, send; never wait for the policy.
 
-    clock ──> tick k ──> look ──────────────────> ask the policy, if it is free (its own thread)
-                |         | nothing: hold                |
-                |         |     plan <── merge <── answer, some ticks later
-                v         v      v
-              send <── limits <── action of step k; none, or none fresh: hold
+    clock ──> tick k ──> look ──> operators, in turn: a person who steps in, the policy
+                |         | nothing: hold      | who has an action for this step?  nobody: hold
+                v         v                    v
+              send <── limits <── action of step k
 
 A tick that took too long is not made up for: the next one comes at the next multiple of the period, and the
 plan goes on where it was. Whatever ends a run, it ends with the robot standing where it is.
@@ -15,19 +14,22 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from sayso.data.format import Actor
 from sayso.data.statistics import Stats
 from sayso.runtime import familiar
 from sayso.runtime.cameras import WHY_STRICT, looks
 from sayso.runtime.chunking import Plan, StrategyName, make_strategy
 from sayso.runtime.clock import Clock, MonotonicClock, steady
 from sayso.runtime.hearing import not_heard
-from sayso.runtime.inference import Inference, PolicyFailedError, Timed
+from sayso.runtime.inference import PolicyFailedError
 from sayso.runtime.limits import Limits, UnsafeActionError
+from sayso.runtime.operators.contract import Moment, Operator
+from sayso.runtime.operators.policy import PolicyOperator
 from sayso.runtime.report import KEPT, RunReport, Spread
 from sayso.runtime.robot import DRIVER_ERRORS, check_robot, command, is_imagined, moves, vector
 from sayso.runtime.senses import Patience, RobotFailedError, Senses
@@ -47,9 +49,6 @@ from sayso.spec import (
     above,
     at_least,
 )
-
-WARM_UP_S = 60.0
-"""How long a policy may take for its first answer, for which nobody waits in mid-motion."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,11 +91,12 @@ class LoopConfig:
 
 def drive(
     robot: Robot,
-    policy: Policy,
+    policy: Policy | None,
     instruction: str,
     *,
     features: Features,
     limits: Limits,
+    before: Sequence[Operator] = (),
     config: LoopConfig | None = None,
     stop: Stop | None = None,
     clock: Clock | None = None,
@@ -109,10 +109,12 @@ def drive(
 
     Args:
         robot: connected; it stays so.
-        policy: who acts. It is asked once before the first step, so that nothing is slow for being new.
+        policy: who acts. It is asked once before the first step, so that nothing is slow for being new. None
+            leaves the robot to those before it.
         instruction: what is asked for.
         features: of the policy.
         limits: of the robot.
+        before: who may act in its place, first who is asked first.
         config: how to drive.
         stop: who may end it from outside.
         clock: what time it is.
@@ -132,14 +134,14 @@ def drive(
     if (why := why_not_to_stand(features)) and not is_imagined(robot):
         raise FeatureMismatchError(why)
     tell = tell or (lambda _: None)
-    for line in not_heard(policy, instruction, moves=moves(robot)):
+    for line in not_heard(policy, instruction, moves=moves(robot)) if policy else ():
         tell(line)
     if limits.names != features.action_names:
         raise FeatureMismatchError(
             f"the limits are of {', '.join(limits.names)}, the actions {', '.join(features.action_names)}"
         )
     driving = _Drive(
-        robot, policy, instruction, features, limits, config or LoopConfig(), stop or Stop(),
+        robot, policy, instruction, features, limits, before, config or LoopConfig(), stop or Stop(),
         clock or MonotonicClock(), until or (lambda: ""), watch,
     )  # fmt: skip
     with steady():
@@ -157,10 +159,11 @@ class _Drive:
     def __init__(
         self,
         robot: Robot,
-        policy: Policy,
+        policy: Policy | None,
         instruction: str,
         features: Features,
         limits: Limits,
+        before: Sequence[Operator],
         config: LoopConfig,
         stop: Stop,
         clock: Clock,
@@ -172,18 +175,20 @@ class _Drive:
         self._stop, self._clock, self._until, self._watch = stop, clock, until, watch
         self._hz = config.hz or float(features.fps)
         self._period = 1 / self._hz
-        self._strategy = make_strategy(config.strategy, config.execute)
-        self._plan, self._step = Plan(), 0
-        self._inference = Inference(policy)
         patience_s = config.watchdog_ms / 1000
         self._senses = Senses(robot, features, instruction, patience_s=patience_s, frozen_s=config.frozen_s)
         self._patience = Patience(patience_s, self._senses.failures)
-        self._asked = self._fresh = self._began = self._moved = self._ended = clock.now()
+        self._began = self._moved = self._ended = clock.now()
+        self._planner: PolicyOperator | None = None
+        if policy is not None:
+            strategy, width = make_strategy(config.strategy, config.execute), len(features.action)
+            self._planner = PolicyOperator(policy, strategy, width=width, fresh_s=patience_s, now=self._began)
+        self._operators: Sequence[Operator] = (*before, *([self._planner] if self._planner else []))
         self._last: Array | None = None
         self._state: Array | None = None
-        self._holding = self._at_rest = False
-        self._ticks = self._answers = self._held = self._watchdog = self._missed = 0
-        self._late, self._work, self._thought, self._delays = (deque[float](maxlen=KEPT) for _ in range(4))
+        self._at_rest = False
+        self._ticks = self._held = self._missed = 0
+        self._late, self._work = (deque[float](maxlen=KEPT) for _ in range(2))
         self._clipped: Counter[str] = Counter()
 
     def begin(self, stats: Mapping[str, Stats], tell: Callable[[str], None]) -> None:
@@ -194,22 +199,27 @@ class _Drive:
             # A robot that does not exist may stand anywhere.
             told = amid(self._features, stats) if why_not_to_stand(self._features) else None
             still = stand(self._features, observation[STATE], told)
-            found = looks(self._robot, self._policy, self._features, stats, observation)
-            for line in found.lines:
-                tell(line)
-            if self._config.strict and not found.familiar:
+            if self._policy is not None and not self._looks_familiar(self._policy, stats, observation, tell):
                 self._stop(WHY_STRICT, fault=True)
                 return
             if not self._may_begin(stats, still, tell):
                 return
             self._last = still if self._last is None else self._last
-            self._policy.reset()
-            self._inference.ask(observation, 0)
-            while not self._stop.reason and self._fetch(timeout_s=self._period) is None:
-                if self._clock.now() - self._began > WARM_UP_S:
-                    self._stop(f"the policy gave no answer in {WARM_UP_S:g} s", fault=True)
-            if not self._stop.reason:  # else it may still be thinking
-                self._policy.reset()
+            for operator in self._operators:
+                operator.begin(observation, self._stop, self._clock, self._period)
+
+    def _looks_familiar(
+        self,
+        policy: Policy,
+        stats: Mapping[str, Stats],
+        observation: Observation,
+        tell: Callable[[str], None],
+    ) -> bool:
+        """Tell which cameras show what they never showed, and return whether that is allowed."""
+        found = looks(self._robot, policy, self._features, stats, observation)
+        for line in found.lines:
+            tell(line)
+        return found.familiar or not self._config.strict
 
     def _may_begin(self, stats: Mapping[str, Stats], still: Array, tell: Callable[[str], None]) -> bool:
         """Tell where the robot stands as it never stood, and return whether it may begin."""
@@ -247,7 +257,9 @@ class _Drive:
 
     def go_on(self) -> None:
         """Tick until there is a reason to stop."""
-        due = self._began = self._fresh = self._moved = self._clock.now()
+        due = self._began = self._moved = self._clock.now()
+        if self._planner:
+            self._planner.go_on(due)
         while not self._stop.reason:
             self._clock.sleep_until(due)
             if self._stop.reason:
@@ -264,8 +276,9 @@ class _Drive:
             due += periods * self._period
 
     def come_to_rest(self) -> None:
-        """Tell the robot to stay where it is until it does, and end the policy's thread."""
-        self._inference.close()
+        """Tell the robot to stay where it is until it does, and end what operators have beside the loop."""
+        for operator in self._operators:
+            operator.close()
         self._ended = self._clock.now()
         if self._state is None or self._last is None:
             self._at_rest = True  # nothing was ever sent
@@ -281,6 +294,7 @@ class _Drive:
 
     def report(self) -> RunReport:
         """Return what happened."""
+        planner = self._planner
         return RunReport(
             robot_type=self._features.robot_type,
             instruction=self._instruction,
@@ -294,11 +308,11 @@ class _Drive:
             missed=self._missed,
             late_ms=Spread.of(self._late),
             work_ms=Spread.of(self._work),
-            policy_ms=Spread.of(self._thought),
-            answers=self._answers,
-            delay_steps=Spread.of(self._delays),
+            policy_ms=Spread.of(planner.thought_ms) if planner else None,
+            answers=planner.answers if planner else 0,
+            delay_steps=Spread.of(planner.delay_steps) if planner else None,
             held=self._held,
-            watchdog=self._watchdog,
+            watchdog=planner.overdue if planner else 0,
             clipped=dict(self._clipped),
             failures=dict(self._senses.failures),
         )
@@ -315,17 +329,15 @@ class _Drive:
 
     def _tick(self, now: float) -> None:
         observation = self._look(now)
-        self._listen()
-        if observation is None:
-            self._send(self._held_still(now), now)
-        else:
-            if not self._inference.busy and self._strategy.asks(self._plan, self._step):
-                self._inference.ask(observation, self._step)
-                self._asked = now
-            self._send(self._choose(now), now)
         assert self._last is not None
-        self._watch(Tick(now - self._began, observation, self._plan, self._step, self._last, self._held))
-        self._step += observation is not None
+        action, actor = self._chosen(Moment(now, self._period, observation, self._last))
+        if action is None:
+            action = self._held_still(now)
+        else:
+            self._moved = now
+        self._send(action, now)
+        plan, step = (self._planner.plan, self._planner.step) if self._planner else (Plan(), 0)
+        self._watch(Tick(now - self._began, observation, plan, step, self._last, self._held, actor))
         if reason := self._until():
             self._stop(reason)
         elif 0 < self._config.seconds <= now + self._period - self._began:
@@ -336,52 +348,25 @@ class _Drive:
             self._state = observation[STATE]
         return observation
 
-    def _fetch(self, timeout_s: float = 0.0) -> Timed | None:
-        """Return an answer if one has come and is for this robot."""
-        timed = self._inference.fetch(timeout_s)
-        if timed and (width := timed.answer.chunk.actions.shape[1]) != len(self._features.action):
-            raise PolicyFailedError(
-                f"the policy failed: it answered with {width} numbers per action instead of "
-                f"{len(self._features.action)}"
-            )
-        return timed
-
-    def _listen(self) -> None:
-        """Merge an answer if one has come."""
-        if (timed := self._fetch()) is None:
-            return
-        self._answers += 1
-        self._thought.append(1000 * timed.seconds)
-        self._delays.append(self._step - timed.answer.seen_at)
-        merged = self._strategy.merge(self._plan, timed.answer, self._step)
-        if merged is not self._plan:  # an answer whose steps are all past makes nothing fresh
-            self._plan, self._fresh = merged, self._asked
-
-    def _choose(self, now: float) -> Array:
-        """Return the action of this step, or the one that holds still."""
-        action = self._plan.at(self._step)
-        stale = now - self._fresh > self._config.watchdog_ms / 1000
-        if action is not None and not stale:
-            self._moved, self._holding = now, False
-            return action
-        if stale:  # what is left of the plan is for a robot that went on
-            self._plan = self._plan.cut(self._step)
-        self._watchdog, self._holding = self._watchdog + (stale and not self._holding), stale
-        return self._held_still(now)
+    def _chosen(self, moment: Moment) -> tuple[Array | None, Actor | None]:
+        """Return the action of the first operator that has one, and who that is."""
+        action: Array | None = None
+        actor: Actor | None = None
+        for operator in self._operators:
+            if action is not None:
+                operator.stand_aside(moment)
+            elif (action := operator.act(moment)) is not None:
+                actor = operator.actor
+        return action, actor
 
     def _held_still(self, now: float) -> Array:
         """Return the action that holds still; where nothing is seen, the plan goes on later where it was."""
         assert self._last is not None
         self._held += 1
         if now - self._moved > self._config.patience_s:
-            self._stop(self._why_held(), fault=True)
+            why = f": {self._planner.why_late()}" if self._planner else ""
+            self._stop(f"the robot was held for {self._config.patience_s:g} s{why}", fault=True)
         return hold(self._features, self._last, self._state)
-
-    def _why_held(self) -> str:
-        waited = f"the robot was held for {self._config.patience_s:g} s"
-        if not self._answers:
-            return f"{waited}: the policy never answered"
-        return f"{waited}: the last answer came {self._delays[-1]:.0f} steps late, none of use since"
 
     def _send(self, action: Array, now: float, limits: Limits | None = None) -> None:
         """Send what the limits leave of an action; only what the robot's own cut off is counted."""

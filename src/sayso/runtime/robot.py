@@ -260,6 +260,12 @@ class DryRun:
         self._robot.disconnect()
 
 
+def behind(robot: Robot) -> Robot:
+    """Return the robot that an onlooker stands before; any other robot itself."""
+    found: Robot = getattr(robot, "behind", robot)
+    return found
+
+
 def is_imagined(robot: Robot) -> bool:
     """Tell whether a robot has no cameras and motors of this world, which alone can break."""
     if isinstance(robot, DryRun):

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from sayso.runtime.robot import DRIVER_ERRORS, is_imagined, look
+from sayso.runtime.robot import DRIVER_ERRORS, behind, is_imagined, look
 from sayso.spec import Features, NotFiniteError, Observation, Robot, SaysoError
 
 KINDS_COUNTED = 20
@@ -88,7 +88,7 @@ class Senses:
                 counts as broken. 0 never minds.
         """
         self._robot, self._features, self._instruction = robot, features, instruction
-        self._is_real, self._frozen_s = not is_imagined(robot), frozen_s
+        self._is_real, self._frozen_s = not is_imagined(behind(robot)), frozen_s
         self.failures: Counter[str] = Counter()
         """Steps in which something was missing or stood still, by what it was."""
         self._patience = Patience(patience_s, self.failures)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sayso.data.format import Actor
 from sayso.runtime.chunking import Plan
 from sayso.spec import Array, Observation
 
@@ -25,6 +26,8 @@ class Tick:
     """Float32 ``[A]``, what the robot took last."""
     held: int
     """Steps in which the robot was held until now."""
+    actor: Actor | None = None
+    """Who acted in this step; None if nobody did, and it was held."""
 
 
 Watch = Callable[[Tick], None]

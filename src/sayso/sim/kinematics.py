@@ -43,7 +43,14 @@ class ArmKinematics:
         mujoco.mj_kinematics(self._model, self._data)
         return self._data.site_xpos[self._site].copy(), self._data.xmat[self._body].reshape(3, 3).copy()
 
-    def solve(self, start_rad: Vector, target_m: Vector, tilt_rad: float, closing_rad: float) -> Vector:
+    def solve(
+        self,
+        start_rad: Vector,
+        target_m: Vector,
+        tilt_rad: float,
+        closing_rad: float,
+        iterations: int = ITERATIONS,
+    ) -> Vector:
         """Return joints [5] that bring the tool centre point to a target, from a nearby start.
 
         Args:
@@ -51,6 +58,7 @@ class ArmKinematics:
             target_m: where the tool centre point should be, [3].
             tilt_rad: how far the approach leans outward from straight down.
             closing_rad: heading of the axis along which the jaws close, seen from above.
+            iterations: how often to come nearer, at most; a target a step away needs few.
         """
         joints = np.array(start_rad[:5], dtype=float)
         bearing = math.atan2(target_m[1], target_m[0] - PAN_AXIS_X_M)
@@ -64,7 +72,7 @@ class ArmKinematics:
         closing = np.array([math.cos(closing_rad), math.sin(closing_rad), 0.0])
         closing -= approach * (closing @ approach)
         closing /= np.linalg.norm(closing)
-        for _ in range(ITERATIONS):
+        for _ in range(iterations):
             error, jacobian = self._error(joints, target_m, approach, closing)
             step = self._step(joints, error, jacobian)
             joints = np.clip(joints + np.clip(step, -MAX_STEP_RAD, MAX_STEP_RAD), self._low, self._high)

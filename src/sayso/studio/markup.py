@@ -14,6 +14,28 @@ MARKS: Mapping[Mark, tuple[str, str]] = {
     "done": ("●", "#2f9e44"),
     "failed": ("✕", "#e8590c"),
 }
+ACTORS: Mapping[str, tuple[str, str]] = {
+    "policy": ("The policy acts.", "#228be6"),
+    "person": ("You act.", "#ff7800"),
+    "nobody": ("Nobody acts.", "#868e96"),
+}
+HINTS: Mapping[str, str] = {
+    "policy": "Drag the orange ball or hold an arrow key to take over.",
+    "person": "Let go, and the policy goes on.",
+    "nobody": "It waits for an answer; you may take over.",
+}
+KEYS = (
+    (("←", "→", "↑", "↓"), "the hand: left, right, away, nearer, as you look at it"),
+    (("Page ↑", "Page ↓"), "up and down; so do <kbd>R</kbd> and <kbd>F</kbd>"),
+    (("Space",), "open or shut the gripper"),
+    ((",", "."), "turn the jaws"),
+    (("Home", "End"), "lean the hand out, and back"),
+)
+BASE_KEYS = (
+    (("W", "S", "A", "D"), "drive: ahead, back, left, right"),
+    (("Q", "E"), "turn on the spot"),
+)
+"""Keys, and what they do; of a robot that drives, the second as well."""
 LIT, UNLIT = "#40c057", "#868e96"
 STYLE = """
 <style>
@@ -21,6 +43,7 @@ STYLE = """
 .mantine-Button-label { white-space: normal; line-height: 1.25; text-align: center; }
 .sayso { font-size: 0.85em; line-height: 1.45; padding: 0.1em 0.6em 0.4em; overflow-wrap: anywhere; }
 .sayso td { padding: 0 1.2em 0 0; }
+.sayso kbd { border: 1px solid #adb5bd; border-radius: 0.3em; padding: 0 0.35em; font-size: 0.9em; }
 .sayso .faint { opacity: 0.65; }
 </style>
 """
@@ -35,6 +58,48 @@ def status(view: View) -> str:
     )
     detail = f'<div style="margin-top:0.5em">{escape(view.detail)}</div>' if view.detail else ""
     return _boxed(f'<div style="margin-top:0.5em">{badge}</div>{detail}{plan(view.lines)}{conditions(view)}')
+
+
+def acting(view: View, *, mobile: bool) -> str:
+    """Return who acts now, what may be done about it, and what has been kept of what people did."""
+    actor = view.actor or "nobody"
+    who, colour = ACTORS[actor] if view.steered else ACTORS["nobody"]
+    hint = HINTS[actor] if view.steered and not view.alone else ""
+    # What the page's script looks for: which keys are meant for the robot now.
+    steered = f' data-steered="{"base" if mobile else "arm"}"' if view.steered else ""
+    kept = f'<div class="faint">{escape(view.kept)}</div>' if view.kept else ""
+    return _boxed(
+        f'<div data-actor="{actor if view.steered else "nobody"}"{steered} style="margin-top:0.5em;'
+        f'border-left:4px solid {colour};padding-left:0.6em"><b>{who}</b> {hint}</div>{kept}'
+    )
+
+
+def keys(*, mobile: bool, alone: bool) -> str:
+    """Return which keys do what."""
+    rows = "".join(
+        f'<tr><td style="white-space:nowrap">{"&nbsp;".join(f"<kbd>{key}</kbd>" for key in pressed)}</td>'
+        f"<td>{what}</td></tr>"
+        for pressed, what in (KEYS + BASE_KEYS if mobile else KEYS)
+    )
+    how = "<b>Drag the orange ball</b> at the hand, or hold a key."
+    if not alone:
+        how = f"{how} You may do so while the robot acts; let go, and the policy goes on."
+    return _boxed(
+        f'<div>{how}</div><table style="margin-top:0.4em">{rows}</table>'
+        '<div class="faint">A gamepad: left stick and right stick up and down move the hand, A is the '
+        "gripper.</div>"
+    )
+
+
+def asked(view: View, kept: int, wanted: int) -> str:
+    """Return what a person is to show now, and how many times that was done in this sitting."""
+    # What the page's script looks for: whether Enter and Backspace are meant for what was done.
+    judged = ' data-judged="true"' if view.judged else ""
+    sentence = view.lines[-1].sentence if view.lines else ""
+    return _boxed(
+        f'<div data-kept="{kept}"{judged} style="font-size:1.25em;font-weight:600;margin-top:0.3em">'
+        f'{escape(sentence)}</div><div class="faint">{kept} of {wanted} kept</div>'
+    )
 
 
 def plan(lines: Sequence[Line]) -> str:

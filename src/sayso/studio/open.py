@@ -8,15 +8,24 @@ import time
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sayso.data.fit import names_of
 from sayso.models.repacked import on_robot
+from sayso.runtime.by_person import PersonConfig
 from sayso.runtime.finding import tell_pace
 from sayso.runtime.run import demonstrated, measured
 from sayso.runtime.stopping import Stop, on_signals
 from sayso.spec import Features, Policy, SaysoError, at_least, known
+from sayso.studio.controls import Controls
+from sayso.studio.demonstrating import Demonstration
 from sayso.studio.session import Session, SessionConfig
 from sayso.tasks.worlds import WORLDS, shipped_for
+
+if TYPE_CHECKING:
+    from viser import ViserServer
+
+    from sayso.studio.screen import Screen
 
 PERIOD_S = 0.04
 """How often what is drawn is brought up to date."""
@@ -70,34 +79,80 @@ def studio(
     Raises:
         SaysoError: if there is no such room, the policy belongs to another robot, or viser is not installed.
     """
+    _need_viser()
+    stop, features = stop or Stop(), measured(features, demonstrated(policy), "", tell)
+    policy, features = on_robot(policy, features, names_of(WORLDS[config.world].features))
+
+    def page(server: ViserServer, controls: Controls) -> tuple[Screen, Session]:
+        from sayso.studio.page import Page
+
+        session = Session(policy, features, config)
+        tell_pace(features, session.room_features, tell)
+        return Page(server, session, features, controls), session
+
+    _show(page, config.world, (config.host, config.port), tell, stop, browser=config.browser)
+    tell("the robot is at rest and the page closed")
+
+
+def demonstrate(config: PersonConfig, tell: Callable[[str], None] = print, stop: Stop | None = None) -> None:
+    """Let a person demonstrate on a page until all is recorded, or somebody stops it. For the main thread.
+
+    Raises:
+        SaysoError: as `Demonstration` does, or if viser is not installed.
+    """
+    _need_viser()
+
+    def page(server: ViserServer, controls: Controls) -> tuple[Screen, Session]:
+        from sayso.studio.judging import JudgingPage
+
+        session = Demonstration(config)
+        return JudgingPage(server, session, session.room_features, controls), session
+
+    where = config.page_host, config.page_port
+    session = _show(page, config.world, where, tell, stop or Stop(), browser=config.browser)
+    tell(session.hands.told())
+
+
+def _need_viser() -> None:
     try:
-        from sayso.studio.page import Page, serve  # as late as this: viser is an extra
+        import viser  # noqa: F401 - as late as this: it is an extra
     except ModuleNotFoundError as error:
         if error.name != "viser":
             raise
         raise SaysoError("the live page needs viser: pip install 'sayso[studio]'") from error
-    stop, features = stop or Stop(), measured(features, demonstrated(policy), "", tell)
-    policy, features = on_robot(policy, features, names_of(WORLDS[config.world].features))
+
+
+def _show(
+    lay_out: Callable[[ViserServer, Controls], tuple[Screen, Session]],
+    world: str,
+    where: tuple[str, int],
+    tell: Callable[[str], None],
+    stop: Stop,
+    *,
+    browser: bool,
+) -> Session:
+    """Open a page, keep it up to date until somebody stops it, and return its session, which is closed."""
+    from sayso.studio.page import serve
+
+    host, port = where
     with on_signals(stop), contextlib.ExitStack() as over:
-        server = serve(config.host, config.port, config.world)
+        controls = Controls()
+        server = serve(host, port, world, controls)
         over.callback(_quietly, server.stop)
-        session = Session(policy, features, config)
+        screen, session = lay_out(server, controls)
         over.callback(session.close)
-        tell_pace(features, session.room_features, tell)
-        page = Page(server, session, features)
-        port, host = server.get_port(), "localhost" if config.host in EVERYWHERE else config.host
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        there, name = server.get_port(), "localhost" if host in EVERYWHERE else host
+        url = f"http://[{name}]:{there}" if ":" in name else f"http://{name}:{there}"
         tell(url)  # on a line of its own, so that terminals know where it ends
-        moved = (
-            f" Port {config.port} is taken, so it moved to {port}." if config.port not in (0, port) else ""
-        )
+        moved = f" Port {port} is taken, so it moved to {there}." if port not in (0, there) else ""
         tell(f"That is the page; Ctrl-C ends it.{moved}")
-        if config.browser:
+        if browser:
             webbrowser.open(url)
-        while not stop.reason:
-            page.update()
+        while not stop.reason and not session.finished.is_set():
+            screen.update()
             time.sleep(PERIOD_S)
-    tell("the robot is at rest and the page closed")
+        screen.update()
+    return session
 
 
 def _quietly(end: Callable[[], None]) -> None:

@@ -4,81 +4,61 @@ from __future__ import annotations
 
 import contextlib
 import io
-import time
 from typing import Any
 
-import numpy as np
 import viser
 
-from sayso.data.film import side_by_side
 from sayso.runtime.chunking import STRATEGIES
 from sayso.sim.disturbance import Disturbance
 from sayso.spec import Features
 from sayso.studio.addresses import kinds_for, needs_of, title_of
-from sayso.studio.drawing import Drawing
-from sayso.studio.markup import STYLE, status, timing
+from sayso.studio.controls import Controls
 from sayso.studio.rooms import SUGGESTIONS
+from sayso.studio.screen import QUIET, THEME, Screen
 from sayso.studio.session import Session
 from sayso.studio.sites import MAX_DELAY_S
-from sayso.studio.view import View
 from sayso.studio.visitors import free_port, strangers_turned_away
 from sayso.tasks.worlds import WORLDS
 
-PICTURES_S = 0.09
-"""How often pictures are sent, at most: they are most of what is sent."""
-QUIET = (222, 226, 230)
-"""Colour of buttons that need not be seen first."""
-PAPER = np.full((128, 192, 3), 128, np.uint8)
 
-
-def serve(host: str, port: int, world: str) -> viser.ViserServer:
-    """Return a server at a port, or at the next that is free, with an empty page.
+def serve(host: str, port: int, world: str, controls: Controls | None = None) -> viser.ViserServer:
+    """Return a server at a port, or at the next that is free, with an empty page, and keys that are heard.
 
     Raises:
         SaysoError: if there is no such address or port.
     """
     port = free_port(host, port)
     # It would announce itself in a frame of its own.
-    with contextlib.redirect_stdout(io.StringIO()), strangers_turned_away(host):
+    with contextlib.redirect_stdout(io.StringIO()), strangers_turned_away(host, controls):
         server = viser.ViserServer(host=host, port=port, label="sayso studio", verbose=False)
     entry = WORLDS[world]
     server.initial_camera.position, server.initial_camera.look_at = entry.eye_m, entry.target_m
     server.scene.configure_environment_map("city", environment_intensity=0.6)  # at 1, white is without form
-    server.gui.configure_theme(
-        control_width="large", show_logo=False, show_share_button=False, brand_color=(34, 139, 230)
-    )
+    server.gui.configure_theme(**THEME)
     return server
 
 
-class Page:
+class Page(Screen):
     """Page that turns what people do into orders, and what the session shows into what browsers draw."""
 
-    def __init__(self, server: viser.ViserServer, session: Session, features: Features) -> None:
+    def __init__(
+        self, server: viser.ViserServer, session: Session, features: Features, controls: Controls
+    ) -> None:
         """Lay out the page; all browsers that look at it share it."""
-        self._server, self._session = server, session
-        self._drawing = Drawing(server)
-        self._sent: dict[str, Any] = {}
-        self._pictured_s = 0.0
-        server.gui.add_html(STYLE)
+        self._features = features
+        super().__init__(server, session, features, controls)
+
+    def _add_above(self) -> None:
         self._add_instruction()
+
+    def _add_below(self) -> None:
         self._add_disturbances()
-        self._add_robot(kinds_for(features))
-        self._add_look()
-        server.gui.main_panel.dock_right()
-        panel = server.gui.add_panel()
-        with panel.add_tab("What it sees and does", viser.Icon.EYE):
-            self._pictures = server.gui.add_image(PAPER)
-            self._status = server.gui.add_html("")
-            self._timing = server.gui.add_html("")
-        panel.float(x=15, y=15, width=330)
+        self._add_robot(kinds_for(self._features))
 
     def update(self) -> None:
         """Show how things are now. To be called again and again."""
+        super().update()
         view = self._session.view
-        self._drawing.update(view)
-        self._put(self._status, "content", status(view))
-        self._put(self._timing, "content", timing(view))
-        self._show_pictures(view)
         for i, button in enumerate(self._examples):
             known = i < len(view.examples)
             self._put(button, "visible", known)
@@ -87,19 +67,6 @@ class Page:
             self._put(control, "disabled", not view.simulated)
         self._put(self._finish, "visible", not view.simulated)
         self._put(self._finish, "disabled", not view.driving)
-
-    def _put(self, handle: Any, name: str, value: Any) -> None:
-        """Set something of a handle, unless it is so already: what is set is sent."""
-        key = f"{id(handle)}.{name}"
-        if self._sent.get(key) != value:
-            self._sent[key] = value
-            setattr(handle, name, value)
-
-    def _show_pictures(self, view: View) -> None:
-        now, shown = time.monotonic(), self._sent.get("pictures")
-        if view.images and view.images is not shown and now - self._pictured_s > PICTURES_S:
-            self._sent["pictures"], self._pictured_s = view.images, now
-            self._pictures.image = side_by_side(list(view.images.values()))
 
     def _add_instruction(self) -> None:
         gui, session = self._server.gui, self._session
@@ -179,20 +146,6 @@ class Page:
         self._finish = gui.add_button("It is done", color="green", icon=viser.Icon.CHECK, visible=False)
         self._finish.on_click(lambda _: self._session.finish())
         connect.on_click(lambda _: self._session.switch(f"{names[kind.value]} {where.value}".strip()))
-
-    def _add_look(self) -> None:
-        gui = self._server.gui
-        with gui.add_folder("Look", expand_by_default=False):
-            dark = gui.add_checkbox("dark", False)
-            cameras = gui.add_checkbox("the robot's cameras", True)
-        dark.on_update(lambda _: self._darken(dark.value))
-        cameras.on_update(lambda _: self._drawing.show_cameras(cameras.value))
-
-    def _darken(self, dark: bool) -> None:
-        self._server.gui.configure_theme(
-            control_width="large", show_logo=False, show_share_button=False, brand_color=(34, 139, 230),
-            dark_mode=dark,
-        )  # fmt: skip
 
 
 def _set(handle: Any, value: object) -> None:

@@ -15,10 +15,13 @@ import queue
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sayso.data.fit import check_fits
+from sayso.data.growing import GrowingDataset
 from sayso.evaluation.planner import PlanReport, as_it_is, carry_out
 from sayso.runtime.chunking import StrategyName
 from sayso.runtime.finding import SIMULATION
@@ -28,20 +31,27 @@ from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import RunReport
 from sayso.runtime.robot import DRIVER_ERRORS
 from sayso.runtime.run import demonstrated
+from sayso.runtime.tick import Tick
+from sayso.runtime.watched import WatchedRobot
 from sayso.sim.disturbance import Disturbance
-from sayso.spec import WHY, Chunk, Episode, Features, Outcome, Policy, SaysoError, UnknownNameError
+from sayso.spec import Chunk, Episode, Features, Policy, SaysoError, UnknownNameError
 from sayso.studio.addresses import connected_robot
+from sayso.studio.hands import Hands
 from sayso.studio.orders import Order, Orders
 from sayso.studio.progress import begun, ended, kept, told, verdict
 from sayso.studio.sites import RealSite, SimulatedSite, Site
+from sayso.studio.steps import episode_of, loop_for
 from sayso.studio.view import Line, Tone, View
-from sayso.studio.watching import WatchedPolicy, WatchedRobot
+from sayso.studio.watching import WatchedPolicy
+from sayso.tasks.contract import World
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Thing
 from sayso.tasks.household.words.own import spoken
 from sayso.tasks.household.words.plan import decompose
 from sayso.tasks.worlds import STUDIED, WORLDS, in_domain, read_elsewhere
 
 LOG = logging.getLogger(__name__)
+STILL: Mapping[str, Any] = {"driving": False, "steered": False, "actor": None, "path_m": None}
+"""What is shown of a robot that nobody drives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +71,18 @@ class SessionConfig(LoopConfig):
     """Name under which LeRobot keeps a robot's calibration."""
     max_speed_deg_s: float = SERVO_DEG_S
     """Fastest change of a joint's target. Begin with 60 on a robot you do not know."""
+    corrections: Path | None = None
+    """Folder of a dataset to which everything is added that a person does who takes over from the policy.
+    Scenes are then those of the training split, since the test split is for measuring."""
 
 
 class Session:
     """Room, policy and robot together. What may be asked returns at once, and from any thread."""
+
+    _alone = False
+    """Whether a person drives alone, without any policy."""
+    hands: Hands
+    """Hands of whoever looks on, who may take over."""
 
     def __init__(self, policy: Policy, features: Features, config: SessionConfig) -> None:
         """Enter the room; `close` leaves it.
@@ -72,15 +90,19 @@ class Session:
         Raises:
             SaysoError: if there is no such room, or the policy belongs to another robot.
         """
-        self.view = View(wanted_hz=config.hz or float(features.fps))
+        self.view = View(wanted_hz=config.hz or float(features.fps), alone=self._alone)
         self.strategy: StrategyName = config.strategy
         self._features, self._config = features, config
         self._policy = WatchedPolicy(policy, self._heard)
         self._limits = limits_of(features, demonstrated(policy), speed_deg_s=config.max_speed_deg_s)
         self._lock, self._orders = threading.Lock(), Orders()
+        self.finished = threading.Event()
         self._disturbance = Disturbance()
         self._last: Intent | None = None
         self._driven: WatchedRobot | None = None
+        self._held = ExitStack()
+        self._dataset: GrowingDataset | None = None
+        self._handled: Site | None = None
         opened = Future[None]()
         self._thread = threading.Thread(target=self._work, args=(opened,), name="session", daemon=True)
         self._thread.start()
@@ -131,24 +153,53 @@ class Session:
     def _work(self, opened: Future[None]) -> None:
         """Be the session's thread."""
         try:
-            where = self._config.world
-            world = WORLDS.ready(where).make(**in_domain(where, self._config.domain))
-            self.simulated = SimulatedSite(world)
-            self._site: Site = self.simulated
-            self.room_features = world.features
-            check_fits(replace(self._features, fps=self.room_features.fps), self.room_features)
-            self.simulated.number = self._config.seed
-            self._enter(0)
+            self._open()
         except BaseException as error:  # the border of a thread: who waits for it has it raised
+            self._held.close()
             opened.set_exception(error)
             return
         opened.set_result(None)
-        try:
+        with self._held:
             while (order := self._next()) is not None:
                 self._obey(order)
-        finally:
-            self._site.leave()
-            world.close()
+
+    def _open(self) -> None:
+        """Enter the room, and hold what is recorded into."""
+        where = self._config.world
+        world = WORLDS.ready(where).make(**in_domain(where, self._config.domain))
+        self._held.callback(world.close)
+        self.simulated = self._site_of(world)
+        self._site: Site = self.simulated
+        self._held.callback(lambda: self._site.leave())
+        self.room_features = world.features
+        check_fits(replace(self._features, fps=self.room_features.fps), self.room_features)
+        self.simulated.number = self._config.seed
+        self._enter(0)
+
+    def _site_of(self, world: World) -> SimulatedSite:
+        """Return where the simulated robot stands: what is recorded is never of the seeds that measure."""
+        return SimulatedSite(world, "train" if self._config.corrections else "test")
+
+    def _hands_at(self, site: Site) -> Hands:
+        """Return the hands of people at a site; what they do is kept if the session began at such a one.
+
+        Raises:
+            SaysoError: if the folder for that holds something else.
+        """
+        config = self._config
+        begins_here = site.simulated == (config.robot == SIMULATION)
+        if self._dataset is None and config.corrections and begins_here:
+            about = {
+                "world": config.world if site.simulated else "a real room",
+                "robot": site.recorded.robot_type,
+                "by": "person",
+            }
+            self._dataset = self._held.enter_context(
+                GrowingDataset(config.corrections, site.recorded, about, LOG.warning)
+            )
+        hands = Hands(site.recorded, self._dataset if begins_here else None, alone=self._alone)
+        self._held.callback(hands.close)
+        return hands
 
     def _next(self) -> Order | None:
         """Return the next order; until there is one, look at what changes by itself."""
@@ -179,7 +230,7 @@ class Session:
             self.view = replace(self.view, **changes)
 
     def _say(self, headline: str, tone: Tone, detail: str = "", **more: Any) -> None:
-        self._show(headline=headline, tone=tone, detail=detail, driving=False, path_m=None, **more)
+        self._show(headline=headline, tone=tone, detail=detail, **{**STILL, **more})
 
     def _enter(self, further: int) -> None:
         """Lay out a scene of the simulation: the same, or one further on."""
@@ -190,6 +241,8 @@ class Session:
         """Let go of the robot elsewhere; show the site, where nothing was asked yet."""
         if site is not self._site:
             self._site.leave()
+        if site is not self._handled:
+            self.hands, self._handled = self._hands_at(site), site
         self._site, self._last, self._driven = site, None, None
         site.show(self._disturbance)
         self._say(
@@ -205,6 +258,8 @@ class Session:
             lines=(),
             conditions={},
             hz=0.0,
+            hand_m=None,
+            kept=self.hands.told(),
         )
 
     def _connect(self, address: str) -> None:
@@ -276,7 +331,7 @@ class Session:
         lines = begun(self.view.lines, sentence)
         self._show(
             lines=lines, headline="Driving", tone="busy", detail="", driving=True, path_m=None,
-            scene=self._site.scene,
+            scene=self._site.scene, steered=self.hands.person is not None,
         )  # fmt: skip
         self._driven = WatchedRobot(robot, self._seen)
         heard: list[str] = []
@@ -286,15 +341,18 @@ class Session:
             sentence,
             features=self._features,
             limits=self._limits,
+            before=[self.hands.person] if self.hands.person else [],
             config=self._loop(),
             stop=self._orders.begin_step(),
             until=self._judged,
             stats=demonstrated(self._policy.policy),
             tell=heard.append,
+            watch=lambda tick: self._passed(tick, sentence),
         )
         episode = self._episode(report, sentence)
+        self.hands.finish(episode.family, success=episode.success)
         lines = ended(self.view.lines, success=episode.success)
-        self._show(lines=lines, detail=" ".join([*heard, kept(report)]), driving=False, path_m=None)
+        self._show(lines=lines, detail=" ".join([*heard, kept(report)]), **STILL)
         self._show_room()
         return episode
 
@@ -302,42 +360,28 @@ class Session:
         """Show what holds of a step, and return why it is over, or nothing."""
         found = self._site.found()
         self._show(conditions=found.conditions)
-        return found.over
+        return "" if self.hands.acts and not found.success else found.over
+
+    def _passed(self, tick: Tick, sentence: str) -> None:
+        """Show who acted in a step, and keep what a person did."""
+        self.hands.watch(tick, sentence, self._site.found().family)
+        self._show(actor=tick.actor, kept=self.hands.told())
+        if tick.actor == "person":
+            self._show(path_m=None)
 
     def _loop(self) -> LoopConfig:
         """Return how to drive now."""
-        own = self._config
-        # What is late on purpose is not what the watchdog is for; at worst an answer is used twice as late.
-        late_s = max(self._site.late_s, self._policy.delay_s)
-        return LoopConfig(
-            hz=own.hz,
-            strategy=self.strategy,
-            execute=own.execute if self.strategy == own.strategy else None,
-            watchdog_ms=own.watchdog_ms + 2000 * late_s,
-            patience_s=own.patience_s,
-            seconds=own.seconds or self._site.longest_s,
-            rest_s=own.rest_s,
-            strict=own.strict,
-            start=own.start if isinstance(self._site, RealSite) else "anywhere",
-        )
+        return loop_for(self._config, self._site, self.strategy, self._policy.delay_s)
 
     def _episode(self, report: RunReport, sentence: str) -> Episode:
         found = self._site.found()
-        outcome = Outcome.SUCCESS if found.success else Outcome.FAILURE
-        if not found.success and (report.fault or self._orders.stopped):  # not to be tried again
-            outcome = Outcome.INVALID
-        return Episode(
-            world=self._config.world,
-            family=found.family,
-            instruction=sentence,
-            seed=self.simulated.number,
-            horizon=report.ticks,
-            outcome=outcome,
-            conditions=dict(found.conditions),
-            steps=report.ticks,
-            seconds=report.seconds,
-            error=report.stopped if report.fault else "",
-            notes={WHY: found.why} if found.why else {},
+        return episode_of(
+            report,
+            found,
+            self._config.world,
+            sentence,
+            self.simulated.number,
+            stopped=bool(self._orders.stopped),
         )
 
     def _seen(self, reading: Mapping[str, Any]) -> None:
@@ -346,7 +390,8 @@ class Session:
         self._site.read(reading)
         images = {name: reading[name] for name in self._features.cameras}
         hz = self._driven.hz if self._driven is not None else 0.0
-        self._show(images=images, poses=self._site.poses, hz=hz)
+        hand_m = self.hands.see(self._site, reading)
+        self._show(images=images, poses=self._site.poses, hz=hz, hand_m=hand_m)
 
     def _heard(self, chunk: Chunk, thought_s: float, answer_s: float) -> None:
         """Show where a chunk leads and how long it took; in the policy's thread."""

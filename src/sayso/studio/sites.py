@@ -10,8 +10,8 @@ have no lamps to dim and no path to draw, and is shown all the same.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,13 +19,14 @@ import numpy as np
 from sayso.evaluation.planner import Room
 from sayso.runtime.robot import DRIVER_ERRORS
 from sayso.runtime.run import ending
+from sayso.runtime.takes import recorded_features
 from sayso.sim.disturbance import Disturbance, Disturber
 from sayso.sim.physics import Physics
-from sayso.spec import Array, Features, Image, Robot, SaysoError, image_key, seeds
+from sayso.spec import POINTS, Array, Features, Image, Robot, SaysoError, image_key, seeds
 from sayso.studio.rooms import general_suggestions, room_of, suggestions, unknown_room
 from sayso.studio.view import Poses, Scene, Vectors, poses_of, scene_of
 from sayso.studio.watching import RobotInRoom
-from sayso.tasks.contract import Drawn, Embodied, Foresighted, World, asking
+from sayso.tasks.contract import Drawn, Embodied, Foresighted, Labelled, World, asking
 
 OBSERVE_S = 0.1
 """Seconds between looks through a real robot's cameras while nothing is asked of it."""
@@ -80,7 +81,7 @@ class Site(Protocol):
         ...
 
     def enter(self, number: int) -> None:
-        """Lay out a scene of the test split, or raise SaysoError where people must."""
+        """Lay out a scene, or raise SaysoError where people must."""
         ...
 
     def examples(self) -> tuple[str, ...]:
@@ -111,6 +112,15 @@ class Site(Protocol):
         """Return where actions, [K, A], would bring the hand, metres [K, 3]; None if nobody knows."""
         ...
 
+    @property
+    def recorded(self) -> Features:
+        """Return what episodes that are recorded here hold."""
+        ...
+
+    def labels(self) -> Mapping[str, Any]:
+        """Return what is known of a picture besides, where `recorded` has points."""
+        ...
+
     def found(self) -> Finding:
         """Return what holds of the step that was begun last."""
         ...
@@ -131,10 +141,18 @@ class SimulatedSite:
     observe_s: float | None = None
     late_s, longest_s = MAX_DELAY_S, 0.0
 
-    def __init__(self, world: World) -> None:
-        """Stand in a world; `enter` before anything else."""
-        self.world, self.number = world, 0
+    def __init__(self, world: World, split: str = "test", families: Sequence[str] = ()) -> None:
+        """Stand in a world; `enter` before anything else.
+
+        Args:
+            world: which.
+            split: block of seeds that scenes are drawn from.
+            families: what is asked for in scenes, in turn; by default all that the world offers.
+        """
+        self.world, self.number, self._split = world, 0, split
+        self._families = families or world.families
         self.room = room_of(world)
+        self.recorded = recorded_features(world.features, labelled=isinstance(world, Labelled))
         self.scene: Scene | None = None
         self._disturbance = Disturbance()
         self._images: Mapping[str, Image] = {}
@@ -150,9 +168,9 @@ class SimulatedSite:
         return None if self._physics is None else poses_of(self._physics)
 
     def enter(self, number: int) -> None:
-        """Lay out a scene of the test split, of the families in turn."""
+        """Lay out a scene of the split, of the families in turn."""
         self.number = number
-        self._lay_out({"family": self.world.families[number % len(self.world.families)]})
+        self._lay_out({"family": self._families[number % len(self._families)]})
 
     def examples(self) -> tuple[str, ...]:
         """Return what the scene allows as it was laid out."""
@@ -176,6 +194,11 @@ class SimulatedSite:
         self._disturber.show(disturbance)
         return True
 
+    def begin_as_laid_out(self) -> Robot:
+        """Return the robot in the scene that was laid out, to do what is asked for there."""
+        self._robot = RobotInRoom(self.world, *self._laid_out)
+        return self._robot
+
     def begin(self, sentence: str) -> Robot:
         """Ask for something in the scene as it is, or else in that of its task."""
         if self.room is not None:
@@ -198,6 +221,10 @@ class SimulatedSite:
         """Return what the world knows."""
         return self.world.path_m(actions, hz) if isinstance(self.world, Foresighted) else None
 
+    def labels(self) -> Mapping[str, Any]:
+        """Return where things are in the pictures, as training may know it."""
+        return {POINTS: self.world.labels()} if isinstance(self.world, Labelled) else {}
+
     def found(self) -> Finding:
         """Return what the world says."""
         robot = self._robot
@@ -216,12 +243,13 @@ class SimulatedSite:
         """Stay: the scene waits here while another robot is driven."""
 
     def _lay_out(self, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        seen, info = self.world.reset(seed=seeds("test", 1, self.number)[0], options=dict(options))
+        seen, info = self.world.reset(seed=seeds(self._split, 1, self.number)[0], options=dict(options))
         self._physics: Physics | None = self.world.physics() if isinstance(self.world, Drawn) else None
         self._disturber = None if self._physics is None else Disturber(self._physics)
         self.scene = None if self._physics is None else scene_of(self._physics)
         self._disturbance = Disturbance()
         self._keep(seen)
+        self._laid_out = seen, info
         return seen, info
 
     def _keep(self, seen: Mapping[str, Any]) -> None:
@@ -249,6 +277,8 @@ class RealSite:
         """
         self.name, self.longest_s = address, longest_s
         self._robot, self._features = robot, features
+        shown = {name: tuple(robot.observation_features[name][:2]) for name in features.cameras}
+        self.recorded = recorded_features(replace(features, cameras=shown), labelled=False)
         self.room, self._examples = unknown_room(world), general_suggestions(world)
         self._body = world.body() if isinstance(world, Embodied) else None
         physics = None if self._body is None else self._body.physics(robot_alone=True)
@@ -295,6 +325,10 @@ class RealSite:
     def path_m(self, actions: Array, hz: float) -> Vectors | None:
         """Return where its body would go, counted from where it stands."""
         return None if self._body is None else self._body.path_m(actions, hz)
+
+    def labels(self) -> Mapping[str, Any]:
+        """Return nothing: nobody knows."""
+        return {}
 
     def found(self) -> Finding:
         """Return what a person said."""

@@ -10,6 +10,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from sayso.data.format import Actor
 from sayso.sim.physics import Eye, Physics
 from sayso.spec import Image
 
@@ -73,6 +74,18 @@ class View:
     robot: str = ""
     simulated: bool = True
     driving: bool = False
+    steered: bool = False
+    """Whether a person could act now: something is driven whose hand can be moved."""
+    actor: Actor | None = None
+    """Who acted in the last step."""
+    hand_m: Vectors | None = None
+    """Where the hand is, ``[3]``; None if nobody knows."""
+    alone: bool = False
+    """Whether a person acts without any policy."""
+    judged: bool = False
+    """Whether it waits for a person to keep or discard what was done."""
+    kept: str = ""
+    """What has been recorded of what people did, in words."""
     number: int = 0
     """Of the scene, counted from the first of the test split."""
 

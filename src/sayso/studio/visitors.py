@@ -26,6 +26,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from sayso.spec import SaysoError
+from sayso.studio.controls import Controls
 
 Answer = Response | None
 MAX_PORT, PORTS = 65535, 1000
@@ -74,10 +75,14 @@ def _is_loopback(host: str) -> bool:
 
 
 @contextlib.contextmanager
-def strangers_turned_away(listens_on: str) -> Iterator[None]:
+def strangers_turned_away(listens_on: str, controls: Controls | None = None) -> Iterator[None]:
     """Let the websocket server that is opened within ask everybody where they come from.
 
     viser opens its server itself and hands nothing on to it, so what it calls is replaced for that moment.
+
+    Args:
+        listens_on: the address that the page was given.
+        controls: who answers what its script sends.
 
     Raises:
         SaysoError: if no server was opened this way: then nobody would be asked.
@@ -86,7 +91,7 @@ def strangers_turned_away(listens_on: str) -> Iterator[None]:
 
     def serve(*given: Any, process_request: Callable[..., Any] | None = None, **more: Any) -> Any:
         asked.append(given)
-        return opens(*given, process_request=partial(_ask, process_request, listens_on), **more)
+        return opens(*given, process_request=partial(_ask, process_request, listens_on, controls), **more)
 
     websocket_server.serve = serve  # type: ignore[assignment, misc]
     try:
@@ -98,13 +103,20 @@ def strangers_turned_away(listens_on: str) -> Iterator[None]:
 
 
 async def _ask(
-    then: Callable[..., Any] | None, listens_on: str, connection: ServerConnection, request: Request
+    then: Callable[..., Any] | None,
+    listens_on: str,
+    controls: Controls | None,
+    connection: ServerConnection,
+    request: Request,
 ) -> Answer:
     headers = request.headers
     if why := turned_away(headers.get_all("Host"), headers.get_all("Origin"), listens_on):
         return connection.respond(http.HTTPStatus.FORBIDDEN, f"{why}\n")
+    if controls and (ours := controls.answer(request)):
+        return ours
     answer: Answer | Awaitable[Answer] = then(connection, request) if then else None
-    return await answer if isinstance(answer, Awaitable) else answer
+    found = await answer if isinstance(answer, Awaitable) else answer
+    return controls.added(request, found) if controls else found
 
 
 def free_port(host: str, port: int) -> int:

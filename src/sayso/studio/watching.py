@@ -1,16 +1,15 @@
-"""Observer between the loop and what it drives, which tells what passes: readings, commands, answers.
+"""Policy that tells what it answers, and a robot that stands in a room already: what the page puts between.
 
-loop ──> WatchedRobot ──> robot          loop ──> WatchedPolicy ──> policy
-              │ seen                                    │ heard, after a delay if there is to be one
-              v                                         v
-                        whoever wants to show it
+loop ──> WatchedPolicy ──> policy
+              │ heard, after a delay if there is to be one
+              v
+         whoever wants to show it
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,11 +18,9 @@ from sayso.models.words import Reading
 from sayso.runtime.hearing import reading_of
 from sayso.runtime.inference import PolicyFailedError
 from sayso.runtime.robot import SimulatedRobot
-from sayso.spec import Chunk, Observation, Policy, Robot
+from sayso.spec import Chunk, Observation, Policy
 from sayso.tasks.contract import World
 
-RATE_OVER = 20
-"""Of how many commands the rate is taken."""
 BUSY_S = 5.0
 """How long to wait for a policy that is still at the question of a run before."""
 
@@ -42,52 +39,6 @@ class RobotInRoom(SimulatedRobot):
 
     def disconnect(self) -> None:
         """Stay in the room."""
-
-
-class WatchedRobot:
-    """Robot that tells of every reading of another one before the loop has it."""
-
-    def __init__(self, robot: Robot, seen: Callable[[Mapping[str, Any]], None]) -> None:
-        """Stand before a robot."""
-        self._robot, self._seen = robot, seen
-        self._sent_at = deque[float](maxlen=RATE_OVER + 1)
-
-    @property
-    def hz(self) -> float:
-        """Return how many commands per second were sent of late; 0 before the second."""
-        if len(self._sent_at) < 2:
-            return 0.0
-        return (len(self._sent_at) - 1) / max(self._sent_at[-1] - self._sent_at[0], 1e-6)
-
-    @property
-    def observation_features(self) -> Mapping[str, Any]:
-        """Return what the robot shows."""
-        return self._robot.observation_features
-
-    @property
-    def action_features(self) -> Mapping[str, Any]:
-        """Return what the robot takes."""
-        return self._robot.action_features
-
-    def connect(self) -> None:
-        """Open the robot."""
-        self._robot.connect()
-
-    def get_observation(self) -> dict[str, Any]:
-        """Return one reading."""
-        reading = self._robot.get_observation()
-        self._seen(reading)
-        return reading
-
-    def send_action(self, action: Mapping[str, float]) -> dict[str, float]:
-        """Send an action and return what was really sent."""
-        sent = self._robot.send_action(action)
-        self._sent_at.append(time.monotonic())
-        return sent
-
-    def disconnect(self) -> None:
-        """Close the robot."""
-        self._robot.disconnect()
 
 
 class WatchedPolicy:
