@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -109,6 +110,13 @@ def actor(tab, *names):
     return tab.locator(",".join(f'[data-actor="{name}"]' for name in names)).first
 
 
+def timeout() -> type[Exception]:
+    """Return what Playwright raises when nothing comes in time."""
+    from playwright.sync_api import TimeoutError
+
+    return TimeoutError
+
+
 def ball(tab) -> tuple[float, float]:
     """Return where the orange ball at the hand is on the screen: a patch of its colour, which no path is."""
     for _ in range(60):  # a browser that draws by software is behind what is so
@@ -135,11 +143,12 @@ def test_the_hand_is_dragged_and_the_gripper_shut_and_the_correction_is_kept(bro
             tab.mouse.down()
             for step in range(1, 6):
                 tab.mouse.move(x + 10 * step, y - 12 * step)
-            tab.wait_for_timeout(2000)
-            if actor(tab, "person").count():
+            with contextlib.suppress(timeout()):
+                actor(tab, "person").wait_for(timeout=20_000)
                 break
             tab.mouse.up()
-        assert actor(tab, "person").count(), "the ball could not be taken hold of"
+        else:
+            pytest.fail("the ball could not be taken hold of")
         tab.keyboard.press("Space")
         tab.wait_for_timeout(3000)
         picture = Path(os.environ.get("SAYSO_SCREENSHOT_PERSON", tmp_path / "person.png"))
