@@ -24,7 +24,7 @@ SRC = Path(__file__).parents[1] / "src"
 
 FLAGS = {
     "record": ["--by", "--world", "--out", "--families", "--episodes", "--split", "--start", "--workers"]
-    + ["--axis", "--policy", "--keep", "--execute"]
+    + ["--axis", "--domain", "--policy", "--keep", "--execute"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
     + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")],
     "show": ["--out", "--episodes", "--crop", "--rerun"],
@@ -39,13 +39,12 @@ FLAGS = {
     + ["--max-films", "--rename"],
     "improve": ["--world", "--from", "--out", "--hours", "--rounds", "--datasets", "--families", "--episodes"]
     + ["--steps", "--pairs", "--alpha", "--start", "--execute", "--workers", "--batch-size"],
-    "practice": ["--world", "--out", "--until", "--trials", "--least", "--episodes"]
+    "practice": ["--world", "--out", "--until", "--trials", "--least", "--episodes", "--workers", "--init"]
+    + ["--known", "--known-weight", "--steps", "--lr", "--threads", "--llm-url", "--llm-model"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
-    + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")]
-    + ["--workers", "--init", "--known", "--known-weight", "--steps", "--lr", "--threads", "--llm-url"]
-    + ["--llm-model"],
+    + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")],
     "compare": ["--world", "--families", "--pairs", "--alpha", "--margin", "--split", "--start", "--execute"]
-    + ["--axis", "--workers", "--out", "--json"],
+    + ["--axis", "--domain", "--workers", "--out", "--json"],
     "report": ["--out", "--max-films"],
     "diagnose": [
         "--world",
@@ -86,8 +85,8 @@ FLAGS = {
     "label": ["--clicks", "--port", "--browser"],
     "push": ["--public", "--message"],
     "studio": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
-    + ["--start", "--strict", "--rest-s", "--world", "--seed", "--robot", "--id", "--max-speed-deg-s"]
-    + ["--corrections", "--policy", "--host", "--port", "--threads", "--browser"],
+    + ["--start", "--strict", "--rest-s", "--world", "--domain", "--seed", "--robot", "--id"]
+    + ["--max-speed-deg-s", "--corrections", "--policy", "--host", "--port", "--threads", "--browser"],
     "serve": ["--host", "--port", "--connections", "--max-mb", "--idle-s", "--hung-s"],
 }
 """The flags of the verbs that belong to this side; a new one is a change that should be seen in a review."""
