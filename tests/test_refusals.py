@@ -212,7 +212,7 @@ def test_a_folder_that_is_taken_for_another_kind_is_called_what_it_is(line, caps
     "number", [errno.ENOSPC, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.EIO]
 )
 def test_an_error_of_the_disk_says_where_what_and_what_to_do(number, capsys, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError(number, os.strerror(number), "/somewhere/report.json")
 
     monkeypatch.setattr(measure, "evaluate_policy", fail)
@@ -222,7 +222,7 @@ def test_an_error_of_the_disk_says_where_what_and_what_to_do(number, capsys, mon
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise IndexError("a bug")
 
     monkeypatch.setattr(measure, "evaluate_policy", fail)

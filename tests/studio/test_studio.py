@@ -298,12 +298,13 @@ def test_a_robot_that_falls_silent_is_let_go_and_told_of(opened, monkeypatch):
 @pytest.fixture
 def page(opened):
     pytest.importorskip("viser")
+    from sayso.studio.controls import Controls
     from sayso.studio.open import _quietly
     from sayso.studio.page import Page, serve
 
-    session = opened(Cheats())
-    server = serve("127.0.0.1", 0, "tabletop")
-    yield session, server, Page(server, session, ARM)
+    session, controls = opened(Cheats()), Controls()
+    server = serve("127.0.0.1", 0, "tabletop", controls)
+    yield session, server, Page(server, session, ARM, controls)
     _quietly(server.stop)
 
 

@@ -135,7 +135,8 @@ def test_every_relation_between_things_can_be_imagined(relation):
         "on": "put the can on the block",
     }.get(relation, f"put the can {relation} the mug")
     more = [(MAT, 0.18, -0.17)] if relation == "off" else [(BOWL, 0.17, 0.14)] if relation == "in" else []
-    found = scene(said, (CAN, 0.18, -0.17), (MUG, 0.23, 0.0), (BLOCK, 0.25, 0.12), *more)
+    can = (CAN, 0.21, -0.08) if relation == "far from" else (CAN, 0.18, -0.17)
+    found = scene(said, can, (MUG, 0.23, 0.0), (BLOCK, 0.25, 0.12), *more)
     simulation = Simulation("tabletop", found.layout)
     assert distance(found.asked[0], simulation) > 0.0
     assert arranged(simulation, found.asked[0]) == []

@@ -166,7 +166,7 @@ def open_windows(config: TrainConfig) -> Windows:
         **how,
     )
     for remark in (*remarks(config, windows), *windows.remarks):
-        Console(stderr=True).print(remark, markup=False, highlight=False)
+        Console(stderr=True).print(remark, markup=False, highlight=False, soft_wrap=True)
     return windows
 
 
