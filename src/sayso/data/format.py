@@ -58,6 +58,8 @@ DIGESTS = "meta/sayso.json"
 EPISODES = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+RECORDING = "recording.json"
+"""What a folder says of how it was recorded; ours, and no part of the format."""
 
 SEED_COLUMN = "sayso/seed"
 FAMILY_COLUMN = "sayso/family"

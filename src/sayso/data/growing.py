@@ -17,14 +17,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from sayso.data.format import Ending
+from sayso.data.format import RECORDING, Ending
 from sayso.data.staging import stage_episode, staged, sweep
 from sayso.data.writer import assemble, recorded
 from sayso.spec import Features, Observation, SaysoError
 from sayso.work.lock import locked
 from sayso.work.provenance import provenance, write_json
-
-ABOUT = "recording.json"
 
 
 class GrowingDataset:
@@ -71,9 +69,9 @@ class GrowingDataset:
         """Leave it whole, and let go of the folder."""
         with self._held:
             self.whole()
-            about = json.loads((self.root / ABOUT).read_bytes())
+            about = json.loads((self.root / RECORDING).read_bytes())
             about["seconds"] = round(about["seconds"] + time.monotonic() - self._began, 1)
-            write_json(self.root / ABOUT, about)
+            write_json(self.root / RECORDING, about)
 
     def __len__(self) -> int:
         """Return how many episodes there are."""
@@ -95,7 +93,7 @@ class GrowingDataset:
             self._is_whole = True
 
     def _claim(self) -> None:
-        path = self.root / ABOUT
+        path = self.root / RECORDING
         if not path.exists():
             if recorded(self.root) or (self.root / "meta").exists():
                 raise SaysoError(f"{self.root} holds a recording of something else; name another folder")

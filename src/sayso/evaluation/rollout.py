@@ -130,7 +130,8 @@ def _run(
             observation, reward, terminated, truncated, info = world.step(executed, render=look)
             _refuse_not_finite(observation, reward)
             episode.steps += 1
-            last.append(observation[STATE])
+            if world.features.state:
+                last.append(observation[STATE])
             episode.reward += float(reward)
             done = terminated or truncated or episode.steps >= episode.horizon
             if done:

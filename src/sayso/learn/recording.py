@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sayso.data.format import RECORDING as RECORDING
 from sayso.data.writer import recorded
 from sayso.evaluation.noise import ActionNoise
 from sayso.sim.domains import DOMAINS
@@ -17,8 +18,6 @@ from sayso.spec import SaysoError
 from sayso.tasks.axes import departures
 from sayso.tasks.worlds import WORLDS
 from sayso.work.provenance import provenance, write_json
-
-RECORDING = "recording.json"
 
 
 def recording_seconds(dataset: Path) -> float:

@@ -211,22 +211,12 @@ class ImaginedRobot(Described):
         """Do nothing."""
 
 
-class DryRun:
-    """Dry run of a robot: its eyes are seen through; what would be sent is told now and then, not sent."""
+class ForwardingRobot:
+    """Robot that stands before another one and hands everything on; a subclass says what it does besides."""
 
-    def __init__(self, robot: Robot, tell: Callable[[str], None], *, imagined: bool = False) -> None:
-        """Stand before a robot.
-
-        Args:
-            robot: whose cameras and joints to read.
-            tell: what to do with each line, such as ``print``.
-            imagined: whether it may be moved all the same, since there is none.
-        """
-        self._robot, self._tell, self._imagined = robot, tell, imagined
-        self.least: dict[str, float] = {}
-        """The smallest number of each name that would have been sent; `most` is the largest."""
-        self.most: dict[str, float] = {}
-        self._told = -TOLD_EVERY_S
+    def __init__(self, robot: Robot) -> None:
+        """Stand before a robot."""
+        self._robot = robot
 
     @property
     def observation_features(self) -> Mapping[str, Any]:
@@ -239,12 +229,39 @@ class DryRun:
         return self._robot.action_features
 
     def connect(self) -> None:
-        """Open the robot, so that it can be read."""
+        """Open the robot."""
         self._robot.connect()
 
     def get_observation(self) -> dict[str, Any]:
-        """Return what the robot shows."""
+        """Return one reading."""
         return self._robot.get_observation()
+
+    def send_action(self, action: Mapping[str, float]) -> dict[str, float]:
+        """Send an action and return what was really sent."""
+        return self._robot.send_action(action)
+
+    def disconnect(self) -> None:
+        """Close the robot."""
+        self._robot.disconnect()
+
+
+class DryRun(ForwardingRobot):
+    """Dry run of a robot: its eyes are seen through; what would be sent is told now and then, not sent."""
+
+    def __init__(self, robot: Robot, tell: Callable[[str], None], *, imagined: bool = False) -> None:
+        """Stand before a robot.
+
+        Args:
+            robot: whose cameras and joints to read.
+            tell: what to do with each line, such as ``print``.
+            imagined: whether it may be moved all the same, since there is none.
+        """
+        super().__init__(robot)
+        self._tell, self._imagined = tell, imagined
+        self.least: dict[str, float] = {}
+        """The smallest number of each name that would have been sent; `most` is the largest."""
+        self.most: dict[str, float] = {}
+        self._told = -TOLD_EVERY_S
 
     def send_action(self, action: Mapping[str, float]) -> dict[str, float]:
         """Tell what would be sent, unless the last was told just now, and return it."""
@@ -253,11 +270,7 @@ class DryRun:
             self._told = now
         self.least = {name: min(number, self.least.get(name, number)) for name, number in action.items()}
         self.most = {name: max(number, self.most.get(name, number)) for name, number in action.items()}
-        return self._robot.send_action(action) if self._imagined else dict(action)
-
-    def disconnect(self) -> None:
-        """Close the robot."""
-        self._robot.disconnect()
+        return super().send_action(action) if self._imagined else dict(action)
 
 
 def behind(robot: Robot) -> Robot:

@@ -19,7 +19,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from sayso.sim.render import RenderingError, load_triton_first
+from sayso.sim.render import NO_CAMERA, RenderingError, load_triton_first, view_of
 from sayso.spec import Image
 
 PACKAGES = ("libvulkan1", "mesa-vulkan-drivers")
@@ -30,7 +30,6 @@ MOST_PICTURES = 400
 """Pictures after which the next model gets a new context: each costs 1.5 MB, given back only with that."""
 _WORKS = "SAYSO_FILAMENT"
 """Variable in which a process tells those that it starts with which interpreter the renderer works."""
-NO_CAMERA = "these cameras have no model: call load(model) first"
 
 
 class FilamentCameras:
@@ -86,11 +85,7 @@ class FilamentCameras:
         """
         if self._model is None:
             raise RuntimeError(NO_CAMERA)
-        if isinstance(camera, str):
-            view = mujoco.MjvCamera()
-            view.type, view.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, self._model.camera(camera).id
-        else:
-            view = camera
+        view = view_of(self._model, camera)
         height, width = size_px or self._size
         self._drawn["lights"].update(data)
         self._drawn["things"].update(data)

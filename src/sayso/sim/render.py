@@ -23,6 +23,7 @@ import numpy as np
 from sayso.spec import Image, SaysoError
 
 MAX_GEOMS = 2000
+NO_CAMERA = "these cameras have no model: call load(model) first"
 
 
 class Drawing(Protocol):
@@ -88,12 +89,8 @@ class Cameras:
             RuntimeError: if no model was loaded, or the cameras were closed.
         """
         if not self._drawn_with or self._model is None:
-            raise RuntimeError("these cameras have no model: call load(model) first")
-        if isinstance(camera, str):
-            view = mujoco.MjvCamera()
-            view.type, view.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, self._model.camera(camera).id
-        else:
-            view = camera
+            raise RuntimeError(NO_CAMERA)
+        view = view_of(self._model, camera)
         self._gl.make_current()
         everything = mujoco.mjtCatBit.mjCAT_ALL.value
         mujoco.mjv_updateScene(self._model, data, self._option, None, view, everything, self._scene)
@@ -109,6 +106,15 @@ class Cameras:
         """Free the GL context. Safe to call twice."""
         self._free()
         atexit.unregister(self._free)
+
+
+def view_of(model: mujoco.MjModel, camera: str | mujoco.MjvCamera) -> mujoco.MjvCamera:
+    """Return a camera of a model by its name; any other as it is."""
+    if not isinstance(camera, str):
+        return camera
+    view = mujoco.MjvCamera()
+    view.type, view.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, model.camera(camera).id
+    return view
 
 
 def _free(gl: Any, drawn_with: list[mujoco.MjrContext]) -> None:

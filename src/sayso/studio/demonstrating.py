@@ -10,9 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sayso.runtime.by_person import PersonConfig
-from sayso.runtime.loop import drive
 from sayso.runtime.operators.person import can_steer
-from sayso.runtime.watched import WatchedRobot
 from sayso.spec import Chunk, ConfigError, Observation, Outcome
 from sayso.studio.session import STILL, Session, SessionConfig
 from sayso.studio.sites import SimulatedSite
@@ -119,19 +117,7 @@ class Demonstration(Session):
             lines=(Line(sentence=sentence, mark="running"),), headline="Your turn", tone="busy", detail=HOW,
             driving=True, steered=True, judged=True, conditions={},
         )  # fmt: skip
-        self._driven = WatchedRobot(robot, self._seen)
-        report = drive(
-            self._driven,
-            None,
-            sentence,
-            features=self._features,
-            limits=self._limits,
-            before=[self.hands.person] if self.hands.person else [],
-            config=self._loop(),
-            stop=self._orders.begin_step(),
-            until=self._judged,
-            watch=lambda tick: self._passed(tick, sentence),
-        )
+        report = self._drive(robot, None, sentence)
         done = self._site.found().success
         self._shown = _Shown(self.hands.frames(), Outcome.SUCCESS if done else Outcome.FAILURE)
         self._show(**STILL)

@@ -34,7 +34,7 @@ from sayso.runtime.run import demonstrated
 from sayso.runtime.tick import Tick
 from sayso.runtime.watched import WatchedRobot
 from sayso.sim.disturbance import Disturbance
-from sayso.spec import Chunk, Episode, Features, Policy, SaysoError, UnknownNameError
+from sayso.spec import Chunk, Episode, Features, Policy, Robot, SaysoError, UnknownNameError
 from sayso.studio.addresses import connected_robot
 from sayso.studio.hands import Hands
 from sayso.studio.orders import Order, Orders
@@ -333,11 +333,22 @@ class Session:
             lines=lines, headline="Driving", tone="busy", detail="", driving=True, path_m=None,
             scene=self._site.scene, steered=self.hands.person is not None,
         )  # fmt: skip
-        self._driven = WatchedRobot(robot, self._seen)
         heard: list[str] = []
-        report = drive(
+        stats = demonstrated(self._policy.policy)
+        report = self._drive(robot, self._policy, sentence, stats=stats, tell=heard.append)
+        episode = self._episode(report, sentence)
+        self.hands.finish(episode.family, success=episode.success)
+        lines = ended(self.view.lines, success=episode.success)
+        self._show(lines=lines, detail=" ".join([*heard, kept(report)]), **STILL)
+        self._show_room()
+        return episode
+
+    def _drive(self, robot: Robot, policy: Policy | None, sentence: str, **more: Any) -> RunReport:
+        """Run the control loop until the step is over; people may take over, and the page shows it all."""
+        self._driven = WatchedRobot(robot, self._seen)
+        return drive(
             self._driven,
-            self._policy,
+            policy,
             sentence,
             features=self._features,
             limits=self._limits,
@@ -345,16 +356,9 @@ class Session:
             config=self._loop(),
             stop=self._orders.begin_step(),
             until=self._judged,
-            stats=demonstrated(self._policy.policy),
-            tell=heard.append,
             watch=lambda tick: self._passed(tick, sentence),
+            **more,
         )
-        episode = self._episode(report, sentence)
-        self.hands.finish(episode.family, success=episode.success)
-        lines = ended(self.view.lines, success=episode.success)
-        self._show(lines=lines, detail=" ".join([*heard, kept(report)]), **STILL)
-        self._show_room()
-        return episode
 
     def _judged(self) -> str:
         """Show what holds of a step, and return why it is over, or nothing."""
@@ -374,15 +378,9 @@ class Session:
         return loop_for(self._config, self._site, self.strategy, self._policy.delay_s)
 
     def _episode(self, report: RunReport, sentence: str) -> Episode:
-        found = self._site.found()
-        return episode_of(
-            report,
-            found,
-            self._config.world,
-            sentence,
-            self.simulated.number,
-            stopped=bool(self._orders.stopped),
-        )
+        found, number = self._site.found(), self.simulated.number
+        stopped = bool(self._orders.stopped)
+        return episode_of(report, found, self._config.world, sentence, number, stopped=stopped)
 
     def _seen(self, reading: Mapping[str, Any]) -> None:
         """Show what a robot sees and where it feels its joints."""

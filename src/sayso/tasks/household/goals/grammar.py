@@ -19,8 +19,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from sayso.tasks.household.goals.goal import NUMBERS, Atom, Goal, Reference, Superlative
-from sayso.tasks.household.goals.phrases import OPENING, SUPERLATIVES, WITH_INSIDE, Token, tokens
+from sayso.tasks.household.goals.phrases import OPENING, SUPERLATIVES, WITH_INSIDE, tokens
 from sayso.tasks.household.words.kinds import KINDS
+from sayso.tasks.household.words.lexicon import Token
 from sayso.tasks.household.words.references import NotUnderstoodError
 
 

@@ -6,10 +6,9 @@ import difflib
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sayso.tasks.household.goals.goal import NUMBERS, Superlative
-from sayso.tasks.household.words.lexicon import lexicon
+from sayso.tasks.household.words.lexicon import Token, lexicon
 from sayso.tasks.household.words.references import NotUnderstoodError
 
 _SAID: Mapping[str, tuple[str, ...]] = {
@@ -75,15 +74,6 @@ SUPERLATIVES: Mapping[str, Superlative] = {
     "biggest": "biggest", "largest": "biggest", "smallest": "smallest", "littlest": "smallest",
 }  # fmt: skip
 _THINGS = ("thing", "things", "object", "objects", "stuff", "one", "ones")
-
-
-@dataclass(frozen=True)
-class Token:
-    """Word or fixed phrase, with its role (one letter, see `_words`) and what it stands for."""
-
-    role: str
-    meaning: str
-    text: str
 
 
 @functools.cache
