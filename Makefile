@@ -1,7 +1,7 @@
 # The vocabulary of the project. `make demo` and `make test` need nothing but Python and a network.
 .DEFAULT_GOAL := help
 .PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser rerun meshes vulkan bench openpi lerobot \
-  lerobot-policy smolvla build format docs constraints clean
+  lerobot-policy smolvla build site format docs constraints clean
 
 PYTHON ?=
 BIN := .venv/bin
@@ -119,6 +119,11 @@ smolvla: ## make .venv-smolvla, in which benchmarks/latency.py times LeRobot's o
 build: rendering ## build the wheel and run one episode from a clean environment
 	MUJOCO_GL=$$(cat .venv/rendering) scripts/wheel_check.sh
 
+site: $(STAMP) ## build the site into site/: docs, every result with its command, an API reference; a broken link fails
+	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[site]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "the site is in site/: open site/index.html, or $(BIN)/mkdocs serve"
+
 format: $(STAMP) ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
@@ -134,6 +139,6 @@ constraints: $(STAMP) ## write what is installed in .venv into constraints.txt
 	} > .venv/constraints && mv .venv/constraints constraints.txt
 
 clean: ## remove .venv and everything built or cached
-	rm -rf .venv .venv-metaworld .venv-smolvla .venv-lerobot .venv-lerobot-policy dist build
+	rm -rf .venv .venv-metaworld .venv-smolvla .venv-lerobot .venv-lerobot-policy dist build site
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
