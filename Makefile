@@ -1,12 +1,12 @@
 # The vocabulary of the project. `make demo` and `make test` need nothing but Python and a network.
 .DEFAULT_GOAL := help
 .PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser rerun meshes vulkan bench openpi lerobot \
-  lerobot-policy smolvla build site format docs constraints clean
+  lerobot-policy smolvla build course site format docs constraints clean
 
 PYTHON ?=
 BIN := .venv/bin
 STAMP := .venv/installed
-CODE := src tests benchmarks scripts plugins
+CODE := src tests benchmarks scripts course plugins
 POLICY ?=
 # Whole suites are divided among as many processes as there are cores, four at most: each takes a gigabyte. Who is done
 # takes tests from another's end, so that a file's tests stay together and what they share is made once or twice.
@@ -118,6 +118,10 @@ smolvla: ## make .venv-smolvla, in which benchmarks/latency.py times LeRobot's o
 
 build: rendering ## build the wheel and run one episode from a clean environment
 	MUJOCO_GL=$$(cat .venv/rendering) scripts/wheel_check.sh
+
+course: rendering ## add Jupyter to .venv and run the course's ten notebooks, five minutes in all
+	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[course]'
+	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest -m 'slow or not slow' tests/course
 
 site: $(STAMP) ## build the site into site/: docs, every result with its command, an API reference; a broken link fails
 	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[site]'
