@@ -17,6 +17,7 @@ COURSE = ROOT / "course"
 NOTEBOOKS = sorted(COURSE.glob("*.ipynb"))
 LONGEST_S = 180
 
+LEVEL = "_3_tabletop"
 SOLVED = {
     "seconds": "len(chunk) / policy.features.fps",
     "numbers": "sum(getattr(value, 'size', 0) for name, value in observation.items() if name != 'task')",
@@ -30,7 +31,7 @@ SOLVED = {
     "milliseconds": "4 * 1000 / policy.features.fps",
     "better": "'tuned10'",
     "description": "'put the red block on the mat and the mug to the left of the bowl'",
-    "axis": "min((n[:-11] for n in metrics if n.endswith('_3_tabletop')), key=lambda n: metrics[n + '_3_tabletop'])",
+    "axis": f"min((n for n in metrics if n.endswith({LEVEL!r})), key=metrics.get).removesuffix({LEVEL!r})",
     "answers": "20 / 4",
     "engine": "'openvino'",
     "episodes": "90",
