@@ -51,6 +51,8 @@ def command() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who began us
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    if "WORLD_SIZE" in os.environ:  # before torch is imported, whose notes on processes are for its authors
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     code = main()
     sys.exit(code)
 

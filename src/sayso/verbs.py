@@ -120,6 +120,7 @@ def _label(given: list[str]) -> int:
 
 def _train(given: list[str]) -> int:
     from sayso.learn.beginning import changeable
+    from sayso.learn.devices import leads
     from sayso.learn.imitate import TrainConfig, train
     from sayso.learn.settings import FLAG, expanded
 
@@ -131,7 +132,9 @@ def _train(given: list[str]) -> int:
         config = replace(config[0], model_config=config[1])
     datasets, begun = tuple(map(_dataset, config.datasets)), config.init and _policy(config.init)
     config = replace(config, datasets=datasets, init=begun)
-    print(f"policy: {train(config)}")
+    policy = train(config)
+    if leads():
+        print(f"policy: {policy}")
     return 0
 
 

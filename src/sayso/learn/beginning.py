@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
 
@@ -20,6 +18,7 @@ from sayso.evaluation.report import Training, few, training_of, widest
 from sayso.flags import Part
 from sayso.learn.checkpoint import newest
 from sayso.learn.config import USUAL, TrainConfig, completed
+from sayso.learn.dealing import seeded
 from sayso.learn.progress import say
 from sayso.learn.recording import shown_within
 from sayso.learn.transfer import transferred
@@ -173,14 +172,6 @@ def refuse_device(name: str) -> None:
         raise SaysoError(
             f"--device is {name}, but torch cannot compute there ({reason}). Leave it out to use the CPU"
         ) from error
-
-
-@contextlib.contextmanager
-def seeded(*numbers: int) -> Iterator[None]:
-    """Let torch's own generator depend on these numbers only, inside a `with`, and restore it behind it."""
-    with torch.random.fork_rng():
-        torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]))
-        yield
 
 
 def _improved(config: TrainConfig, init: Path, windows: Windows) -> ModelPolicy:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sayso.learn.config import FREE_TO_CHANGE, IN_THE_LAST_BITS, USUAL, FitConfig, plain
+from sayso.learn.config import DEVICES, FREE_TO_CHANGE, IN_THE_LAST_BITS, USUAL, FitConfig, plain
 from sayso.spec import SaysoError
 from sayso.work.provenance import write_json
 
@@ -32,8 +32,10 @@ HELDOUT = "heldout"
 """Field of the held-out episodes, a text for each dataset; in runs from before there were any, nothing."""
 MODEL = "model_config"
 """Field of changes to the model; once it was a list of words, which were none in most runs."""
-BEFORE = {"spacing": 1, "idle": "keep"}
+BEFORE = {"spacing": 1, "idle": "keep", DEVICES: 1}
 """What runs did from before there was a choice."""
+BATCH = "batch_size"
+"""Field of the examples of a step, those of all devices and passes; typed are those of one."""
 GONE = {"history": 1}
 """Fields that older runs have, and the only value with which they still go on."""
 CALLED = {"other_share": "grounding_share"}
@@ -96,7 +98,9 @@ class Claim:
 
     def _besides(self) -> dict[str, Any]:
         named = {HELDOUT, *FREE_TO_CHANGE} - {"out", "config"}
-        return {name: value for name, value in plain(self._config).items() if name in named}
+        typed = {name: value for name, value in plain(self._config).items() if name in named}
+        shares = self._asked.get(DEVICES, 1) * self._asked.get("accumulate", 1)
+        return typed | ({BATCH: self._asked[BATCH] // shares} if shares > 1 else {})
 
     def total(self, step: int) -> int:
         """Return of how many steps the run is whose learning rate a step has."""
@@ -159,8 +163,8 @@ class Claim:
         if self._asked["steps"] < there["steps"]:
             differing.add("steps")
         self.notes += [
-            f"{self.out} was begun with {flag(name)} {there[name]} and goes on with {self._asked[name]}: the "
-            "last digits of its numbers may come out otherwise than they would have"
+            f"{self.out} was begun {_with(name, there[name])} and goes on with {self._asked[name]}: the last "
+            "digits of its numbers may come out otherwise than they would have"
             for name in sorted(differing & IN_THE_LAST_BITS)
         ]
         if differing := differing - IN_THE_LAST_BITS:
@@ -177,6 +181,11 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def _with(name: str, value: Any) -> str:
+    """Return what decides no more than the last digits, in words."""
+    return f"with {flag(name)} {value}" if name != DEVICES else f"on {value} device{'s' * (value != 1)}"
+
+
 def _difference(name: str, there: Any, now: Any) -> str:
     if name == "dataset_hashes":
         many = f"{len(there)} with" if isinstance(there, list) else "data with"
@@ -187,6 +196,8 @@ def _difference(name: str, there: Any, now: Any) -> str:
         return f"{flag(name)}: {there} there, which can no longer be trained"
     if name == MODEL:
         return f"{flag('model')}.*: {_said(there)} there, {_said(now)} now"
+    if name == BATCH:
+        return f"{flag(name)}: {there} examples a step there, {now} now, over all devices and passes together"
     fewer = "; steps can become more, not fewer" if name == "steps" else ""
     return f"{flag(name)}: {_said(there)} there, {_said(now)} now{fewer}"
 

@@ -85,7 +85,8 @@ class FitConfig:
     """Optimiser steps of the whole run; the schedule of the learning rate ends there. A run can be lengthened
     by more steps than it was begun with: the rest then follows the schedule of the longer run."""
     batch_size: int = 32
-    """Examples per step: windows of demonstrations, or sentences."""
+    """Examples per step: windows of demonstrations, or sentences. Where several devices train together, those
+    of each."""
     optimizer: Literal["muon", "adamw"] = "muon"
     """What moves the weights: Muon, or AdamW, with which the other models were published. Both understand the
     same learning rate and decay."""
@@ -153,6 +154,14 @@ class TrainConfig(FitConfig, DemonstrationsConfig):
     model_config: Annotated[Mapping[str, Any], Fixed] = dataclasses.field(default_factory=dict)
     """Changes to the model, such as ``{"fusion": "late", "augmentation": None}``: fields of its config, which
     are the flags ``--model.fusion late --model.no-augmentation``; with ``init`` only how it learns."""
+    accumulate: int = 1
+    """Passes of a step, each over --batch-size examples, whose gradients are added up: for a larger step than
+    memory holds at once."""
+    shard: bool = False
+    """Divide weights, gradients and the optimiser's state among several devices (FSDP2), where they would not
+    fit on one; otherwise each has all of them (DDP)."""
+    compile: bool = False
+    """Compile the model with torch.compile: the first steps take minutes, the others less time on a GPU."""
     eval_every: int = 0
     """Steps between evaluations in closed loop; 0 is never."""
     eval_episodes: int = 20
@@ -259,7 +268,7 @@ ALLOWED: Mapping[str, Range] = {
     "chunk": Range(1, 1000), "spacing": Range(1, 1000), "stride": POSITIVE, "grounding_share": SHARE,
     "wordings_share": Range(0, 1),
     "eval_every": Range(0, STEPS.high),
-    "heldout_every": Range(0, STEPS.high), "eval_episodes": POSITIVE,
+    "heldout_every": Range(0, STEPS.high), "eval_episodes": POSITIVE, "accumulate": Range(1, 1000),
 }  # fmt: skip
 """What each other number of `TrainConfig` may be."""
 
@@ -288,7 +297,9 @@ FREE_TO_CHANGE = frozenset(
 )
 """Fields that may differ when a run is taken up again, since they cannot change its weights. Datasets and
 wordings may have moved: what counts is their digest."""
-IN_THE_LAST_BITS = frozenset({"device", "threads"})
+DEVICES = "devices"
+"""What a run says of how many devices train together, which no flag does."""
+IN_THE_LAST_BITS = frozenset({"device", "threads", "accumulate", "shard", DEVICES})
 """Fields that may differ as well, and change no more than the rounding of numbers; that is said aloud."""
 
 

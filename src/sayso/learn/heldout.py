@@ -10,8 +10,8 @@ import torch
 
 from sayso.data.windows import RawBatch, Windows
 from sayso.evaluation.action_error import ActionError, action_error, spread_evenly
-from sayso.learn.beginning import seeded
 from sayso.learn.config import TrainConfig
+from sayso.learn.dealing import seeded
 from sayso.learn.loop import Objective
 from sayso.learn.progress import HELDOUT_LOSS
 from sayso.learn.run import Run
@@ -95,7 +95,7 @@ class HeldOut:
         for first in range(0, len(self.numbers), size):
             part = self.numbers[first : first + size]
             batch: RawBatch = self.windows.batch(part) | {INDEX: part}
-            total += len(part) * float(self.objective.loss(run.model, batch)["total"])
+            total += len(part) * float(self.objective.loss(run.policy.model, batch)["total"])
         return total / len(self.numbers)
 
 

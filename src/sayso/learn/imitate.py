@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from sayso.data.fit import check_fits
 from sayso.data.windows import RawBatch, Windows
 from sayso.learn.beginning import first_policy, learned_from, reading, refuse_device, resolved
+from sayso.learn.config import DEVICES, decides, plain
 from sayso.learn.config import TrainConfig as TrainConfig
-from sayso.learn.config import decides, plain
+from sayso.learn.devices import Devices, devices_of
 from sayso.learn.each import write_each
 from sayso.learn.heldout import HeldOut
 from sayso.learn.loop import Objective, fit
@@ -75,15 +76,27 @@ def train(config: TrainConfig, *, world: World | None = None) -> Path:
         KeyboardInterrupt: at Ctrl-C or SIGTERM, after the step that was being done is done and kept.
     """
     refuse_device(config.device)
+    devices = devices_of(config)
     torch.set_num_threads(config.threads)
-    config = resolved(config)
+    # From here on a batch is that of all devices and passes together, of which each sees its shares.
+    config = dataclasses.replace(resolved(config), batch_size=config.batch_size * devices.shares)
+    with devices.joined(config.out):
+        return _trained(config, devices, world)
+
+
+def _trained(config: TrainConfig, devices: Devices, world: World | None) -> Path:
     windows = open_windows(config)
-    validation = validation_of(config, learned_from(windows, config.init), world)
+    learned = learned_from(windows, config.init)
+    validation = validation_of(config, learned, world) if devices.leads else None
     policy = first_policy(config, windows)
+    if not devices.leads:
+        run, source, objective = begin(config, windows, policy, devices)
+        fit(run, source, objective)
+        return run.policy_folder
     if validation is not None:
         check_fits(policy.features, validation.world.features)  # before an hour of training, not after
     with kept(config.out, "training"):
-        run, source, objective = begin(config, windows, policy)
+        run, source, objective = begin(config, windows, policy, devices)
         heldout = HeldOut(config, windows, objective) if len(windows.measured) else None
         fit(run, source, objective, [check for check in (validation, heldout) if check is not None])
         if heldout is not None:
@@ -95,14 +108,18 @@ def train(config: TrainConfig, *, world: World | None = None) -> Path:
 
 
 def begin(
-    config: TrainConfig, windows: Windows, policy: ModelPolicy | None = None
+    config: TrainConfig,
+    windows: Windows,
+    policy: ModelPolicy | None = None,
+    devices: Devices | None = None,
 ) -> tuple[Run, Demonstrations, Objective]:
     """Return what `sayso.learn.loop.fit` needs, without writing anything.
 
     Args:
-        config: what to train.
+        config: what to train; its batch is that of all devices and passes together.
         windows: what it learns from.
         policy: what it begins with; None chooses it.
+        devices: on which; None is the one that ``config.device`` names.
 
     Raises:
         SaysoError: if ``config.out`` holds another run, or none of its checkpoints is whole.
@@ -115,8 +132,11 @@ def begin(
     rewording = rewording_of(config, windows)
     worded = {"wordings_digest": rewording.digest} if rewording else {}
     decided = decides(config, dataset_hashes=hashes, heldout=said(windows), **worded)
-    run = Run(config, policy, decided=decided, facts=_facts(config, windows, rewording))
-    run.notes += [str(rewording)] if rewording else []
+    devices = devices or Devices(config.accumulate)
+    decided |= {DEVICES: devices.count}
+    facts = _facts(config, windows, rewording)
+    run = Run(config, policy, decided=decided, facts=facts, devices=devices)
+    run.notes += [*([str(rewording)] if rewording else []), *devices.remarks(policy.model)]
     source = Demonstrations(
         windows,
         batch_size=config.batch_size,

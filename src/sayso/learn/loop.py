@@ -3,14 +3,14 @@
     source --> batch --> objective.loss --> gradients --> optimiser --> weights --> their moving average
 
 Where batches come from is a `Source`, what makes a policy better an `Objective`, and what is kept on disk a
-`Run`. The loop computes on one device. To spread it over several, `fit` would hand model and optimiser to
-accelerate, `take_step` leave ``backward`` and the norm of the gradient to it, and `steps` ask the source for
-this device's share; nothing else knows how many there are.
+`Run`. Its `Devices` are one, or several processes that each run this loop: `steps` asks the source for the
+shares of a batch that are this device's, and backward takes the mean gradient of all.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import threading
@@ -23,7 +23,9 @@ from torch import Tensor, nn
 
 from sayso.data.sampling import prefetch
 from sayso.data.windows import RawBatch
-from sayso.learn.beginning import seeded
+from sayso.learn.dealing import Share, dealt
+from sayso.learn.devices import pinned
+from sayso.learn.parts import whole
 from sayso.learn.progress import TrainingProgress, say
 from sayso.learn.run import Run
 from sayso.learn.source import INDEX, Source
@@ -68,24 +70,33 @@ def fit(run: Run, source: Source, objective: Objective, checks: Sequence[Check] 
         NotFiniteError: if a loss or a gradient is not finite; the last checkpoint stays as it is.
         KeyboardInterrupt: at Ctrl-C or SIGTERM, after the step that was being done is done and kept.
     """
-    c = run.config
-    notes = source.open()
+    c, devices = run.config, run.devices
+    with devices.leader_first():
+        notes = source.open()
     with run.opened():
         if run.step == c.steps:
             run.complete()
+            run.gather()
         for note in (*notes, *run.notes):
             say(note)
         progress = TrainingProgress(steps=c.steps, done=run.step, batch_size=c.batch_size)
-        with progress, contextlib.closing(steps(run, source, objective)) as taken, _interrupted() as stop:
+        with (
+            progress,
+            contextlib.closing(steps(run, source, objective)) as taken,
+            _interrupted(devices.leads) as stop,
+        ):
             for line in taken:
                 progress.step(line)
-                for check in checks:
-                    if check.is_due(run.step):
-                        found = check.measure(run)
-                        progress.note(found, check.in_words(found))
-                if run.save_is_due() or stop():
+                due = [check for check in checks if check.is_due(run.step)]
+                if devices.agree(bool(due)):
+                    run.gather()
+                for check in due:
+                    found = check.measure(run)
+                    progress.note(found, check.in_words(found))
+                stopped = devices.agree(stop())
+                if devices.agree(devices.leads and run.save_is_due()) or stopped:
                     run.save()
-                if stop():
+                if stopped:
                     break
         if run.step < c.steps:
             raise KeyboardInterrupt
@@ -93,31 +104,40 @@ def fit(run: Run, source: Source, objective: Objective, checks: Sequence[Check] 
 
 def steps(run: Run, source: Source, objective: Objective) -> Generator[dict[str, float], None, None]:
     """Take the steps of a run that are still to be taken, one at a time, and yield the log's line of each."""
-    ahead = prefetch(source.batch, range(run.step + 1, run.config.steps + 1))
-    with contextlib.closing(ahead) as batches:
-        for batch in batches:
-            yield take_step(run, objective, batch, source.examples)
+    shares = run.devices.mine(run.config.batch_size)
+
+    def batches(step: int) -> list[RawBatch]:
+        return [pinned(source.batch(step, share.number, share.of), run.config.device) for share in shares]
+
+    ahead = prefetch(batches, range(run.step + 1, run.config.steps + 1))
+    with contextlib.closing(ahead) as made:
+        for of_step in made:
+            yield take_step(run, objective, of_step, source.examples)
 
 
-def take_step(run: Run, objective: Objective, batch: RawBatch, examples: str) -> dict[str, float]:
+def take_step(run: Run, objective: Objective, batches: Sequence[RawBatch], examples: str) -> dict[str, float]:
     """Take one optimiser step and return what it wrote into the log.
 
     Args:
         run: what changes.
         objective: what is minimised.
-        batch: what it sees.
-        examples: what the batch is made of, in words.
+        batches: what this device sees: its shares of the batch, one pass each.
+        examples: what they are made of, in words.
 
     Raises:
         NotFiniteError: if a loss or a gradient is not finite; the weights are untouched.
     """
     run.step += 1
-    with seeded(run.config.seed, run.step):
-        losses = objective.loss(run.model, batch)
     run.optimizer.zero_grad(set_to_none=True)
-    _refuse_not_finite_loss(losses, run.step, batch, examples)
-    losses["total"].backward()
-    norm = _clip(run, batch, examples)
+    shares, found = run.devices.mine(run.config.batch_size), []
+    for number, (share, batch) in enumerate(zip(shares, batches, strict=True)):
+        with run.devices.passing(run.learner, number):
+            losses = _loss(run, objective, batch, share)
+            _refuse_not_finite_loss(losses, run.step, batch, examples)
+            (losses["total"] / len(shares)).backward()
+        found.append({name: loss.detach() / len(shares) for name, loss in losses.items()})
+    losses = run.devices.mean({name: sum(losses[name] for losses in found) for name in found[0]})
+    norm = _clip(run, batches, examples)
     for group in run.optimizer.param_groups:
         group["lr"] = run.lr
     run.optimizer.step()
@@ -125,19 +145,26 @@ def take_step(run: Run, objective: Objective, batch: RawBatch, examples: str) ->
     return run.write_step(losses, norm)
 
 
-def _clip(run: Run, batch: RawBatch, examples: str) -> float:
+def _loss(run: Run, objective: Objective, batch: RawBatch, share: Share) -> Mapping[str, Tensor]:
+    with dealt(run.config.seed, run.step, share):
+        return objective.loss(run.learner, batch)
+
+
+def _clip(run: Run, batches: Sequence[RawBatch], examples: str) -> float:
     """Shorten the gradient if it is too long, and return the length it had."""
     moving = {name: p for name, p in run.average.live.items() if p.grad is not None}
     norm = nn.utils.get_total_norm([p.grad for p in moving.values() if p.grad is not None])
-    if not torch.isfinite(norm):
+    length = float(whole(norm))
+    if not math.isfinite(length):
         bad = [name for name, p in moving.items() if p.grad is not None and not p.grad.isfinite().all()]
+        seen = "; ".join(_named(batch, examples) for batch in batches)
         raise NotFiniteError(
             f"step {run.step}: the gradient is not finite in {', '.join(bad[:5]) or 'its norm only'}"
-            f"{f' and {len(bad) - 5} more' if len(bad) > 5 else ''}; {_named(batch, examples)}. "
+            f"{f' and {len(bad) - 5} more' if len(bad) > 5 else ''}; {seen}. "
             "Try a smaller lr or clip"
         )
     nn.utils.clip_grads_with_norm_(moving.values(), run.config.clip, norm)
-    return float(norm)
+    return length
 
 
 def _refuse_not_finite_loss(losses: Mapping[str, Tensor], step: int, batch: RawBatch, examples: str) -> None:
@@ -162,10 +189,11 @@ def _named(batch: RawBatch, examples: str, which: Any = slice(None)) -> str:
 
 
 @contextlib.contextmanager
-def _interrupted() -> Iterator[Callable[[], bool]]:
+def _interrupted(says: bool) -> Iterator[Callable[[], bool]]:
     """Tell, inside a `with`, whether Ctrl-C was pressed or the process asked to end; twice ends it at once.
 
-    So a step is never left in the middle, which would cost the minutes since the last checkpoint.
+    So a step is never left in the middle, which would cost the minutes since the last checkpoint. `says` is
+    whether to tell the person.
     """
     pressed = threading.Event()
 
@@ -173,7 +201,8 @@ def _interrupted() -> Iterator[Callable[[], bool]]:
         if pressed.is_set():
             raise KeyboardInterrupt
         pressed.set()
-        os.write(2, b"\nfinishing this step to keep it; Ctrl-C again ends at once\n")
+        if says:
+            os.write(2, b"\nfinishing this step to keep it; Ctrl-C again ends at once\n")
 
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from sayso.learn.parts import is_part, placed, whole
 from sayso.models.contract import computes_in_bf16
 
 A, B, C = 3.4445, -4.7750, 2.0315
@@ -66,9 +67,10 @@ class Muon(torch.optim.Optimizer):
             state["momentum"] = torch.zeros_like(p)
         state["momentum"].lerp_(gradient, 1 - MOMENTUM)
         ahead = gradient.lerp(state["momentum"], MOMENTUM)  # Nesterov's
-        step = orthogonalised(ahead.flatten(1))
+        step = orthogonalised(whole(ahead).flatten(1))
         scale: float = ADAM_RMS * max(step.shape) ** 0.5
-        return (scale * step).reshape(p.shape).to(p.dtype)
+        moved = (scale * step).reshape(p.shape).to(p.dtype)
+        return placed(moved, p) if is_part(p) else moved
 
     def _adam(self, p: Tensor, gradient: Tensor) -> Tensor:
         state = self.state[p]

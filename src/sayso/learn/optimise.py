@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sayso.learn.muon import Muon
+from sayso.learn.parts import placed
 
 
 def learning_rate(step: int, *, steps: int, warmup: int, peak: float) -> float:
@@ -83,7 +84,7 @@ def restore_optimizer(
     for name, parameter in parameters.items():
         # Only the moments have the shape of the parameter; the count of steps is a single number.
         optimizer.state[parameter] = {
-            slot: torch.empty_like(parameter).copy_(value) if value.ndim else value.to(parameter.device)
+            slot: placed(value, parameter) if value.ndim else value.to(parameter.device)
             for slot, value in by_parameter.get(name, {}).items()
         }
 
@@ -116,7 +117,10 @@ class Average:
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Put back what `tensors` held; what older runs did not average begins with what the model has."""
         for name, live in self._averaged.items():
-            self.tensors[name].copy_(tensors.get(name, live))
+            if name in tensors:
+                self.tensors[name] = placed(tensors[name], live)
+            else:
+                self.tensors[name].copy_(live)
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:

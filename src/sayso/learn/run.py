@@ -19,8 +19,10 @@ from torch import Tensor, nn
 from sayso.learn import checkpoint
 from sayso.learn.claim import Claim
 from sayso.learn.config import FitConfig
+from sayso.learn.devices import Devices
 from sayso.learn.events import Events, refuse_missing
 from sayso.learn.optimise import OPTIMIZERS, Average, learning_rate, optimizer_tensors, restore_optimizer
+from sayso.learn.parts import whole
 from sayso.learn.progress import say
 from sayso.models import checkpoint as policies
 from sayso.models.contract import renamed
@@ -43,6 +45,7 @@ class Run:
         decided: Mapping[str, Any],
         facts: Callable[[Run], Mapping[str, Any]],
         part: nn.Module | None = None,
+        devices: Devices | None = None,
     ) -> None:
         """Begin the run in ``config.out``, or take it up where its newest checkpoint left it.
 
@@ -54,21 +57,34 @@ class Run:
             decided: all that decides the weights (`sayso.learn.config.decides`).
             facts: what the policy's folder says of its training, asked whenever it is written.
             part: what of the policy's model is trained; None is all of it.
+            devices: on which it is trained; None is the one that ``config.device`` names.
 
         Raises:
             SaysoError: if the folder holds another run, or none of its checkpoints is whole.
         """
         self.config, self.policy, self._facts = config, policy, facts
+        self.devices = devices or Devices()
         self._claim = Claim(config, decided)
-        self.model: nn.Module = (part or policy.model).to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.model.train()
-        self.average = Average(self.model, config.ema)
-        self.optimizer = OPTIMIZERS[config.optimizer](self.average.live, weight_decay=config.weight_decay)
+        self._acting: nn.Module = (part or policy.model).to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.step, self._seconds_before = 0, 0.0
-        found, self.notes = checkpoint.load_newest(config.out, config.begin_with(self.policy_folder))
+        with self.devices.leader_first():
+            found, self.notes = checkpoint.load_newest(config.out, config.begin_with(self.policy_folder))
         """What is worth saying to whoever asked for this run."""
-        if found:
-            self._restore(found)
+        self.devices.refuse_unlike([decided, found.step if found else 0])
+        with self._of_this_model(found):
+            if found:
+                self._acting.load_state_dict(self._part(found, "model"))
+            self.model = self.devices.prepared(self._acting)
+            self.model.train()
+            self.average = Average(self.model, config.ema)
+            self.optimizer = OPTIMIZERS[config.optimizer](self.average.live, weight_decay=config.weight_decay)
+            if found:
+                self.average.restore(self._part(found, "average"))
+                restore_optimizer(self.optimizer, self.average.live, self._part(found, "optimizer"))
+                self.step, self._seconds_before = found.step, found.seconds
+        learner = self.devices.wrapped(self.model)
+        self.learner: nn.Module = torch.compile(learner) if getattr(config, "compile", False) else learner
+        """The model as the loss is to call it: it may be spread over devices, or compiled."""
         policies.refuse_other_files(self.policy_folder)
         self._events: Events | None = None
         if config.tensorboard:
@@ -78,6 +94,9 @@ class Run:
     @contextlib.contextmanager
     def opened(self) -> Iterator[Self]:
         """Write down in the folder which run this is, and take up its log, inside a `with`."""
+        if not self.devices.leads:
+            yield self
+            return
         with checkpoint.written(self.config.out):
             self._claim.hold(self.step)
             self._log = Ledger(self.config.out / "log.jsonl", lambda row: int(row["step"]) <= self.step)
@@ -118,6 +137,8 @@ class Run:
 
     def write(self, line: Mapping[str, float]) -> None:
         """Append a line to the log."""
+        if not self.devices.leads:
+            return
         with checkpoint.written(self.config.out):
             self._log.append(line)
         if self._events:
@@ -130,14 +151,23 @@ class Run:
 
     @contextlib.contextmanager
     def deployed(self) -> Iterator[None]:
-        """Let the policy be what would be deployed now, inside a `with`; its time belongs to no step."""
-        self.model.eval()
+        """Let the policy be what would be deployed now, inside a `with`; its time belongs to no step.
+
+        Where weights lie in parts on several devices, all of them have called `gather` since the last step.
+        """
+        self._acting.eval()
         try:
-            with self.average.applied():
+            with self.average.applied() if self._acting is self.model else contextlib.nullcontext():
                 yield
         finally:
-            self.model.train()
+            self._acting.train()
             self._idle_since = time.monotonic()
+
+    def gather(self) -> None:
+        """Bring together what would be deployed, where each device has a part of it."""
+        if self._acting is not self.model:
+            named = {**self.model.state_dict(), **self.average.tensors}
+            self._acting.load_state_dict({name: whole(part) for name, part in named.items()})
 
     def save_is_due(self) -> bool:
         """Tell whether the last checkpoint is old enough, or the run is over."""
@@ -145,22 +175,31 @@ class Run:
         return self.step == self.config.steps or age_s >= 60 * self.config.save_minutes
 
     def save(self) -> None:
-        """Write the policy, then the checkpoint: a kill between the two costs time, but loses nothing."""
-        facts = self._facts(self)
-        with checkpoint.written(self.config.out):
-            with self.deployed():
-                policies.save(self.policy, self.policy_folder, training=facts)
-            self._log.flush()
-            checkpoint.save(self.config.out, self.step, self._tensors(), {"seconds": self.seconds})
+        """Write the policy, then the checkpoint: a kill between the two costs time, but loses nothing.
+
+        All devices call it, and one of them writes.
+        """
+        self.gather()
+        tensors = self._tensors()
+        if self.devices.leads:
+            facts = self._facts(self)
+            with checkpoint.written(self.config.out):
+                with self.deployed():
+                    policies.save(self.policy, self.policy_folder, training=facts)
+                self._log.flush()
+                checkpoint.save(self.config.out, self.step, tensors, {"seconds": self.seconds})
         self._saved = self._idle_since = time.monotonic()
 
     def complete(self) -> None:
         """Write the policy of a finished run again if somebody has removed or damaged it."""
-        c = self.config
+        c, wrong = self.config, ""
         try:
-            policies.load(self.policy_folder)
+            if self.devices.leads:
+                policies.load(self.policy_folder)
         except SaysoError as error:
-            self.notes.append(f"{error}. It is written again from the newest checkpoint")
+            wrong = f"{error}. It is written again from the newest checkpoint"
+            self.notes.append(wrong)
+        if self.devices.agree(bool(wrong)):
             self.save()
         self.notes.append(f"{c.out} is finished, all {c.steps} steps are done; more --steps lengthen it")
 
@@ -170,29 +209,30 @@ class Run:
             "average": self.average.tensors,
             "optimizer": optimizer_tensors(self.optimizer, self.average.live),
         }
-        return {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+        return {
+            f"{part}/{name}": whole(tensor) for part, named in parts.items() for name, tensor in named.items()
+        }
 
-    def _restore(self, found: checkpoint.State) -> None:
-        renames = MODELS[self.policy.type].renames
+    def _part(self, found: checkpoint.State, name: str) -> dict[str, Tensor]:
+        """Return what a checkpoint has of the model, the average or the optimiser."""
+        renames, tensors = MODELS[self.policy.type].renames, {}
+        for key, tensor in found.tensors.items():
+            of, weight, *slot = key.split("/")
+            if of == name:
+                tensors["/".join([renamed(weight, renames), *slot])] = tensor
+        return tensors
 
-        def part(name: str) -> dict[str, Tensor]:
-            tensors: dict[str, Tensor] = {}
-            for key, tensor in found.tensors.items():
-                of, weight, *slot = key.split("/")
-                if of == name:
-                    tensors["/".join([renamed(weight, renames), *slot])] = tensor
-            return tensors
-
+    @contextlib.contextmanager
+    def _of_this_model(self, found: checkpoint.State | None) -> Iterator[None]:
         try:
-            self.model.load_state_dict(part("model"))
-            self.average.restore(part("average"))
-            restore_optimizer(self.optimizer, self.average.live, part("optimizer"))
+            yield
         except (RuntimeError, KeyError) as error:
+            if found is None:
+                raise
             raise SaysoError(
                 f"the checkpoint of step {found.step} in {self.config.out} is of another model than this "
                 f"version of sayso builds ({error}); go on with the version that began it, or begin a new run"
             ) from error
-        self.step, self._seconds_before = found.step, found.seconds
 
 
 @contextlib.contextmanager

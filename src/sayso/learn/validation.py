@@ -9,8 +9,8 @@ from sayso.evaluation.report import Training
 from sayso.evaluation.rollout import rollout
 from sayso.evaluation.statistics import tally
 from sayso.evaluation.trials import refuse_seen_seeds
-from sayso.learn.beginning import seeded
 from sayso.learn.config import TrainConfig
+from sayso.learn.dealing import seeded
 from sayso.learn.run import Run
 from sayso.models.repacked import in_world
 from sayso.spec import EXECUTE, SaysoError, seeds

@@ -70,8 +70,10 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Self:
         """Return the same batch on a device."""
-        moved = {name: part.to(device) for name, part in vars(self).items() if isinstance(part, Tensor)}
-        images = tuple(images.to(device) for images in self.images)
+        ahead = torch.device(device).type == "cuda"  # which then fetches pinned memory while it computes
+        tensors = {name: part for name, part in vars(self).items() if isinstance(part, Tensor)}
+        moved = {name: part.to(device, non_blocking=ahead) for name, part in tensors.items()}
+        images = tuple(images.to(device, non_blocking=ahead) for images in self.images)
         return type(self)(**{**vars(self), **moved, "images": images})
 
     def alike(self) -> list[tuple[Self, Sequence[int] | None, Tensor]]:

@@ -34,7 +34,7 @@ from torch import Tensor
 
 from sayso.calling import CalledLikeAModel
 from sayso.evaluation.rollout import rollout
-from sayso.learn.beginning import seeded
+from sayso.learn.dealing import seeded
 from sayso.learn.experience.contract import Round, Shown, Source
 from sayso.learn.progress import say
 from sayso.models import checkpoint as policies

@@ -39,6 +39,7 @@ from torch import Tensor, nn
 from sayso.data.transforms import standardise
 from sayso.models.baselines.published import PublishedConfig, ResNet18, WeightsFrom, published_type
 from sayso.models.contract import Batch, Model
+from sayso.models.pooling import pooled
 from sayso.models.typed import within
 from sayso.models.vla.action import or_zero, unpadded_mean
 from sayso.models.words import WORD_WIDTH
@@ -133,7 +134,7 @@ class ActionChunkingTransformer(Model):
             mean, log_variance = self.latents(batch.state[:, -1], actions, is_pad)
             latent = mean + (log_variance / 2).exp() * torch.randn(mean.shape).to(mean.device)
             error = (self.predict(batch, latent) - actions).abs()
-        action = unpadded_mean(error, is_pad)
+        action = pooled([(unpadded_mean(error, is_pad), (~is_pad).sum())])
         kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1).mean()
         return {"total": action + self.config.kl_weight * kl, "action": action, "kl": kl}
 

@@ -39,6 +39,7 @@ from sayso.data.transforms import Chain, Standardise
 from sayso.models.baselines.act import sines
 from sayso.models.baselines.published import PublishedConfig, ResNet18, published_type
 from sayso.models.contract import Batch, Model
+from sayso.models.pooling import pooled
 from sayso.models.typed import within
 from sayso.models.vla.action import unpadded_mean
 from sayso.models.words import WORD_WIDTH
@@ -125,7 +126,8 @@ class DiffusionModel(Model):
         noisy = alpha.sqrt() * actions + (1 - alpha).sqrt() * noise
         with self.autocast(batch):
             guess = self.unet(noisy, time, self.condition(batch))
-        return {"total": unpadded_mean((guess - noise).square(), is_pad)}
+        error = unpadded_mean((guess - noise).square(), is_pad)
+        return {"total": pooled([(error, (~is_pad).sum())])}
 
     @torch.no_grad()
     def sample(self, batch: Batch, generator: torch.Generator) -> Tensor:

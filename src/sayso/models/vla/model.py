@@ -33,6 +33,7 @@ from torch import Tensor, nn
 
 from sayso.models.contract import Batch, Model, ModelType
 from sayso.models.initialisation import normal
+from sayso.models.pooling import pooled
 from sayso.models.vla.action import Context, FlowDecoder, RegressionDecoder
 from sayso.models.vla.augmentation import Augmentation, prepare, prepare_augmented
 from sayso.models.vla.config import READER_HEADS, VLAConfig, collator, small, tiny
@@ -177,15 +178,6 @@ class VisionLanguageAction(Model):
             return None
         draw = torch.rand(len(batch.state), generator=generator)
         return (draw < self.config.state_dropout).to(batch.state.device)
-
-
-def pooled(terms: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """Return the mean of terms, each with its weight; a single one as it is."""
-    if len(terms) == 1:
-        return terms[0][0]
-    weights = torch.stack([weight.float() for _, weight in terms])
-    found: Tensor = (torch.stack([term for term, _ in terms]) * weights).sum() / weights.sum().clamp(min=1e-9)
-    return found
 
 
 def _augmented(
