@@ -126,6 +126,32 @@ def recovering(subject: Subject, execute: int) -> Subject:
     return dataclasses.replace(subject, make=partial(_that_recovers, subject.make, execute))
 
 
+def to_serve(folder: Path | str, workers: int) -> tuple[ModelPolicy | ExportedPolicy, int]:
+    """Load the policy in a folder to answer many clients; return how many threads compute beside it.
+
+    Threads of a checkpoint share its weights, each on its part of the cores. More of torch's own than there
+    are idle cores wait for each other: beside other work, a look on two took seconds instead of 50 ms.
+
+    Args:
+        folder: where it is; see `load`.
+        workers: threads that compute; 0 is one per core for a checkpoint, and one for an export.
+
+    Raises:
+        SaysoError: if more than one is asked of an export, whose engine answers one look at a time.
+    """
+    from sayso.runtime.exported import is_exported
+
+    if not is_exported(_folder(folder)):
+        workers = workers or pool.cores()
+        return load(folder, max(1, pool.cores() // workers)), workers
+    if workers > 1:
+        raise SaysoError(
+            f"--workers is {workers}, but an export answers one look at a time, on all cores: leave it out, "
+            "or serve the checkpoint that was exported"
+        )
+    return load(folder, pool.cores()), 1
+
+
 def with_its_own_memory(policy: ModelPolicy | ExportedPolicy) -> ModelPolicy | ExportedPolicy:
     """Return a policy with the same weights that remembers nothing of what the other one saw."""
     own = copy.deepcopy(policy, {id(policy.model): policy.model})

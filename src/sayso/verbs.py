@@ -260,15 +260,14 @@ def _serve(given: list[str]) -> int:
     import logging
 
     from sayso.runtime.server import PolicyServer, ServeConfig, run_server
-    from sayso.work import pool
 
     checkpoint, config = _config(ServeConfig, "serve", given, CHECKPOINT)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    policy = loading.load(checkpoint, pool.cores())
+    policy, workers = loading.to_serve(checkpoint, config.workers)
     server = PolicyServer(
         partial(loading.with_its_own_memory, policy),
         policy.features,
-        config,
+        replace(config, workers=workers),
         token=loading.token(),
         about=loading.about(_policy(checkpoint)),
     )

@@ -61,6 +61,7 @@ MAY_CATCH_ALL = {
         "evaluation.rollout",
         "work.pool",
         "runtime.server",
+        "runtime.batching",
         "runtime.inference",
         "studio.session",
     )

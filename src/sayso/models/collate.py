@@ -164,6 +164,25 @@ class Collator:
         return words[:, :longest], mask[:, :longest]
 
 
+def put_together(looks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the parts of one batch of what a `Collator` made of several looks of one model."""
+    longest = max(look["words"].shape[1] for look in looks)
+    rows = [
+        {**look, **{key: _padded(look[key], longest) for key in ("words", "words_mask")}} for look in looks
+    ]
+    parts: dict[str, Any] = {
+        key: np.concatenate([row[key] for row in rows]) for key in rows[0].keys() - {"images", "sentences"}
+    }
+    images = [np.concatenate(views) for views in zip(*(row["images"] for row in rows), strict=True)]
+    return parts | {"images": images, "sentences": tuple(s for row in rows for s in row["sentences"])}
+
+
+def _padded(words: NDArray[Any], longest: int) -> NDArray[Any]:
+    """Return ``[B, L, ...]`` with zeros behind, up to the longest L."""
+    missing = longest - words.shape[1]
+    return np.pad(words, [(0, 0), (0, missing), *[(0, 0)] * (words.ndim - 2)]) if missing else words
+
+
 def joined(actions: Array, spacing: int) -> Array:
     """Join actions of every n-th frame, ``[K, A]``, by straight lines: ``[(K - 1) n + 1, A]``."""
     if spacing == 1:

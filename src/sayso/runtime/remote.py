@@ -24,7 +24,7 @@ from websockets.sync.connection import Connection
 from sayso.calling import CalledLikeAModel
 from sayso.data.statistics import Stats
 from sayso.models.words import Reading
-from sayso.runtime.request import MAX_WORDS, RESET, WARNINGS
+from sayso.runtime.request import BUSY, MAX_WORDS, RESET, WARNINGS
 from sayso.runtime.wire import WireError, authorization, describe, pack, unpack
 from sayso.spec import ACTION, STATE, Array, Chunk, Features, Observation, SaysoError
 
@@ -36,6 +36,7 @@ SETTLE_S = 0.005
 LONGEST_CHUNK = 4096
 LARGEST_ANSWER = 16_000_000
 LONGEST_WARNING = 500
+LONGEST_MS = 1e6
 SCHEMES = ("ws://", "wss://")
 LOG = logging.getLogger(__name__)
 
@@ -113,6 +114,9 @@ class RemotePolicy(CalledLikeAModel):
         self._begins = True
         self._answered = 0.0
         self._warned: tuple[str, ...] = ()
+        self.every_s = 0.0
+        """How much time a busy server asks its clients to leave between two questions; 0 while it does not.
+        Whoever asks more often is answered as well, and waits."""
         self.metadata: Mapping[str, Any] = {}
         """What the server says about itself; a server of ours names its features."""
         self._connected()
@@ -193,6 +197,7 @@ class RemotePolicy(CalledLikeAModel):
         chunk = self._chunk(answer)
         self._begins = False
         self._warn(answer.get(WARNINGS))
+        self._heed(answer.get(BUSY))
         return chunk
 
     def reset(self) -> None:
@@ -220,6 +225,17 @@ class RemotePolicy(CalledLikeAModel):
             self._warned = lines
             for line in lines:
                 LOG.warning("%s says: %r", self.url, line)
+
+    def _heed(self, told: Any) -> None:
+        """Keep what the server says of being busy, and log it when that begins."""
+        busy = told if isinstance(told, Mapping) else {}
+        every_ms, clients = busy.get("every_ms"), busy.get("clients")
+        every_s = every_ms / 1000 if isinstance(every_ms, int | float) and 0 < every_ms < LONGEST_MS else 0.0
+        if every_s and not self.every_s:
+            many = clients if isinstance(clients, int) else "many"
+            told = f"is busy with {many} clients: an answer takes {every_s:.1f} s now"
+            LOG.warning("%s %s; ask no more often than that, or give it more cores", self.url, told)
+        self.every_s = every_s
 
     def _ask(self, message: bytes) -> dict[str, Any]:
         connection = self._quiet()

@@ -44,6 +44,9 @@ MAX_WORDS = "max_words"
 """What a server says of itself: how many word pieces of an instruction its policy reads."""
 WARNINGS = "warnings"
 """What an answer has besides, if a part of the instruction is not understood: sentences for people."""
+BUSY = "busy"
+"""What an answer has besides, if its look waited long for those of others: how many ``clients`` there are,
+and ``every_ms``, how long all of them take now. Who asks more often only waits."""
 PROMPT = "prompt"
 DEEPEST = 4
 """Maps within maps that a request may have."""

@@ -5,56 +5,49 @@
     client                                     server
       |---- GET /, Authorization: Api-Key ... -->|  a policy of this connection's own
       |<--- msgpack(what it is) -----------------|
-      |---- msgpack(observation) --------------->|  checked, then one look at a time in the inference thread
+      |---- msgpack(observation) --------------->|  checked, then computed with those that came meanwhile
       |<--- msgpack({"actions": [K, A], ...}) ---|
       |<--- "what was wrong", as text -----------|  the connection stays; it closes if the policy failed
 
-Whoever waits for a slow client is a coroutine; whoever computes is one thread. So a client that dawdles holds
-up nobody, and the cores are never shared by two looks. ``GET /healthz`` answers ``OK``, or 503 while the
-policy is at one answer for too long; ``GET /metrics`` what Prometheus reads.
+Whoever waits for a slow client is a coroutine, so that it holds up nobody. What all of them ask is computed
+by a few threads, many looks at once (`sayso.runtime.batching`). ``GET /healthz`` answers ``OK``, or 503 while
+the policy is at one answer for too long; ``GET /metrics`` what Prometheus reads.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
-import ipaddress
 import logging
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
 from typing import Any, TypeVar
 
-import numpy as np
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
-from sayso.data.recognition import ROBOT
-from sayso.data.statistics import Stats
-from sayso.runtime.hearing import NotHeardError, not_heard, reading_of
+from sayso.runtime.admission import Admission
+from sayso.runtime.batching import Answered, Batcher, LeftError, Look, Shape
+from sayso.runtime.hearing import NotHeardError, not_heard
 from sayso.runtime.inference import Worker
+from sayso.runtime.introduction import introduced
 from sayso.runtime.metrics import Metrics
-from sayso.runtime.request import MAX_WORDS, RESET, WARNINGS, names, read_request
-from sayso.runtime.wire import WireError, authorization, pack
+from sayso.runtime.request import BUSY, WARNINGS, read_request
+from sayso.runtime.wire import WireError, pack
 from sayso.spec import (
-    ACTION,
-    STATE,
     TASK,
-    Chunk,
     ConfigError,
-    FeatureMismatchError,
     Features,
     Observation,
     Policy,
     SaysoError,
     above,
     at_least,
-    image_key,
 )
 
 T = TypeVar("T")
@@ -84,13 +77,21 @@ class ServeConfig:
     """Seconds after which a client that asks for nothing, or does not take its answer, is hung up on."""
     hung_s: float = 10.0
     """Seconds of one answer after which /healthz says that the policy hangs."""
+    workers: int = 0
+    """Threads that compute, each at looks of its own. 0 is one per core for a checkpoint; an export has one,
+    which takes all cores."""
+    batch: int = 16
+    """Most looks that a thread computes at once; 1 computes each by itself."""
+    busy_ms: float = 200.0
+    """Milliseconds for which a look may wait for other clients' before its answer says that the server is
+    busy."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
         if not 0 <= self.port < 2**16:
             raise ConfigError(f"port is {self.port}, but ports run from 0 (any that is free) to 65535")
-        at_least(self, connections=1)
-        above(self, max_mb=0, idle_s=0, hung_s=0)
+        at_least(self, connections=1, workers=0, batch=1)
+        above(self, max_mb=0, idle_s=0, hung_s=0, busy_ms=0)
 
 
 class PolicyServer:
@@ -118,22 +119,18 @@ class PolicyServer:
         Raises:
             SaysoError: if others could reach the server and there is no token, or it cannot be shown.
         """
-        if not token and not _is_own_address(config.host):
-            raise SaysoError(
-                f"whoever reaches {config.host} could drive this policy: set SAYSO_TOKEN to a secret that "
-                "clients must show, or listen on 127.0.0.1"
-            )
         self._make_policy, self._features, self._config = make_policy, features, config
-        self._wanted = authorization(token).encode() if token else b""
-        self._about = dict(about or {})
         self._metrics = Metrics()
+        self._admission = Admission(config.host, token, config.connections, self._metrics)
+        self._about = dict(about or {})
         self._log = logging.getLogger("sayso.server")
-        self._inference = Worker("inference")
+        self._reading = Worker("reading")
+        self._batcher = Batcher(threads=max(1, config.workers), most=config.batch)
+        self._metrics.waiting.set_function(lambda: self._batcher.waiting)
         self._idle: set[ServerConnection] = set()
-        self._open = 0
         self._stopping = False
         self._hello = b""
-        self._chunk = 0
+        self._shape = Shape(features=features)
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[str]:
@@ -143,14 +140,18 @@ class PolicyServer:
             SaysoError: if it cannot listen there, or the policy does not fit the features.
         """
         try:
-            self._hello = pack(await self._in_thread(self._introduction))
+            told, self._shape = await self._in_thread(
+                lambda: introduced(self._make_policy(), self._features, self._about)
+            )
+            self._hello = pack(told)
             server = await self._listen()
             try:
                 yield _address(server)
             finally:
                 await self._stop(server)
         finally:
-            self._inference.close()
+            self._batcher.close()
+            self._reading.close()
 
     async def _listen(self) -> Server:
         config, quiet = self._config, logging.getLogger("sayso.server.websockets")
@@ -175,64 +176,16 @@ class PolicyServer:
         except OSError as error:
             raise SaysoError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error
 
-    def _introduction(self) -> dict[str, Any]:
-        """Look at nothing once: it warms the policy up, and says how long its chunks are."""
-        its = self._features.robots[0] if self._features.robots else self._features
-        blank: Observation = {
-            image_key(camera): np.zeros((*size, 3), np.uint8) for camera, size in its.cameras.items()
-        }
-        blank |= {STATE: np.zeros(len(its.state), np.float32), TASK: "do nothing"}
-        blank |= {ROBOT: 0} if self._features.robots else {}
-        policy = self._make_policy()
-        chunk, _ = _look(policy, blank, self._features, begins=True)
-        spacings = {robot.spacing for robot in self._features.robots}
-        self._chunk = len(chunk) if len(spacings) < 2 else 0  # else each robot has another
-        stats: Mapping[str, Stats] = getattr(policy, "stats", {})
-        read = reading_of(policy, blank[TASK])
-        return {
-            **self._about,
-            "server": "sayso",
-            "features": self._features.to_json(),
-            **({"chunk": self._chunk} if self._chunk else {}),
-            "stats": {key: stats[key].to_json() for key in (STATE, ACTION) if key in stats},
-            "observation": names(self._features),
-            RESET: True,
-            **({MAX_WORDS: read.max_words} if read else {}),
-        }
-
     def _receive(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Answer what is not the protocol, and turn away whom it is not for."""
-        path = request.path.partition("?")[0]
-        if path == "/healthz":
-            return self._health(connection)
-        if not self._is_allowed(request):
-            self._metrics.turned_away.labels("token").inc()
-            return connection.respond(HTTPStatus.UNAUTHORIZED, "show the token: Authorization: Api-Key ...\n")
-        if path == "/metrics":
-            return self._metrics.response(connection)
-        if self._open >= self._config.connections:
-            self._metrics.turned_away.labels("full").inc()
-            hint = f"all {self._open} places are taken; come back later\n"
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, hint)
-        return None
-
-    def _health(self, connection: ServerConnection) -> Response:
-        busy_s = self._inference.busy_s
-        if busy_s <= self._config.hung_s:
-            return connection.respond(HTTPStatus.OK, "OK\n")
-        hint = f"the policy has been at one answer for {busy_s:.0f} s\n"
-        return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, hint)
-
-    def _is_allowed(self, request: Request) -> bool:
-        shown = [value.encode(errors="surrogateescape") for value in request.headers.get_all("Authorization")]
-        return not self._wanted or (len(shown) == 1 and hmac.compare_digest(shown[0], self._wanted))
+        busy_s = max(self._reading.busy_s, self._batcher.busy_s)
+        return self._admission.receive(connection, request, busy_s, self._config.hung_s)
 
     async def _converse(self, connection: ServerConnection) -> None:
         """Serve one client until it leaves, dawdles or breaks the policy, or the server stops."""
-        self._count(1)
+        self._admission.count(1)
         try:
             await self._serve(connection)
-        except ConnectionClosed:
+        except (ConnectionClosed, LeftError):
             pass
         except _DawdledError:
             await connection.close(GOING_AWAY, f"nothing happened for {self._config.idle_s:g} s")
@@ -244,7 +197,7 @@ class PolicyServer:
                 await self._send(connection, f"the policy failed ({reason}); the server's log says more")
             await connection.close(POLICY_FAILED, "the policy failed")
         finally:
-            self._count(-1)
+            self._admission.count(-1)
 
     async def _serve(self, connection: ServerConnection) -> None:
         """Introduce the policy, then answer one message after the other."""
@@ -255,10 +208,9 @@ class PolicyServer:
             message = await self._hear(connection)
             came = time.perf_counter()
             try:
-                observation, reset = read_request(message, self._features)
-                if (task := observation[TASK]) != asked:
-                    warnings = await self._in_thread(partial(not_heard, policy, task))
-                    asked = task
+                observation, reset, news = await self._in_thread(
+                    partial(_read, message, self._features, policy, asked)
+                )
             except (WireError, NotHeardError) as error:
                 self._metrics.requests.labels("refused").inc()
                 if well_meant:  # once: whoever sends rubbish without end must not fill the log
@@ -266,21 +218,33 @@ class PolicyServer:
                 well_meant = False
                 await self._send(connection, str(error))
                 continue
-            chunk, act_s = await self._in_thread(
-                partial(_look, policy, observation, self._features, begins=reset or begins, rows=self._chunk)
-            )
+            asked, warnings = observation[TASK], warnings if news is None else news
+            look = Look(policy=policy, observation=observation, begins=reset or begins)
+            found = await self._batcher.ask(look, self._shape, lambda: connection.state is State.OPEN)
             begins = False
             answer = {
-                "actions": chunk.actions,
-                "server_timing": {"infer_ms": _ms_since(came), **before},
-                "policy_timing": {"infer_ms": 1000 * act_s},
+                "actions": found.chunk.actions,
+                "server_timing": {
+                    "infer_ms": _ms_since(came),
+                    "queue_ms": 1000 * found.waited_s,
+                    "batch_size": found.together,
+                    **before,
+                },
+                "policy_timing": {"infer_ms": 1000 * found.act_s},
                 **({WARNINGS: list(warnings)} if warnings else {}),
+                **self._pressure(found),
             }
             await self._send(connection, pack(answer))
             before = {"prev_total_ms": _ms_since(came)}
-            self._metrics.requests.labels("answered").inc()
-            self._metrics.inference_s.observe(act_s)
+            self._metrics.count(found)
         await connection.close(GOING_AWAY, "the server is going down")
+
+    def _pressure(self, found: Answered) -> dict[str, Any]:
+        """Return what to tell a client whose look waited for long (back-pressure): how seldom to ask."""
+        if 1000 * found.waited_s <= self._config.busy_ms:
+            return {}
+        every_ms = 1000 * (found.waited_s + found.act_s)
+        return {BUSY: {"clients": self._admission.inside, "every_ms": every_ms}}
 
     async def _hear(self, connection: ServerConnection) -> bytes | str:
         self._idle.add(connection)
@@ -300,11 +264,7 @@ class PolicyServer:
             raise _DawdledError from error
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.wrap_future(self._inference.submit(work))
-
-    def _count(self, more: int) -> None:
-        self._open += more
-        self._metrics.connections.set(self._open)
+        return await asyncio.wrap_future(self._reading.submit(work))
 
     async def _stop(self, server: Server) -> None:
         """Hang up on who is idle at once, and on the others when they have their answer."""
@@ -346,28 +306,13 @@ class _DawdledError(Exception):
     """Client that took too long."""
 
 
-def _look(
-    policy: Policy, observation: Observation, features: Features, *, begins: bool, rows: int = 0
-) -> tuple[Chunk, float]:
-    """Return the policy's chunk, of so many rows if that was announced, and the seconds it took."""
-    if begins:
-        policy.reset()
-    started = time.perf_counter()
-    chunk = policy.act(observation)
-    its = features.robots[observation[ROBOT]] if features.robots else features
-    width, wanted = chunk.actions.shape[1], len(its.action)
-    if width != wanted:
-        raise FeatureMismatchError(f"the policy returned {width} numbers per action instead of {wanted}")
-    if rows and len(chunk) != rows:
-        raise FeatureMismatchError(f"the policy returned {len(chunk)} actions instead of {rows}")
-    return chunk, time.perf_counter() - started
-
-
-def _is_own_address(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name, which may lead anywhere
-        return False
+def _read(
+    message: bytes | str, features: Features, policy: Policy, asked: str
+) -> tuple[Observation, bool, tuple[str, ...] | None]:
+    """Return what a client sees, whether an episode begins, and what is wrong with an instruction if new."""
+    observation, reset = read_request(message, features)
+    task = observation[TASK]
+    return observation, reset, None if task == asked else not_heard(policy, task)
 
 
 def _address(server: Server) -> str:
