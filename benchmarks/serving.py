@@ -19,7 +19,7 @@ answer was at most from the one that the policy gives by itself, in standard dev
 
 from __future__ import annotations
 
-import multiprocessing
+import pickle
 import re
 import subprocess
 import sys
@@ -27,19 +27,18 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import tyro
-from websockets.sync.client import connect
 
 from results_file import portable, write_result
 from sayso.loading import load
 from sayso.runtime.wire import pack, unpack
 from sayso.spec import ACTION, STATE, TASK, Array, Features, Observation, image_key
 from sayso.work.pool import cores
+from serving_client import Heard, Order
 
 SERVERS: Mapping[str, tuple[str, ...]] = {
     "one_by_one": ("--workers", "1", "--batch", "1"),
@@ -49,7 +48,7 @@ SERVERS: Mapping[str, tuple[str, ...]] = {
 """Name -> how it is served."""
 CLIENTS, PAUSE_S = 10, 0.05
 PERCENTILES = (50, 95, 99)
-LOOKS = 4
+LOOKS = 2
 """Different looks of each client."""
 
 
@@ -67,16 +66,6 @@ class ServingBenchmark:
     """What the policy is told."""
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What one client saw in one turn."""
-
-    connect_ms: float
-    waits_ms: list[float]
-    chunks: list[Array]
-    """The last answer to each of its looks."""
-
-
 def looks(features: Features, instruction: str, client: int) -> list[Observation]:
     """Return what a client shows: noise, other noise than the others'."""
     rng, found = np.random.default_rng(client), []
@@ -89,51 +78,38 @@ def looks(features: Features, instruction: str, client: int) -> list[Observation
     return found
 
 
-def client(pipe: Connection, messages: list[bytes]) -> None:
-    """Be a client: ask whom one is told to, as often as one is told to, until one is told nothing more."""
-    while (order := pipe.recv()) is not None:
-        url, seconds, pause_s = order
-        began = time.perf_counter()
-        with connect(url, compression=None, proxy=None, max_size=None) as socket:
-            socket.recv()
-            connect_ms = 1000 * (time.perf_counter() - began)
-            waits_ms: list[float] = []
-            answers: dict[int, Any] = {}
-            while time.perf_counter() < began + seconds or len(waits_ms) < LOOKS:
-                asked = time.perf_counter()
-                socket.send(messages[len(waits_ms) % LOOKS])
-                answers[len(waits_ms) % LOOKS] = socket.recv()
-                waits_ms.append(1000 * (time.perf_counter() - asked))
-                time.sleep(pause_s)
-        pipe.send(Answers(connect_ms, waits_ms, [unpack(answers[k])["actions"] for k in range(LOOKS)]))
-
-
 class Crew:
-    """Clients, each in a process of its own."""
+    """Clients, each in a process of its own (`serving_client`)."""
 
     def __init__(self, shown: list[list[Observation]]) -> None:
         """Start them."""
-        context = multiprocessing.get_context("spawn")
-        self._pipes = []
-        for own in shown:
-            pipe, theirs = context.Pipe()
-            args = (theirs, [pack(observation) for observation in own])
-            context.Process(target=client, args=args, daemon=True).start()
-            self._pipes.append(pipe)
+        script = Path(__file__).with_name("serving_client.py")
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._processes = [subprocess.Popen([sys.executable, str(script)], **pipes) for _ in shown]
+        for number, own in enumerate(shown):
+            self._tell(number, [pack(observation) for observation in own])
 
-    def ask(self, url: str, seconds: float, numbers: range, pause_s: float = 0.0) -> None:
-        """Let clients of these numbers ask for so long."""
+    def ask(self, order: Order, numbers: range) -> None:
+        """Let clients of these numbers ask."""
         for number in numbers:
-            self._pipes[number].send((url, seconds, pause_s))
+            self._tell(number, order)
 
-    def heard(self, numbers: range) -> list[Answers]:
+    def heard(self, numbers: range) -> list[Heard]:
         """Wait for what they were answered."""
-        return [self._pipes[number].recv() for number in numbers]
+        pipes: list[IO[bytes] | None] = [self._processes[number].stdout for number in numbers]
+        return [pickle.load(pipe) for pipe in pipes if pipe]
 
     def close(self) -> None:
         """Send them home."""
-        for pipe in self._pipes:
-            pipe.send(None)
+        for number, process in enumerate(self._processes):
+            self._tell(number, None)
+            process.communicate()
+
+    def _tell(self, number: int, what: object) -> None:
+        pipe = self._processes[number].stdin
+        assert pipe
+        pickle.dump(what, pipe)
+        pipe.flush()
 
 
 @contextmanager
@@ -152,22 +128,22 @@ def serving(checkpoint: Path, flags: tuple[str, ...]) -> Iterator[str]:
         process.wait()
 
 
-def one_turn(crew: Crew, url: str, config: ServingBenchmark) -> dict[str, list[Answers]]:
+def one_turn(crew: Crew, url: str, config: ServingBenchmark) -> dict[str, list[Heard]]:
     """Return what clients were answered: one, ten, and one beside those."""
     first, ten, eleventh = range(1), range(CLIENTS), range(CLIENTS, CLIENTS + 1)
-    crew.ask(url, config.seconds, first)
+    crew.ask(Order(url, config.seconds), first)
     heard = {"single": crew.heard(first)}
-    crew.ask(url, config.seconds, ten)
+    crew.ask(Order(url, config.seconds), ten)
     heard["ten"] = crew.heard(ten)
-    crew.ask(url, config.seconds + 2, ten)
+    crew.ask(Order(url, config.seconds + 2), ten)
     time.sleep(1)  # until the ten are at full rate
-    crew.ask(url, config.seconds, eleventh, PAUSE_S)
+    crew.ask(Order(url, config.seconds, PAUSE_S), eleventh)
     heard["eleventh"] = crew.heard(eleventh)
     crew.heard(ten)
     return heard
 
 
-def numbers(name: str, turns: list[list[Answers]], seconds: float) -> dict[str, float]:
+def numbers(name: str, turns: list[list[Heard]], seconds: float) -> dict[str, float]:
     """Return flat metrics of what some clients were answered."""
     waits = np.concatenate([answers.waits_ms for heard in turns for answers in heard])
     found = {f"{name}_ms_p{p}": float(np.percentile(waits, p)) for p in PERCENTILES}
@@ -179,13 +155,13 @@ def numbers(name: str, turns: list[list[Answers]], seconds: float) -> dict[str, 
     }
 
 
-def far(turns: list[list[Answers]], expected: list[list[Array]], scale: Array) -> float:
+def far(turns: list[list[Heard]], expected: list[list[Array]], scale: Array) -> float:
     """Return how far answers of the first clients were at most from what was expected of them."""
     return max(
-        float((np.abs(found - wanted) / scale).max())
+        float((np.abs(found["actions"] - wanted) / scale).max())
         for heard in turns
         for answers, own in zip(heard, expected, strict=False)
-        for found, wanted in zip(answers.chunks, own, strict=True)
+        for found, wanted in zip(map(unpack, answers.answers), own, strict=False)
     )
 
 
@@ -194,7 +170,7 @@ def main(config: ServingBenchmark) -> None:
     policy = load(config.checkpoint, 1)
     shown = [looks(policy.features, config.instruction, number) for number in range(CLIENTS + 1)]
     expected = [[policy.act(observation).actions for observation in own] for own in shown]
-    heard: dict[str, list[dict[str, list[Answers]]]] = {name: [] for name in SERVERS}
+    heard: dict[str, list[dict[str, list[Heard]]]] = {name: [] for name in SERVERS}
     crew = Crew(shown)
     with ExitStack() as stack:
         stack.callback(crew.close)
