@@ -115,8 +115,9 @@ def read(
     given: Sequence[str],
     words: Mapping[str, str] | None = None,
     part: Part | None = None,
+    besides: type[Any] | None = None,
 ) -> Any:
-    """Return what was given: the config, or a tuple of the words before it, the config and the part.
+    """Return what was given: the config, or a tuple of the words before it, the config and what is behind.
 
     Args:
         config: a dataclass whose fields are the flags.
@@ -126,6 +127,7 @@ def read(
         words: name of each word that comes without a flag, such as ``CHECKPOINT``, and what it is; of
             one that may come more than once, ``DATASET...``.
         part: another config that has flags, too; of it, what was changed is returned.
+        besides: a dataclass of flags that several verbs have.
 
     Raises:
         UsageError: if a flag or a word is unknown, missing or unreadable.
@@ -138,14 +140,17 @@ def read(
     parts = [_word(name, help) for name, help in (words or {}).items()]
     parts += [Annotated[config, tyro.conf.arg(name="")]]
     parts += [Annotated[part.config, tyro.conf.arg(name=part.name)]] if part else []
+    parts += [Annotated[besides, tyro.conf.arg(name="")]] if besides else []
     if len(parts) > 1:
         wanted = tuple[*parts]  # type: ignore[valid-type]
-    prog, said, flags = f"sayso {verb}", io.StringIO(), _flags(config, part)
+    prog, said, flags = f"sayso {verb}", io.StringIO(), _flags(config, part, besides)
     try:
         with contextlib.redirect_stderr(said), _in_plain_words():
             hidden = (tyro.conf.SuppressFixed,)
             found = tyro.cli(wanted, args=list(given), prog=prog, description=summary, config=hidden)
-            return (*found[:-1], part.changes(found[-1])) if part else found
+            if part:
+                found = tuple(part.changes(one) if isinstance(one, part.config) else one for one in found)
+            return found
     except ValueError as error:
         raise UsageError(_with_flag(str(error), flags)) from error
     except SystemExit as ended:
@@ -258,9 +263,10 @@ def _with_flag(text: str, flags: Sequence[str]) -> str:
     return (meant[0] if meant else name) + space + rest
 
 
-def _flags(config: type[Any], part: Part | None) -> list[str]:
+def _flags(config: type[Any], part: Part | None, besides: type[Any] | None) -> list[str]:
     """Return every flag there is, such as ``--noise.deg`` and ``--model.width``."""
-    return ["--help", *_flags_of(config, "--"), *(_flags_of(part.config, f"--{part.name}.") if part else ())]
+    found = ["--help", *_flags_of(config, "--"), *(_flags_of(besides, "--") if besides else ())]
+    return found + (_flags_of(part.config, f"--{part.name}.") if part else [])
 
 
 def _flags_of(config: type[Any], prefix: str) -> list[str]:

@@ -24,6 +24,7 @@ from sayso.models.repacked import in_world
 from sayso.spec import Features, Policy, SaysoError
 from sayso.tasks.contract import expert_of
 from sayso.work import pool
+from sayso.work.parcel import Folder
 from sayso.work.provenance import digest_of
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def maker_of(subject: str, names: Mapping[str, str] | None = None) -> Callable[[
         subject: the policy.
         names: what worlds call cameras and numbers -> what the policy does, beside what it remembers.
     """
-    return expert_of if subject == EXPERT else partial(_that_fits, subject, names)
+    return expert_of if subject == EXPERT else partial(_that_fits, Folder(subject), names)
 
 
 def policy_and_features(subject: str, threads: int) -> tuple[Policy, Features]:

@@ -33,6 +33,8 @@ BOTH = {
     "B": "the other one",
 }
 RESULTS = {"RESULT...": "JSON files that `sayso eval`, `sayso compare` or `sayso diagnose` wrote with --out"}
+RUN_EPISODES = ("RecordConfig", "EvalConfig", "CompareConfig", "ImproveConfig", "PracticeConfig")
+"""Configs of the verbs that run many episodes."""
 SUBJECT = {
     "CHECKPOINT": f"folder of a policy, {EXPERT!r} for the world's own expert, or ws://host:port of a policy "
     "elsewhere"
@@ -317,8 +319,17 @@ def _config(
     words: Mapping[str, str] | None = None,
     part: flags.Part | None = None,
 ) -> Any:
-    """Read a config dataclass, and what goes with it, from the command line behind a verb."""
-    return flags.read(config, verb, VERBS[verb].summary, given, words, part)
+    """Read a config dataclass, and what goes with it, from the command line behind a verb.
+
+    Where its episodes are run (``--cluster``) is no business of the config: it changes nothing about them.
+    """
+    if config.__name__ not in RUN_EPISODES:
+        return flags.read(config, verb, VERBS[verb].summary, given, words, part)
+    from sayso.work import pool
+
+    *found, where = flags.read(config, verb, VERBS[verb].summary, given, words, part, pool.Where)
+    pool.use(where)
+    return tuple(found) if len(found) > 1 else found[0]
 
 
 PURPOSES: Mapping[str, Mapping[str, Verb]] = {

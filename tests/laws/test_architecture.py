@@ -59,7 +59,7 @@ BROAD = {"Exception", "BaseException"}
 MAY_CATCH_ALL = {
     *(
         "evaluation.rollout",
-        "work.pool",
+        "work.workers",
         "runtime.server",
         "runtime.batching",
         "runtime.inference",

@@ -126,4 +126,4 @@ def test_closing_ends_workers_in_the_middle_of_a_job():
 
 def test_no_workers_is_refused():
     with pytest.raises(ValueError, match="at least one"):
-        list(pool.run(squarer, jobs(1), workers=0))
+        list(pool.run(squarer, jobs(1), workers=-1))

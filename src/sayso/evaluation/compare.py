@@ -213,8 +213,7 @@ class _Duel:
         found = self._counted(done, self._compared([]))
         waiting = iter([(k, Trial(*seed, film=False)) for seed in self.trials for k in (0, 1)
                         if seed not in done[k] and not self.ended(found)])  # fmt: skip
-        workers = self.config.workers or pool.cores()
-        running = pool.run(self._build(), lambda: next(waiting, None), workers=workers)
+        running = pool.run(self._build(), lambda: next(waiting, None), workers=self.config.workers)
         with _progress() as bar, contextlib.closing(running) as results:
             task = bar.add_task("comparing", total=len(self.trials), completed=len(found.pairs), now="")
             with contextlib.suppress(KeyboardInterrupt):

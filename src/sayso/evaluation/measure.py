@@ -19,7 +19,6 @@ from sayso.spec import EXECUTE, ConfigError, Policy, SaysoError, at_least, seeds
 from sayso.tasks.axes import Departure, departures, families_of, options_of
 from sayso.tasks.contract import World
 from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families, in_domain, told_of
-from sayso.work import pool
 from sayso.work.lock import locked
 from sayso.work.provenance import provenance
 
@@ -156,7 +155,7 @@ def evaluate_policy(
             subject.make,
             families=families,
             seeds=seeds(config.split, config.episodes, config.start),
-            workers=config.workers or pool.cores(),
+            workers=config.workers,
             execute=config.execute,
             options=asked["options"],
             films=config.films,

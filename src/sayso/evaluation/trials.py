@@ -58,7 +58,7 @@ def evaluate(
             threads the policy uses: one, where processes share the cores.
         families: the kinds of task.
         seeds: one episode of each family on each of them.
-        workers: number of processes.
+        workers: number of processes; 0 is one per core.
         execute: how many actions of a chunk to apply before looking again.
         options: more of what ``world.reset`` understands, such as ``{"swap": True}``.
         films: folder for films of failures; None makes none.
@@ -173,7 +173,8 @@ def _run(
         failures = sum(e.outcome is Outcome.FAILURE for e in done.values())
         return next((Trial(*trial, film=failures < max_films) for trial in waiting), None)
 
-    with _progress() as bar, contextlib.closing(pool.run(build, next_trial, workers=workers)) as ended:
+    running = pool.run(build, next_trial, workers=workers, writes=build.films)
+    with _progress() as bar, contextlib.closing(running) as ended:
         task = bar.add_task("evaluating", total=len(trials), completed=len(done), rate="")
         with contextlib.suppress(KeyboardInterrupt):
             for trial, result in ended:

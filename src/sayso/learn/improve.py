@@ -251,7 +251,7 @@ class _Improvement:
             split="validation",
             start=c.start + sum(row["pairs"] for row in before),
             execute=c.execute,
-            workers=self.workers,
+            workers=c.workers,
             out=c.out / f"round_{number}" / "compared.json",
         )
 
@@ -287,7 +287,7 @@ class _Improvement:
             start=_fresh(self.checkpoint) + sum(SEEDS_EACH * row["episodes"] + 1000 for row in before),
             episodes=plan["episodes"],
             steps=plan["steps"],
-            workers=self.workers,
+            workers=c.workers,
             threads=self.workers,
             execute=c.execute,
             demonstrations=self.demonstrations,

@@ -368,8 +368,8 @@ def _is_kept(episode: Episode, config: RecordConfig) -> bool:
 
 def _fill(ledger: _Ledger, demonstrate: _Demonstrate) -> None:
     """Run demonstrations until none is missing."""
-    workers = ledger.config.workers or pool.cores()
-    ended = pool.run(demonstrate, ledger.next, workers=workers)
+    config = ledger.config
+    ended = pool.run(demonstrate, ledger.next, workers=config.workers, writes=config.out)
     total = ledger.total
     with _progress() as bar, contextlib.closing(ended):
         steps = 0

@@ -22,7 +22,7 @@ from typing import Any
 from sayso.refusals import elsewhere, mistaken, naming
 from sayso.spec import SaysoError
 from sayso.spec.files import CONFIG, STATS
-from sayso.work.pool import cores
+from sayso.work.workers import cores
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGES = ("sayso", "numpy", "mujoco", "gymnasium", "torch", "av", "pyarrow")

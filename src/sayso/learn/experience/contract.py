@@ -56,6 +56,7 @@ class Round:
     steps: int
     """Optimiser steps."""
     workers: int
+    """Processes that act side by side; 0 is one per core."""
     threads: int
     execute: int = EXECUTE
     demonstrations: tuple[Path, ...] = ()

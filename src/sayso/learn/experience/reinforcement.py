@@ -47,6 +47,7 @@ from sayso.models.vla.model import VisionLanguageAction
 from sayso.spec import SPLITS, Array, Chunk, Observation, Outcome, SaysoError
 from sayso.tasks.contract import World
 from sayso.work import pool
+from sayso.work.parcel import Folder
 from sayso.work.provenance import provenance, training_facts
 
 ITERATIONS = 4
@@ -144,7 +145,7 @@ class _Try:
     """Maker, in each process, of what runs an episode and keeps its looks in a file."""
 
     make_world: Callable[[], World]
-    policy: Path
+    policy: Folder
     out: Path
     execute: int
 
@@ -177,8 +178,8 @@ def _act(round: Round, policy: Path, out: Path, scenes: Sequence[Scene]) -> None
     """Let a policy draw in each scene; those that are there are not run again."""
     out.mkdir(parents=True, exist_ok=True)
     waiting = iter([s for s in scenes if not (out / f"{s[0]}-{s[1]}.npz").exists()])
-    build = _Try(round.worlds.ready(round.world).make, policy, out, round.execute)
-    ended = pool.run(build, lambda: next(waiting, None), workers=round.workers)
+    build = _Try(round.worlds.ready(round.world).make, Folder(policy), out, round.execute)
+    ended = pool.run(build, lambda: next(waiting, None), workers=round.workers, writes=out)
     with contextlib.closing(ended):
         for scene, lost in ended:
             if isinstance(lost, pool.Lost):
