@@ -1,6 +1,6 @@
 # The vocabulary of the project. `make demo` and `make test` need nothing but Python and a network.
 .DEFAULT_GOAL := help
-.PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser rerun meshes vulkan bench openpi lerobot \
+.PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser rerun meshes vulkan cluster bench openpi lerobot \
   lerobot-policy smolvla build course site format docs constraints clean
 
 PYTHON ?=
@@ -87,6 +87,10 @@ vulkan: rendering ## add a Vulkan driver that needs no graphics card, as root, a
 rerun: rendering ## add Rerun to .venv (170 MB) and test what is shown in it
 	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[rerun]'
 	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest tests/bridges/test_rerun.py
+
+cluster: rendering ## add Ray to .venv (80 MB) and test episodes on a cluster of two nodes
+	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[cluster]'
+	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python -m pytest tests/work/test_cluster.py
 
 bench: rendering ## measure speed on this machine (POLICY=folder of a checkpoint adds the policy's latency)
 	MUJOCO_GL=$$(cat .venv/rendering) $(BIN)/python benchmarks/throughput.py sim

@@ -24,7 +24,7 @@ SRC = Path(__file__).parents[1] / "src"
 
 FLAGS = {
     "record": ["--by", "--world", "--out", "--families", "--episodes", "--split", "--start", "--workers"]
-    + ["--axis", "--domain", "--policy", "--keep", "--execute"]
+    + ["--cluster", "--axis", "--domain", "--policy", "--keep", "--execute"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
     + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")],
     "show": ["--out", "--episodes", "--crop", "--rerun"],
@@ -36,15 +36,15 @@ FLAGS = {
     ],
     "eval": ["--world", "--goal", "--datasets", "--families", "--episodes", "--split", "--start", "--execute"]
     + ["--swap", "--axis", "--recover", "--domain", "--workers", "--threads", "--out", "--films"]
-    + ["--max-films", "--rename"],
+    + ["--max-films", "--rename", "--cluster"],
     "improve": ["--world", "--from", "--out", "--hours", "--rounds", "--datasets", "--families", "--episodes"]
-    + ["--steps", "--pairs", "--alpha", "--start", "--execute", "--workers", "--batch-size"],
+    + ["--steps", "--pairs", "--alpha", "--start", "--execute", "--workers", "--batch-size", "--cluster"],
     "practice": ["--world", "--out", "--until", "--trials", "--least", "--episodes", "--workers", "--init"]
-    + ["--known", "--known-weight", "--steps", "--lr", "--threads", "--llm-url", "--llm-model"]
+    + ["--cluster", "--known", "--known-weight", "--steps", "--lr", "--threads", "--llm-url", "--llm-model"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
     + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")],
     "compare": ["--world", "--families", "--pairs", "--alpha", "--margin", "--split", "--start", "--execute"]
-    + ["--axis", "--domain", "--workers", "--out", "--json"],
+    + ["--axis", "--domain", "--workers", "--out", "--json", "--cluster"],
     "report": ["--out", "--max-films"],
     "diagnose": [
         "--world",
@@ -87,7 +87,8 @@ FLAGS = {
     "studio": ["--hz", "--strategy", "--execute", "--watchdog-ms", "--frozen-s", "--patience-s", "--seconds"]
     + ["--start", "--strict", "--rest-s", "--world", "--domain", "--seed", "--robot", "--id"]
     + ["--max-speed-deg-s", "--corrections", "--policy", "--host", "--port", "--threads", "--browser"],
-    "serve": ["--host", "--port", "--connections", "--max-mb", "--idle-s", "--hung-s"],
+    "serve": ["--host", "--port", "--connections", "--max-mb", "--idle-s", "--hung-s"]
+    + ["--workers", "--batch", "--busy-ms"],
 }
 """The flags of the verbs that belong to this side; a new one is a change that should be seen in a review."""
 

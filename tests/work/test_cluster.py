@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pickle
 import sys
@@ -12,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from test_pool import buggy, jobs, mortal, refusing, squarer, stillborn
+from test_pool import buggy, jobs, mortal, squarer, stillborn
 
 from sayso import cli
 from sayso.evaluation.trials import evaluate
@@ -28,7 +27,7 @@ STORE = 80_000_000
 
 
 class Copying:
-    """Copy what is read into a folder of the job's name, and tell on which node, and how much."""
+    """Copy what is read into a folder of the job's name, and tell the node's process, and how much."""
 
     def __init__(self, source, sink, pause_s=0.0):
         self.source, self.sink, self.pause_s = source, sink, pause_s
@@ -39,7 +38,7 @@ class Copying:
             content = (Path(self.source) / "weights").read_bytes()
             (self.sink / job).mkdir(parents=True)
             (self.sink / job / "weights").write_bytes(content)
-            return os.environ.get("RAY_NODE_ID", ""), len(content)
+            return int(os.environ.get("RAY_RAYLET_PID", 0)), len(content)
 
         return work
 
@@ -73,7 +72,7 @@ def test_a_word_that_is_also_the_name_of_a_folder_is_sent_as_a_word(tmp_path, mo
 
 @pytest.mark.parametrize("address", ["10.0.0.5", "somewhere", "http://10.0.0.5:6379", "a b:1"])
 def test_what_is_no_address_is_refused(address):
-    with pytest.raises(ConfigError, match="must be auto, or HOST:PORT of its head"):
+    with pytest.raises(ConfigError, match="must be auto or HOST:PORT of its head"):
         pool.Where(cluster=address)
 
 
@@ -117,9 +116,7 @@ def test_nobody_at_the_address_is_told_at_once(monkeypatch):
     pytest.importorskip("ray", reason="make cluster installs it")
     pool.use(pool.Where(cluster="127.0.0.1:1"))
     began = time.monotonic()
-    with pytest.raises(
-        SaysoError, match="no cluster is there that this machine belongs to.*ray start --head"
-    ):
+    with pytest.raises(SaysoError, match=r"no cluster is there that this machine belongs to.*ray start"):
         list(pool.run(squarer, jobs(1), workers=0))
     assert time.monotonic() - began < 30
     pool.use(pool.Where())
@@ -131,23 +128,18 @@ def test_both_nodes_do_jobs_and_what_they_write_is_here_before_the_result(there,
     for job, (node, size) in pool.run(make(0.3), jobs(*"abcdefghij"), workers=0, writes=written):
         assert read(written / job) == {"weights": b"heavy"} and size == 5
         nodes.add(node)
-    assert len(nodes) == 2 and "" not in nodes
+    assert nodes == {raylet(node) for node in there.list_all_nodes()}
     assert sorted(path.name for path in written.iterdir()) == [*"abcdefghij"]
 
 
 def test_a_process_that_dies_there_loses_its_job_only(there):
-    results = dict(pool.run(mortal, jobs(1, 2, 3, 4, 5), workers=2))
+    results = dict(pool.run(mortal, jobs(1, 2, 3, 4), workers=1))
     assert isinstance(results[3], pool.Lost) and "SIGKILL" in results[3].reason
-    assert {job: result for job, result in results.items() if job != 3} == {1: 1, 2: 2, 4: 4, 5: 5}
+    assert {job: result for job, result in results.items() if job != 3} == {1: 1, 2: 2, 4: 4}
 
 
 @pytest.mark.parametrize(
-    ("build", "words"),
-    [
-        (stillborn, "could not begin.*exit code 7"),
-        (refusing, "^no such world$"),
-        (buggy, "(?s)ZeroDivisionError"),
-    ],
+    ("build", "words"), [(stillborn, "could not begin.*exit code 7"), (buggy, "(?s)ZeroDivisionError")]
 )
 def test_what_cannot_work_there_says_why_as_it_would_here(there, build, words):
     with pytest.raises(pool.WorkerError, match=words):
@@ -156,17 +148,18 @@ def test_what_cannot_work_there_says_why_as_it_would_here(there, build, words):
 
 def test_a_node_that_joins_is_used_and_one_that_is_killed_loses_nothing(there, copying):
     make, written = copying
-    names = [f"job-{k}" for k in range(40)]
+    names = [f"job-{k}" for k in range(60)]
     running = pool.run(make(0.5), jobs(*names), workers=0, writes=written)
-    results, new = {}, None
+    results, new, killed = {}, None, False
     with contextlib.closing(running):
         for job, (node, _) in running:
+            assert job not in results
             results[job] = node
-            if len(results) == 2:
-                new = there.add_node(num_cpus=2, object_store_memory=STORE)
-            if new and new.node_id in results.values() and len(there.list_all_nodes()) == 3:
+            new = new or there.add_node(num_cpus=2, object_store_memory=STORE)
+            if not killed and node == raylet(new):
                 there.remove_node(new, allow_graceful=False)  # in the middle of two jobs
-    assert new and new.node_id in results.values(), "it was never used"
+                killed = True
+    assert killed, "it was never used"
     assert sorted(results) == sorted(names)
     assert read(written) == {f"{name}/weights": b"heavy" for name in names}
 
@@ -189,11 +182,24 @@ def test_a_dataset_is_the_same_byte_for_byte_though_a_node_is_killed(there, tmp_
 
 def test_a_report_is_the_same(there):
     def report():
-        found = evaluate(
-            SpotWorld, still, families=("go", "visit"), seeds=range(2_000_000, 2_000_008), workers=0
+        seeds = range(2_000_000, 2_000_004)
+        return timeless(
+            evaluate(SpotWorld, still, families=("go", "visit"), seeds=seeds, workers=0).to_json()
         )
-        return {k: v for k, v in found.to_json().items() if k not in ("provenance", "seconds", "date")}
 
     far = report()
     pool.use(pool.Where())
-    assert json.dumps(far, default=str) == json.dumps(report(), default=str)
+    assert far["episodes"] and far == report()
+
+
+def timeless(value):
+    """Return a report without what tells the time."""
+    if isinstance(value, dict):
+        kept = {key: timeless(of) for key, of in value.items()}
+        return {key: of for key, of in kept.items() if key != "date" and not key.endswith(("_ms", "seconds"))}
+    return [timeless(of) for of in value] if isinstance(value, list) else value
+
+
+def raylet(node):
+    """Return the process of Ray's that is a node."""
+    return node.all_processes["raylet"][0].process.pid

@@ -19,6 +19,7 @@ import contextlib
 import pickle
 import shutil
 import socket
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -113,6 +114,8 @@ class _Member:
 
     def __init__(self, parcel: Parcel, environment: Mapping[str, str]) -> None:
         self._parcel, self._environment = parcel, environment
+        # Else each process of ours would begin with importing the program of Ray's.
+        vars(sys.modules["__main__"]).pop("__file__", None)
         self._scratch = Path(tempfile.mkdtemp(prefix="sayso-"))
         self._worker: Worker[bytes, bytes] | None = None
 
