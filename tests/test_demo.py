@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from dataclasses import replace
@@ -12,11 +13,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from sayso import onlooker
 from sayso.data.statistics import Stats
 from sayso.demo import DemoConfig, Demonstration, at_terminal, demo
 from sayso.evaluation.planner import BROKEN_OFF
 from sayso.models.checkpoint import CheckpointError, save
 from sayso.models.table import build
+from sayso.runtime.typed import Typed
 from sayso.spec import ACTION, STATE, Chunk, FeatureMismatchError, Observation, SaysoError
 from sayso.tasks.household.words.plan import Decomposer, decompose
 from sayso.tasks.worlds import WORLDS, make_world
@@ -246,3 +249,26 @@ def test_a_missing_checkpoint_says_how_to_get_one(tmp_path: Path) -> None:
     assert DemoConfig(world="tabletop").subject == Path("checkpoints/tabletop")
     with pytest.raises(CheckpointError, match=r"no checkpoint in .* train one with `sayso record`"):
         demo(replace(DemoConfig(), checkpoint=tmp_path / "nothing"))
+
+
+def test_the_other_one_typed_while_it_moves_is_carried_out_instead(tmp_path: Path, monkeypatch) -> None:
+    said: list[str] = []
+
+    @contextlib.contextmanager
+    def typing(typed: Typed, *, lines: bool):
+        for line in () if said else ("no, the othr one", "no, the other one", "the green one"):
+            said.append(line)
+            typed.line(line)
+        yield "keys"
+
+    monkeypatch.setattr(onlooker, "listening", typing)
+    show = Show(tmp_path)
+    assert list(show.room.spots) == ["red", "blue", "green"]
+    report = show.demonstration.tell("put the red block in the blue tray")
+    episode = report.steps[0].episode
+    assert report.success and len(report.steps) == 1 and episode.success
+    assert episode.instruction == "put the green block in the blue tray"
+    text = show.text.getvalue()
+    assert "the green one: understood, put the green block in the blue tray" in text
+    assert "Which other block? There is the blue block, the green block" in text
+    assert 'did you mean "the other one"' in text

@@ -23,10 +23,10 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from sayso.data.film import write_film
 from sayso.evaluation.planner import BROKEN_OFF, PlanReport, as_it_is, carry_out
-from sayso.evaluation.rollout import rollout
-from sayso.onlooker import FILM_EVERY, FilmedRoom, Onlooker
+from sayso.onlooker import FILM_EVERY, FilmedRoom, Onlooker, corrected
 from sayso.refusals import elsewhere
 from sayso.runtime.hearing import knows_words
+from sayso.runtime.steered import rollout_steered
 from sayso.spec import (
     WHY,
     Episode,
@@ -38,7 +38,7 @@ from sayso.spec import (
     seeds,
 )
 from sayso.spec.files import CONFIG
-from sayso.tasks.contract import Told, World, asking
+from sayso.tasks.contract import Told, asking
 from sayso.tasks.household.draw import say
 from sayso.tasks.household.errands import errands
 from sayso.tasks.household.words.endpoint import LanguageModelDecomposer
@@ -203,6 +203,7 @@ class Demonstration:
         self._started = time.perf_counter() if started is None else started
         self._seed, self._told = seed, 0
         self._last: Intent | None = None
+        self._meant: dict[str, str] = {}
         self._enter()
 
     def run(self, count: int) -> list[PlanReport]:
@@ -212,7 +213,10 @@ class Demonstration:
 
     def prompt(self) -> None:
         """Carry out what a person types, until they leave."""
-        self.console.print("\n[bold]Your turn.[/] Type an instruction, or: scene, new (another room), quit.")
+        self.console.print(
+            "\n[bold]Your turn.[/] Type an instruction, or: scene, new (another room), quit. "
+            "While it moves, correct it: a bit to the left, slower, stop, the other one."
+        )
         with contextlib.suppress(ImportError):  # Windows has none
             import readline  # noqa: F401 - makes input() remember lines and obey the arrow keys
         with contextlib.suppress(AttributeError):  # what is piped in may be in no encoding at all
@@ -250,6 +254,7 @@ class Demonstration:
             EndpointError: if a language model should divide it and does not answer; nothing has moved either.
         """
         self.console.print(f'\n[bold]"{escape(text)}"[/]')
+        self._meant = {}
         report = carry_out(
             self.world,
             self.policy,
@@ -273,13 +278,18 @@ class Demonstration:
 
     def _watch(self, sentence: str) -> Episode:
         """Carry out one step, show how it goes and film it."""
+        said, sentence = sentence, self._meant.get(sentence, sentence)
         observation = self._ask(sentence)
         self._last = BROKEN_OFF  # whoever interrupts leaves the robot somewhere; a report says better
         self._told += 1
         self.console.print(f'{self._told:3}. "{escape(sentence)}"')
         with _progress_bar(self.console, self.world.task.horizon) as progress:
             onlooker = Onlooker(self.world, observation, progress)
-            episode = rollout(cast(World, onlooker), self.policy, self._room_seed)
+            with corrected(self.world, sentence, progress.console.print) as steering:
+                episode = rollout_steered(onlooker, observation, self.policy, self._room_seed, steering)
+        if other := steering.about:
+            self._meant[said] = other  # for further attempts, too
+            return self._watch(other)
         self._report(episode)
         self._tell_first_motion(onlooker)
         self._keep_film(onlooker, episode)

@@ -1,15 +1,20 @@
-"""Episode viewer, from outside while it happens: how far it is, what is still missing, and its film."""
+"""Episode viewer, from outside while it happens: how far it is, what is missing, its film, corrections."""
 
 from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from rich.markup import escape
 from rich.progress import Progress
 
 from sayso.evaluation.planner import Here, Room
-from sayso.spec import Array, Image, Observation, image_key
+from sayso.runtime.operators.steering import Steering
+from sayso.runtime.said import Ear, asked_in
+from sayso.runtime.typed import Typed, listening
+from sayso.spec import Array, Image, Observation, SaysoError, image_key
 
 FILM_EVERY = 2
 """Steps per frame of the film: half of them look as smooth and cost half the rendering."""
@@ -64,3 +69,27 @@ class Onlooker(Here):
         ):  # Gymnasium's own: nothing shows this world from outside
             overview = self._filmed.render()
         return observation if overview is None else {**observation, image_key("overview"): overview}
+
+
+@contextlib.contextmanager
+def corrected(room: FilmedRoom, sentence: str, tell: Callable[[str], None]) -> Iterator[Steering]:
+    """Obey what is typed at a terminal while an episode happens, inside a `with`, and yield who obeys.
+
+    Args:
+        room: where it happens.
+        sentence: what is being carried out.
+        tell: what to do with an answer to what was typed.
+    """
+    steering = Steering(room.features)
+    ear = Ear(steering, lambda: asked_in(room, sentence))
+
+    def hear(line: str) -> None:
+        try:
+            understood = ear.hear(line)
+        except SaysoError as error:
+            tell(escape(f"   {line}: {error}"))
+            return
+        tell(escape(f"   {line}: understood, {understood}"))
+
+    with listening(Typed(line=hear), lines=False):
+        yield steering

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from sayso.runtime.stopping import Stop, later, on_key, on_signals
+from sayso.runtime.stopping import Brake, Stop, later, on_signals
+from sayso.runtime.typed import Typed, listening
 from small_drivers import noted, run_in_a_process
 
 
@@ -49,13 +50,18 @@ def test_ctrl_c_waits_until_it_may_come():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_any_key_stops_the_robot_and_the_terminal_is_left_as_it_was():
+def typed_for(stop: Stop) -> Typed:
+    return Typed(line=lambda _: None, stop=lambda: stop("a key was pressed"))
+
+
+@pytest.mark.parametrize("key", [b" ", b"\n", b"\x1b"])
+def test_a_key_that_begins_no_word_stops_the_robot_and_the_terminal_is_left_as_it_was(key):
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "r") as terminal:
         before, stop = termios.tcgetattr(theirs), Stop()
-        with on_key(stop, terminal) as keys:
-            assert keys
-            os.write(ours, b" ")
+        with listening(typed_for(stop), terminal) as how:
+            assert how == "keys"
+            os.write(ours, key)
             for _ in range(100):
                 if stop.reason:
                     break
@@ -66,16 +72,27 @@ def test_any_key_stops_the_robot_and_the_terminal_is_left_as_it_was():
 
 
 def test_without_a_terminal_there_are_no_keys(tmp_path):
-    with (tmp_path / "empty").open("w+") as file, on_key(Stop(), file) as keys:
-        assert not keys
+    with (tmp_path / "empty").open("w+") as file, listening(typed_for(Stop()), file) as how:
+        assert not how
 
 
 def test_behind_a_terminal_there_are_no_keys(monkeypatch):
     ours, theirs = pty.openpty()
     monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp() + 1)
-    with os.fdopen(theirs, "r") as terminal, on_key(Stop(), terminal) as keys:
-        assert not keys
+    with os.fdopen(theirs, "r") as terminal, listening(typed_for(Stop()), terminal) as how:
+        assert not how
     os.close(ours)
+
+
+def test_a_brake_ends_the_present_run_and_all_after_it_and_a_run_may_end_alone():
+    brake = Brake()
+    first = brake.run()
+    first("it was done")
+    assert not brake.reason
+    second = brake.run()
+    brake("enough", fault=True)
+    assert (second.reason, second.fault) == ("enough", True) == (brake.run().reason, brake.run().fault)
+    assert first.reason == "it was done"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

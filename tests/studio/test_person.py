@@ -17,11 +17,15 @@ from sayso.runtime.by_person import PersonConfig
 from sayso.runtime.operators.person import Wish
 from sayso.sim.robots import LEKIWI
 from sayso.spec import ACTION, POINTS, SPLITS, STATE, ConfigError, Outcome, SaysoError
+from sayso.studio.config import SessionConfig
 from sayso.studio.controls import HEADER, PATH, Controls, Pressed, pressed
 from sayso.studio.demonstrating import Demonstration
-from sayso.studio.session import Session, SessionConfig
+from sayso.studio.session import Session
+from sayso.tasks.household.words.others import instead
 
 HELD_S = 1.0
+TWO_ALIKE = 2
+"""Scene of the tabletop in which exactly one other thing is alike to what is asked for."""
 
 
 @pytest.fixture
@@ -104,6 +108,54 @@ class _Rests(Stays):
         still = observation[STATE].copy()
         still[6:] = 0
         return type(super().act(observation))(np.tile(still, (8, 1)))
+
+
+def test_words_correct_what_moves_and_are_kept_with_what_was_said(opened, tmp_path):
+    out = tmp_path / "corrections"
+    session = opened(corrections=out)
+    told(session)
+    sentence, before = session.view.lines[0].sentence, session.view.hand_m
+    session.tell("a bit lft")
+    assert 'Did you mean "a bit left"?' in session.view.detail or "did you mean" in session.view.detail
+    assert session.view.driving, "a slip of the keys ended the motion"
+    session.tell("no, 4 cm to the right")
+    assert session.view.detail == "Understood: 4 cm to the right."
+    wait(session, lambda view: view.kept.startswith("1 correction"))
+    went = session.view.hand_m - before  # the front camera stands before the arm: its right is +y
+    assert went[1] > 0.025 and np.abs(went[[0, 2]]).max() < 0.015
+    session.tell("stop")
+    wait(session, lambda view: view.actor == "person")
+    time.sleep(0.3)
+    assert session.view.driving and session.view.actor == "person"
+    session.tell("go on")  # its time begins anew, with the same sentence
+    wait(session, lambda view: view.actor == "policy")
+    assert [line.sentence for line in session.view.lines] == [sentence]
+    session.tell("slower")
+    assert session.hands.steering.pace() == 0.5
+    session.stop()
+    wait(session, lambda view: not view.driving)
+    dataset = Dataset(out)
+    (episode,) = dataset.episodes
+    assert (episode.ending.said, episode.ending.actor) == ("no, 4 cm to the right", "person")
+    assert episode.tasks == (sentence,)
+    lines = [json.loads(line) for line in (out / "said.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["understood"] for line in lines] == ["4 cm to the right", "stop", "go on", "slower"]
+    assert {line["instruction"] for line in lines} == {sentence}
+
+
+def test_the_other_one_is_carried_out_on_the_page_and_what_is_none_is_told(opened):
+    session = opened(seed=TWO_ALIKE)
+    world = session.simulated.world
+    asked = world.task.instruction
+    meant = instead(asked, "", world.task.things.values(), world.families)
+    session.tell(asked)
+    wait(session, lambda view: view.actor == "policy")
+    session.tell("no, the purple one")
+    assert "no other" in session.view.detail and session.view.driving
+    session.tell("no, the other one")
+    assert session.view.detail == f"Understood: {meant}."
+    wait(session, lambda view: view.actor == "policy" and view.lines[0].sentence == meant)
+    assert session.simulated.world.task.object_name in meant and len(session.view.lines) == 1
 
 
 def test_time_does_not_run_out_while_a_person_acts(opened):

@@ -21,9 +21,10 @@ from sayso.sim.disturbance import Disturbance
 from sayso.sim.robots import LEKIWI, SO101
 from sayso.spec import ACTION, STATE, Chunk, FeatureMismatchError, image_key
 from sayso.studio import session as sessions
+from sayso.studio.config import SessionConfig
 from sayso.studio.open import StudioConfig, studio
 from sayso.studio.rooms import SUGGESTIONS
-from sayso.studio.session import Session, SessionConfig
+from sayso.studio.session import Session
 from small_worlds import SMALL_WORLDS, SPOTS
 
 ARM = SO101.features()

@@ -14,7 +14,8 @@ from sayso import cli, loading
 from sayso.runtime.remote import RemotePolicy
 from sayso.sim.disturbance import Disturbance
 from sayso.spec import STATE
-from sayso.studio.session import Session, SessionConfig
+from sayso.studio.config import SessionConfig
+from sayso.studio.session import Session
 from sayso.tasks.sawyer import CAMERA
 from sayso.tasks.worlds import make_world
 from small_servers import served_folder

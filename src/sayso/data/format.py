@@ -66,7 +66,8 @@ FAMILY_COLUMN = "sayso/family"
 OUTCOME_COLUMN = "sayso/outcome"
 REWARD_COLUMN = "sayso/reward"
 ACTOR_COLUMN = "sayso/actor"
-EXTRAS = (SEED_COLUMN, FAMILY_COLUMN, OUTCOME_COLUMN, REWARD_COLUMN, ACTOR_COLUMN)
+SAID_COLUMN = "sayso/said"
+EXTRAS = (SEED_COLUMN, FAMILY_COLUMN, OUTCOME_COLUMN, REWARD_COLUMN, ACTOR_COLUMN, SAID_COLUMN)
 """Columns of the episodes table that are ours; other software, and older datasets, lack some or all."""
 COUNTERS: Mapping[str, str] = {
     "timestamp": "float32",
@@ -97,6 +98,8 @@ class Ending:
     reward: float | None = None
     """Sum over its steps."""
     actor: Actor | None = None
+    said: str | None = None
+    """Correction in words that was obeyed in it."""
 
     @classmethod
     def from_columns(cls, row: Mapping[str, Any]) -> Self:
@@ -106,12 +109,18 @@ class Ending:
             outcome=Outcome(outcome) if outcome in tuple(Outcome) else None,
             reward=float(reward) if isinstance(reward, int | float) and math.isfinite(reward) else None,
             actor=actor if actor in ACTORS else None,
+            said=said if isinstance(said := row.get(SAID_COLUMN), str) else None,
         )
 
     def to_columns(self) -> dict[str, str | float | None]:
         """Return it as a row of the episodes table has it."""
         outcome = None if self.outcome is None else str(self.outcome)
-        return {OUTCOME_COLUMN: outcome, REWARD_COLUMN: self.reward, ACTOR_COLUMN: self.actor}
+        return {
+            OUTCOME_COLUMN: outcome,
+            REWARD_COLUMN: self.reward,
+            ACTOR_COLUMN: self.actor,
+            SAID_COLUMN: self.said,
+        }
 
 
 _VECTOR_TYPES = ("float32", "float64")

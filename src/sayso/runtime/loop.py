@@ -30,6 +30,7 @@ from sayso.runtime.inference import PolicyFailedError
 from sayso.runtime.limits import Limits, UnsafeActionError
 from sayso.runtime.operators.contract import Moment, Operator
 from sayso.runtime.operators.policy import PolicyOperator
+from sayso.runtime.pacing import at_full_pace
 from sayso.runtime.report import KEPT, RunReport, Spread
 from sayso.runtime.robot import DRIVER_ERRORS, check_robot, command, is_imagined, moves, vector
 from sayso.runtime.senses import Patience, RobotFailedError, Senses
@@ -104,6 +105,7 @@ def drive(
     stats: Mapping[str, Stats] | None = None,
     tell: Callable[[str], None] | None = None,
     watch: Watch = unwatched,
+    pace: Callable[[], float] = at_full_pace,
 ) -> RunReport:
     """Let a policy drive a robot that is connected, until somebody or something stops it; then stand still.
 
@@ -122,6 +124,7 @@ def drive(
         stats: of the demonstrations, to say before the first step where the robot stands as it never stood.
         tell: what to do with such lines, and with those on words that the policy cannot read.
         watch: told of every step.
+        pace: asked how fast to play what the policy plans, at most 1.
 
     Returns:
         The report. Trouble with the policy or the robot is in it, with ``fault``.
@@ -142,7 +145,7 @@ def drive(
         )
     driving = _Drive(
         robot, policy, instruction, features, limits, before, config or LoopConfig(), stop or Stop(),
-        clock or MonotonicClock(), until or (lambda: ""), watch,
+        clock or MonotonicClock(), until or (lambda: ""), watch, pace,
     )  # fmt: skip
     with steady():
         try:
@@ -169,6 +172,7 @@ class _Drive:
         clock: Clock,
         until: Callable[[], str],
         watch: Watch,
+        pace: Callable[[], float],
     ) -> None:
         self._robot, self._policy, self._instruction = robot, policy, instruction
         self._features, self._limits, self._config = features, limits, config
@@ -181,8 +185,10 @@ class _Drive:
         self._began = self._moved = self._ended = clock.now()
         self._planner: PolicyOperator | None = None
         if policy is not None:
-            strategy, width = make_strategy(config.strategy, config.execute), len(features.action)
-            self._planner = PolicyOperator(policy, strategy, width=width, fresh_s=patience_s, now=self._began)
+            strategy, now = make_strategy(config.strategy, config.execute), self._began
+            self._planner = PolicyOperator(
+                policy, strategy, features=features, fresh_s=patience_s, now=now, pace=pace
+            )
         self._operators: Sequence[Operator] = (*before, *([self._planner] if self._planner else []))
         self._last: Array | None = None
         self._state: Array | None = None

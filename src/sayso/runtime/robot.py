@@ -28,7 +28,7 @@ from sayso.spec import (
     SaysoError,
     image_key,
 )
-from sayso.tasks.contract import World
+from sayso.tasks.contract import Told, World
 
 GREY = 128
 TOLD_EVERY_S = 0.5
@@ -168,6 +168,18 @@ class SimulatedRobot(Described):
         self._note(info)
         self.over = terminated or truncated
         return command(applied, self.features)
+
+    def ask(self, sentence: str) -> None:
+        """Ask for something else in the scene as it is.
+
+        Raises:
+            SaysoError: if the world cannot be told, or does not understand it.
+        """
+        if not isinstance(self.world, Told):
+            raise SaysoError(f"in the world {self.world.name!r} each sentence begins a scene of its own")
+        self._seen, self.over = self.world.instruct(sentence), False
+        self.conditions = self.world.conditions()
+        self.succeeded = all(self.conditions.values())
 
     def why_not(self) -> str:
         """Return in words what is missing for success, such as ``it fell off the table``; empty if done.

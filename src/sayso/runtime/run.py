@@ -17,15 +17,16 @@ from sayso.robots import DEGREES, driven_robot
 from sayso.runtime.among import chosen
 from sayso.runtime.chunking import make_strategy
 from sayso.runtime.connecting import connected, let_go
+from sayso.runtime.corrected import drive_corrected
 from sayso.runtime.dry import account, beforehand
 from sayso.runtime.finding import DRY, SIMULATION, RobotChoice, make_robot
 from sayso.runtime.hearing import not_heard
 from sayso.runtime.limits import SERVO_DEG_S, Limits, Point, limits_of
-from sayso.runtime.loop import LoopConfig, drive
+from sayso.runtime.loop import LoopConfig
 from sayso.runtime.report import RunReport
 from sayso.runtime.robot import SimulatedRobot
 from sayso.runtime.simulated import refuse_other_setup, short_enough
-from sayso.runtime.stopping import Stop, on_key, on_signals
+from sayso.runtime.stopping import Brake, on_signals
 from sayso.runtime.tick import Watch, unwatched
 from sayso.spec import EXECUTE, Features, Policy, Robot, SaysoError, at_least
 from sayso.tasks.worlds import WORLDS, world_of
@@ -89,7 +90,7 @@ def run(
         raise SaysoError('the instruction is empty; say what to do, such as "put the can in the bowl"')
     not_heard(policy, instruction, moves=config.kind not in (SIMULATION, DRY) and not config.dry_run)
     policy, features = as_one(policy, features, config, tell)
-    stats, stop = demonstrated(policy), Stop()
+    stats, stop = demonstrated(policy), Brake()
     features = measured(features, stats, config.units, tell)
     if config.kind == SIMULATION:
         refuse_other_setup(features, read_names(config.rename))
@@ -108,23 +109,21 @@ def run(
     with on_signals(stop), connected(robot, tell):
         if isinstance(robot, SimulatedRobot):
             instruction = short_enough(policy, robot, tell)
-        with on_key(stop) as keys:
-            for line in beforehand(robot):
-                tell(line)
-            tell(f'"{instruction}"; {"any key" if keys else "Ctrl-C"} stops the robot')
-            report = drive(
-                robot,
-                policy,
-                instruction,
-                features=features,
-                limits=limits,
-                config=config,
-                stop=stop,
-                until=lambda: ending(robot),
-                stats=stats,
-                tell=tell,
-                watch=watch(features),
-            )
+        for line in beforehand(robot):
+            tell(line)
+        report = drive_corrected(
+            robot,
+            policy,
+            instruction,
+            features=features,
+            limits=limits,
+            config=config,
+            brake=stop,
+            until=lambda: ending(robot),
+            stats=stats,
+            tell=tell,
+            watch=watch(features),
+        )
         for line in (str(report), *account(robot, features, stats)):
             tell(line)
         if isinstance(robot, SimulatedRobot) and (why := robot.why_not()):

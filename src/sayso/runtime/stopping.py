@@ -1,17 +1,13 @@
-"""Emergency stop: by a call, by a signal, by a key. The first reason counts; nothing takes it back."""
+"""Emergency stop: by a call or by a signal. The first reason counts; nothing takes it back."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import TextIO
-
-from sayso.runtime.keys import Pressed, single_keys
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP", "SIGBREAK")
 SIGNALS = tuple(signal.Signals[name] for name in _NAMES if hasattr(signal, name))
@@ -38,6 +34,28 @@ class Stop:
         # A signal may interrupt this very function in the same thread, so it must not wait for the lock.
         if self._lock.acquire(blocking=False):
             self.fault, self.reason = fault, reason or "somebody asked for it"
+
+
+class Brake(Stop):
+    """Stop of several runs, one after the other: it ends the present one, and whichever would come after."""
+
+    def __init__(self) -> None:
+        """Begin without a reason and without a run."""
+        super().__init__()
+        self._run: Stop | None = None
+
+    def run(self) -> Stop:
+        """Return the stop of a run that begins, which may end by itself."""
+        self._run = run = Stop()
+        if self.reason:
+            run(self.reason, fault=self.fault)
+        return run
+
+    def __call__(self, reason: str, *, fault: bool = False) -> None:
+        """End it all."""
+        super().__call__(reason, fault=fault)
+        if self._run is not None:
+            self._run(self.reason, fault=self.fault)
 
 
 @contextlib.contextmanager
@@ -78,32 +96,3 @@ def later() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if came.is_set():
             signal.raise_signal(signal.SIGINT)
-
-
-@contextlib.contextmanager
-def on_key(stop: Stop, terminal: TextIO | None = None) -> Iterator[bool]:
-    """Stop at any key. Yield whether there are keys: without a terminal, or behind one, there are none.
-
-    Args:
-        stop: whom to tell.
-        terminal: where keys come from; by default the standard input.
-    """
-    with single_keys(terminal or sys.stdin) as pressed:
-        if pressed is None:
-            yield False
-            return
-        over = threading.Event()
-        thread = threading.Thread(target=_watch, args=(pressed, stop, over), name="keys", daemon=True)
-        thread.start()
-        try:
-            yield True
-        finally:
-            over.set()
-            thread.join()
-
-
-def _watch(pressed: Pressed, stop: Stop, over: threading.Event) -> None:
-    while not over.is_set():
-        if pressed():
-            stop("a key was pressed")
-            return

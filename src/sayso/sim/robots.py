@@ -65,6 +65,14 @@ class RobotKind:
         """Tell whether it drives."""
         return self.entry.drives
 
+    @property
+    def eye_axes(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return what is right, and what is nearer, for the front camera: x and y in the arm's frame.
+
+        It stands before an arm on a table, and on the mast of a robot that drives.
+        """
+        return ((0.0, -1.0), (-1.0, 0.0)) if self.mobile else ((0.0, 1.0), (1.0, 0.0))
+
     def features(self) -> Features:
         """Return the names, units, order and image sizes that cross this robot's border."""
         dimensions = self.entry.in_degrees

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from sayso.runtime.by_person import PersonConfig
 from sayso.runtime.operators.person import can_steer
 from sayso.spec import Chunk, ConfigError, Observation, Outcome
-from sayso.studio.session import STILL, Session, SessionConfig
+from sayso.studio.config import SessionConfig
+from sayso.studio.session import STILL, Session
 from sayso.studio.sites import SimulatedSite
 from sayso.studio.view import Line
 from sayso.tasks.contract import World

@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,14 @@ from sayso.data.format import REAL, Ending
 from sayso.data.growing import GrowingDataset
 from sayso.geometry import rotate_z
 from sayso.runtime.inference import Worker
+from sayso.runtime.operators.contract import Operator
 from sayso.runtime.operators.person import PersonOperator, Wish, can_steer
+from sayso.runtime.operators.steering import Steering
 from sayso.runtime.takes import Take
 from sayso.runtime.tick import Tick
 from sayso.sim.kinematics import ArmKinematics
 from sayso.sim.robots import REST_RAD, from_robot_units, to_robot_units
-from sayso.spec import Features, Observation, Outcome
+from sayso.spec import POINTS, Array, Features, Observation, Outcome
 from sayso.studio.sites import Site
 
 Vector = NDArray[np.float64]
@@ -48,19 +51,33 @@ class Hands:
         """
         self.features, self._dataset, self._alone = features, dataset, alone
         self.person = PersonOperator(alone=alone) if can_steer(features) else None
+        self.steering = Steering(features)
+        """What they say while it acts."""
         self._arm = ArmKinematics()
         self._two = np.array([[*REST_RAD], [REST_RAD[0] + 0.5, *REST_RAD[1:]]])
         self._two_m = np.array([self._arm.forward(joints)[0] for joints in self._two])
         self._frame: tuple[Vector, float] | None = None
         self._take = Take(features)
+        self._said: str | None = None
+        self._about = ""
         self._writer, self._written = Worker("corrections"), list[Future[Any]]()
         self.kept = len(dataset) if dataset is not None else 0
         """How many pieces there are by now, with those of earlier sittings."""
 
     @property
     def acts(self) -> bool:
-        """Tell whether the robot is in a person's hands."""
-        return self.person is not None and self.person.acts
+        """Tell whether the robot is in a person's hands, or held or moved by their words."""
+        return self.steering.acts or (self.person is not None and self.person.acts)
+
+    @property
+    def operators(self) -> list[Operator]:
+        """Return who acts before a policy: hands, then words."""
+        return [*([self.person] if self.person is not None else []), self.steering]
+
+    @property
+    def folder(self) -> Path | None:
+        """Return where what they do is kept; None if nowhere."""
+        return None if self._dataset is None else self._dataset.root
 
     def told(self) -> str:
         """Return what is kept by now, in words; nothing where nothing is."""
@@ -93,10 +110,10 @@ class Hands:
 
     def see(self, site: Site, reading: Mapping[str, Any]) -> Vector | None:
         """Take note of a reading, and return where the hand is in the room, [3]; None if nobody knows."""
-        if self.person is None:
-            return None
         if self._dataset is not None:
             self._take.see(reading, site.labels() if self.features.points else None)
+        if self.person is None:
+            return None
         state = np.array([reading[name] for name in self.features.state_names], np.float32)
         self._frame = self._placed(site)
         if self._frame is None:
@@ -106,10 +123,15 @@ class Hands:
 
     def watch(self, tick: Tick, sentence: str, family: str) -> None:
         """Take note of a step; where the policy takes over again, what was done before it is one piece."""
-        if self.person is None or self._dataset is None:
+        if self._dataset is None:
             return
-        if tick.actor == "person":
-            self._take.step(tick, sentence, moving=self.person.moving)
+        steering = self.steering
+        if steering.moving:
+            self._said = steering.words
+        if tick.actor == "person" and not steering.stands:
+            moving = steering.moving or (self.person is not None and self.person.moving)
+            self._about = steering.about or self._about
+            self._take.step(tick, steering.about or sentence, moving=moving)
         elif tick.actor is not None and len(self._take):
             self._keep(family, None)
 
@@ -124,12 +146,14 @@ class Hands:
         """Return what was done since the last time, and keep none of it."""
         return self._take.cut()
 
-    def keep(self, frames: list[Observation], family: str, outcome: Outcome | None) -> None:
-        """Write frames down as an episode, in a thread of its own."""
+    def keep(
+        self, frames: list[Observation], family: str, outcome: Outcome | None, said: str | None = None
+    ) -> None:
+        """Write frames down as an episode, with the words that were obeyed in it, in a thread of its own."""
         if self._dataset is None or not frames:
             return
         reward = None if outcome is None else float(outcome is Outcome.SUCCESS)
-        ending = Ending(outcome=outcome, reward=reward, actor="person")
+        ending = Ending(outcome=outcome, reward=reward, actor="person", said=said)
         add = self._dataset.add
         self._written.append(self._writer.submit(lambda: add(frames, family=family or REAL, ending=ending)))
         self.kept += 1
@@ -152,7 +176,11 @@ class Hands:
         self._writer.close()
 
     def _keep(self, family: str, outcome: Outcome | None) -> None:
-        self.keep(self._take.cut(), family, outcome)
+        frames, said, about = self._take.cut(), self._said, self._about
+        self._said, self._about = None, ""
+        if about:  # nobody pointed at what is meant now
+            frames = [{**f, POINTS: unseen(f[POINTS])} if POINTS in f else f for f in frames]
+        self.keep(frames, family, outcome, said)
 
     def _placed(self, site: Site) -> tuple[Vector, float] | None:
         """Return where the arm's base is in the room, [3], and its heading; None if the site cannot tell.
@@ -167,3 +195,8 @@ class Hands:
         there, here = points[1] - points[0], self._two_m[1] - self._two_m[0]
         yaw = math.atan2(there[1], there[0]) - math.atan2(here[1], here[0])
         return np.asarray(points[0] - rotate_z(self._two_m[0], yaw)), yaw
+
+
+def unseen(points: Array) -> Array:
+    """Return labels that point nowhere: u, v and visible of each, float32."""
+    return np.tile(np.array([0.5, 0.5, 0.0], np.float32), len(points) // 3)

@@ -17,9 +17,10 @@ from sayso.runtime.finding import tell_pace
 from sayso.runtime.run import demonstrated, measured
 from sayso.runtime.stopping import Stop, on_signals
 from sayso.spec import Features, Policy, SaysoError, at_least, known
+from sayso.studio.config import SessionConfig
 from sayso.studio.controls import Controls
 from sayso.studio.demonstrating import Demonstration
-from sayso.studio.session import Session, SessionConfig
+from sayso.studio.session import Session
 from sayso.tasks.worlds import WORLDS, shipped_for
 
 if TYPE_CHECKING:

@@ -24,6 +24,11 @@ def begun(lines: Sequence[Line], sentence: str) -> tuple[Line, ...]:
     return *lines[:at], replace(asked, mark="running", note=note), *lines[at + 1 :]
 
 
+def meant(lines: Sequence[Line], sentence: str) -> tuple[Line, ...]:
+    """Return the lines with another sentence in the place of the one that was running."""
+    return tuple(replace(line, sentence=sentence) if line.mark == "running" else line for line in lines)
+
+
 def ended(lines: Sequence[Line], *, success: bool) -> tuple[Line, ...]:
     """Return the lines with the one that was running done or failed."""
     over: Mark = "done" if success else "failed"

@@ -16,8 +16,7 @@ import threading
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from sayso.data.fit import check_fits
@@ -26,7 +25,7 @@ from sayso.evaluation.planner import PlanReport, as_it_is, carry_out
 from sayso.runtime.chunking import StrategyName
 from sayso.runtime.finding import SIMULATION
 from sayso.runtime.hearing import knows_words
-from sayso.runtime.limits import SERVO_DEG_S, limits_of
+from sayso.runtime.limits import limits_of
 from sayso.runtime.loop import LoopConfig, drive
 from sayso.runtime.report import RunReport
 from sayso.runtime.robot import DRIVER_ERRORS
@@ -36,9 +35,11 @@ from sayso.runtime.watched import WatchedRobot
 from sayso.sim.disturbance import Disturbance
 from sayso.spec import Chunk, Episode, Features, Policy, Robot, SaysoError, UnknownNameError
 from sayso.studio.addresses import connected_robot
+from sayso.studio.config import SessionConfig
+from sayso.studio.correcting import Correcting
 from sayso.studio.hands import Hands
 from sayso.studio.orders import Order, Orders
-from sayso.studio.progress import begun, ended, kept, told, verdict
+from sayso.studio.progress import begun, ended, kept, meant, told, verdict
 from sayso.studio.sites import RealSite, SimulatedSite, Site
 from sayso.studio.steps import episode_of, loop_for
 from sayso.studio.view import Line, Tone, View
@@ -47,33 +48,11 @@ from sayso.tasks.contract import World
 from sayso.tasks.household.words.language import Intent, NotUnderstoodError, Thing
 from sayso.tasks.household.words.own import spoken
 from sayso.tasks.household.words.plan import decompose
-from sayso.tasks.worlds import STUDIED, WORLDS, in_domain, read_elsewhere
+from sayso.tasks.worlds import WORLDS, in_domain, read_elsewhere
 
 LOG = logging.getLogger(__name__)
 STILL: Mapping[str, Any] = {"driving": False, "steered": False, "actor": None, "path_m": None}
 """What is shown of a robot that nobody drives."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SessionConfig(LoopConfig):
-    """Which room to enter, and which robot to begin with."""
-
-    world: str = STUDIED
-    """Name of the world."""
-    domain: str = ""
-    """Name of a domain, in which everything is otherwise: workshop."""
-    seed: int = 0
-    """Which scene: the seed-th of the test split, which no demonstration was recorded in."""
-    robot: str = SIMULATION
-    """The robot to begin with: sim, dry, "lekiwi 192.168.1.20", "so101 /dev/ttyACM0 front=0 wrist=2", or any
-    other of LeRobot's: "lerobot:my_arm port=/dev/ttyACM0 front=0". The page can switch."""
-    id: str = "sayso"
-    """Name under which LeRobot keeps a robot's calibration."""
-    max_speed_deg_s: float = SERVO_DEG_S
-    """Fastest change of a joint's target. Begin with 60 on a robot you do not know."""
-    corrections: Path | None = None
-    """Folder of a dataset to which everything is added that a person does who takes over from the policy.
-    Scenes are then those of the training split, since the test split is for measuring."""
 
 
 class Session:
@@ -111,7 +90,10 @@ class Session:
             self.switch(config.robot)
 
     def tell(self, text: str) -> None:
-        """Carry out an instruction, or several in one text."""
+        """Carry out an instruction, or several in one text; while it moves, correct it."""
+        if self.view.driving and (reply := self.correcting.heard(text)):
+            self._show(detail=reply)
+            return
         self._orders.put_motion(lambda: self._carry_out(text))
 
     def stop(self) -> None:
@@ -243,6 +225,7 @@ class Session:
             self._site.leave()
         if site is not self._handled:
             self.hands, self._handled = self._hands_at(site), site
+            self.correcting = Correcting(self.hands, site)
         self._site, self._last, self._driven = site, None, None
         site.show(self._disturbance)
         self._say(
@@ -292,7 +275,7 @@ class Session:
         try:
             report = self._planned(text)
         except (NotUnderstoodError, UnknownNameError) as error:
-            hint = read_elsewhere(text, self._config.world)
+            hint = read_elsewhere(text, self._config.world) or self.correcting.hint(text)
             self._say("I did not understand", "bad", f"{error}{hint}")
             return
         self._last = report.last
@@ -301,6 +284,7 @@ class Session:
 
     def _planned(self, text: str) -> PlanReport:
         site = self._site
+        self.correcting.begin_plan()
         if site.room is None:
             self._show(lines=(Line(sentence=text),))
             return as_it_is(text, self._act)
@@ -327,6 +311,7 @@ class Session:
 
     def _act(self, sentence: str) -> Episode:
         """Carry out one step with the control loop."""
+        sentence = self.correcting.begin(sentence)
         robot = self._site.begin(sentence)
         lines = begun(self.view.lines, sentence)
         self._show(
@@ -338,6 +323,9 @@ class Session:
         report = self._drive(robot, self._policy, sentence, stats=stats, tell=heard.append)
         episode = self._episode(report, sentence)
         self.hands.finish(episode.family, success=episode.success)
+        if (other := self.correcting.instead(sentence)) and not self._orders.stopped:
+            self._show(lines=meant(self.view.lines, other))
+            return self._act(other)
         lines = ended(self.view.lines, success=episode.success)
         self._show(lines=lines, detail=" ".join([*heard, kept(report)]), **STILL)
         self._show_room()
@@ -352,11 +340,12 @@ class Session:
             sentence,
             features=self._features,
             limits=self._limits,
-            before=[self.hands.person] if self.hands.person else [],
+            before=self.hands.operators,
             config=self._loop(),
             stop=self._orders.begin_step(),
             until=self._judged,
             watch=lambda tick: self._passed(tick, sentence),
+            pace=self.hands.steering.pace,
             **more,
         )
 

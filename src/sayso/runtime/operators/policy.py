@@ -9,16 +9,19 @@ what it saw before: the robot stands elsewhere now.
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from collections.abc import Callable
 
 from sayso.data.format import Actor
 from sayso.runtime.chunking import Plan, Strategy
 from sayso.runtime.clock import Clock
 from sayso.runtime.inference import Inference, PolicyFailedError, Timed
 from sayso.runtime.operators.contract import Moment
+from sayso.runtime.pacing import at_full_pace, paced
 from sayso.runtime.report import KEPT
 from sayso.runtime.stopping import Stop
-from sayso.spec import Array, Observation, Policy
+from sayso.spec import Array, Features, Observation, Policy
 
 WARM_UP_S = 60.0
 """How long a policy may take for its first answer, for which nobody waits in mid-motion."""
@@ -29,20 +32,31 @@ class PolicyOperator:
 
     actor: Actor = "policy"
 
-    def __init__(self, policy: Policy, strategy: Strategy, *, width: int, fresh_s: float, now: float) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        strategy: Strategy,
+        *,
+        features: Features,
+        fresh_s: float,
+        now: float,
+        pace: Callable[[], float] = at_full_pace,
+    ) -> None:
         """Start its thread.
 
         Args:
             policy: who is asked.
             strategy: how chunks that come late are joined.
-            width: numbers in an action.
+            features: of the robot, in its own names.
             fresh_s: how old may be what it saw last; after that, its plan is for a robot that went on.
             now: what time it is, seconds.
+            pace: asked at every step how fast to play its plan, at most 1.
         """
-        self._policy, self._strategy, self._width, self._fresh_s = policy, strategy, width, fresh_s
+        self._policy, self._strategy, self._fresh_s, self._pace = policy, strategy, fresh_s, pace
+        self._features, self._width = features, len(features.action)
         self._inference = Inference(policy)
-        self.plan, self.step = Plan(), 0
-        """What it has in mind, and which step of it is taken now."""
+        self.plan, self.step, self._share = Plan(), 0, 0.0
+        """What it has in mind, and which step of it is taken now; a slow one lies a share behind a step."""
         self._saw = self._stale = False
         self._asked = self._fresh = now
         self._since = 0  # answers to what was seen before this step count no more
@@ -74,7 +88,8 @@ class PolicyOperator:
         if not self._inference.busy and self._strategy.asks(self.plan, self.step):
             self._inference.ask(moment.observation, self.step)
             self._asked = moment.now
-        action, stale = self.plan.at(self.step), moment.now - self._fresh > self._fresh_s
+        action = paced(self.plan.at, self.step + self._share, self._pace(), self._features)
+        stale = moment.now - self._fresh > self._fresh_s
         if action is not None and not stale:
             self._stale = False
             return action
@@ -103,7 +118,10 @@ class PolicyOperator:
 
     def _next_step(self, moment: Moment) -> None:
         """Go one step on, unless nothing was seen at the last: the plan then goes on where it was."""
-        self.step += self._saw
+        if self._saw:
+            pace = self._pace()
+            went = self._share + pace if pace < 1 else 1.0
+            self.step, self._share = self.step + math.floor(went), went % 1
         self._saw = moment.observation is not None
 
     def _fetch(self, timeout_s: float = 0.0) -> Timed | None:

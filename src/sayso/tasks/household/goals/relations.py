@@ -77,9 +77,8 @@ def table_m(simulation: Simulation) -> float:
 
 def eye_axes(simulation: Simulation) -> tuple[Vector, Vector]:
     """Return what is right, and what is nearer to the eye, for the front camera: unit vectors [2]."""
-    if simulation.kind.mobile:
-        return np.array([0.0, -1.0]), np.array([-1.0, 0.0])
-    return np.array([0.0, 1.0]), np.array([1.0, 0.0])
+    right, nearer = simulation.kind.eye_axes
+    return np.array(right), np.array(nearer)
 
 
 def foot(simulation: Simulation, name: str) -> Vector:
