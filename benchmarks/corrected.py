@@ -4,11 +4,11 @@
     python benchmarks/corrected.py --policy expert          the world's own expert: what the words alone cost
     python benchmarks/corrected.py --world home
 
-In each scene the policy is asked for one thing. At a step that the seed draws, before it is done, a person says
-"no, the other one"; what is held then is put down, the policy is asked for the other thing from where the robot
-stands, and has the usual time for it. It counts if the other thing is where it was to go. Scenes are fresh seeds
-of the test split. Each outcome is kept in the folder of parts, so that a run goes on where it was stopped;
-`language_only.py` adds what is there to its metrics as ``corrected``.
+In each scene the policy is asked for one thing. At a step that the seed draws, before it is done, a person
+says "no, the other one"; what is held then is put down, the policy is asked for the other thing from where the
+robot stands, and has the usual time for it. It counts if the other thing is where it was to go. Scenes are
+fresh seeds of the test split. Each outcome is kept in the folder of parts, so that a run goes on where it was
+stopped; `language_only.py` adds what is there to its metrics as ``corrected``.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def main(config: Corrected) -> None:
     counted = [one["success"] for one in scenes.values() if one["said"]]
     share = wilson(sum(counted), len(counted))
     print(
-        f"corrected: {sum(counted)} of {len(counted)} ({share.share:.3f}, {share.low:.3f} to {share.high:.3f})"
+        f"corrected: {sum(counted)} of {len(counted)} ({share.share:.3f}, {share.low:.3f}-{share.high:.3f})"
     )
 
 

@@ -10,8 +10,8 @@ the policy from pictures on fresh seeds, ``tasks_mean`` the mean of the five, ``
 what one took, search, recording and training together. ``known_after_<task>_<family>`` is a family that the
 policy knew before, ``known_after`` their mean. ``compositions_seen`` are descriptions of what demonstrations
 showed, ``compositions_unseen`` of known skills and known words that never stood together, neither of them
-practised; ``compositions_share`` is the latter of the former. ``corrected`` is of scenes in which somebody said
-"no, the other one" in mid-motion, if `corrected.py` measured them into the same folder.
+practised; ``compositions_share`` is the latter of the former. ``corrected`` is of scenes in which somebody
+said "no, the other one" in mid-motion, if `corrected.py` measured them into the same folder.
 """
 
 from __future__ import annotations

@@ -56,8 +56,8 @@ AMOUNTS: Mapping[str, float] = {
 }
 FILLERS = (
     "no", "nope", "oh", "please", "now", "ok", "okay", "hey", "robot", "just", "go", "move", "shift", "it",
-    "by", "about", "your hand", "the hand", "your arm", "the arm", "your gripper", "the gripper", "a", "bring",
-    "can you", "could you", "then", "there", "yourself",
+    "by", "about", "your hand", "the hand", "your arm", "the arm", "your gripper", "the gripper", "a",
+    "bring", "can you", "could you", "then", "there", "yourself",
 )  # fmt: skip
 MORE = ("more", "again", "further", "farther", "more of that", "once more", "the same again", "even")
 AMBIGUOUS = ("forward", "forwards", "ahead", "back", "backward", "backwards")

@@ -74,7 +74,6 @@ class SteeredPolicy:
     def reset(self) -> None:
         """Forget the episode that just ended."""
         self._policy.reset()
-        self._steering.forget()
         self._actions, self._last, self._steps, self._at = None, None, 0, 0.0
 
     def act(self, observation: Observation) -> Chunk:
