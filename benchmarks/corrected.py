@@ -7,8 +7,8 @@
 In each scene the policy is asked for one thing. At a step that the seed draws, before it is done, a person
 says "no, the other one"; what is held then is put down, the policy is asked for the other thing from where
 the robot stands, and has the usual time for it. It counts if the other thing is where it was to go. Scenes
-are fresh seeds of the test split. Each outcome is kept in the folder of parts, so that a run goes on where it was
-stopped; `language_only.py` adds what is there to its metrics as ``corrected``.
+are fresh seeds of the test split. Each outcome is kept in the folder of parts, so that a run goes on where
+it was stopped; `language_only.py` adds what is there to its metrics as ``corrected``.
 """
 
 from __future__ import annotations
