@@ -23,6 +23,8 @@ VIEW = "view"
 DATASET = {"DATASET": "folder of a LeRobotDataset, or USER/NAME on the hub"}
 SHOWN = {"DATASET": "folder of a LeRobotDataset, USER/NAME on the hub, or folder of a training"}
 DATASETS = {"DATASET...": "folders of LeRobotDatasets, v3.0 or v2.1; several are put together"}
+CLIPS = {"CLIPS": "folder of videos of a hand and of sentences.txt, a line each: `CLIP: SENTENCE`"}
+BOARDS = {"PICTURES": "folder with a picture or a video of the board for each camera: front.mp4, left.mp4"}
 SHARED = {"FOLDER": "folder of a policy, of a run or of a dataset", "NAME": "USER/NAME on the hub"}
 CHECKPOINT = {"CHECKPOINT": "folder of a policy, or USER/NAME on the hub"}
 DRIVER = {"CHECKPOINT": "folder of a policy, or ws://host:port of one elsewhere"}
@@ -118,6 +120,21 @@ def _label(given: list[str]) -> int:
     dataset, config = _config(LabelConfig, "label", given, DATASET)
     label(_dataset(dataset), config)
     return 0
+
+
+def _calibrate(given: list[str]) -> int:
+    from sayso.learn.watching.calibrating import CalibrateConfig, calibrate_cameras
+
+    folder, config = _config(CalibrateConfig, "calibrate", given, BOARDS)
+    print(calibrate_cameras(Path(folder), config))
+    return 0
+
+
+def _watch(given: list[str]) -> int:
+    from sayso.learn.watching.watch import WatchConfig, watch
+
+    folder, config = _config(WatchConfig, "watch", given, CLIPS)
+    return watch(Path(folder), config)
 
 
 def _train(given: list[str]) -> int:
@@ -336,6 +353,8 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
     "show and record": {
         "record": Verb("let an expert demonstrate, or a person, into a LeRobotDataset v3.0", _record),
         "show": Verb("say what is in a dataset, with a contact sheet and a film; or plot a training", _show),
+        "watch": Verb("turn videos of a person's hand into demonstrations for the arm", _watch),
+        "calibrate": Verb("find out where cameras stand, from pictures of a printed board", _calibrate),
         "check": Verb(
             "say what is wrong with a dataset, where, and what to do; the exit code tells CI", _check
         ),

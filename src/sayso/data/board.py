@@ -79,9 +79,7 @@ class Board:
         except ModuleNotFoundError as error:
             raise SaysoError(INSTALL) from error
         markers = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50)
-        return cv2.aruco.CharucoBoard(
-            (COLUMNS, ROWS), self.square_m, self.square_m * MARKER_SHARE, markers
-        )
+        return cv2.aruco.CharucoBoard((COLUMNS, ROWS), self.square_m, self.square_m * MARKER_SHARE, markers)
 
 
 def calibrate(name: str, images: Iterable[Image], board: Board, place_m: Sequence[float]) -> CalibratedCamera:

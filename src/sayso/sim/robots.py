@@ -207,6 +207,7 @@ def add_camera(
     eye: tuple[float, float, float],
     target: tuple[float, float, float],
     fovy_deg: float,
+    name: str = "front",
 ) -> None:
-    """Add the camera called ``front`` to a body, at `eye`, looking at `target`, both in the body's frame."""
-    body.add_camera(name="front", pos=eye, quat=_quat_from_axes(look_at(eye, target)), fovy=fovy_deg)
+    """Add a camera to a body, at `eye`, looking at `target`, both in the body's frame."""
+    body.add_camera(name=name, pos=eye, quat=_quat_from_axes(look_at(eye, target)), fovy=fovy_deg)

@@ -65,18 +65,30 @@ def _rgba(rgb: RGB) -> list[float]:
 
 def tabletop_spec(layout: Layout) -> mujoco.MjSpec:
     """Return the SO-101 bolted to a table, with the layout's items on it."""
-    spec = _empty_spec(layout.appearance, floor_z_m=-0.72)
+    spec = _table_spec(layout)
     world = spec.worldbody
-    world.add_geom(
+    _attach_arm(spec, world, (0.0, 0.0, 0.0))
+    add_camera(world, (0.60, 0.0, 0.44), (0.21, 0.0, 0.0), 46)
+    _add_items(spec, layout.items)
+    return spec
+
+
+def bare_table_spec(layout: Layout) -> mujoco.MjSpec:
+    """Return the same table with the layout's items, without arm and cameras."""
+    spec = _table_spec(layout)
+    _add_items(spec, layout.items)
+    return spec
+
+
+def _table_spec(layout: Layout) -> mujoco.MjSpec:
+    spec = _empty_spec(layout.appearance, floor_z_m=-0.72)
+    spec.worldbody.add_geom(
         name="table",
         type=BOX,
         size=[0.45, 0.6, 0.02],
         pos=[0.25, 0, -0.02],
         **_cover(layout.appearance, "table", layout.appearance.surface),
     )
-    _attach_arm(spec, world, (0.0, 0.0, 0.0))
-    add_camera(world, (0.60, 0.0, 0.44), (0.21, 0.0, 0.0), 46)
-    _add_items(spec, layout.items)
     return spec
 
 

@@ -1,0 +1,1 @@
+"""Human video: what a person's hand did before fixed cameras, as demonstrations for a gripper."""

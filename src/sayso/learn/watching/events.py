@@ -1,0 +1,69 @@
+"""Moments of grasp and release, read off how far a hand is open.
+
+opening   ------.                        .------
+                 \\                      /
+                  \\____________________/
+moments            ^ closed            ^ about to open
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sayso.learn.watching.smoothing import median
+
+Numbers = NDArray[np.float64]
+CLOSED_SHARE = 0.35
+"""A hand counts as closed below this share of the way from its smallest to its largest opening."""
+SETTLED_SHARE = 0.10
+"""Having closed, it may still open by this share of the same before it counts as letting go."""
+LEAST_CHANGE_M = 0.012
+"""A hand that opens and shuts by less has not grasped."""
+LINGERS_S = 0.3
+"""Within this time before it opens, the hand stands stillest at the moment when it lets go."""
+
+
+def moments(opening_m: Numbers, path_m: Numbers, fps: float) -> tuple[int, int] | None:
+    """Return the rows at which a hand has grasped and at which it lets go; None if it does neither.
+
+    Args:
+        opening_m: between the pads, ``[N]``.
+        path_m: of their middle, ``[N, 3]``.
+        fps: rows a second.
+    """
+    opening = median(opening_m[:, None], 3)[:, 0]
+    low, high = np.percentile(opening, (10, 90))
+    if high - low < LEAST_CHANGE_M:
+        return None
+    start, stop = longest_run(opening < low + CLOSED_SHARE * (high - low))
+    if stop - start < 2:
+        return None
+    held = float(np.median(opening[start:stop]))
+    settled = held + SETTLED_SHARE * (high - held)
+    grasp = start
+    while grasp < stop - 1 and opening[grasp] > settled:
+        grasp += 1
+    opens = stop - 1
+    while opens > grasp + 1 and opening[opens] > settled:
+        opens -= 1
+    return grasp, _stillest(path_m, max(grasp + 1, opens + 1 - round(LINGERS_S * fps)), opens + 1)
+
+
+def longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return where the longest run of true begins and ends, (0, 0) if there is none."""
+    edges = np.diff(np.concatenate([[0], flags.astype(int), [0]]))
+    starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    if len(starts) == 0:
+        return 0, 0
+    k = int((stops - starts).argmax())
+    return int(starts[k]), int(stops[k])
+
+
+def _stillest(path_m: Numbers, start: int, stop: int) -> int:
+    """Return after which of some rows the hand moves least; the last of those that are equal."""
+    stop = min(stop, len(path_m) - 1)
+    if stop <= start:
+        return stop
+    speed = np.linalg.norm(np.diff(path_m, axis=0), axis=1)[start:stop]
+    return start + len(speed) - int(speed[::-1].argmin())
