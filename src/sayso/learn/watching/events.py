@@ -20,6 +20,9 @@ SETTLED_SHARE = 0.10
 """Having closed, it may still open by this share of the same before it counts as letting go."""
 LEAST_CHANGE_M = 0.012
 """A hand that opens and shuts by less has not grasped."""
+STEEP_S, LEAST_HELD_S, GENTLE = 0.15, 0.6, 0.4
+"""Half the time over which a slope is taken; the least between a fall and a rise; and the share of its steepest
+below which a fall has ended."""
 LINGERS_S = 0.3
 """Within this time before it opens, the hand stands stillest at the moment when it lets go."""
 
@@ -48,6 +51,32 @@ def moments(opening_m: Numbers, path_m: Numbers, fps: float) -> tuple[int, int] 
     while opens > grasp + 1 and opening[opens] > settled:
         opens -= 1
     return grasp, _stillest(path_m, max(grasp + 1, opens + 1 - round(LINGERS_S * fps)), opens + 1)
+
+
+def edges(opening_m: Numbers, path_m: Numbers, fps: float) -> tuple[int, int] | None:
+    """Return the same as `moments` of an opening whose level drifts, as one camera's does: by its steepest parts.
+
+    Of all pairs of a fall and a later rise, those are the grasp and the release that are steepest together.
+    """
+    opening = median(opening_m[:, None], 5)[:, 0]
+    reach = max(1, round(STEEP_S * fps))
+    padded = np.pad(opening, reach, mode="edge")
+    slope = padded[2 * reach :] - padded[: -2 * reach]
+    apart = max(2 * reach, round(LEAST_HELD_S * fps))
+    if len(slope) <= apart:
+        return None
+    rises = np.maximum.accumulate(slope[::-1])[::-1][apart:]
+    fall = int((rises - slope[: len(rises)]).argmax())
+    rise = fall + apart + int(slope[fall + apart :].argmax())
+    if min(-slope[fall], slope[rise]) < LEAST_CHANGE_M / 2:
+        return None
+    grasp = fall
+    while grasp < rise - 1 and slope[grasp] < GENTLE * slope[fall]:
+        grasp += 1
+    opens = rise
+    while opens > grasp + 1 and slope[opens] > GENTLE * slope[rise]:
+        opens -= 1
+    return grasp, _stillest(path_m, max(grasp + 1, opens + 1 - round(LINGERS_S * fps)), opens + 1 + reach)
 
 
 def longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:

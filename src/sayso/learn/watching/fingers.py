@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sayso.data.cameras import CalibratedCamera
 from sayso.learn.watching.sight import View
+from sayso.learn.watching.smoothing import filled, gaussian, median
 
 Numbers = NDArray[np.float64]
 PINCHING = (3, 4, 7, 8)
@@ -28,6 +29,22 @@ THICK_M = 0.015
 """By how much pads are nearer to each other than the middles of the fingers."""
 GRASP_HEIGHT_M, RELEASE_HEIGHT_M = 0.022, 0.035
 """Where a hand is assumed to grasp and to let go, above the table, if one camera has to do."""
+PALM_M = {
+    (0, 5): 0.086,
+    (0, 9): 0.082,
+    (0, 13): 0.079,
+    (0, 17): 0.077,
+    (5, 17): 0.055,
+    (1, 17): 0.080,
+    (1, 5): 0.063,
+    (2, 17): 0.080,
+}
+"""Lengths between landmarks of the palm of an adult's hand, as the network places them: as two cameras measured
+them on a rendered hand whose wrist is 92 mm from where the middle finger begins."""
+SIZES = (0.7, 1.6)
+"""By how much larger a hand may be than the network guesses."""
+DEPTH_FRAMES = 9
+"""Over how many frames the depth of one camera's hand is steadied."""
 MOST_SHIFT_S = 1.0
 """By how much two cameras may have been started apart."""
 
@@ -83,17 +100,22 @@ def in_step(views: Sequence[View], fps: float) -> list[View]:
 def from_one(view: View) -> Numbers:
     """Return the fingers' four points in the arm's frame, ``[N, 4, 3]``, with a depth that is only guessed.
 
-    The network's guess of the hand's shape is put where its landmarks are nearest to their rays.
+    How far away the hand is tells that bone of its palm which is foreshortened least; how far each point lies
+    before or behind the hand's middle, the network's guess of its shape, brought to that size.
     """
-    flat, found = view.camera.flattened(view.pixels), np.full((len(view.pixels), 4, 3), np.nan)
-    for k in np.flatnonzero(view.found):
-        shape, (u, v) = view.world_m[k], flat[k].T
-        zeros, ones = np.zeros(len(u)), np.ones(len(u))
-        sides = np.concatenate([np.stack([ones, zeros, -u], 1), np.stack([zeros, ones, -v], 1)])
-        wanted = np.concatenate([u * shape[:, 2] - shape[:, 0], v * shape[:, 2] - shape[:, 1]])
-        depth = (shape + np.linalg.lstsq(sides, wanted, rcond=None)[0])[list(PINCHING), 2]
-        rays = view.camera.rays(view.pixels[k, PINCHING, :])
-        found[k] = view.camera.eye_m + depth[:, None] * rays
+    flat = view.camera.flattened(view.pixels)
+    palm = np.array(list(PALM_M))
+    drawn = np.linalg.norm(flat[:, palm[:, 0]] - flat[:, palm[:, 1]], axis=-1)
+    away = (np.array(list(PALM_M.values())) / drawn).min(axis=1)
+    steady = gaussian(median(filled(away[:, None]), DEPTH_FRAMES), 2.0)
+    spread = [
+        np.linalg.norm(part - part.mean(axis=1, keepdims=True), axis=(1, 2))
+        for part in (view.world_m[..., :2], flat)
+    ]
+    size = steady[:, 0] * spread[1] / spread[0]
+    ahead = view.world_m[..., 2] - view.world_m[..., 2].mean(axis=1, keepdims=True)
+    depth = steady + np.clip(size, *SIZES)[:, None] * ahead[:, PINCHING]
+    found: Numbers = view.camera.eye_m + depth[..., None] * view.camera.rays(view.pixels[:, PINCHING, :])
     return found
 
 
