@@ -1,4 +1,4 @@
-"""Clips whose hand is known without any network: landmarks of the rendered hand's joints, drawn by two cameras."""
+"""Clips whose hand is known without any network: joints of the rendered hand, seen by two cameras."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def landmarks_m(one: Gesture) -> np.ndarray:
     mesh = hand_mesh()
     names = ["wrist", "thumb-metacarpal", "thumb-phalanx-proximal", "thumb-phalanx-distal", "thumb-tip"]
     for finger in FINGERS[1:]:
-        names += [f"{finger}-{part}" for part in ("phalanx-proximal", "phalanx-intermediate", "phalanx-distal")]
+        names += [
+            f"{finger}-{part}" for part in ("phalanx-proximal", "phalanx-intermediate", "phalanx-distal")
+        ]
         names += [f"{finger}-tip"]
     rows = [mesh.index(name) for name in names]
     found = []
@@ -95,7 +97,7 @@ class KnownHand:
 
 
 def film(folder: Path, one: Gesture, names=("front", "left"), clips=("can",), pads=None) -> Path:
-    """Write grey videos of a gesture, sentences and the calibration; `pads` adds frames before a camera's first."""
+    """Write grey videos of a gesture, sentences and the calibration; `pads` makes a camera's longer."""
     folder.mkdir(parents=True, exist_ok=True)
     for clip in clips:
         for name in names:

@@ -43,6 +43,8 @@ FLAGS = {
     + ["--cluster", "--known", "--known-weight", "--steps", "--lr", "--threads", "--llm-url", "--llm-model"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
     + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")],
+    "watch": ["--cameras", "--out", "--actions", "--fps", "--height", "--threads"],
+    "calibrate": ["--out", "--square-m", "--board-x-m"],
     "compare": ["--world", "--families", "--pairs", "--alpha", "--margin", "--split", "--start", "--execute"]
     + ["--axis", "--domain", "--workers", "--out", "--json", "--cluster"],
     "report": ["--out", "--max-films"],

@@ -44,8 +44,8 @@ INSIDE_A_ROW = {
 TORCH_FREE = {
     *("spec", "calling", "evaluation", "extensions", "flags", "geometry", "refusals", "registration"),
     *("robots", "work", "sim", "data", "tasks"),
-    *("runtime", "studio", "learn.record", "learn.recording"),
-    *("models.words", "models.collate", "models.repacked", "models.recovery"),
+    *("runtime", "studio", "learn.record", "learn.recording", "learn.watching"),
+    *("models.words", "models.collate", "models.repacked", "models.recovery", "models.hands"),
 }
 MAY_USE_TORCH = {"runtime.export", "runtime.graphs", "runtime.torchscript"}
 TORCH = {"torch", "transformers", "sayso.models"}

@@ -1,4 +1,4 @@
-"""Calibration from a printed board (ChArUco): camera matrices, lenses and poses in the arm's frame, through OpenCV.
+"""Calibration from a printed board (ChArUco, by OpenCV): camera matrices, lenses, poses in the arm's frame.
 
     the sheet, seen from above          the arm's base is here, x forward, y left
                                             ^ x
@@ -111,7 +111,7 @@ def calibrate(name: str, images: Iterable[Image], board: Board, place_m: Sequenc
     off_px, matrix, lens, turn, shift = _solved(kept, size)
     if off_px > SHARP_PX:
         raise SaysoError(
-            f"the corners of the board are {off_px:.1f} pixels from where camera {name!r} would draw them, and "
+            f"the board's corners are {off_px:.1f} pixels from where camera {name!r} would draw them, and "
             f"{SHARP_PX:g} may be: print it flat and unscaled, say its measured --square-m, move it slowly"
         )
     return CalibratedCamera(

@@ -1,4 +1,4 @@
-"""Calibrated cameras: where each stands and how it draws, as JSON, so that pixels become rays in the arm's frame.
+"""Calibrated cameras: where each stands and how it draws, as JSON; pixels become rays in the arm's frame.
 
     {"cameras": {"front": {"size": [480, 640],                       height, width in pixels
                            "matrix": [[fx, 0, cx], [0, fy, cy], [0, 0, 1]],
@@ -59,8 +59,8 @@ class CalibratedCamera:
         high, wide = self.size
         if abs(height * wide - width * high) > 0.02 * height * wide:
             raise SaysoError(
-                f"camera {self.name!r} was calibrated with {wide} x {high} pixels, and its clip has {width} x "
-                f"{height}, another shape: film both in the same mode of the camera, or calibrate again"
+                f"camera {self.name!r} was calibrated with {wide} x {high} pixels, and its clip has "
+                f"{width} x {height}, another shape: film both in the same mode, or calibrate again"
             )
         scale = np.diag([width / wide, height / high, 1.0])
         return CalibratedCamera(
@@ -80,7 +80,7 @@ class CalibratedCamera:
         return pixels
 
     def flattened(self, pixels: Numbers) -> Numbers:
-        """Return where pixels, ``[..., 2]``, lie on the plane at distance 1 before the camera, without lens."""
+        """Return where pixels, ``[..., 2]``, lie on the plane 1 before the camera, without its lens."""
         drawn = (pixels - self.matrix[:2, 2]) @ np.linalg.inv(self.matrix[:2, :2]).T
         flat = drawn.copy()
         for _ in range(UNDISTORTING):

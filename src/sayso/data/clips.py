@@ -50,8 +50,8 @@ def read_clips(folder: Path, cameras: Sequence[str]) -> list[Clip]:
         name, _, camera = path.stem.partition(".")
         if not camera and len(cameras) > 1:
             raise SaysoError(
-                f"{path} does not say which camera filmed it: call it {name}.{cameras[0]}{path.suffix}, or give "
-                "a calibration with one camera only"
+                f"{path} does not say which camera filmed it: call it {name}.{cameras[0]}{path.suffix}, or "
+                "give a calibration with one camera only"
             )
         videos.setdefault(name, {})[known("camera", camera or cameras[0], cameras)] = path
     if mute := sorted(videos.keys() - said.keys()):
@@ -61,8 +61,8 @@ def read_clips(folder: Path, cameras: Sequence[str]) -> list[Clip]:
         )
     if unseen := [name for name in said if name not in videos]:
         raise SaysoError(
-            f"{folder / SENTENCES} speaks of {', '.join(unseen)}, of which there is no video in {folder}: call "
-            f"it {unseen[0]}.{cameras[0]}.mp4, or take the line away"
+            f"{folder / SENTENCES} speaks of {', '.join(unseen)}, of which there is no video there: call it "
+            f"{unseen[0]}.{cameras[0]}.mp4, or take the line away"
         )
     return [Clip(name=name, sentence=sentence, videos=videos[name]) for name, sentence in said.items()]
 
@@ -94,8 +94,8 @@ def _sentences(folder: Path) -> dict[str, str]:
     path = folder / SENTENCES
     if not path.is_file():
         raise SaysoError(
-            f"{path} is not there: it says what is done in each clip, a line each, such as `can: put the can in "
-            "the bowl` for can.front.mp4"
+            f"{path} is not there: it says what is done in each clip, a line each, such as `can: put the can "
+            "in the bowl` for can.front.mp4"
         )
     found: dict[str, str] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):

@@ -1,11 +1,11 @@
-"""Person's right hand to be filmed: a skinned mesh of 25 joints (WebXR's generic hand, MIT), hung into a scene.
+"""Person's right hand to be filmed: a skinned mesh of 25 joints (WebXR's generic hand, MIT) in a scene.
 
     wrist -+- thumb: metacarpal, proximal, distal, tip            each joint's own y axis points to the back
            +- index, middle, ring, pinky finger:                  of the hand, its -z to the finger's tip
               metacarpal, proximal, intermediate, distal, tip
 
-The mesh is posed by mocap bodies, one a joint, and drawn by MuJoCo as a skin (linear blend skinning). A forearm
-is added, without which trackers find no hand. It is only looked at: it touches nothing.
+The mesh is posed by mocap bodies, one a joint, and drawn by MuJoCo as a skin (linear blend skinning). A
+forearm is added, without which trackers find no hand. It is only looked at: it touches nothing.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ class HandMesh:
         return np.array(own)
 
     def posed(self, turns: Mapping[str, Numbers], fingers: tuple[str, ...] = FINGERS) -> Numbers:
-        """Return the joints' frames ``[J, 4, 4]``, the wrist at rest, others turned in their own frames, [3, 3].
+        """Return the joints' frames ``[J, 4, 4]``, the wrist at rest, others turned in their own frames.
 
         Args:
-            turns: joint -> its turn.
+            turns: joint -> its turn ``[3, 3]``.
             fingers: that move; the others stay as at rest.
         """
         frames = self.rest.copy()

@@ -21,7 +21,7 @@ DOTS_PER_INCH = 300
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrateConfig:
-    """How cameras are calibrated. Begin with a folder that is empty or new: the board to print appears there."""
+    """How cameras are calibrated. Begin with a folder that is new: the board to print appears there."""
 
     out: Path = Path("cameras.json")
     """File of the calibration."""
@@ -87,8 +87,8 @@ def _what_to_do(folder: Path, config: CalibrateConfig) -> str:
     wide, long = (count * config.square_m * 100 for count in (COLUMNS, ROWS))
     return (
         f"board: {folder / BOARD}\n"
-        f"Print it unscaled ({wide:.1f} x {long:.1f} cm), glue it onto something flat, and lay it before the arm, "
-        f"its near edge {config.board_x_m * 100:.0f} cm from the base and its long side pointing away. Film it "
-        f"with each camera, from that place on and then held in the hand, near and far and tilted each way, as "
-        f"{folder / 'front.mp4'} and so on; then give the same command again."
+        f"Print it unscaled ({wide:.1f} x {long:.1f} cm), glue it onto something flat, and lay it before the "
+        f"arm, its near edge {config.board_x_m * 100:.0f} cm from the base and its long side pointing away. "
+        "Film it with each camera, from that place on and then held in the hand, near and far and tilted "
+        f"each way, as {folder / 'front.mp4'} and so on; then give the same command again."
     )

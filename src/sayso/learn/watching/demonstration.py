@@ -1,4 +1,4 @@
-"""Demonstration made of a clip: pictures, pointing labels, and the joints that bring the arm where the hand was.
+"""Demonstration made of a clip: pictures, pointing labels, and joints that bring the arm where the hand was.
 
 A moment at which the arm does not reach the hand is labelled as training labels what else could be asked: it
 learns to point there, and no action (`sayso.spec.OTHER_TASK`).
@@ -87,7 +87,7 @@ def demonstration(understood: Understood, *, actions: bool = True) -> tuple[list
 def joints(understood: Understood) -> tuple[Array, NDArray[np.bool_]]:
     """Return the arm's numbers in its units ``[N, 6]``, and at which moments it reaches the hand ``[N]``.
 
-    Turned by inverse kinematics; the jaws close along the heading along which the hand closed around the thing.
+    By inverse kinematics; the jaws close along the heading along which the hand closed around the thing.
     """
     arm, pose = ArmKinematics(), REST_RAD[:5]
     path = understood.path_m.copy()
@@ -126,7 +126,7 @@ def _at_rest(length: int) -> tuple[Array, NDArray[np.bool_]]:
 
 
 def _nearest_heading(arm: ArmKinematics, understood: Understood) -> float:
-    """Return the heading of the grasp, one way round or the other: that which the wrist turns least for."""
+    """Return the heading of the grasp, whichever way round the wrist turns least for."""
     target = understood.path_m[understood.grasp]
     ways = [understood.heading_rad + turn for turn in (0.0, np.pi, -np.pi)]
     turns = [

@@ -1,4 +1,4 @@
-"""Drawing of what was understood: the tracked hand and the gripper that is imagined in its place, in each picture.
+"""Drawing of what was understood: the tracked hand, and the gripper imagined in its place, in each picture.
 
 white    the hand's landmarks and bones, as the networks found them
 orange   the gripper, open: two jaws, as far apart as the hand's pads; green while it holds
@@ -39,7 +39,7 @@ def drawn(understood: Understood, row: int, fps: float) -> Observation:
 
 
 def telling(understood: Understood, count: int) -> list[int]:
-    """Return the moments that tell most, in their order: the ends, the grasp, the release, and between them."""
+    """Return the moments that tell most, in order: before, the grasp, the way, the release, and after."""
     last = len(understood.path_m) - 1
     between = np.linspace(understood.grasp, understood.release, max(2, count - 2)).round().astype(int)
     return sorted([max(0, understood.grasp - 10), *between.tolist(), min(last, understood.release + 10)])[

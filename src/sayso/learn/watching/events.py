@@ -1,8 +1,8 @@
-"""Moments of grasp and release, read off how far a hand is open.
+r"""Moments of grasp and release, read off how far a hand is open.
 
 opening   ------.                        .------
-                 \\                      /
-                  \\____________________/
+                 \                      /
+                  \____________________/
 moments            ^ closed            ^ about to open
 """
 
@@ -17,11 +17,11 @@ Numbers = NDArray[np.float64]
 CLOSED_SHARE = 0.35
 """A hand counts as closed below this share of the way from its smallest to its largest opening."""
 SETTLED_SHARE = 0.10
-"""Having closed, it may still open by this share of the same before it counts as letting go."""
+"""Having closed, it may still open by this share of it before it counts as letting go."""
 LEAST_CHANGE_M = 0.012
 """A hand that opens and shuts by less has not grasped."""
 STEEP_S, LEAST_HELD_S, GENTLE = 0.15, 0.6, 0.4
-"""Half the time over which a slope is taken; the least between a fall and a rise; and the share of its steepest
+"""Half the time over which a slope is taken; the least between a fall and a rise; the share of its steepest
 below which a fall has ended."""
 LINGERS_S = 0.3
 """Within this time before it opens, the hand stands stillest at the moment when it lets go."""
@@ -54,7 +54,7 @@ def moments(opening_m: Numbers, path_m: Numbers, fps: float) -> tuple[int, int] 
 
 
 def edges(opening_m: Numbers, path_m: Numbers, fps: float) -> tuple[int, int] | None:
-    """Return the same as `moments` of an opening whose level drifts, as one camera's does: by its steepest parts.
+    """Return the same as `moments` of an opening that drifts, as one camera's does: by its steepest parts.
 
     Of all pairs of a fall and a later rise, those are the grasp and the release that are steepest together.
     """

@@ -1,10 +1,10 @@
-"""Fingers in space: thumb and index finger of a hand in the arm's frame, from two cameras or more, or from one.
+r"""Fingers in space: thumb and index finger in the arm's frame, from two cameras or more, or from one.
 
                           o  eye        o  eye
-                           \\          /
-    two rays meet:          \\        /       one ray needs a depth: from the network's guess of the
-                              \\    /         hand's shape, corrected where the hand must be at the
-                                \\/           table, when it grasps and when it lets go
+                           \          /
+    two rays meet:          \        /       one ray needs a depth: from the network's guess of the
+                              \    /         hand's shape, corrected where the hand must be at the
+                                \/           table, when it grasps and when it lets go
 
 Source: Hartley and Zisserman 2004, 12.2, linear triangulation.
 """
@@ -39,7 +39,7 @@ PALM_M = {
     (1, 5): 0.063,
     (2, 17): 0.080,
 }
-"""Lengths between landmarks of the palm of an adult's hand, as the network places them: as two cameras measured
+"""Lengths between landmarks of the palm of an adult's hand, as the network places them: two cameras measured
 them on a rendered hand whose wrist is 92 mm from where the middle finger begins."""
 SIZES = (0.7, 1.6)
 """By how much larger a hand may be than the network guesses."""
@@ -50,7 +50,7 @@ MOST_SHIFT_S = 1.0
 
 
 def triangulated(cameras: Sequence[CalibratedCamera], pixels: Sequence[Numbers]) -> Numbers:
-    """Return the points that cameras see at pixels, ``[..., 2]`` of each, as ``[..., 3]`` in the arm's frame."""
+    """Return points, ``[..., 3]`` in the arm's frame, that cameras see at pixels, ``[..., 2]`` of each."""
     rows = []
     for camera, seen in zip(cameras, pixels, strict=True):
         flat = camera.flattened(seen)
@@ -100,7 +100,7 @@ def in_step(views: Sequence[View], fps: float) -> list[View]:
 def from_one(view: View) -> Numbers:
     """Return the fingers' four points in the arm's frame, ``[N, 4, 3]``, with a depth that is only guessed.
 
-    How far away the hand is tells that bone of its palm which is foreshortened least; how far each point lies
+    How far away the hand is tells that bone of its palm which is foreshortened least; how far a point lies
     before or behind the hand's middle, the network's guess of its shape, brought to that size.
     """
     flat = view.camera.flattened(view.pixels)
@@ -138,5 +138,5 @@ def anchored(points: Numbers, camera: CalibratedCamera, grasp: int, release: int
 
 
 def pads(points: Numbers) -> Numbers:
-    """Return the pads of thumb and index finger, ``[..., 2, 3]``, from their joints and tips, ``[..., 4, 3]``."""
+    """Return the pads of thumb and index finger, ``[..., 2, 3]``, from joints and tips, ``[..., 4, 3]``."""
     return (1 - TIP_SHARE) * points[..., [0, 2], :] + TIP_SHARE * points[..., [1, 3], :]

@@ -1,4 +1,4 @@
-"""Sight of a clip: the hand's landmarks in every picture of every camera, and what is wrong where there are none."""
+"""Sight of a clip: the hand's landmarks in every picture of each camera, and what is wrong without them."""
 
 from __future__ import annotations
 
@@ -129,25 +129,25 @@ def _refuse(clip: Clip, view: View, fps: float) -> None:
     found, name = view.found, view.camera.name
     if found.mean() < LEAST_FOUND:
         raise NotUnderstoodError(
-            f"clip {clip.name!r}: camera {name!r} shows a hand in {found.mean():.0%} of its pictures. Film a bare "
-            "hand with its forearm, in even light, from where thumb and index finger are both seen"
+            f"clip {clip.name!r}: camera {name!r} shows a hand in {found.mean():.0%} of its pictures. Film a "
+            "bare hand with its forearm, in even light, from where thumb and index finger are both seen"
         )
     if (view.hands >= 2).sum() >= 2:
         raise NotUnderstoodError(
-            f"clip {clip.name!r}: camera {name!r} shows two hands. Film one hand alone; keep the other, and other "
-            "people, out of the picture"
+            f"clip {clip.name!r}: camera {name!r} shows two hands. Film one hand alone; keep the other, and "
+            "other people, out of the picture"
         )
     if gap := longest_gap(found, fps):
         begins_s, lasts_s = gap
         raise NotUnderstoodError(
             f"clip {clip.name!r}: the hand leaves the picture of camera {name!r}, or is hidden in it, for "
-            f"{lasts_s:.1f} s from {begins_s:.1f} s on. Film from further away, so that the whole hand stays in "
-            "view from where it grasps to where it lets go"
+            f"{lasts_s:.1f} s from {begins_s:.1f} s on. Film from further away, so that the whole hand stays "
+            "in view from where it grasps to where it lets go"
         )
 
 
 def longest_gap(found: NDArray[np.bool_], fps: float) -> tuple[float, float] | None:
-    """Return when the longest gap between pictures with a hand begins and how long it is, if that is too long."""
+    """Return when the longest gap without a hand begins and how long it lasts, if that is too long."""
     rows = np.flatnonzero(found)
     gaps = np.diff(rows)
     if len(gaps) == 0 or (gaps.max() - 1) / fps <= LONGEST_GAP_S:

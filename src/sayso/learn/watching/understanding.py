@@ -61,7 +61,7 @@ class Understood:
 
     @property
     def object_m(self) -> Numbers:
-        """Return where the thing is at each moment, ``[N, 3]``: it lies, goes with the hand, and lies again."""
+        """Return where the thing is at each moment, ``[N, 3]``: it lies, is carried, and lies again."""
         rows = np.clip(np.arange(len(self.path_m)), self.grasp, self.release)
         return self.path_m[rows]
 
@@ -105,8 +105,8 @@ def interpreted(clip: Clip, views: list[View], fps: float) -> Understood:
     found = (moments if several else edges)(opening, path, fps)
     if found is None:
         raise NotUnderstoodError(
-            f"clip {clip.name!r}: the hand is found, but not seen to close around a thing and open again. Grasp "
-            "with thumb and index finger, open the hand clearly before and after, and let both be seen"
+            f"clip {clip.name!r}: the hand is found, but not seen to close around a thing and open again. "
+            "Grasp with thumb and index finger, open the hand clearly before and after, and let both be seen"
         )
     if not several:
         path = anchored(path, views[0].camera, *found)
@@ -135,6 +135,6 @@ def _refuse_unknown(clip: Clip, known: NDArray[np.bool_], fps: float, several: b
         )
     if several and (gap := longest_gap(known, fps)):
         raise NotUnderstoodError(
-            f"clip {clip.name!r}: no two cameras see the hand for {gap[1]:.1f} s from {gap[0]:.1f} s on. Turn them "
-            "so that both see thumb and index finger from where the hand grasps to where it lets go"
+            f"clip {clip.name!r}: no two cameras see the hand for {gap[1]:.1f} s from {gap[0]:.1f} s on. "
+            "Turn them so that both see thumb and index finger from where the hand grasps to where it lets go"
         )

@@ -1,4 +1,4 @@
-"""Watcher of people: clips of a hand become a LeRobotDataset, a contact sheet and a film of what was understood."""
+"""Watcher of people: clips of a hand become a LeRobotDataset, with a contact sheet and films of it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class WatchConfig:
     out: Path
     """Folder of the dataset; contact sheet and films go beside it, into OUT-shown."""
     actions: Literal["reached", "none"] = "reached"
-    """Whether the arm's joints are worked out where it reaches the hand, or the frames only teach to point."""
+    """Whether the arm's joints are worked out where it reaches the hand, or frames only teach to point."""
     fps: float = 20.0
     """Frames per second of the dataset."""
     height: int = 240

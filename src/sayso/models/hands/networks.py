@@ -1,8 +1,8 @@
 """Networks that find hands (MediaPipe Hands), fetched once, held against their digests, and run by OpenVINO.
 
-They are the palm detector and the landmark network of Zhang et al. 2020 (arXiv 2006.10214), Apache-2.0, as they
-lie in the last wheel of ``mediapipe`` that carries them. The wheel is only opened, never installed: 36 MB once,
-of which 8 MB stay in ``$SAYSO_CACHE/hands``.
+They are the palm detector and the landmark network of Zhang et al. 2020 (arXiv 2006.10214), Apache-2.0, as
+they lie in the last wheel of ``mediapipe`` that carries them. The wheel is only opened, never installed: 36
+MB once, of which 8 MB stay in ``$SAYSO_CACHE/hands``.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def merged(scores: Numbers, raw: Numbers, middles: Numbers, side: float, padding
 
 
 def sampled(image: Image, into: Numbers, side: int) -> NDArray[np.float32]:
-    """Return a square part of a picture, float32 ``[1, side, side, 3]`` in 0..1; `into` maps its pixels there.
+    """Return a square of a picture, float32 ``[1, side, side, 3]`` in 0..1; `into` maps its pixels there.
 
     Raises:
         SaysoError: if OpenCV is not installed.
