@@ -151,6 +151,8 @@ class Windows:
             for d in self.datasets
             for k in range(len(d))
         ]
+        # Where a frame's other task is its own, nobody knows what to do there (`spec.OTHER_TASK`).
+        self._unknown = np.array([a == b for a, b in zip(self._tasks, self._other_tasks, strict=True)])
         self._first_rows = np.cumsum([0, *(len(d) for d in self.datasets)])
         apart = [given[d.root].spacing for d in self.datasets]
         self._spacing = np.repeat(apart, [len(d) for d in self.datasets])
@@ -265,7 +267,8 @@ class Windows:
     def _following(self, chosen: Integers, count: int, spacing: Integers) -> tuple[Array, NDArray[np.bool_]]:
         future = self._rows[chosen, None] + np.arange(count) * spacing[:, None]
         stops = self._stops[chosen, None]
-        return self._action[np.minimum(future, stops - 1)], future >= stops
+        rows = np.minimum(future, stops - 1)
+        return self._action[rows], (future >= stops) | self._unknown[rows]
 
     def draw(self, seed: int, step: int, batch_size: int) -> Integers:
         """Return which windows training step `step` sees, a pure function of its arguments.

@@ -32,7 +32,8 @@ POINTS = "label.points"
 REFERENTS = ("object", "place")
 """What an instruction names: the thing that is to be moved, and where it is to go."""
 OTHER_TASK = "label.other_task"
-"""Something else that could be asked in a frame of a demonstration, for training to point at."""
+"""Something else that could be asked in a frame of a demonstration, for training to point at. Where it is
+what was asked, nobody knows the frame's action: it teaches to point, and its action counts as padding."""
 OTHER_POINTS = "label.other_points"
 """What `POINTS` would be for it."""
 AS_LEARNED = "as_learned"

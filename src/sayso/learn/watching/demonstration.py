@@ -1,7 +1,7 @@
 """Demonstration made of a clip: pictures, pointing labels, and joints that bring the arm where the hand was.
 
-A moment at which the arm does not reach the hand is labelled as training labels what else could be asked: it
-learns to point there, and no action (`sayso.spec.OTHER_TASK`).
+At a moment at which the arm does not reach the hand, training learns to point and no action: what else could
+be asked there is what was asked (`sayso.spec.OTHER_TASK`).
 """
 
 from __future__ import annotations
