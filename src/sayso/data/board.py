@@ -159,4 +159,5 @@ def _solved(
         flags=flags,
     )
     turn, _ = cv2.Rodrigues(turns[0])
-    return float(off), matrix, np.asarray(lens).ravel()[:5], turn, np.asarray(shifts[0]).ravel()
+    found = [np.asarray(one, np.float64) for one in (matrix, lens, turn, shifts[0])]
+    return float(off), found[0], found[1].ravel()[:5], found[2], found[3].ravel()

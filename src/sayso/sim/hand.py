@@ -98,7 +98,9 @@ def hand_mesh(scale: float = 1.0) -> HandMesh:
     for k, share in enumerate(_array(chunk, binary, attributes["WEIGHTS_0"]).T):
         np.add.at(weights, (np.arange(len(vertices)), which[:, k]), share)
     bind = _array(chunk, binary, skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1)
-    rest = np.array([_rigid(np.linalg.inv(matrix), scale) for matrix in bind.astype(np.float64)])
+    rest = np.array(
+        [_rigid(np.asarray(np.linalg.inv(matrix), np.float64), scale) for matrix in bind.astype(np.float64)]
+    )
     order = [stored.index(name) for name in names]
     faces = _array(chunk, binary, primitive["indices"]).reshape(-1, 3).astype(np.int64)
     parents = [-1 if name == WRIST else names.index(_parent(name, names)) for name in names]
@@ -189,7 +191,7 @@ def _with_forearm(
     heel = local[np.abs(local[:, 2] - 0.010 * scale) < 0.008 * scale, :2]
     middle, radii = heel.mean(axis=0), np.ptp(heel, axis=0) / 2
     down = np.linspace(0, 1, RINGS)
-    thick = np.interp(down, *zip(*FOREARM_PROFILE, strict=True))[:, None]
+    thick = np.interp(down, *np.array(FOREARM_PROFILE).T)[:, None]
     angle = np.linspace(0, 2 * np.pi, AROUND, endpoint=False)[None]
     x = middle[0] + 0.97 * radii[0] * thick * np.cos(angle)
     y = middle[1] + radii[1] * (0.97 * thick + 0.35 * (thick - 1).clip(0)) * np.sin(angle)

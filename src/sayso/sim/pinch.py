@@ -81,7 +81,8 @@ def pads_of(mesh: HandMesh, frames: Numbers) -> Numbers:
 @cache
 def _table() -> Numbers:
     """Return the eight angles for each of `OPENINGS_M`, ``[11, 8]``, each found from its neighbour's."""
-    rows, angles = {}, REST
+    rows: dict[int, Numbers] = {}
+    angles = REST
     for k in (*range(6, 11), *range(5, -1, -1)):
         angles = rows[6] if k == 5 else angles
         angles = rows[k] = _solved(float(OPENINGS_M[k]), angles)

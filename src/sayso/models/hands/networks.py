@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import subprocess
 import sys
 import tempfile
@@ -82,7 +83,11 @@ def compiled(name: str, threads: int) -> Callable[[Numbers], dict[str, Numbers]]
         NetworksError: if OpenVINO is not installed, or the network cannot be had.
     """
     path = fetched() / name
-    settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
+    settings: dict[str, Any] = {
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,
+    }
     settings["INFERENCE_PRECISION_HINT"] = "f32"
     model = _core().compile_model(str(path), "CPU", settings)
     names = [sorted(output.get_names())[0] for output in model.outputs]
@@ -128,7 +133,7 @@ def _core() -> Any:
     # One for all: two that end in the order in which they began break Ctrl-C (OpenVINO 2026.4).
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # it does not ask first
     try:
-        import openvino
+        openvino = importlib.import_module("openvino")
     except ModuleNotFoundError as error:
         raise NetworksError(INSTALL) from error
     return openvino.Core()

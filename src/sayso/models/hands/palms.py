@@ -98,7 +98,7 @@ def sampled(image: Image, into: Numbers, side: int) -> NDArray[np.float32]:
     except ModuleNotFoundError as error:
         raise SaysoError(networks.INSTALL) from error
     part = cv2.warpAffine(image, into, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return (np.asarray(part, np.float32) / 255)[None]
+    return (np.asarray(part, np.float32) / np.float32(255))[None].astype(np.float32)
 
 
 def _overlap(one: Numbers, other: Numbers) -> float:
