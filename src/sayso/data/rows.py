@@ -119,9 +119,9 @@ def _check_order(rows: Rows, index: Integers) -> None:
 
 
 def _check_tasks(root: Path, rows: Rows, key: str, index: Integers, tasks: Mapping[int, str]) -> None:
-    """Refuse a frame whose instruction is not known, or says nothing."""
+    """Refuse a frame whose instruction is not known, or says nothing; nothing else need be asked there."""
     for used in np.unique(index).tolist():
-        if tasks.get(used, "").strip():
+        if tasks.get(used, "").strip() or (key == OTHER_TASK_INDEX and used in tasks):
             continue
         row = int(np.argmax(index == used))
         fault = (
