@@ -115,7 +115,7 @@ def pointing(understood: Understood) -> Array:
         height, width = view.camera.size
         for points in (understood.object_m, place):
             uv = view.camera.project(points) / (width, height)
-            inside = ((uv >= 0) & (uv <= 1)).all(axis=1)
+            inside = np.asarray(((uv >= 0) & (uv <= 1)).all(axis=1))
             columns.append(np.where(inside[:, None], uv, 0.5))
             columns.append(inside[:, None].astype(np.float64))
     return np.concatenate(columns, axis=1).astype(np.float32)

@@ -96,7 +96,7 @@ def interpreted(clip: Clip, views: list[View], fps: float) -> Understood:
         fingers, width, sigma = from_one(views[0]), 7, 1.5
     ends = pads(fingers)
     ends[np.linalg.norm(ends, axis=-1).max(axis=1) > FARTHEST_M] = np.nan
-    known = ~np.isnan(ends).any(axis=(1, 2))
+    known = np.asarray(~np.isnan(ends).any(axis=(1, 2)))
     _refuse_unknown(clip, known, fps, several)
     path = gaussian(median(filled(ends.mean(axis=1)), width), sigma)
     apart = filled(ends[:, 1] - ends[:, 0])
