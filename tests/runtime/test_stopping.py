@@ -54,7 +54,7 @@ def typed_for(stop: Stop) -> Typed:
     return Typed(line=lambda _: None, stop=lambda: stop("a key was pressed"))
 
 
-@pytest.mark.parametrize("key", [b" ", b"\n", b"\x1b"])
+@pytest.mark.parametrize("key", [b" ", b"\n", b"\x1b", b"\t", b"\x7f", b"\x1b[A", b"stopp\x1b", b"a\x7f\x7f"])
 def test_a_key_that_begins_no_word_stops_the_robot_and_the_terminal_is_left_as_it_was(key):
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "r") as terminal:

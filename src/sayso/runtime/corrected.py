@@ -1,4 +1,4 @@
-"""Run of the loop that a person corrects by typing, at a terminal or through a pipe.
+"""Corrected run: the loop, with a person who corrects it by typing, at a terminal or through a pipe.
 
 typed line ──> Ear ──> Steering, before the policy ──> drive ──┐
                               ^                                │ something else was meant
@@ -7,6 +7,7 @@ typed line ──> Ear ──> Steering, before the policy ──> drive ──�
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Mapping
 
@@ -22,12 +23,14 @@ from sayso.runtime.tick import Watch
 from sayso.runtime.typed import Typed, listening
 from sayso.spec import Features, Policy, Robot, SaysoError
 
+SUCH = '"a bit to the left", "slower", "stop", "the other one"'
 HOW: Mapping[str, str] = {
-    "keys": 'Enter, Escape or Ctrl-C stops the robot; type to correct it: "a bit to the left", "slower", '
-    '"stop", "the other one"',
-    "lines": "Ctrl-C stops the robot; lines that are piped in correct it",
+    "keys": f"Enter, space, Escape or Ctrl-C stops the robot; type to correct it: {SUCH}",
+    "lines": f"Ctrl-C stops the robot; lines that are piped in correct it: {SUCH}",
     "": "Ctrl-C stops the robot",
 }
+"""How a person can type -> what to tell before the first step."""
+HELD = "; any other key holds it until what is typed is understood"
 
 
 def drive_corrected(
@@ -46,33 +49,38 @@ def drive_corrected(
 ) -> RunReport:
     """Let a policy drive while a person may correct it, and return the report of the last run.
 
-    A robot that can break is held while a line is being typed. As `sayso.runtime.loop.drive` otherwise, where
-    `brake` ends all of it.
+    A robot that can break is held from the first key until a line is understood, and any key before the first
+    step stops it. As `sayso.runtime.loop.drive` otherwise, where `brake` ends all of it.
     """
-    steering, asked = Steering(features), instruction
+    steering, asked, careful = Steering(features), instruction, moves(robot)
 
     def what() -> Asked:
         return asked_in(robot.world, asked) if isinstance(robot, SimulatedRobot) else Asked(sentence=asked)
 
-    ear = Ear(steering, what)
+    ear = Ear(steering, what, careful=careful)
 
     def hear(line: str) -> None:
+        echo("")
         try:
             understood = ear.hear(line)
         except SaysoError as error:
             tell(str(error))
             return
+        finally:
+            steering.listening = False
         waits = "; 'go on' lets it go on" if understood.endswith("stop") else ""
         tell(f"understood: {understood}{waits}")
 
     def so_far(text: str) -> None:
-        steering.listening = bool(text) and moves(robot)
-        sys.stderr.write(f"\r\x1b[K{f'> {text}' if text else ''}")
-        sys.stderr.flush()
+        steering.listening = careful
+        if careful and not steering.runs:  # it may be on its way to where it begins, and asks nobody
+            brake("a key was pressed")
+        prompt = f"{'held ' if careful else ''}> {text}"
+        echo(prompt if (careful or text) and not brake.reason else "")
 
     typed = Typed(line=hear, stop=lambda: brake("a key was pressed"), so_far=so_far)
     with listening(typed) as how:
-        tell(f'"{instruction}"; {HOW[how]}')
+        tell(f'"{instruction}"; {HOW[how]}{HELD if careful and how == "keys" else ""}')
         while True:
             report = drive(
                 robot,
@@ -95,3 +103,11 @@ def drive_corrected(
             tell(f'"{asked}"')
             if isinstance(robot, SimulatedRobot):
                 robot.ask(asked)
+
+
+def echo(line: str) -> None:
+    """Show what has been typed, where somebody looks; a terminal that is gone is for signals to tell."""
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{line}")
+            sys.stderr.flush()

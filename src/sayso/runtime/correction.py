@@ -24,6 +24,8 @@ A_TINY_BIT_M, A_BIT_M, USUAL_M, MUCH_M, MOST_M = 0.01, 0.02, 0.04, 0.08, 0.20
 """How far "a tiny bit", "a bit", nothing said, and "a lot" are; and the most that one correction moves."""
 MOST_MENDED = 2
 """Of how many words that nobody knows the nearest are looked for."""
+NEAR = 0.8
+"""How alike a word must be to "other" to be a slip of the keys, rather than the name of a thing."""
 LONGEST = 200
 """Letters; nobody says more in mid-motion."""
 
@@ -38,7 +40,8 @@ WAYS: Mapping[str, tuple[Way, tuple[str, ...]]] = {
 """A way in plain words -> where it leads, and how it is said."""
 SAID: Mapping[What, tuple[str, ...]] = {
     "stop": ("stop", "halt", "wait", "hold on", "hold still", "hold it", "stand still", "freeze", "pause",
-             "stay", "stay there", "don't move", "do not move", "stop moving"),
+             "stay", "stay there", "don't move", "do not move", "stop moving", "whoa", "enough",
+             "that's enough", "that is enough", "abort", "cancel", "quit", "emergency stop"),
     "go on": ("go on", "continue", "carry on", "keep going", "resume", "proceed", "go ahead"),
     "open": ("let go", "let go of it", "let it go", "release", "release it", "drop it", "open",
              "open the gripper", "open your gripper", "open the hand", "open your hand"),
@@ -195,6 +198,12 @@ def _named(clause: str) -> Correction | None:
     if match := re.fullmatch(r"(?:the|an)\s*other\s+(?P<thing>[a-z][a-z ]*)", words):
         return Correction(what="other", named="" if match["thing"] == "one" else match["thing"])
     if match := re.fullmatch(r"the\s+(?P<thing>[a-z]+(?: [a-z]+){1,3})", words):
+        first, _, rest = match["thing"].partition(" ")
+        if near := difflib.get_close_matches(first, ("other", "wrong"), n=1, cutoff=NEAR):
+            meant = f"the {near[0]} {rest}"
+            raise NotACorrectionError(
+                f'{first!r} is no correction: did you mean "{meant}"?', meant, foreign=True
+            )
         own = {"hand", "arm", "gripper"} & set(match["thing"].split())
         return None if own else Correction(what="other", named=match["thing"])
     return None

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from sayso.runtime.correction import SAID, Correction, NotACorrectionError, read
 from sayso.runtime.operators.steering import Steering
+from sayso.spec import SaysoError
 from sayso.tasks.contract import Told, World
 from sayso.tasks.household.words.kinds import Thing
+from sayso.tasks.household.words.language import NotUnderstoodError
 from sayso.tasks.household.words.others import instead
 
 
@@ -40,30 +42,47 @@ def asked_in(world: World, sentence: str) -> Asked:
 class Ear:
     """Ear of one robot. It may hear in any thread."""
 
-    def __init__(self, steering: Steering, asked: Callable[[], Asked | None]) -> None:
+    def __init__(
+        self, steering: Steering, asked: Callable[[], Asked | None], *, careful: bool = False
+    ) -> None:
         """Listen for a robot.
 
         Args:
             steering: who obeys.
             asked: returns what is being carried out now; None if nothing is.
+            careful: whether the robot is one that can break, and is held where nothing is understood.
         """
-        self.steering, self._asked = steering, asked
+        self.steering, self._asked, self._careful = steering, asked, careful
         self._last: Correction | None = None
 
     def hear(self, text: str) -> str:
         """Have a correction obeyed, and return in plain words what was understood.
 
         Raises:
-            NotACorrectionError: if it is none, or this robot cannot obey it; nothing has changed then.
-            NotUnderstoodError: if there is no other thing that can be meant, or more than one.
+            NotACorrectionError: if it is none, or this robot cannot obey it; nothing has changed then, but
+                that a robot that can break is held.
+            NotUnderstoodError: if there is no other thing that can be meant, or more than one; as above.
         """
         try:
-            found = read(text, self._last)
+            return self._obeyed(text)
         except NotACorrectionError as error:
-            if error.meant in SAID["stop"]:  # whoever wanted that shall not have to spell it
-                self.steering.say([Correction(what="stop")], text)
-                raise NotACorrectionError(f"{error} It is held until 'go on'", error.meant) from error
-            raise
+            is_stop = error.meant in SAID["stop"]  # whoever wanted that shall not have to spell it
+            if not (is_stop or self._careful):
+                raise
+            foreign = error.foreign and not is_stop
+            raise NotACorrectionError(self._held_for(error), error.meant, foreign=foreign) from error
+        except NotUnderstoodError as error:
+            if not self._careful:
+                raise
+            raise NotUnderstoodError(self._held_for(error)) from error
+
+    def _held_for(self, error: SaysoError) -> str:
+        """Hold the robot, and return why."""
+        self.steering.say([Correction(what="stop")])
+        return f"{error}{'' if str(error).endswith(('.', '?')) else '.'} It is held until 'go on'"
+
+    def _obeyed(self, text: str) -> str:
+        found = read(text, self._last)
         for one in found:
             if one.what != "other":
                 self.steering.check(one)

@@ -37,7 +37,7 @@ class Stop:
 
 
 class Brake(Stop):
-    """Stop of several runs, one after the other: it ends the present one, and whichever would come after."""
+    """Emergency stop of several runs, one after the other: of the present one, and of any that would come."""
 
     def __init__(self) -> None:
         """Begin without a reason and without a run."""
@@ -52,7 +52,7 @@ class Brake(Stop):
         return run
 
     def __call__(self, reason: str, *, fault: bool = False) -> None:
-        """End it all."""
+        """Ask for the end of it all, and say why."""
         super().__call__(reason, fault=fault)
         if self._run is not None:
             self._run(self.reason, fault=self.fault)

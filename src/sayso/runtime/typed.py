@@ -1,7 +1,11 @@
-"""Typing while a robot moves: what a person types until Enter is a line; Enter alone stops.
+"""Typing while a robot moves: what a person types until Enter is a line; any key that makes no word stops.
 
-At a terminal keys come one by one, so that an empty line, Escape and a space stop at once. What is piped in
-is read line by line, if it is no file: whoever feeds a loop of commands from one has not written it for us.
+    a ─ z, 0 ─ 9, signs          begin a line, or go on with it
+    Enter, where it has words    says it
+    Enter, a space, the erasing key, where there are none; Escape, an arrow, Tab, ... anywhere     stop
+
+At a terminal keys come one by one, so that they count at once. What is piped in is read line by line, if it
+is no file: whoever feeds a loop of commands from one has not written it for us.
 """
 
 from __future__ import annotations
@@ -14,11 +18,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 from sayso.runtime.keys import POLL_S, Pressed, single_keys
 
-ENTER, ERASE, AT_ONCE = ("\n", "\r"), ("\x7f", "\b"), ("\x1b", " ")
+ENTER, ERASE = ("\n", "\r"), ("\x7f", "\b")
 Typing = Literal["keys", "lines", ""]
 """How a person can type: key by key, line by line, or not at all."""
 
@@ -30,9 +34,9 @@ class Typed:
     line: Callable[[str], None]
     """Called with each line that has words."""
     stop: Callable[[], None] = lambda: None
-    """Called where Enter, Escape or a space is pressed and nothing was typed before."""
+    """Called where a key is pressed that stops, and where nobody can listen any more."""
     so_far: Callable[[str], None] = lambda _: None
-    """Called with what has been typed of a line, whenever that changes."""
+    """Called after each key with what has been typed of a line, and before `line` is."""
 
 
 @contextlib.contextmanager
@@ -50,12 +54,13 @@ def listening(typed: Typed, terminal: TextIO | None = None, *, lines: bool = Tru
         return
     with single_keys(terminal) as pressed:
         if pressed is not None:
-            thread = threading.Thread(target=_keys, args=(pressed, typed, over), name="typed", daemon=True)
+            how: tuple[Any, ...] = (_keys, pressed)
         elif lines and _is_piped(terminal):
-            thread = threading.Thread(target=_lines, args=(terminal, typed, over), name="typed", daemon=True)
+            how = (_lines, terminal)
         else:
             yield ""
             return
+        thread = threading.Thread(target=_or_stop, args=(*how, typed, over), name="typed", daemon=True)
         thread.start()
         try:
             yield "lines" if pressed is None else "keys"
@@ -64,24 +69,50 @@ def listening(typed: Typed, terminal: TextIO | None = None, *, lines: bool = Tru
             thread.join()
 
 
+def _or_stop(
+    gather: Callable[[Any, Typed, threading.Event], None], source: Any, typed: Typed, over: threading.Event
+) -> None:
+    """Listen to a source, and stop the robot if that fails: nobody would hear who wants it stopped."""
+    whole = False
+    try:
+        gather(source, typed, over)
+        whole = True
+    finally:
+        if not whole:
+            typed.stop()
+
+
+def struck(text: str, key: str) -> tuple[str, str, bool]:
+    """Return what a line is after a key, the words that are said by it, and whether it stops.
+
+    Letters, digits and signs make a line, and so do a space and the erasing key where one is begun. Any other
+    key stops: whoever hammers at a keyboard wants nothing else.
+
+    Args:
+        text: what has been typed of the line.
+        key: which key.
+    """
+    if key in ENTER and text.strip():
+        return "", text.strip(), False
+    if key in ERASE and text:
+        return text[:-1], "", False
+    if key >= "\x80" or (key.isprintable() and (text or key != " ")):  # a letter may be of several such bytes
+        return text + key, "", False
+    return "", "", True
+
+
 def _keys(pressed: Pressed, typed: Typed, over: threading.Event) -> None:
     """Gather keys to lines."""
     text = ""
     while not over.is_set():
         if not (key := pressed()):
             continue
-        if key in (*ENTER, *AT_ONCE) and not text.strip():
+        text, said, stops = struck(text, key)
+        if stops:
             typed.stop()
-        elif key == "\x1b":
-            text = ""
-        elif key in ENTER:
-            said, text = text.strip(), ""
-            typed.line(said)
-        elif key in ERASE:
-            text = text[:-1]
-        elif key.isprintable():
-            text += key
         typed.so_far(text)
+        if said:
+            typed.line(said)
 
 
 def _is_piped(terminal: TextIO) -> bool:

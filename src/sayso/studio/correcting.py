@@ -3,7 +3,7 @@
 typed ──> a correction?    yes ──> the operator `Steering`, and "Understood: 2 cm to the left"
           | no
           an instruction?  yes ──> the session stops, and carries it out
-          | no, but nearly a correction ──> a sentence; the robot goes on
+          | no, but nearly a correction ──> a sentence; the robot goes on, or is held if it can break
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ class Correcting:
     def __init__(self, hands: Hands, site: Site) -> None:
         """Correct whoever acts at a site."""
         self._hands, self._site = hands, site
-        self._ear = Ear(hands.steering, self._asked)
+        self._ear = Ear(hands.steering, self._asked, careful=not site.simulated)
         self._sentence = ""
         self._meant: dict[str, str] = {}
 
     def begin_plan(self) -> None:
-        """Forget what was meant by sentences of the last plan."""
+        """Forget what was meant by sentences of the last plan, and what came too late for it."""
         self._meant = {}
+        self._hands.steering.unsay()
 
     def begin(self, sentence: str) -> str:
         """Return what is to be carried out: the sentence, or what a person said was meant by it."""

@@ -1,4 +1,4 @@
-r"""Hand landmarks: 21 points of a hand in pixels, and the hand followed from picture to picture.
+r"""Landmarks of a hand: 21 points in pixels, and the hand followed from picture to picture.
 
    8  12 16 20      tips: 4 thumb, 8 index, 12 middle, 16 ring, 20 little finger
    7  11 15 19
@@ -36,7 +36,7 @@ APART = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Hand:
-    """Hand in a picture."""
+    """Landmarks of a hand in a picture."""
 
     pixels: Numbers
     """``[21, 2]``."""

@@ -81,7 +81,7 @@ class Steering:
         self._grippers = [i for i, d in enumerate(features.action) if "gripper" in d.name and d.unit == "%"]
         self._said: list[Correction] = []
         self.listening = False
-        """Whether somebody is about to say something, and the robot is held until then."""
+        """Whether somebody is about to say something, and the robot is held until that is understood."""
         self._stop: Stop | None = None
         self.words = ""
         """What was obeyed last, in the words of the person."""
@@ -91,7 +91,7 @@ class Steering:
     def forget(self) -> None:
         """Begin a run: nothing is to be done but what was said since the last; the pace stays."""
         self._motions = deque[_Motion]()
-        self._held = self.moving = self.listening = False
+        self._held = self.moving = False
         self._taken_at_m: float | None = None
         self._was_shut: bool | None = None
         self._sentence = self.instead = ""
@@ -110,6 +110,11 @@ class Steering:
     def stands(self) -> bool:
         """Tell whether it is held by a word and has nothing else to do."""
         return self._held and not (self._motions or self._said or self._sentence)
+
+    @property
+    def runs(self) -> bool:
+        """Tell whether a run is under way, in which every step asks here first."""
+        return self._stop is not None
 
     def pace(self) -> float:
         """Return how fast the policy's plan is to be played: 1 is as it was shown."""
@@ -151,8 +156,13 @@ class Steering:
                 elif one.what == "faster":
                     self._pace = min(1.0, self._pace / SLOWER)
 
+    def unsay(self) -> None:
+        """Forget what was said and not yet taken up."""
+        with self._lock:
+            self._said = []
+
     def ask(self, sentence: str, words: str = "", *, put_down: bool = True) -> None:
-        """End the run, once what is held was put down or at once; `instead` is then what to ask for."""
+        """Have the run end, once what is held was put down or at once; `instead` is then what to ask for."""
         with self._lock:
             self._sentence, self.words = sentence, words or self.words
             self._said += [Correction(what="other")] if put_down else []
@@ -169,16 +179,20 @@ class Steering:
         self._note(moment.last)
         with self._lock:
             said, self._said = self._said, []
-            ends = bool(self._sentence)
+            ends, listening = bool(self._sentence), self.listening
         for one in said:
             self._take(one, moment)
-        self.moving = bool(self._motions)
+        self.moving = bool(self._motions) and not listening
+        if listening:
+            if self._motions:
+                self._motions[0].began += moment.period  # it goes on later, from where it is
+            return hold(self._features, moment.last)
         if self._motions:
             return self._carried_out(self._motions[0], moment)
         if ends:
             self._end()
             return hold(self._features, moment.last)
-        return hold(self._features, moment.last) if self._held or self.listening else None
+        return hold(self._features, moment.last) if self._held else None
 
     def stand_aside(self, moment: Moment) -> None:
         """Forget what was to be done, as a person has the robot in the hands; "stop" stays."""
@@ -192,7 +206,7 @@ class Steering:
         self._stop = None
 
     def _end(self) -> None:
-        """End the run, for something else is to be asked."""
+        """Let the run end, for something else is to be asked."""
         self.instead, self._sentence = self._sentence, ""
         if self._stop is not None:
             self._stop(f"somebody asked for something else: {self.instead}")
