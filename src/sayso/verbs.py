@@ -28,7 +28,10 @@ BOARDS = {"PICTURES": "folder with a picture or a video of the board for each ca
 SHARED = {"FOLDER": "folder of a policy, of a run or of a dataset", "NAME": "USER/NAME on the hub"}
 CHECKPOINT = {"CHECKPOINT": "folder of a policy, or USER/NAME on the hub"}
 DRIVER = {"CHECKPOINT": "folder of a policy, or ws://host:port of one elsewhere"}
-INSTRUCTION = {"INSTRUCTION": 'what to do, such as "put the can in the bowl"'}
+INSTRUCTION = {
+    "INSTRUCTION": 'what to do, such as "put the can in the bowl"; while it moves, Enter, space, Escape or '
+    "Ctrl-C stops it, any other key holds a robot that can break, and what is typed corrects it: slower, left"
+}
 DESCRIPTION = {"DESCRIPTION": 'what shall be so, such as "put it to the left of the mug"'}
 BOTH = {
     "A": "a policy: a folder, USER/NAME on the hub, expert, or ws://host:port; or a report of `sayso eval`",

@@ -212,7 +212,8 @@ def strip_extras(root):
     del info["sayso"], info["features"][POINTS]
     (root / "meta/info.json").write_text(json.dumps(info))
     path = root / "meta/episodes/chunk-000/file-000.parquet"
-    pq.write_table(pq.read_table(path).drop_columns(list(EXTRAS)), path)
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns([name for name in EXTRAS if name in table.column_names]), path)
     return info
 
 

@@ -138,6 +138,14 @@ def test_what_nobody_said_of_an_episode_is_no_column(tmp_path):
     assert Dataset(tmp_path).episodes[0].ending == Ending()
 
 
+def test_what_a_person_said_in_an_episode_is_kept_and_is_none_of_another(tmp_path):
+    endings = [Ending(actor="person", said="a bit higher"), Ending(actor="person")]
+    for seed, ending in enumerate(endings):
+        stage_episode(tmp_path, FEATURES, frames("put", 3), seed=seed, family="put", ending=ending)
+    dataset = Dataset(assemble(tmp_path, FEATURES))
+    assert [episode.ending for episode in dataset.episodes] == endings
+
+
 def test_statistics_cover_every_feature_exactly(tmp_path):
     root = build(tmp_path)
     stats = json.loads((root / "meta/stats.json").read_text())

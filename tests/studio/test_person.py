@@ -158,6 +158,23 @@ def test_the_other_one_is_carried_out_on_the_page_and_what_is_none_is_told(opene
     assert session.simulated.world.task.object_name in meant and len(session.view.lines) == 1
 
 
+def test_a_real_robot_is_held_by_what_is_not_understood_and_stopped_by_what_is_nothing(
+    opened,
+):
+    session = opened(robot="dry")
+    wait(session, lambda view: not view.simulated)
+    for sentence in ("put the red block in the blue tray", "put the green block in the blue tray"):
+        session.tell(sentence)  # the second: what held the first holds nothing else
+        wait(session, lambda view, asked=sentence: view.actor == "policy" and view.lines[0].sentence == asked)
+        session.tell("a bit lft")
+        assert "It is held until 'go on'" in session.view.detail
+        wait(session, lambda view: view.actor == "person")
+    session.tell("go on")
+    wait(session, lambda view: view.actor == "policy")
+    session.tell("aaaaa")
+    wait(session, lambda view: not view.driving and view.headline == "I did not understand")
+
+
 def test_time_does_not_run_out_while_a_person_acts(opened):
     session = opened()
     told(session)
