@@ -1,0 +1,385 @@
+"""Measure what clips of a person's hand teach (docs/human_video.md).
+
+    python benchmarks/human_video.py --rows tracker                  the tracker alone, no training
+    python benchmarks/human_video.py --rows none videos_10 --tabletop ../data/tabletop
+    python benchmarks/human_video.py --rows robot_10 videos_30 known --tabletop ../data/tabletop
+
+A rendered hand in four skins and two lights does what `--task` describes, which no demonstration in
+`--tabletop` shows, among the things of training scenes, before two cameras; `sayso watch` never sees the
+truth, which scores it. ``tracker_path_mm`` and ``tracker_opening_mm`` are medians over all moments of the
+clips that were understood, ``tracker_understood`` their share, ``events_within_2`` the share of grasps and
+releases found within two frames, ``pointing_share`` how far labels of thing and place are off in the middle,
+as a share of the picture's width.
+
+Each policy is trained alike, from nothing, on `--tabletop` and: nothing (``none``), clips for pointing
+alone (``pointing_10``), with actions (``videos_10``, ``videos_30``), with the hand's true path
+(``true_path_10``), or demonstrations by the robot, of a recipe that practice found (``robot_10``). Success
+is from pictures on fresh seeds; ``videos_10_share`` is of what the robot's ten reach. ``known_before`` and
+``known_after`` are the means of the families that the policies of ``none`` and ``videos_30`` know. Each row
+can be asked for alone, is kept in a folder and goes on where it was stopped; the file holds the rows that
+are there.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("MUJOCO_GL", "egl")
+
+import json
+import shutil
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+
+from language_only import counted, read
+from results_file import evaluated, write_result
+from sayso.data.cameras import CalibratedCamera, read_cameras, write_cameras
+from sayso.data.clips import Clip, read_clips
+from sayso.data.format import Ending
+from sayso.data.video import encode_video
+from sayso.data.writer import assemble, stage_episode
+from sayso.evaluation.measure import EvalConfig
+from sayso.learn.practice import PracticeConfig, practice
+from sayso.learn.watching.demonstration import demonstration, features_of, pointing
+from sayso.learn.watching.sight import NotUnderstoodError
+from sayso.learn.watching.understanding import Understood, understand
+from sayso.learn.watching.watch import FAMILY, WatchConfig, watch
+from sayso.sim.filmed_hand import SKINS, STANDS, FilmedHand
+from sayso.sim.gesture import Gesture, pick_and_place
+from sayso.sim.objects import shape_of
+from sayso.sim.simulation import Simulation
+from sayso.spec import SPLITS, SaysoError, at_least, known, seeds
+from sayso.tasks.household.goals.goal import Goal
+from sayso.tasks.household.goals.grammar import read_goal
+from sayso.tasks.household.goals.imagination import arranged
+from sayso.tasks.household.goals.trial import scene_of
+from sayso.tasks.household.goals.world import described
+from sayso.tasks.worlds import WORLDS, chosen_families
+from sayso.work.provenance import write_json
+
+WORLD, FPS = "tabletop", 20
+SIZE, HEIGHT = (480, 480), 128
+"""Pictures of the clips, and how high those of the dataset are: as the tabletop's own front camera's."""
+EDGE = 8
+"""Frames at either end in which the hand comes and leaves, and its path is not scored."""
+COUNTS: Mapping[str, int] = {
+    "pointing_10": 10,
+    "videos_10": 10,
+    "true_path_10": 10,
+    "robot_10": 10,
+    "videos_30": 30,
+}
+"""Row of a policy -> of how many clips, or demonstrations."""
+ROWS = ("tracker", "none", *COUNTS, "known")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HumanVideo:
+    """What to measure, and where the parts are kept."""
+
+    rows: tuple[str, ...] = ROWS
+    """Which rows."""
+    task: str = "put the can on the mat"
+    """What the hand does: one thing that is carried, which no demonstration shows."""
+    clips: int = 16
+    """How many clips the tracker is scored on; their number is a multiple of four skins and two lights."""
+    tabletop: tuple[Path, ...] = ()
+    """Recordings that every policy learns from."""
+    steps: int = 6000
+    """Steps of each training."""
+    weight: float = 0.2
+    """How often a window of what is new is drawn, of one of each recording."""
+    episodes: int = 100
+    """Fresh seeds of each policy."""
+    workers: int = 0
+    """Processes side by side; 0 is one per core."""
+    threads: int = 2
+    """Threads of a training."""
+    parts: Path = Path("runs/human_video")
+    """Folder of clips, datasets, trainings and reports."""
+
+    def __post_init__(self) -> None:
+        """Refuse rows that there are none of, and trainings on nothing."""
+        for row in self.rows:
+            known("row", row, ROWS)
+        at_least(self, clips=1, steps=1, episodes=1, workers=0, threads=1)
+        if {*self.rows} & {"none", *COUNTS} and not self.tabletop:
+            raise SaysoError("--tabletop is missing: name the recordings that the policies learn from")
+
+
+def main(config: HumanVideo) -> None:
+    """Measure the rows that are asked for, and write all that are there."""
+    for row in config.rows:
+        print(row, flush=True)
+        if row == "tracker":
+            scored(config)
+        elif row == "known":
+            known_families(config)
+        else:
+            succeeded(config, row)
+    metrics = summary(config)
+    settings = {
+        "task": config.task,
+        "rows": sorted(config.rows),
+        "steps": config.steps,
+        "clips": config.clips,
+    }
+    fresh = list(seeds("test", config.episodes, 0))
+    print(write_result("human_video", metrics, seeds=fresh, n=config.episodes, config=settings))
+    print(json.dumps(metrics, indent=2))
+
+
+def filmed(config: HumanVideo, count: int) -> Path:
+    """Film the first clips, unless they are there, and return a folder of so many."""
+    pool, folder = config.parts / "clips" / "all", config.parts / "clips" / str(count)
+    goal = read_goal(config.task)
+    for each in (pool, folder):
+        each.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        if not (pool / f"{number:03}.npz").exists():
+            film_clip(pool, goal, number)
+            print(f"clip {number + 1} of {count} is filmed", flush=True)
+        for path in (*pool.glob(f"{number:03}.*"), pool / "cameras.json"):
+            shutil.copy(path, folder / path.name)
+    lines = [f"{number:03}: {config.task}" for number in range(count)]
+    (folder / "sentences.txt").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+def film_clip(folder: Path, goal: Goal, number: int) -> None:
+    """Film one clip, in a scene, a skin and a light of its own, and keep the truth beside it."""
+    seed = SPLITS["train"].start + number
+    scene, rng = scene_of(WORLD, goal, seed), np.random.default_rng([seed, 2])
+    name = scene.asked[0][0].ways[0][0]
+    item = next(one for one in scene.layout.items if one.name == name)
+    shape, simulation = shape_of(item), Simulation(WORLD, scene.layout)
+    arranged(simulation, scene.asked[0])
+    up = np.array([0.0, 0.0, shape.grasp_m])
+    gesture = pick_and_place(
+        np.array(item.position_m) + up,
+        simulation.data.body(name).xpos.copy() + up,
+        width_m=shape.width_m,
+        yaw_rad=item.yaw_rad,
+        symmetry=shape.symmetry,
+        from_rad=np.pi,
+        rng=rng,
+        fps=FPS,
+    )
+    skin = [*SKINS.values()][number % len(SKINS)]
+    light = bool(number // len(SKINS) % 2)
+    with FilmedHand(scene.layout, name, skin, size=SIZE, shadows=light) as film:
+        cameras = [calibrated(film, camera) for camera in STANDS]
+        for camera in STANDS:
+            encode_video(folder / f"{number:03}.{camera}.mp4", pictures(film, gesture, camera), FPS)
+    write_cameras(folder / "cameras.json", cameras)
+    np.savez(folder / f"{number:03}.npz", **vars(gesture))
+
+
+def pictures(film: FilmedHand, gesture: Gesture, camera: str) -> Iterator[np.ndarray]:
+    """Yield what a camera sees of a gesture."""
+    for row in range(len(gesture.middle_m)):
+        film.show(gesture, row)
+        yield film.picture(camera)
+
+
+def calibrated(film: FilmedHand, name: str) -> CalibratedCamera:
+    """Return a camera as a calibration without error would have it."""
+    matrix, rotation, translation_m = film.pinhole(name)
+    return CalibratedCamera(
+        name=name,
+        size=SIZE,
+        matrix=matrix,
+        rotation=rotation,
+        translation_m=translation_m,
+        distortion=np.zeros(5),
+    )
+
+
+def truth_of(folder: Path, clip: Clip) -> Gesture:
+    """Return what the hand of a clip really did."""
+    with np.load(folder / f"{clip.name}.npz") as kept:
+        found = {key: kept[key] for key in kept.files}
+    whole = {key: int(found.pop(key)) for key in ("grasp", "release")}
+    return Gesture(from_rad=float(found.pop("from_rad")), **found, **whole)
+
+
+def truly(found: Understood, true: Gesture) -> Understood:
+    """Return a clip as it would be understood by a tracker that makes no error."""
+    across = np.stack([np.cos(true.closing_rad), np.sin(true.closing_rad), 0 * true.closing_rad], axis=1)
+    return replace(
+        found,
+        path_m=true.middle_m,
+        opening_m=true.opening_m,
+        closing=across,
+        grasp=true.grasp,
+        release=true.release,
+    )
+
+
+def understood(folder: Path, but: Container[str] = ()) -> Iterator[tuple[Clip, Gesture, Understood | str]]:
+    """Yield each clip but some, what the hand did, and what the tracker understood, or why it did not."""
+    from sayso.models.hands.landmarks import HandTracker
+
+    cameras = read_cameras(folder / "cameras.json")
+    for clip in read_clips(folder, list(cameras)):
+        if clip.name in but:
+            continue
+        try:
+            found: Understood | str = understand(clip, cameras, HandTracker, FPS, HEIGHT)
+        except NotUnderstoodError as error:
+            found = str(error)
+        yield clip, truth_of(folder, clip), found
+
+
+def scored(config: HumanVideo) -> None:
+    """Score the tracker on clips, one after the other, and keep each score."""
+    folder, path = filmed(config, config.clips), config.parts / "tracker.json"
+    kept = read(path)
+    scores = kept.get("clips", {}) if kept.get("task") == config.task else {}
+    for clip, true, found in understood(folder, but=scores):
+        scores[clip.name] = one = {"why": found} if isinstance(found, str) else score(found, true)
+        write_json(path, {"clips": scores, "task": config.task})
+        print(clip.name, {key: one[key] for key in one if not key.endswith("_mm")}, flush=True)
+
+
+def score(found: Understood, true: Gesture) -> dict[str, Any]:
+    """Return how far what was understood of a clip is from what the hand did."""
+    length = min(len(found.path_m), len(true.middle_m))
+    rows = slice(EDGE, length - EDGE)
+    path = np.linalg.norm(found.path_m[:length] - true.middle_m[:length], axis=1)[rows]
+    opening = np.abs(found.opening_m[:length] - true.opening_m[:length])[rows]
+    labels = [pointing(one)[:length].reshape(length, -1, 3) for one in (found, truly(found, true))]
+    seen = (labels[0][..., 2] * labels[1][..., 2])[rows] > 0
+    off = np.linalg.norm(labels[0][rows, :, :2] - labels[1][rows, :, :2], axis=-1)[seen]
+    return {
+        "path_mm": (1000 * path).round(2).tolist(),
+        "opening_mm": (1000 * opening).round(2).tolist(),
+        "grasp_frames": found.grasp - true.grasp,
+        "release_frames": found.release - true.release,
+        "pointing": float(np.median(off)),
+    }
+
+
+def learned_from(config: HumanVideo, row: str) -> Path | None:
+    """Return the dataset that a row's policy learns from beside the recordings, made if it is not there."""
+    if row == "none":
+        return None
+    out = config.parts / row / "shown"
+    if row == "robot_10":
+        practised = PracticeConfig(
+            world=WORLD,
+            out=config.parts / row,
+            until="recorded",
+            episodes=COUNTS[row],
+            workers=config.workers,
+        )
+        practice(config.task, practised)
+        return practised.out / "demonstrations"
+    if (out / "meta").exists():
+        return out
+    folder = filmed(config, COUNTS[row])
+    if row == "true_path_10":
+        return true_demonstrations(folder, out)
+    watch(
+        folder,
+        WatchConfig(
+            cameras=folder / "cameras.json",
+            out=out,
+            actions="none" if row == "pointing_10" else "reached",
+            fps=FPS,
+            height=HEIGHT,
+        ),
+    )
+    return out
+
+
+def true_demonstrations(folder: Path, out: Path) -> Path:
+    """Write the demonstrations that a tracker without error would have made of clips."""
+    features = None
+    for number, (_, true, found) in enumerate(understood(folder)):
+        if isinstance(found, str) or len(found.path_m) != len(true.middle_m):
+            continue  # it has no pictures in step with the truth
+        features = features_of(found, FPS)
+        frames, _ = demonstration(truly(found, true))
+        stage_episode(out, features, frames, seed=number, family=FAMILY, ending=Ending(actor="person"))
+    if features is None:
+        raise SaysoError(f"none of the clips in {folder} was understood")
+    return assemble(out, features)
+
+
+def trained(config: HumanVideo, row: str) -> Path:
+    """Return the policy of a row, trained as far as it is not."""
+    from sayso.learn.imitate import TrainConfig, train
+
+    new = learned_from(config, row)
+    return train(
+        TrainConfig(
+            datasets=(*config.tabletop, *([new] if new else [])),
+            weights=(*(1.0 for _ in config.tabletop), *([config.weight] if new else [])),
+            out=config.parts / row / "training",
+            steps=config.steps,
+            threads=config.threads,
+        )
+    )
+
+
+def succeeded(config: HumanVideo, row: str) -> None:
+    """Train the policy of a row, and measure it on the task from pictures."""
+    wanted = EvalConfig(
+        world=WORLD,
+        goal=config.task,
+        episodes=config.episodes,
+        workers=config.workers,
+        out=config.parts / f"{row}.json",
+    )
+    evaluated(trained(config, row), wanted, place=described(WORLD, config.task))
+
+
+def known_families(config: HumanVideo) -> None:
+    """Measure what policies without and with clips can of the families in the recordings."""
+    for row in ("none", "videos_30"):
+        policy = config.parts / row / "training" / "policy"
+        if not policy.exists():
+            continue
+        for family in chosen_families(WORLDS[WORLD].families, ()):
+            wanted = EvalConfig(
+                world=WORLD,
+                families=(family,),
+                episodes=config.episodes,
+                workers=config.workers,
+                out=config.parts / f"known_{row}_{family}.json",
+            )
+            evaluated(policy, wanted)
+
+
+def summary(config: HumanVideo) -> dict[str, float]:
+    """Return every metric of what is there."""
+    metrics: dict[str, float] = {}
+    clips = [*read(config.parts / "tracker.json").get("clips", {}).values()]
+    if found := [clip for clip in clips if "why" not in clip]:
+        for name in ("path_mm", "opening_mm"):
+            metrics[f"tracker_{name}"] = float(np.median(np.concatenate([clip[name] for clip in found])))
+        events = [abs(clip[f"{event}_frames"]) <= 2 for clip in found for event in ("grasp", "release")]
+        metrics["events_within_2"] = float(np.mean(events))
+        metrics["pointing_share"] = float(np.median([clip["pointing"] for clip in found]))
+        metrics["tracker_understood"] = len(found) / len(clips)
+    for row in ("none", *COUNTS):
+        if report := read(config.parts / f"{row}.json"):
+            metrics |= counted(row, report)
+    if metrics.get("robot_10") and "videos_10" in metrics:
+        metrics["videos_10_share"] = metrics["videos_10"] / metrics["robot_10"]
+    for name, row in (("known_before", "none"), ("known_after", "videos_30")):
+        paths = sorted(config.parts.glob(f"known_{row}_*.json"))
+        reports = [read(path) for path in paths if not path.stem.endswith((".old", ".episodes"))]
+        if reports:
+            metrics[name] = float(np.mean([counted(name, report)[name] for report in reports]))
+    return metrics
+
+
+if __name__ == "__main__":
+    main(tyro.cli(HumanVideo, description=__doc__))
