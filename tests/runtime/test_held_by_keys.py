@@ -115,13 +115,14 @@ def test_hammered_keys_stop_or_hold_it_from_the_first_on(seed, monkeypatch):
     assert not report.fault
 
 
-def test_a_key_stops_it_while_it_goes_slowly_to_where_it_begins(monkeypatch):
+@pytest.mark.parametrize("piped", [False, True])
+def test_a_key_or_a_line_stops_it_while_it_goes_slowly_to_where_it_begins(piped, monkeypatch):
     keyboard = Keyboard(monkeypatch)
 
     class Approaches(Arm):
         def send_action(self, action):
             if len(self.sent) == 10:
-                keyboard.type("j")
+                keyboard.typed.line("stop") if piped else keyboard.type("j")
             return super().send_action(action)
 
     shown = REST + np.array([60, 0, 0, 0, 0, 0])
@@ -131,8 +132,8 @@ def test_a_key_stops_it_while_it_goes_slowly_to_where_it_begins(monkeypatch):
         keyboard, {}, robot=robot, stats={STATE: Stats.of(flat)}, limits=limits, start="slowly"
     )
     assert any("moves there slowly" in line for line in told)
-    assert report.stopped == "a key was pressed" and report.ticks == 0
-    assert len(robot.sent) < 20
+    assert report.stopped == ("somebody said 'stop' before it began" if piped else "a key was pressed")
+    assert report.ticks == 0 and len(robot.sent) < 20
 
 
 def test_any_key_that_makes_no_word_stops_at_once_even_amid_a_line():

@@ -62,14 +62,16 @@ def drive_corrected(
     def hear(line: str) -> None:
         echo("")
         try:
-            understood = ear.hear(line)
+            understood, holds = ear.hear(line), False
+            if understood.endswith("stop"):
+                understood, holds = f"{understood}; 'go on' lets it go on", True
+            said = f"understood: {understood}"
         except SaysoError as error:
-            tell(str(error))
-            return
-        finally:
-            steering.listening = False
-        waits = "; 'go on' lets it go on" if understood.endswith("stop") else ""
-        tell(f"understood: {understood}{waits}")
+            said, holds = str(error), True
+        if careful and holds and not steering.runs:
+            brake(f"somebody said {line!r} before it began")
+        steering.listening = False  # where it is to be held, the steering knows by now
+        tell(said)
 
     def so_far(text: str) -> None:
         steering.listening = careful
