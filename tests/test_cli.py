@@ -24,7 +24,7 @@ SRC = Path(__file__).parents[1] / "src"
 
 FLAGS = {
     "record": ["--by", "--world", "--out", "--families", "--episodes", "--split", "--start", "--workers"]
-    + ["--cluster", "--axis", "--domain", "--policy", "--keep", "--execute"]
+    + ["--axis", "--domain", "--policy", "--keep", "--execute", "--cluster"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
     + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")],
     "show": ["--out", "--episodes", "--crop", "--rerun"],
@@ -40,7 +40,7 @@ FLAGS = {
     "improve": ["--world", "--from", "--out", "--hours", "--rounds", "--datasets", "--families", "--episodes"]
     + ["--steps", "--pairs", "--alpha", "--start", "--execute", "--workers", "--batch-size", "--cluster"],
     "practice": ["--world", "--out", "--until", "--trials", "--least", "--episodes", "--workers", "--init"]
-    + ["--cluster", "--known", "--known-weight", "--steps", "--lr", "--threads", "--llm-url", "--llm-model"]
+    + ["--known", "--known-weight", "--steps", "--lr", "--threads", "--llm-url", "--llm-model", "--cluster"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
     + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")],
     "watch": ["--cameras", "--out", "--actions", "--fps", "--height", "--threads"],
