@@ -8,8 +8,10 @@ interruption it goes on where it was. ::
     the expert acts    train    the policy acts, the expert says what it would do    train on
     demonstrations/    first/   own_first/                                           second/
                                 own_second/                                          third/
+    wide_0/ wide_1/ .. wide/    own_wide/                                            wider/
 
-Meta-World's has no further rounds; it is taught other wordings of its sentences instead, into ``taught/``.
+What is wide varies along axes (cameras, light, paint) and is told in many words: the tabletop's. Meta-World's
+has no further rounds; it is taught other wordings of its sentences instead, into ``taught/``.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -51,6 +53,23 @@ class Round:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Widening:
+    """Say how a policy comes to bear what its demonstrations never showed."""
+
+    shown: tuple[tuple[str, int, float], ...]
+    """Axes with their levels, demonstrations that vary along them, and how often these are learned from."""
+    steps: int
+    lr: float
+    own: int
+    """Episodes in which it then acts, varied along the second of these."""
+    own_weight: float
+    own_steps: int
+    own_lr: float
+    wordings: str = "household"
+    """Which other ways to say it are heard all the while."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Say how much of everything a world's policy takes."""
 
@@ -66,6 +85,8 @@ class Recipe:
     """What the policy is, where it is not as usual."""
     wordings: str = ""
     """Which other ways to say it are taught at the end, if any."""
+    widening: Widening | None = None
+    """What comes last, if anything does."""
 
 
 RECIPES = {
@@ -73,6 +94,19 @@ RECIPES = {
         demonstrations=2400,
         steps=6000,
         rounds=(Round(own=600, steps=8000), Round(own=600, steps=3000, families="put stack", discount=0.85)),
+        widening=Widening(
+            shown=(
+                ("", 600, 1.0),
+                ("camera=5 light=4 background=3", 900, 1.2),
+                ("camera=5 light=4 image=3 layout=3 start=3 dynamics=3", 600, 0.6),
+            ),
+            steps=2400,
+            lr=7e-4,
+            own=450,
+            own_weight=1.2,
+            own_steps=3000,
+            own_lr=5e-4,
+        ),
     ),
     "home": Recipe(
         demonstrations=2000,
@@ -136,6 +170,34 @@ def commands(world: str, scale: float, cores: int) -> Iterator[str]:
         made = following
     if recipe.wordings:
         yield f"paraphrase {made}/policy --wordings {recipe.wordings} --out taught"
+    if recipe.widening:
+        yield from widened(recipe, made, record, pace, scaled)
+
+
+def widened(recipe: Recipe, made: str, record: str, pace: str, scaled: Callable[[int], int]) -> Iterator[str]:
+    """Yield what widens the policy that was made so far; see `commands`."""
+    wide = recipe.widening
+    assert wide is not None
+    fresh = (2 + len(recipe.rounds)) * recipe.demonstrations
+    names, weights = [], []
+    for number, (axes, many, weight) in enumerate(wide.shown):
+        names.append(f"wide_{number}")
+        weights.append(weight)
+        along = f"--axis {axes}" if axes else ""
+        yield f"{record} {along} --episodes {scaled(many)} --start {fresh} --out {names[-1]}"
+        fresh += 2 * many
+    learns = f"--wordings {wide.wordings} {pace}"
+
+    def train(out: str, init: str, steps: int, lr: float) -> str:
+        what = f"--datasets {' '.join(names)} --weights {' '.join(f'{each:g}' for each in weights)}"
+        return f"train {what} --init {init}/policy {learns} --steps {scaled(steps)} --lr {lr:g} --out {out}"
+
+    yield train("wide", made, wide.steps, wide.lr)
+    acts = f"--policy wide/policy {UNDISTURBED} --axis {wide.shown[1][0]}"
+    yield f"{record} {acts} --episodes {scaled(wide.own)} --start {fresh} --out own_wide"
+    names.append("own_wide")
+    weights.append(wide.own_weight)
+    yield train("wider", "wide", wide.own_steps, wide.own_lr)
 
 
 def main(config: FromNothing) -> None:

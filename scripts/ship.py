@@ -35,7 +35,7 @@ trained on two CPU cores: {parameters:.1f} M trained parameters on top of a froz
 <!-- table: benchmarks/results/{table} -->
 <!-- end table -->
 
-Demonstrations: {demonstrations:,}, simulated, by scripted experts; trained for {hours:.1f} h. Weights are
+Demonstrations: {demonstrations:,}{earlier}, simulated, by scripted experts; trained for {hours:.1f} h. Weights are
 stored in bfloat16. `sayso.load("checkpoints/{world}")` needs nothing but this folder. How it was made
 stands in {made} of the repository; what it was trained on, with hashes and seeds, in `config.json`.
 
@@ -114,6 +114,7 @@ def main(config: Ship) -> None:
         cameras=" and ".join(policy.features.cameras),
         parameters=sum(p.numel() for p in policy.model.parameters()) / 1e6,
         demonstrations=facts["demonstrations"],
+        earlier=" in its last training, and more before it" if "earlier_seconds" in facts else "",
         hours=trained_seconds(config.policy) / 3600,
         **about(config.world),
     )
