@@ -35,7 +35,8 @@ trained on two CPU cores: {parameters:.1f} M trained parameters on top of a froz
 <!-- table: benchmarks/results/{table} -->
 <!-- end table -->
 
-Demonstrations: {demonstrations:,}{earlier}, simulated, by scripted experts; trained for {hours:.1f} h. Weights are
+Demonstrations: {demonstrations:,}{earlier}, simulated, by scripted experts; trained for {hours:.1f} h.
+Weights are
 stored in bfloat16. `sayso.load("checkpoints/{world}")` needs nothing but this folder. How it was made
 stands in {made} of the repository; what it was trained on, with hashes and seeds, in `config.json`.
 
