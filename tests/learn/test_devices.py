@@ -116,7 +116,9 @@ def test_a_run_of_two_goes_on_alone_with_the_same_whole_batch_and_says_so(datase
     assert (found["batch_size"], found["devices"], found["typed"]["batch_size"]) == (16, 2, 8)
     assert "--batch-size=8" in expanded(["--config", str(out)], str(out))
     asked = {"steps": 8, "decoder": "flow", "model_config": found["model_config"]}
-    with pytest.raises(SaysoError, match=r"--batch-size: 16 examples a step there, 8 now, over all devices"):
+    with pytest.raises(
+        SaysoError, match=r"--batch-size: 16 there, 8 now\n  \(examples of a step, over all dev"
+    ):
         train(tiny(dataset, out, **asked))
     train(tiny(dataset, out, **asked, batch_size=4, accumulate=4))
     said = " ".join(capsys.readouterr().err.split())
@@ -228,6 +230,14 @@ def test_what_a_launcher_asks_for_in_vain_is_refused(dataset, tmp_path, monkeypa
     for name, value in ({"WORLD_SIZE": "2", "RANK": "0"} | set_to).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SaysoError, match=complaint):
+        train(tiny(dataset, tmp_path / "run"))
+
+
+def test_one_process_where_accelerate_was_asked_for_several_is_refused(dataset, tmp_path, monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    with pytest.raises(SaysoError, match="began one, as it does on CPUs: torchrun"):
         train(tiny(dataset, tmp_path / "run"))
 
 

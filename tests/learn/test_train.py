@@ -284,7 +284,7 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_the_window(config):
         windows[STATE][3] = np.nan
         wrong = rf"step 1: loss .*total.*observation.state of windows \[{windows[INDEX][3]}\]"
         with pytest.raises(NotFiniteError, match=wrong):
-            take_step(run, objective, windows, source.examples)
+            take_step(run, objective, [windows], source.examples)
     assert all(torch.equal(tensor, before[name]) for name, tensor in run.model.state_dict().items())
     assert checkpoint.newest(config.out).name == "step_00000000"
 

@@ -99,7 +99,7 @@ class Claim:
     def _besides(self) -> dict[str, Any]:
         named = {HELDOUT, *FREE_TO_CHANGE} - {"out", "config"}
         typed = {name: value for name, value in plain(self._config).items() if name in named}
-        shares = self._asked.get(DEVICES, 1) * self._asked.get("accumulate", 1)
+        shares = _shares(self._asked)
         return typed | ({BATCH: self._asked[BATCH] // shares} if shares > 1 else {})
 
     def total(self, step: int) -> int:
@@ -169,6 +169,8 @@ class Claim:
         ]
         if differing := differing - IN_THE_LAST_BITS:
             lines = [_difference(name, there.get(name), self._asked.get(name)) for name in sorted(differing)]
+            if BATCH in differing and max(_shares(there), _shares(self._asked)) > 1:
+                lines.append("(examples of a step, over all devices and passes (--accumulate) together)")
             raise SaysoError(
                 f"{self.out} holds another run than the one asked for, as {self.path.name} says. Go on with "
                 f"what it was begun with, or choose another --out, with {self._beginning} to begin with its "
@@ -179,6 +181,11 @@ class Claim:
 def flag(name: str) -> str:
     """Return a field as it is typed."""
     return "--" + name.replace("_", "-")
+
+
+def _shares(decided: Mapping[str, Any]) -> int:
+    """Return into how many shares the batch of a run is dealt."""
+    return int(decided.get(DEVICES, 1) * decided.get("accumulate", 1))
 
 
 def _with(name: str, value: Any) -> str:
@@ -196,8 +203,6 @@ def _difference(name: str, there: Any, now: Any) -> str:
         return f"{flag(name)}: {there} there, which can no longer be trained"
     if name == MODEL:
         return f"{flag('model')}.*: {_said(there)} there, {_said(now)} now"
-    if name == BATCH:
-        return f"{flag(name)}: {there} examples a step there, {now} now, over all devices and passes together"
     fewer = "; steps can become more, not fewer" if name == "steps" else ""
     return f"{flag(name)}: {_said(there)} there, {_said(now)} now{fewer}"
 

@@ -141,11 +141,12 @@ class JoinedDevices(Devices):
         """Return the model, or a sharded copy of it whose weights lie in parts on all devices (FSDP2)."""
         if not self.sharded:
             return model
+        from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
         # As a whole, not part by part: models call methods of their parts, which gather no weights.
         parts: nn.Module = copy.deepcopy(model).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        mesh = torch.distributed.init_device_mesh(self._accelerator.device.type, (self.count,))
+        mesh = init_device_mesh(self._accelerator.device.type, (self.count,))
         fully_shard(parts, mesh=mesh)
         return parts
 
@@ -161,7 +162,8 @@ class JoinedDevices(Devices):
         """Compute a pass inside a `with`: means are those of all devices."""
         last = number == self.passes - 1
         if self.sharded:
-            getattr(model, "_orig_mod", model).set_requires_gradient_sync(last)
+            sharded: Any = getattr(model, "_orig_mod", model)  # inside what torch.compile made of it
+            sharded.set_requires_gradient_sync(last)
         alone = contextlib.nullcontext() if last or self.sharded else self._accelerator.no_sync(model)
         with alone, pooling.shared(self._mean_weight):
             yield

@@ -136,7 +136,7 @@ def take_step(run: Run, objective: Objective, batches: Sequence[RawBatch], examp
             _refuse_not_finite_loss(losses, run.step, batch, examples)
             (losses["total"] / len(shares)).backward()
         found.append({name: loss.detach() / len(shares) for name, loss in losses.items()})
-    losses = run.devices.mean({name: sum(losses[name] for losses in found) for name in found[0]})
+    losses = run.devices.mean({name: torch.stack([one[name] for one in found]).sum() for name in found[0]})
     norm = _clip(run, batches, examples)
     for group in run.optimizer.param_groups:
         group["lr"] = run.lr

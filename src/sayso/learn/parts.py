@@ -25,5 +25,6 @@ def placed(value: Tensor, like: Tensor) -> Tensor:
         return empty_like(like).copy_(value)
     from torch.distributed.tensor import DTensor, Replicate
 
+    assert isinstance(like, DTensor)
     everywhere = DTensor.from_local(value.to(like.device), like.device_mesh, [Replicate()])
     return everywhere.redistribute(like.device_mesh, like.placements)

@@ -82,8 +82,9 @@ class Run:
                 self.average.restore(self._part(found, "average"))
                 restore_optimizer(self.optimizer, self.average.live, self._part(found, "optimizer"))
                 self.step, self._seconds_before = found.step, found.seconds
-        learner = self.devices.wrapped(self.model)
-        self.learner: nn.Module = torch.compile(learner) if getattr(config, "compile", False) else learner
+        self.learner: Any = self.devices.wrapped(self.model)
+        if getattr(config, "compile", False):
+            self.learner = torch.compile(self.learner)
         """The model as the loss is to call it: it may be spread over devices, or compiled."""
         policies.refuse_other_files(self.policy_folder)
         self._events: Events | None = None
