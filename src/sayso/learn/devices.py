@@ -22,6 +22,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -314,5 +315,5 @@ def _in_a_sentence(out: Path | None) -> Iterator[None]:
         again = f": the same command goes on from the newest checkpoint of {out}" if out else ""
         raise SaysoError(
             f"process {rank} of {count} cannot go on, since another of them {went}{again}. Why it did stands "
-            f"above, if it could say so ({str(error).splitlines()[0][-200:]})"
+            f"above, if it could say so ({shorten(str(error), 200)})"
         ) from error
