@@ -148,20 +148,28 @@ def test_what_cannot_work_there_says_why_as_it_would_here(there, build, words):
 
 def test_a_node_that_joins_is_used_and_one_that_is_killed_loses_nothing(there, copying):
     make, written = copying
-    names = [f"job-{k}" for k in range(60)]
-    running = pool.run(make(0.5), jobs(*names), workers=0, writes=written)
-    results, new, killed = {}, None, False
-    with contextlib.closing(running):
+    given, left = [], [6]
+    deadline = time.monotonic() + 240
+
+    def more():
+        """Give jobs until the node was killed, and some more."""
+        left[0] -= new is not None and new not in there.list_all_nodes()
+        if left[0] < 0 or time.monotonic() > deadline:
+            return None
+        given.append(f"job-{len(given)}")
+        return given[-1]
+
+    results, new = {}, None
+    with contextlib.closing(pool.run(make(0.5), more, workers=0, writes=written)) as running:
         for job, (node, _) in running:
             assert job not in results
             results[job] = node
             new = new or there.add_node(num_cpus=2, object_store_memory=STORE)
-            if not killed and node == raylet(new):
+            if new in there.list_all_nodes() and node == raylet(new):
                 there.remove_node(new, allow_graceful=False)  # in the middle of two jobs
-                killed = True
-    assert killed, "it was never used"
-    assert sorted(results) == sorted(names)
-    assert read(written) == {f"{name}/weights": b"heavy" for name in names}
+    assert left[0] < 0, "it was never used"
+    assert sorted(results) == sorted(given)
+    assert read(written) == {f"{name}/weights": b"heavy" for name in given}
 
 
 def test_a_dataset_is_the_same_byte_for_byte_though_a_node_is_killed(there, tmp_path):
