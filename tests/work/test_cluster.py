@@ -6,6 +6,7 @@ import contextlib
 import os
 import pickle
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -178,8 +179,16 @@ def test_a_dataset_is_the_same_byte_for_byte_though_a_node_is_killed(there, tmp_
         return record(config, SMALL_WORLDS)
 
     new = there.add_node(num_cpus=1, object_store_memory=STORE)
+
+    def kill_in_the_middle():
+        while not [*(tmp_path / "far").glob("staging/episode-*")]:
+            time.sleep(0.05)
+        there.remove_node(new, allow_graceful=False)
+
+    killer = threading.Thread(target=kill_in_the_middle, daemon=True)
+    killer.start()
     far = recorded("far")
-    there.remove_node(new, allow_graceful=False)
+    killer.join(timeout=60)
     pool.use(pool.Where())
     near = recorded("near")
     assert (far.episodes, far.failed, far.next_start) == (near.episodes, near.failed, near.next_start)

@@ -161,7 +161,7 @@ class Batcher:
         answer = asyncio.get_running_loop().create_future()
         self._waiting.append(_Asked(look=look, is_wanted=is_wanted, came=time.perf_counter(), answer=answer))
         self._hand_out()
-        found = await answer
+        found: Answered = await answer
         shape.check(found.chunk, look.observation)
         return found
 

@@ -16,6 +16,7 @@ Ray (https://docs.ray.io) is only imported where a cluster is named: it is the e
 from __future__ import annotations
 
 import contextlib
+import logging
 import pickle
 import shutil
 import socket
@@ -88,7 +89,7 @@ def _joined(address: str) -> Iterator[Any]:
     if mine:
         try:
             _knock(address)
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError, OSError, AssertionError) as error:
             why = str(error).strip().partition("\n")[0] or type(error).__name__
             raise SaysoError(
