@@ -24,9 +24,10 @@ SRC = Path(__file__).parents[1] / "src"
 
 FLAGS = {
     "record": ["--by", "--world", "--out", "--families", "--episodes", "--split", "--start", "--workers"]
-    + ["--axis", "--domain", "--policy", "--keep", "--execute", "--cluster"]
+    + ["--axis", "--domain", "--policy", "--keep", "--execute"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
-    + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")],
+    + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")]
+    + ["--cluster"],
     "show": ["--out", "--episodes", "--crop", "--rerun"],
     "edit": [
         *("--out", "--episodes", "--drop-episodes", "--tasks", "--drop-tasks", "--relabel"),
@@ -40,9 +41,10 @@ FLAGS = {
     "improve": ["--world", "--from", "--out", "--hours", "--rounds", "--datasets", "--families", "--episodes"]
     + ["--steps", "--pairs", "--alpha", "--start", "--execute", "--workers", "--batch-size", "--cluster"],
     "practice": ["--world", "--out", "--until", "--trials", "--least", "--episodes", "--workers", "--init"]
-    + ["--known", "--known-weight", "--steps", "--lr", "--threads", "--llm-url", "--llm-model", "--cluster"]
+    + ["--known", "--known-weight", "--steps", "--lr", "--threads", "--llm-url", "--llm-model"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
-    + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")],
+    + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")]
+    + ["--cluster"],
     "watch": ["--cameras", "--out", "--actions", "--fps", "--height", "--threads"],
     "calibrate": ["--out", "--square-m", "--board-x-m"],
     "compare": ["--world", "--families", "--pairs", "--alpha", "--margin", "--split", "--start", "--execute"]

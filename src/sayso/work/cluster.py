@@ -146,7 +146,7 @@ class _Member:
         return ended[1], files
 
     def end(self) -> None:
-        """Stop the process and leave nothing behind."""
+        """Terminate the process and leave nothing behind."""
         if self._worker:
             self._worker.stop()
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -239,7 +239,7 @@ class _Crew(Generic[J]):
             yield job, found, files
 
     def stop(self) -> None:
-        """Stop all members, whatever they are at."""
+        """Terminate all members, whatever they are at."""
         idle = [seat.member.end.remote() for seat in self._seats if seat.waits_for is None]
         if idle:
             self.ray.wait(idle, num_returns=len(idle), timeout=LOOK_S)

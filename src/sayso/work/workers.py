@@ -153,7 +153,7 @@ class Worker(Generic[J, R]):
         return job, cast(R, message)
 
     def stop(self) -> None:
-        """Stop the process, whatever it is at."""
+        """Terminate the process, whatever it is at."""
         self._process.terminate()
         self._process.join()
         self.connection.close()
