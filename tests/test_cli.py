@@ -24,10 +24,9 @@ SRC = Path(__file__).parents[1] / "src"
 
 FLAGS = {
     "record": ["--by", "--world", "--out", "--families", "--episodes", "--split", "--start", "--workers"]
-    + ["--axis", "--domain", "--policy", "--keep", "--execute"]
+    + ["--axis", "--domain", "--policy", "--keep", "--execute", "--cluster"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
-    + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")]
-    + ["--cluster"],
+    + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")],
     "show": ["--out", "--episodes", "--crop", "--rerun"],
     "edit": [
         *("--out", "--episodes", "--drop-episodes", "--tasks", "--drop-tasks", "--relabel"),
@@ -42,9 +41,9 @@ FLAGS = {
     + ["--steps", "--pairs", "--alpha", "--start", "--execute", "--workers", "--batch-size", "--cluster"],
     "practice": ["--world", "--out", "--until", "--trials", "--least", "--episodes", "--workers", "--init"]
     + ["--known", "--known-weight", "--steps", "--lr", "--threads", "--llm-url", "--llm-model"]
+    + ["--cluster"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
-    + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")]
-    + ["--cluster"],
+    + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")],
     "watch": ["--cameras", "--out", "--actions", "--fps", "--height", "--threads"],
     "calibrate": ["--out", "--square-m", "--board-x-m"],
     "compare": ["--world", "--families", "--pairs", "--alpha", "--margin", "--split", "--start", "--execute"]
