@@ -133,6 +133,24 @@ def _metaworld(*, lerobot: bool) -> WorldEntry:
     )
 
 
+@cache
+def _libero(*, lerobot: bool = False, pro: bool = False) -> WorldEntry:
+    from sayso.tasks.libero.axes import LIBERO
+    from sayso.tasks.libero.panda import features
+    from sayso.tasks.libero.suites import FAMILIES, PRO_FAMILIES, SUITES
+
+    return WorldEntry(
+        make=partial(_build, "sayso.tasks.libero.world:Libero", lerobot=lerobot, pro=pro),
+        families=PRO_FAMILIES if pro else FAMILIES,
+        features=features(),
+        axes=(*LIBERO, *(() if lerobot else (RENDERER,))),
+        horizon=max(suite.steps for suite in SUITES.values()),
+        extra="libero",
+        eye_m=(0.9, 0.7, 1.6),
+        target_m=(-0.1, 0.0, 0.95),
+    )
+
+
 SHOWN, STUDIED = "home", "tabletop"
 """Where the demonstration and the chapter happen, and what the live page shows, unless said otherwise."""
 WORLDS = Worlds(
@@ -145,14 +163,17 @@ WORLDS = Worlds(
         ),
         "metaworld": partial(_metaworld, lerobot=False),
         "metaworld-lerobot": partial(_metaworld, lerobot=True),
+        "libero": _libero,
+        "libero-lerobot": partial(_libero, lerobot=True),
+        "libero-pro": partial(_libero, pro=True),
     }
 )
-"""The worlds there are: our own rooms, and somebody else's fifty tasks as they are drawn fast and as LeRobot
-draws them."""
+"""The worlds there are: our own rooms, and other people's tasks as they are drawn fast and as LeRobot draws them."""
 GYMNASIUM_IDS = {
     "sayso/Tabletop-v0": "tabletop",
     "sayso/Home-v0": "home",
     "sayso/MetaWorld-v0": "metaworld",
+    "sayso/Libero-v0": "libero",
 }
 """What Gymnasium calls ours."""
 
