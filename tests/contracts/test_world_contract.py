@@ -10,7 +10,7 @@ from sayso.tasks.worlds import WORLDS
 
 MANY = 10
 """Of so many families, two stand for all: they differ in nothing that is ours."""
-SMALLER = {"metaworld": {"draw_px": 128}}
+SMALLER = {"metaworld": {"draw_px": 128}, "libero": {"draw_px": 128}}
 """Extra -> options with which its worlds are drawn faster."""
 
 

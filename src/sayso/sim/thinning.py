@@ -1,9 +1,9 @@
-"""Mesh decimation of a scene: what is only drawn gets fewer faces and smaller pictures, what is touched stays.
+"""Mesh decimation of a scene: what is only drawn gets fewer faces and smaller pictures.
 
-Policies look at pictures of 128 pixels, for which a bowl of 42,000 faces and a texture of 4,096 pixels cost most
-of a step and show nothing. Each mesh and picture is made small once and then kept in the cache folder; faces
-are joined by meshoptimizer (quadric error metrics), which keeps points where they are, and with them where they
-lie in the texture.
+Policies look at pictures of 128 pixels, for which a bowl of 42,000 faces and a texture of 4,096 pixels cost
+most of a step and show nothing. Each mesh and picture is made small once and then kept in the cache folder;
+faces are joined by meshoptimizer (quadric error metrics), which keeps points where they are, and with them
+where they lie in the texture.
 """
 
 from __future__ import annotations
@@ -28,10 +28,13 @@ Faces = NDArray[np.int64]
 
 DRAWN_GROUP = "1"
 """Group of the shapes that are only drawn; those of others may be touched or weighed."""
-FACES = 900
-"""About so many of a mesh's faces are left, unless more are needed to stay within `ERROR`."""
-ERROR = 0.006
-"""How far its surface may move, as a share of its size."""
+ERROR_M = 0.0008
+"""How far a surface may move: an eighth of a pixel in a picture of 128 from a metre away. At twice that, the
+inside of small bowls is lit otherwise; at half of it there are half as many faces more, for nothing seen."""
+SHARE = 0.003
+"""And how far that of something large, as a share of its size."""
+FEWEST = 4
+"""Points that a mesh must have for MuJoCo."""
 PICTURE_PX = 512
 """Longest side of a texture that is left."""
 INSTALL = "meshes cannot be thinned here: pip install 'sayso[libero]'"
@@ -39,6 +42,8 @@ INSTALL = "meshes cannot be thinned here: pip install 'sayso[libero]'"
 
 def thinned(scene: str) -> str:
     """Return a scene (MJCF) in which meshes that are only drawn are thin, and textures small.
+
+    What is touched stays as it is, and so does what anything weighs.
 
     Raises:
         SaysoError: if what thins them is not installed.
@@ -61,7 +66,7 @@ def thinned(scene: str) -> str:
 @functools.cache
 def _thin_mesh(file: str, scale: str) -> Path:
     """Return a file with a thin mesh in MuJoCo's format, its scale already applied."""
-    return _kept(Path(file), f"{scale} {FACES} {ERROR}", ".msh", functools.partial(_thin_into, scale=scale))
+    return _kept(Path(file), f"{scale} {ERROR_M} {SHARE}", ".msh", functools.partial(_thin_into, scale=scale))
 
 
 @functools.cache
@@ -112,7 +117,7 @@ def decimated(points: Points, faces: Faces) -> Faces:
     """Return fewer faces of the same points, [F, 3].
 
     Args:
-        points: [V, 3]; two at one place are two sides of a seam in the texture, which stays closed.
+        points: [V, 3], metres; two at one place are two sides of a seam in the texture, which stays closed.
         faces: [F, 3].
 
     Raises:
@@ -128,17 +133,19 @@ def decimated(points: Points, faces: Faces) -> Faces:
         left,
         corners,
         np.ascontiguousarray(points, np.float32),
-        target_index_count=3 * FACES,
-        target_error=ERROR,
+        target_index_count=0,
+        target_error=max(ERROR_M, SHARE * float(np.ptp(points, axis=0).max())),
+        options=meshoptimizer.SIMPLIFY_ERROR_ABSOLUTE | meshoptimizer.SIMPLIFY_PRUNE,
     )
-    return left[:size].reshape(-1, 3).astype(np.int64)
+    thin = left[:size].reshape(-1, 3).astype(np.int64)
+    return thin if len(np.unique(thin)) >= FEWEST else faces  # what is smaller than that would vanish
 
 
 def _read(file: Path, scale: list[float]) -> tuple[Points, Points, Points | None, Faces]:
     """Return a mesh of any format that MuJoCo reads: points, normals, where they are in the texture, faces.
 
-    Points [V, 3] and normals [V, 3] are where the file has them, once scaled; two corners are one point if they
-    agree in place and in the texture, [V, 2], which is None where there is none.
+    Points [V, 3] and normals [V, 3] are where the file has them, once scaled; two corners are one point if
+    they agree in place and in the texture, [V, 2], which is None where there is none.
     """
     spec = mujoco.MjSpec()
     spec.add_mesh(name="it", file=str(file), scale=scale, inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)

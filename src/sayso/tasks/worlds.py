@@ -168,7 +168,7 @@ WORLDS = Worlds(
         "libero-pro": partial(_libero, pro=True),
     }
 )
-"""The worlds there are: our own rooms, and other people's tasks as they are drawn fast and as LeRobot draws them."""
+"""The worlds there are: our own rooms, and other people's tasks, drawn fast or as LeRobot draws them."""
 GYMNASIUM_IDS = {
     "sayso/Tabletop-v0": "tabletop",
     "sayso/Home-v0": "home",

@@ -1,4 +1,4 @@
-"""Axes of generalisation that LIBERO's scenes have; what is asked for, and where it stands, LIBERO-PRO changes."""
+"""Axes of generalisation of LIBERO's scenes; things and their places are what LIBERO-PRO changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences for LIBERO's forty tasks that training never hears: three of ours for each, for measuring alone."""
+"""Held-out sentences for LIBERO's forty tasks: three of ours for each, for measuring alone."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ from sayso.tasks.libero.simulators import Simulator, sentence_of
 from sayso.tasks.libero.suites import TASKS_EACH
 
 ALIKE = ("object", "goal")
-"""Suites whose tasks are asked for in one scene; in the others a sentence means another thing in each, or none."""
+"""Suites whose tasks are asked for in one scene; elsewhere a sentence means another thing in each."""
 
 
 def others(simulator: Simulator, family: str) -> list[tuple[str, list[str]]]:
-    """Return sentences of other tasks of a suite that could be asked for now, each with its first goal not met."""
+    """Return sentences of other tasks of a suite that could be asked for now, each with its first goal."""
     suite, _, number = family.rpartition("-")
     if suite not in ALIKE:
         return []

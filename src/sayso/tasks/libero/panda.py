@@ -54,7 +54,8 @@ def features(sizes_px: Mapping[str, int] = SIZES_PX) -> Features:
 def axis_angle(quaternion: ArrayLike) -> Vector:
     """Return a rotation as its axis times its angle, radians [3], from a quaternion [4], ``wxyz``.
 
-    As LeRobot has it, the angle is 0 to 2 pi, not the shorter way round: a hand that points down stays near pi.
+    As LeRobot has it, the angle is 0 to 2 pi, not the shorter way round: a hand that points down stays near
+    pi.
     """
     w, x, y, z = np.asarray(quaternion, float)
     w = float(np.clip(w, -1.0, 1.0))

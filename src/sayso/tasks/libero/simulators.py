@@ -1,12 +1,12 @@
-"""Simulators of LIBERO: one task's scene, how it is laid out for an episode, and what is seen of it and when.
+"""Simulators of LIBERO: one task's scene, how it is laid out, and what is seen of it and when.
 
-LIBERO compiles its model anew at each reset, with meshes of 300,000 faces. Here there are two models of a scene:
-LIBERO's own, which moves, in which meshes that are only drawn are thin; and one that is only drawn, kept as long as
-the task stays, so that the graphics card is given meshes and textures once.
+LIBERO compiles its model anew at each reset, with meshes of 300,000 faces. Here there are two models of a
+scene: LIBERO's own, which moves, in which meshes that are only drawn are thin; and one that is only drawn,
+kept as long as the task stays, so that the graphics card is given meshes and textures once.
 
-What a policy sees is a few milliseconds old. robosuite samples what it observes once in the 25 steps of physics of
-a control step, by a clock of its own that also counts each look after a reset; so that moment is its clock's here as
-well, and both pictures and the robot's state are of it, to the bit::
+What a policy sees is a few milliseconds old. robosuite samples what it observes once in the 25 steps of
+physics of a control step, by a clock of its own that also counts each look after a reset; so that moment is
+its clock's here as well, and both pictures and the robot's state are of it, to the bit::
 
     step(a)   |0 1 2 ... 22 23 24|     25 steps of 2 ms in which a is carried out
                          ^             laid out at random one step later than in the benchmark's own states
@@ -34,7 +34,7 @@ from sayso.tasks.libero.suites import Suite, place_of, said
 
 INSTALL = "LIBERO is not installed: pip install 'sayso[libero]'"
 TOUCHED, DRAWN, HIDDEN = 0, 1, 3
-"""Groups of shapes: robosuite's of those that touch and those that are drawn, and ours that no camera shows."""
+"""Groups of shapes: robosuite's of what touches and what is drawn, and one that no camera shows."""
 WAIT = np.array([0, 0, 0, 0, 0, 0, -1.0])
 SETTLE_STEPS = 10
 """For so long LeRobot does nothing first, so that things come to rest."""
@@ -102,8 +102,8 @@ def sentence_of(family: str, *, in_file: bool | None = None) -> str:
 
     Args:
         family: the task.
-        in_file: take the sentence of its file (the forty tasks have two, which differ a little), or the one by
-            which it is called, which LIBERO-PRO leaves as it was before its change; by default as above.
+        in_file: take the sentence of its file (those of the forty tasks differ a little), or the one by which
+            it is called, which LIBERO-PRO leaves as it was; by default as above.
 
     Raises:
         SaysoError: if LIBERO is not installed and its file is needed.
@@ -175,7 +175,7 @@ class _Lean:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a policy is shown of one moment: the positions of everything, for pictures, and the robot's state, [8].
+    """What a policy is shown of one moment: positions of everything, for pictures, and the robot's state.
 
     While physics takes a step, places of bodies are those at its beginning and joints those at its end.
     """
@@ -218,7 +218,7 @@ class Simulator:
 
     @property
     def goals(self) -> list[list[str]]:
-        """Return the predicates of the task's goal, such as ``["on", "plate_1", "flat_stove_1_cook_region"]``."""
+        """Return the predicates of the task's goal, such as ``["on", "akita_black_bowl_1", "plate_1"]``."""
         goals: list[list[str]] = self.env.parsed_problem["goal_state"]
         return goals
 
@@ -297,12 +297,12 @@ class Simulator:
 @contextlib.contextmanager
 def _seeded(seed: int) -> Iterator[None]:
     """Let LIBERO, which draws from numpy's global generator, draw what a seed says, and nobody notice."""
-    before = np.random.get_state()  # noqa: NPY002
-    np.random.seed(seed % 2**32)  # noqa: NPY002
+    before = np.random.get_state()
+    np.random.seed(seed % 2**32)
     try:
         yield
     finally:
-        np.random.set_state(before)  # noqa: NPY002
+        np.random.set_state(before)
 
 
 def build(family: str, *, lerobot: bool = False) -> Simulator:

@@ -1,9 +1,10 @@
 """Table of LIBERO's suites: their tasks, in which words each is asked for, and how long it may take.
 
-A family is one task: ``spatial-0`` to ``spatial-9``, and so on for ``object``, ``goal`` and ``long``, which is
-LIBERO's ``libero_10``. The sentences are LIBERO's own, to the letter, as they follow from its files' names; that is
-what LeRobot says, and what people said who demonstrated. LIBERO-PRO's suites are the same tasks with one thing
-changed, ``spatial_swap-0``; their sentences stand in their files alone, for the names still say what they were.
+A family is one task: ``spatial-0`` to ``spatial-9``, and so on for ``object``, ``goal`` and ``long``, which
+is LIBERO's ``libero_10``. The sentences are LIBERO's own, to the letter, as they follow from its files'
+names; that is what LeRobot says, and what people said who demonstrated. LIBERO-PRO's suites are the same
+tasks with one thing changed, ``spatial_swap-0``; their sentences stand in their files alone, for the names
+still say what they were.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sayso.spec import UnknownNameError, known
+from sayso.spec import known
 
 TASKS_EACH = 10
 
@@ -116,8 +117,8 @@ CHANGES: Mapping[str, tuple[str, ...]] = {
     "with_yellow_book": ("spatial", "object", "goal"),
     "with_milk": ("spatial", "goal"),
 }
-"""What LIBERO-PRO changes, wording, things, places, the task, or one more thing on the table, and in which suites
-all that this needs is in the package."""
+"""What LIBERO-PRO changes (wording, things, places, the task, one thing more on the table), and in which
+suites the package has all that this needs."""
 PRO: Mapping[str, Suite] = {
     f"{suite}_{change}": Suite(folder=f"{SUITES[suite].folder}_{change}", steps=SUITES[suite].steps)
     for change, suites in CHANGES.items()

@@ -1,7 +1,7 @@
-"""Wordings of LIBERO's tasks: its own sentence, three that training never hears, LIBERO-PRO's, and wrong ones.
+"""Wordings of LIBERO's tasks: its own, three that training never hears, LIBERO-PRO's, and wrong ones.
 
-The three held-out sentences of each task are ours and are for measuring alone. The free paraphrases are those of
-LIBERO-PRO's ``lan`` suites, by other authors, and are read from its files.
+The three held-out sentences of each task are ours and are for measuring alone. The free paraphrases are those
+of LIBERO-PRO's ``lan`` suites, by other authors, and are read from its files.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _STREAM = 0x04A1
 def worded(family: str, seed: int, options: Mapping[str, Any], sentence: str) -> str:
     """Return a task's sentence in the words that the options of a reset want.
 
-    Held-out sentences take turns from seed to seed. LIBERO-PRO's tasks, whose sentences are changed already, have
-    no others than a mistyped one, a wrong one and none.
+    Held-out sentences take turns from seed to seed. LIBERO-PRO's tasks, whose sentences are changed already,
+    have no others than a mistyped one, a wrong one and none.
     """
     wording = known("wording", options.get("wording", WORDINGS[0]), WORDINGS)
     suite, number = place_of(family)

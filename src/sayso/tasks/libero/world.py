@@ -1,9 +1,10 @@
 """LIBERO's tasks behind our contracts, seen, asked for and counted as LeRobot does.
 
-The episode is that of LeRobot 0.6.1: two cameras; a state of eight numbers, the hand's place and turn and how far
-each finger is open; an action of seven, moves of the hand's target and the gripper; ten steps in which nothing is
-done while things come to rest; an end after 280, 280, 300 or 520 steps; success when LIBERO says so, at any step.
-Seeds of the test split begin in the benchmark's own 50 states, in turn; all others lay the scene out at random.
+The episode is that of LeRobot 0.6.1: two cameras; a state of eight numbers, the hand's place and turn and how
+far each finger is open; an action of seven, moves of the hand's target and the gripper; ten steps in which
+nothing is done while things come to rest; an end after 280, 280, 300 or 520 steps; success when LIBERO says
+so, at any step. Seeds of the test split begin in the benchmark's own 50 states, in turn; all others lay the
+scene out at random.
 
 What differs from LeRobot, and what ``lerobot=True`` therefore undoes:
 
@@ -52,7 +53,7 @@ from sayso.tasks.libero.wordings import worded
 DRAW_PX, LEROBOT_PX = 256, 360
 """Height and width of what is drawn; pictures are averaged down from it."""
 PLAIN, LEROBOT, PRO = "libero", "libero-lerobot", "libero-pro"
-"""Names by which the world, the one that is drawn as LeRobot does, and that of LIBERO-PRO's tasks are made."""
+"""Names by which the world, the one drawn as LeRobot does, and that of LIBERO-PRO's tasks are made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +68,13 @@ class LiberoTask:
 class Libero(EpisodicWorld[LiberoTask]):
     """Gymnasium environment: one of LIBERO's tasks per episode, with a simulated Panda arm.
 
-    A family of tasks is one of the forty (`sayso.tasks.libero.suites`), or one of LIBERO-PRO's. The reward is 1
-    on success and 0 before.
+    A family of tasks is one of the forty (`sayso.tasks.libero.suites`), or one of LIBERO-PRO's. The reward is
+    1 on success and 0 before.
 
-    Of the options of `EpisodicWorld`, an ``instruction`` may be empty here, and ``wording`` is ``"heldout"`` for
-    a sentence that training never hears, ``"wrong"`` for that of another task. There is besides ``official``: which
-    of the benchmark's own 50 states the episode begins in; -1 for none, whatever the seed's split.
+    Of the options of `EpisodicWorld`, an ``instruction`` may be empty here, and ``wording`` is ``"heldout"``
+    for a sentence that training never hears, ``"wrong"`` for that of another task. There is besides
+    ``official``: which of the benchmark's own 50 states the episode begins in; -1 for none, whatever the
+    seed's split.
     """
 
     options = (*EpisodicWorld.options, "official")
@@ -282,7 +284,7 @@ class Libero(EpisodicWorld[LiberoTask]):
         return next((goal for goal in goals if not self.simulator.holds(goal)), goals[-1])
 
     def _points(self, goal: list[str]) -> Array:
-        """Return where the thing of a predicate and its place, or the same again, are in each picture, [12]."""
+        """Return where the thing of a predicate and its place, or itself, are in each picture, [12]."""
         self._feel()
         places_m = [self.simulator.place_m(name) for name in (goal[1], goal[-1])]
         numbers: list[float] = []
