@@ -1,0 +1,1 @@
+"""What LIBERO's expert can do: one skill per file, and what they share."""
