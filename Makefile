@@ -1,6 +1,6 @@
 # The vocabulary of the project. `make demo` and `make test` need nothing but Python and a network.
 .DEFAULT_GOAL := help
-.PHONY: help setup metaworld metaworld-test rendering demo studio test lint types pytest browser rerun meshes vulkan cluster bench openpi lerobot \
+.PHONY: help setup metaworld metaworld-test libero libero-test rendering demo studio test lint types pytest browser rerun meshes vulkan cluster bench openpi lerobot \
   lerobot-policy smolvla build course site format docs constraints clean
 
 PYTHON ?=
@@ -16,6 +16,8 @@ METAWORLD_TESTS := 'tests/laws/test_pages.py::test_what_a_page_says_can_be_typed
   tests/tasks/test_metaworld.py tests/tasks/test_metaworld_levels.py \
   tests/tasks/test_metaworld_shipped.py tests/tasks/test_sawyer.py \
   tests/contracts/test_world_contract.py tests/benchmarks/test_mt50_table.py
+
+LIBERO_TESTS := tests/tasks/libero tests/sim/test_thinning.py 'tests/contracts/test_world_contract.py::TestEveryWorld'
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -61,6 +63,12 @@ lint: $(STAMP) ## ruff: rules and format
 metaworld-test: rendering ## run the tests that need Meta-World, in an environment of their own
 	@test -e .venv-metaworld/installed || { PYTHON="$(PYTHON)" scripts/setup.sh metaworld && touch .venv-metaworld/installed; }
 	.venv-metaworld/bin/python -m pytest $(DIVIDED) $(METAWORLD_TESTS)
+
+libero: $(STAMP) ## make .venv-libero, an environment that has LIBERO's tasks as well (900 MB)
+	@test -e .venv-libero/installed || { PYTHON="$(PYTHON)" scripts/setup.sh libero && touch .venv-libero/installed; }
+
+libero-test: libero rendering ## run the tests that need LIBERO, in that environment
+	MUJOCO_GL=$$(cat .venv/rendering) .venv-libero/bin/python -m pytest $(DIVIDED) $(LIBERO_TESTS) -k 'not TestEveryWorld or libero'
 
 types: $(STAMP) ## mypy --strict on src/
 	$(BIN)/mypy
@@ -147,6 +155,6 @@ constraints: $(STAMP) ## write what is installed in .venv into constraints.txt
 	} > .venv/constraints && mv .venv/constraints constraints.txt
 
 clean: ## remove .venv and everything built or cached
-	rm -rf .venv .venv-metaworld .venv-smolvla .venv-lerobot .venv-lerobot-policy dist build site
+	rm -rf .venv .venv-metaworld .venv-libero .venv-smolvla .venv-lerobot .venv-lerobot-policy dist build site
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

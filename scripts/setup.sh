@@ -2,8 +2,9 @@
 # Make .venv beside this folder and install sayso into it, at the versions of constraints.txt.
 #
 # PYTHON=/path/to/python chooses the interpreter. `setup.sh metaworld` makes .venv-metaworld instead, with Meta-World
-# and the versions that constraints-metaworld.txt has otherwise. PyTorch comes first and alone: asked for by its exact
-# version it resolves to one build, while a range met later in the list could pull in a bigger one.
+# and the versions that constraints-metaworld.txt has otherwise; `setup.sh libero` does the same for LIBERO. PyTorch comes
+# first and alone: asked for by its exact version it resolves to one build, while a range met later in the list could pull
+# in a bigger one.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -35,7 +36,9 @@ pip install $quiet "$torch"
 echo "setup: installing sayso and what it needs"
 constraints=$venv/constraints
 if [ -n "$extra" ]; then
-    grep -v '^mujoco==' constraints.txt | cat - "constraints-$extra.txt" > "$constraints"
+    # All but the packages that the other list has as well.
+    sed -n 's/==.*/==/p' "constraints-$extra.txt" | sed 's/^/^/' > "$constraints-otherwise"
+    grep -v -f "$constraints-otherwise" constraints.txt | cat - "constraints-$extra.txt" > "$constraints"
 else
     cp constraints.txt "$constraints"
 fi

@@ -279,7 +279,9 @@ def test_gymnasium_knows_the_worlds_whichever_is_imported_first_and_is_not_impor
         text=True,
         env=os.environ | {"PYTHONPATH": str(SRC)},
     )
-    assert done.stdout == "True sayso/Home-v0 sayso/MetaWorld-v0 sayso/Tabletop-v0\n", done.stderr
+    assert done.stdout == "True sayso/Home-v0 sayso/Libero-v0 sayso/MetaWorld-v0 sayso/Tabletop-v0\n", (
+        done.stderr
+    )
 
 
 @pytest.mark.parametrize(

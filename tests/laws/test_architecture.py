@@ -183,7 +183,7 @@ def over_budget(src: Path) -> list[str]:
 
 def names_of_worlds(src: Path, worlds: set[str]) -> list[str]:
     """Return where a world is named outside its own file and the table."""
-    return constants(src, worlds, own=("tasks.worlds", "sim.scene", "tasks.metaworld"))
+    return constants(src, worlds, own=("tasks.worlds", "sim.scene", "tasks.metaworld", "tasks.libero"))
 
 
 def constants(src: Path, words: set[str], own: tuple[str, ...]) -> list[str]:
@@ -202,7 +202,7 @@ def names_of_families(src: Path, families: set[str]) -> list[str]:
 
     In `sim` a drawer is furniture, Meta-World has a task called push as well, and `sayso push` is a verb.
     """
-    own = ("tasks.household", "tasks.metaworld", "tasks.mt50", "sim")
+    own = ("tasks.household", "tasks.metaworld", "tasks.mt50", "tasks.libero", "sim")
     verb = constants(src, families & {"push"}, own=(*own, "verbs"))
     return verb + constants(src, families - {"push"}, own=own)
 

@@ -29,7 +29,7 @@ import numpy as np
 from sayso.geometry import Vector
 from sayso.sim.thinning import thinned
 from sayso.spec import SaysoError
-from sayso.tasks.libero.panda import FPS, axis_angle
+from sayso.tasks.libero.panda import FPS, MOVE_M, axis_angle
 from sayso.tasks.libero.suites import Suite, place_of, said
 
 INSTALL = "LIBERO is not installed: pip install 'sayso[libero]'"
@@ -243,12 +243,13 @@ class Simulator:
             return np.array(self.shown.xpos[self.env.obj_body_id[name]])
         return np.array(self.shown.site(name).xpos)
 
-    def lay_out(self, seed: int, official: int | None = None) -> None:
+    def lay_out(self, seed: int, official: int | None = None, aside_m: Vector | None = None) -> None:
         """Place everything at random, or as in one of the benchmark's own states, and let it come to rest.
 
         Args:
             seed: decides the places; what stands fast follows it in official states as well, as for LeRobot.
             official: which of the benchmark's states, if any.
+            aside_m: how far from where it usually begins the hand does, metres [3].
         """
         with _seeded(seed):
             self.env.object_property_initializers.clear()  # it would grow with each reset, and draw more
@@ -262,6 +263,8 @@ class Simulator:
             self.env._update_observables(force=True)
         for _ in range(SETTLE_STEPS):
             self.step(WAIT)
+        if aside_m is not None and aside_m.any():
+            self._move(aside_m)
 
     def step(self, action: Vector) -> None:
         """Carry out an action, [7], for one control step."""
@@ -284,6 +287,13 @@ class Simulator:
     def close(self) -> None:
         """Free LIBERO's environment."""
         self.env.close()
+
+    def _move(self, aside_m: Vector) -> None:
+        """Move the hand a little, as an action would, and let it come to rest."""
+        move = WAIT.copy()
+        move[:3] = aside_m / MOVE_M / SETTLE_STEPS
+        for action in (*[move] * SETTLE_STEPS, *[WAIT] * SETTLE_STEPS):
+            self.step(action)
 
     def _reset(self) -> None:
         from robosuite.utils.errors import RandomizationError
