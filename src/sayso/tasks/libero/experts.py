@@ -111,5 +111,4 @@ class Expert:
     def _do(self, step: Step, phases: Sequence[Phase[S]], situation: S) -> Command:
         phase = next(phase for phase in phases if phase.enters(situation))
         self.phase = f"{step.kind} {step.name} {phase.name}"
-        self.situation = situation
         return phase.do(situation)

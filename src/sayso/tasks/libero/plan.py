@@ -47,12 +47,23 @@ class Step:
     holds: bool = False
 
 
+def next_goal(goals: Sequence[Goal], holds: Callable[[Goal], bool]) -> Goal:
+    """Return the predicate that comes next; the last if all of them hold."""
+    ordered = in_order(goals)
+    return next((goal for goal in ordered if not holds(goal)), ordered[-1])
+
+
+def in_order(goals: Sequence[Goal]) -> list[Goal]:
+    """Return predicates in the order in which they are brought about."""
+    return sorted(goals, key=lambda goal: ORDER.index(goal[0]))
+
+
 def next_step(things: Things, goals: Sequence[Goal], holds: Callable[[Goal], bool]) -> Step:
     """Return what to do now; the last step if all of it is done.
 
     A thing counts as placed only when it was let go.
     """
-    ordered = sorted(goals, key=lambda goal: ORDER.index(goal[0]))
+    ordered = in_order(goals)
     for goal in ordered:
         kind, name = goal[0], goal[1]
         if kind not in CARRIED:

@@ -28,6 +28,7 @@ from sayso.tasks.libero.motions.motion import (
     off_rad,
     over,
     pace,
+    within_reach,
 )
 from sayso.tasks.libero.motions.things import Ids, Things
 
@@ -41,6 +42,8 @@ SLACK_M, CLOSE_M, DEEP_M = 0.006, 0.010, 0.008
 """How far off the hand may be and still come all the way down; how far, and how high, and still close."""
 LANDS_M = 0.05
 """How far above its place a thing may touch what it should stand on, and be let go."""
+TRAVELS_M = 0.03
+"""Off by more than this, a hand is still on its way."""
 AIM_RAD = 0.12
 """How far the hand may be turned away when it goes down."""
 WIDE_OPEN_M, EMPTY_M = 0.07, 0.003
@@ -98,6 +101,7 @@ class Situation:
     placed: bool
     lands: bool
     """Whether it touches what it should stand on."""
+    shoulder: Vector
     grasp_rim_m: float
     """Height of the funnel's rim above the grasp."""
     drop_rim_m: float
@@ -178,6 +182,7 @@ def observe(things: Things, pose: Pose, name: str, target: Target, placed: bool)
         rests=things.touching(things.others([name]), geoms),
         placed=placed,
         lands=target.support is not None and things.touching(target.support, geoms),
+        shoulder=things.shoulder,
         grasp_rim_m=max(RIM_M, max(top_here, float(boxes.high[2])) + OVER_M - hand[2]),
         drop_rim_m=0.0 if target.slides else max(RIM_M, top_there + OVER_M + below - drop[2]),
         slack_m=target.slack_m,
@@ -201,6 +206,8 @@ def _reach(s: Situation) -> Command:
     askew = max(0.0, off_rad(s.pose, s.grip) - AIM_RAD)
     lifted = min(s.grasp_rim_m, 0.5 * askew)
     goal = funnel(s.pose.hand, s.grasp, SLACK_M, s.grasp_rim_m)
+    if s.off_grasp_m > TRAVELS_M:
+        goal = within_reach(goal, s.shoulder)
     return Command(over(goal, max(goal[2], s.grasp[2] + lifted)), s.grip, OPEN, pace(s.off_grasp_m, 0.03))
 
 
@@ -208,6 +215,8 @@ def _bring(s: Situation) -> Command:
     askew = max(0.0, off_rad(s.pose, s.laid) - AIM_RAD)
     lifted = min(s.drop_rim_m, 0.5 * askew)
     goal = funnel(s.pose.hand, s.drop - [0, 0, 0.003], s.slack_m / 2, s.drop_rim_m)
+    if s.off_drop_m > TRAVELS_M:
+        goal = within_reach(goal, s.shoulder)
     near = max(s.off_drop_m, s.above_drop_m - 0.02)
     return Command(over(goal, max(goal[2], s.drop[2] + lifted)), s.laid, SHUT, pace(near, 0.03))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sayso.geometry import Vector, wrap_angle
-from sayso.tasks.libero.motions.motion import ACROSS_RAD, downward
+from sayso.tasks.libero.motions.motion import ACROSS_RAD, FAR_M, downward
 from sayso.tasks.libero.motions.things import Array, Boxes, Ids, Things
 
 FITS_M = 0.071
@@ -27,6 +27,8 @@ PALM_ROOM_M = 0.012
 TIPS_M = 0.011
 """How far the fingers reach out beyond that point."""
 ASKEW_RAD = math.radians(22)
+HANDLE_M = 0.015
+"""How far from a wall a part of it is not that of an open thing's own."""
 EDGE_M = 0.008
 """How far from its edge a flat thing is taken."""
 KNOB_M = 0.014
@@ -34,7 +36,8 @@ KNOB_M = 0.014
 RIM_M = 0.016
 """How deep a rim is taken."""
 HEADINGS = 16
-GRID = np.array([[x, y, z] for x in (-0.8, 0, 0.8) for y in (-0.8, 0, 0.8) for z in (-0.8, 0, 0.8)])
+_STEPS = (-0.8, -0.4, 0.0, 0.4, 0.8)
+GRID = np.array([[x, y, z] for x in _STEPS for y in _STEPS for z in _STEPS])
 WALL_M = 0.012
 """Half width of the fingers, along which a wall is looked for."""
 
@@ -130,7 +133,12 @@ def _rims(boxes: Boxes, high: Vector) -> list[Grasp]:
     points = walls.middle[:, None] + np.matmul(spread, walls.rotation.transpose(0, 2, 1))
     points = points.reshape(-1, 3)
     wall = points[np.abs(points[:, 2] - depth) < 0.010]
-    middle = (boxes.low + boxes.high)[:2] / 2 if not len(wall) else np.median(wall[:, :2], axis=0)
+    if not len(wall):
+        return []
+    middle = np.median(wall[:, :2], axis=0)
+    away = np.hypot(*(wall[:, :2] - middle).T)
+    around = wall[np.abs(away - np.median(away)) < HANDLE_M]  # without a handle
+    middle = (around[:, :2].min(axis=0) + around[:, :2].max(axis=0)) / 2
     found: list[Grasp] = []
     for heading in np.arange(2 * HEADINGS) * math.pi / HEADINGS:
         outward = np.array([math.cos(heading), math.sin(heading)])
@@ -162,6 +170,8 @@ def choose(things: Things, candidates: Sequence[Grasp], around: Sequence[tuple[V
         if cost >= least:
             break
         for shift, boxes in near:
+            far = float(np.hypot(*(grasp.point + shift - things.shoulder)[:2]))
+            cost += 60.0 * max(0.0, far - FAR_M)
             points = _placed(grasp, shift)
             cost += 3.0 * float(boxes.inside(points[:FINGER_POINTS], 0.003).sum())
             cost += float(boxes.inside(points[FINGER_POINTS:], PALM_ROOM_M).sum())

@@ -31,6 +31,11 @@ SLOW_STEP_M = 0.02
 DOWN: Vector = np.array([0.0, 0.0, -1.0])
 ACROSS_RAD = math.pi / 2
 """Heading along which the jaws close when the arm is at rest."""
+WRIST_M = (0.088, 0.21)
+"""How far inward of the hand, and how far above it, the wrist is while the hand points down."""
+STRETCHED_M, FAR_M = 0.685, 0.75
+"""Distance of the wrist from the shoulder at which the elbow is nearly straight, and of the hand, level, from
+which on reaching is awkward."""
 HAND_SITE = "gripper0_grip_site"
 FINGERS = ("gripper0_finger_joint1", "gripper0_finger_joint2")
 
@@ -122,6 +127,21 @@ def nearest_closing(present_rad: float, heading_rad: float) -> float:
 def over(point: Vector, height_m: float) -> Vector:
     """Return the point above or below another, at a height."""
     return np.array([point[0], point[1], height_m])
+
+
+def within_reach(point: Vector, shoulder: Vector) -> Vector:
+    """Return a point for a hand that points down, drawn in as far as the elbow would be straight.
+
+    A straight elbow is a trap: no force on the hand bends it again.
+    """
+    away = (point - shoulder)[:2]
+    far = float(np.hypot(*away))
+    wrist_m = far - WRIST_M[0]
+    up_m = float(point[2] + WRIST_M[1] - shoulder[2])
+    allowed_m = math.sqrt(max(0.01, STRETCHED_M**2 - up_m**2))
+    if wrist_m <= allowed_m:
+        return point
+    return np.array([*(shoulder[:2] + away * (allowed_m + WRIST_M[0]) / far), point[2]])
 
 
 def pace(off_m: float, slow_m: float = SLOW_STEP_M) -> float:

@@ -35,9 +35,9 @@ from sayso.tasks.libero.motions.motion import (
     pace,
     pointing,
 )
-from sayso.tasks.libero.motions.things import Things
+from sayso.tasks.libero.motions.things import Boxes, Things
 
-LEAN_RAD = math.radians(50)
+LEAN_RAD = math.radians(60)
 """How far the hand leans from straight down towards the niche."""
 BEFORE_M = 0.09
 """Distance from which the open jaws go around the handle."""
@@ -47,6 +47,9 @@ LIFT_M = 0.012
 """How high above the niche's floor the thing is brought in."""
 STAGE_M = 0.17
 """How far before its place the thing is brought to that height."""
+HANDLE_M, NARROW_M, INWARD_M = 0.03, 0.005, 0.006
+"""How far a handle reaches back from its front, how far aside its parts are, and how far inside its corner
+it is held."""
 AIM_RAD = 0.2
 SLOPE = 3.0
 
@@ -107,8 +110,7 @@ def observe(
     boxes, geoms = things.of(name), things.geoms(name)
     at, _ = things.place(name)
     held = things.fingers_on(geoms) == 2 and pose.closing_m_s < STILL_M_S
-    front = boxes.middle @ outward
-    handle = pose.hand if held else boxes.middle[int(np.argmax(front))]
+    handle = pose.hand if held else _handle(boxes, outward)
     place = over(origin, floor_m + float(at[2] - boxes.low[2]) + LIFT_M)
     before = handle + BEFORE_M * (math.sin(LEAN_RAD) * outward - math.cos(LEAN_RAD) * DOWN)
     way = things.top_between(pose.hand, before, WIDE_M)
@@ -122,6 +124,19 @@ def observe(
         rests=things.touching(things.others([name]), geoms),
         rim_m=max(0.06, way + OVER_M + 0.05 - before[2]),
     )
+
+
+def _handle(boxes: Boxes, outward: Vector) -> Vector:
+    """Return where what sticks out in front is held best: at the corner of its upright and its upper part.
+
+    There the jaws hold two parts that cross, so that the thing cannot swing.
+    """
+    ahead = boxes.middle @ outward
+    front = int(np.argmax(ahead))
+    aside = np.abs((boxes.middle - boxes.middle[front]) @ cross(DOWN, outward))
+    parts = (ahead > ahead[front] - HANDLE_M) & (aside < NARROW_M)
+    top = float(boxes.middle[parts, 2].max())
+    return over(boxes.middle[front] - INWARD_M * outward, max(boxes.middle[front, 2], top - INWARD_M))
 
 
 def _reach(s: Situation) -> Command:

@@ -22,6 +22,7 @@ Ids = NDArray[np.int64]
 
 ROBOT = ("robot0_", "gripper0_", "mount0_")
 PADS = ("gripper0_finger1", "gripper0_finger2")
+SHOULDER = "robot0_link2"
 _CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
 
 
@@ -82,6 +83,11 @@ class Things:
     named: Any
     """LIBERO's problem, which knows bodies, sites and joints by the names of its goals."""
     _ids: dict[str, Ids] = field(default_factory=dict)
+
+    @property
+    def shoulder(self) -> Vector:
+        """Return the point about which the arm swings up and down, [3]."""
+        return np.array(self.data.body(SHOULDER).xpos)
 
     def body(self, name: str) -> Any:
         """Return MuJoCo's view of an object or a fixture."""
