@@ -142,7 +142,7 @@ def place_of(family: str) -> tuple[Suite, int]:
         UnknownNameError: if there is no such family, with the nearest that is.
     """
     suite, _, number = known("task", family, (*FAMILIES, *PRO_FAMILIES)).rpartition("-")
-    return (SUITES | PRO)[suite], int(number)
+    return {**SUITES, **PRO}[suite], int(number)
 
 
 def said(family: str) -> str:
