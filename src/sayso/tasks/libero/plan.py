@@ -23,6 +23,8 @@ from sayso.tasks.libero.motions.things import Boxes, Things
 Goal = Sequence[str]
 ORDER = ("turnon", "turnoff", "open", "in", "on", "close")
 CARRIED = ("in", "on")
+OPENED, STILL_OPEN = 0.94, 0.78
+"""How far a drawer is pulled out to put something in, and how far it then has to stay, of its way."""
 LONG = 1.5
 """How much longer than wide a thing or a region is whose heading matters."""
 UPRIGHT, UP_THE_SLOPE_M = 0.8, 0.05
@@ -73,7 +75,7 @@ def next_step(things: Things, goals: Sequence[Goal], holds: Callable[[Goal], boo
         place, there = goal[2], holds(goal)
         if there and not things.fingers_on(things.geoms(name)):
             continue
-        if not there and _has_joint(things, place) and not _is_open(things, place, holds):
+        if not there and _has_joint(things, place) and not is_open_enough(things, place):
             return Step("open", place)
         return Step(kind, name, place, there)
     last = ordered[-1]
@@ -221,5 +223,10 @@ def _has_joint(things: Things, place: str) -> bool:
     return things.is_region(place) and bool(things.region(place).joints)
 
 
-def _is_open(things: Things, place: str, holds: Callable[[Goal], bool]) -> bool:
-    return holds(("open", place))
+def is_open_enough(things: Things, place: str) -> bool:
+    """Tell whether a drawer is out so far that things can be put in: farther while it is being pulled."""
+    joint = things.joint_of(place)
+    farthest = float(np.abs(things.model.joint(joint).range).max())
+    pulled = things.fingers_on(things.moved_by(joint)) == 2
+    share = OPENED if pulled else STILL_OPEN
+    return opening_sign(things, place) * things.joint_value(joint) > share * farthest

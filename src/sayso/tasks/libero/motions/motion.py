@@ -153,7 +153,7 @@ def rotation_vector(rotation: Rotation) -> Vector:
     """Return axis times angle of a rotation, radians [3]."""
     cosine = float(np.clip((np.trace(rotation) - 1) / 2, -1.0, 1.0))
     angle = math.acos(cosine)
-    axis = np.array(
+    axis: Vector = np.array(
         [
             rotation[2, 1] - rotation[1, 2],
             rotation[0, 2] - rotation[2, 0],
@@ -162,12 +162,12 @@ def rotation_vector(rotation: Rotation) -> Vector:
     )
     length = float(np.linalg.norm(axis))
     if length > 1e-6:
-        return axis * (angle / length)
+        return np.asarray(axis * (angle / length))
     if cosine > 0:
         return np.zeros(3)
     column = int(np.argmax(np.diag(rotation)))  # half a turn: any column of R + 1 lies along the axis
     axis = rotation[:, column] + np.eye(3)[column]
-    return axis * (math.pi / float(np.linalg.norm(axis)))
+    return np.asarray(axis * (math.pi / float(np.linalg.norm(axis))))
 
 
 def off_rad(pose: Pose, rotation: Rotation) -> float:

@@ -47,7 +47,8 @@ class Boxes:
     def corners(self) -> Array:
         """Return the corners of each, [N, 8, 3]."""
         spread = _CORNERS[None] * self.half[:, None]
-        return self.middle[:, None] + np.matmul(spread, self.rotation.transpose(0, 2, 1))
+        turned: Array = np.matmul(spread, self.rotation.transpose(0, 2, 1))
+        return self.middle[:, None] + turned
 
     @property
     def low(self) -> Vector:

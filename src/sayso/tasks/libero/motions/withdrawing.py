@@ -21,7 +21,7 @@ def _around() -> Array:
             (across, aside, ahead)
             for across in np.linspace(-0.06, 0.06, 9)
             for aside in (-0.015, 0.0, 0.015)
-            for ahead in (-0.03, -0.015, 0.0, 0.015, 0.03, 0.045)
+            for ahead in np.arange(-0.03, 0.085, 0.012)
         ]
     )
 
