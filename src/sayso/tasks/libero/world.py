@@ -19,7 +19,7 @@ Besides, LIBERO-PRO's sentences are those of its files; LeRobot would say what t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,8 @@ from sayso.spec import (
 from sayso.tasks.departing import disturbance_of, dynamics_of, optics_of, upwards
 from sayso.tasks.episodic import NO_EPISODE, EpisodicWorld
 from sayso.tasks.libero.panda import AGENT, EYES, FPS, MOVE_M, SIZES_PX, features
-from sayso.tasks.libero.simulators import Simulator, build, packages, sentence_of
+from sayso.tasks.libero.plan import next_goal
+from sayso.tasks.libero.simulators import WAIT, Simulator, build, packages, sentence_of
 from sayso.tasks.libero.suites import FAMILIES, PRO_FAMILIES, place_of, task_of
 from sayso.tasks.libero.wordings import worded
 
@@ -158,6 +159,8 @@ class Libero(EpisodicWorld[LiberoTask]):
         if dynamics:
             Matter(simulator.model, _things(simulator)).change(dynamics)
         self._motors = Motors(dynamics, 1 / FPS) if dynamics else None
+        if self._motors:
+            self._motors.rest_at(WAIT)
         self._steps = 0
         return self.observe(), self._info()
 
@@ -191,7 +194,8 @@ class Libero(EpisodicWorld[LiberoTask]):
         For each u, v in 0..1 (0.5 where not visible) and whether it lies inside the picture. Privileged: the
         simulator gives them for free, training may use them, a policy never sees them.
         """
-        return self._points(self._next_goal())
+        simulator = self.simulator
+        return self._points(next_goal(simulator.goals, simulator.holds))
 
     def other_labels(self) -> tuple[str, Array] | None:
         """Return another task of the suite that these very things allow, and its labels, if there is one."""
@@ -280,12 +284,7 @@ class Libero(EpisodicWorld[LiberoTask]):
             return drawn
         return np.asarray(Pillow.fromarray(drawn).resize((size_px, size_px), Pillow.Resampling.BOX))
 
-    def _next_goal(self) -> list[str]:
-        """Return the first predicate that does not hold, or the last one."""
-        goals = self.simulator.goals
-        return next((goal for goal in goals if not self.simulator.holds(goal)), goals[-1])
-
-    def _points(self, goal: list[str]) -> Array:
+    def _points(self, goal: Sequence[str]) -> Array:
         """Return where the thing of a predicate and its place, or itself, are in each picture, [12]."""
         self._feel()
         places_m = [self.simulator.place_m(name) for name in (goal[1], goal[-1])]
