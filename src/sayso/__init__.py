@@ -1,9 +1,9 @@
 """Sayso: robots that do as you say, trained and run on the computer you have.
 
 Gymnasium, whether it is imported before or after, then knows the worlds: ``sayso/Tabletop-v0``,
-``sayso/Home-v0``, and ``sayso/MetaWorld-v0`` and ``sayso/Libero-v0``, which need the extras ``metaworld`` and
-``libero``. What needs torch is loaded when it is first asked for, so that a robot's computer or a simulator gets
-by without.
+``sayso/Home-v0``, and ``sayso/MetaWorld-v0`` and ``sayso/Libero-v0``, which need the extras ``metaworld``
+and ``libero``. What needs torch is loaded when it is first asked for, so that a robot's computer or a
+simulator gets by without.
 """
 
 from __future__ import annotations
