@@ -34,7 +34,7 @@ from sayso.tasks.libero.motions.things import Ids, Things
 
 SLOPE = 5.0
 """How steep the funnels are: metres up per metre off."""
-RIM_M, OVER_M = 0.06, 0.025
+RIM_M, OVER_M = 0.06, 0.035
 """How high their rims are at least above the grasp or the place, and above what stands on the way."""
 WIDE_M = 0.05
 """How far from the straight way a thing stands in it."""
@@ -102,6 +102,7 @@ class Situation:
     lands: bool
     """Whether it touches what it should stand on."""
     shoulder: Vector
+    """Point about which the arm swings up and down."""
     grasp_rim_m: float
     """Height of the funnel's rim above the grasp."""
     drop_rim_m: float
@@ -249,7 +250,7 @@ PHASES: tuple[Phase[Situation], ...] = (
     Phase(
         "close",
         lambda s: (
-            s.off_grasp_m < (CLOSE_M if s.pose.opening_m > WIDE_OPEN_M else 0.02)
+            s.off_grasp_m < (CLOSE_M if s.pose.opening_m > WIDE_OPEN_M else 0.035)
             and abs(s.above_m) < (DEEP_M if s.pose.opening_m > WIDE_OPEN_M else 0.02)
             and s.closes
         ),

@@ -22,11 +22,11 @@ EASY_M = 0.055
 """Width up to which the hand may miss by a centimetre."""
 PALM_M = 0.024
 """How far a thing may reach up between the fingers, over the point between their tips."""
-PALM_ROOM_M = 0.012
+PALM_ROOM_M = 0.008
 """Room that the palm should have around it."""
 TIPS_M = 0.011
 """How far the fingers reach out beyond that point."""
-ASKEW_RAD = math.radians(22)
+ASKEW_RAD, INWARD_M = math.radians(22), 0.026
 HANDLE_M = 0.015
 """How far from a wall a part of it is not that of an open thing's own."""
 EDGE_M = 0.008
@@ -35,6 +35,8 @@ KNOB_M = 0.014
 """How far a knob sticks out that can be held."""
 RIM_M = 0.016
 """How deep a rim is taken."""
+WEIGHTS = (2.0, 0.5)
+"""How much it matters what an open hand meets where it takes a thing, and where it leaves it."""
 HEADINGS = 16
 _STEPS = (-0.8, -0.4, 0.0, 0.4, 0.8)
 GRID = np.array([[x, y, z] for x in _STEPS for y in _STEPS for z in _STEPS])
@@ -52,6 +54,8 @@ class Grasp:
     """Width of what goes between the jaws."""
     askew_rad: float = 0.0
     """How far the jaws close aslant through a wall."""
+    inward_m: float = 0.0
+    """How far inside a wall the hand is, so that the outer finger takes less room."""
 
 
 def _hand_points() -> Array:
@@ -61,7 +65,7 @@ def _hand_points() -> Array:
         for up in (-TIPS_M, 0.01):
             points += [(across, aside, up) for across in (-0.062, -0.051, -0.041, 0.041, 0.051, 0.062)]
     for aside in (-0.03, 0.0, 0.03):
-        for up in (0.035, 0.08, 0.15):
+        for up in (0.035, 0.08, 0.125, 0.17):
             points += [(across, aside, up) for across in (-0.1, -0.06, -0.02, 0.02, 0.06, 0.1)]
     return np.array(points)
 
@@ -151,6 +155,7 @@ def _rims(boxes: Boxes, high: Vector) -> list[Grasp]:
                 Grasp(point, float(heading + askew), askew_rad=abs(askew))
                 for askew in (0.0, ASKEW_RAD, -ASKEW_RAD)
             ]
+            found.append(Grasp(point - [*(INWARD_M * outward), 0.0], float(heading), inward_m=INWARD_M))
     return found
 
 
@@ -169,12 +174,13 @@ def choose(things: Things, candidates: Sequence[Grasp], around: Sequence[tuple[V
         cost = _effort(grasp)
         if cost >= least:
             break
-        for shift, boxes in near:
+        for weight, (shift, boxes) in zip(WEIGHTS, near, strict=False):
             far = float(np.hypot(*(grasp.point + shift - things.shoulder)[:2]))
             cost += 60.0 * max(0.0, far - FAR_M)
             points = _placed(grasp, shift)
-            cost += 3.0 * float(boxes.inside(points[:FINGER_POINTS], 0.003).sum())
-            cost += float(boxes.inside(points[FINGER_POINTS:], PALM_ROOM_M).sum())
+            met = 3.0 * float(boxes.inside(points[:FINGER_POINTS], 0.003).sum())
+            met += float(boxes.inside(points[FINGER_POINTS:], PALM_ROOM_M).sum())
+            cost += weight * met
         if cost < least:
             best, least = grasp, cost
     return best
@@ -184,7 +190,7 @@ def _effort(grasp: Grasp) -> float:
     """Return what a grasp costs whatever stands around: turning the wrist, and a tight fit."""
     ahead = abs(wrap_angle(grasp.closing_rad - ACROSS_RAD))
     wrist = 1.5 * min(ahead, math.pi - ahead)
-    return wrist + 2.0 * grasp.askew_rad + 100.0 * max(0.0, grasp.width_m - EASY_M)
+    return wrist + 2.0 * grasp.askew_rad + 30.0 * grasp.inward_m + 100.0 * max(0.0, grasp.width_m - EASY_M)
 
 
 def _placed(grasp: Grasp, shift: Vector) -> Array:
