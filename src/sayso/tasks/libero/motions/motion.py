@@ -180,4 +180,4 @@ def act(pose: Pose, command: Command) -> NDArray[np.float32]:
     move = limit_norm(GAIN * (command.hand - pose.hand), command.step_m) / MOVE_M
     turn = rotation_vector(command.rotation @ pose.rotation.T)
     turn = limit_norm(GAIN * turn, command.turn_rad) / TURN_RAD
-    return np.clip([*move, *turn, command.gripper], -1.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip([*move, *turn, command.gripper], -1.0, 1.0), np.float32)
