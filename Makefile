@@ -17,7 +17,7 @@ METAWORLD_TESTS := 'tests/laws/test_pages.py::test_what_a_page_says_can_be_typed
   tests/tasks/test_metaworld_shipped.py tests/tasks/test_sawyer.py \
   tests/contracts/test_world_contract.py tests/benchmarks/test_mt50_table.py
 
-LIBERO_TESTS := tests/tasks/libero tests/sim/test_thinning.py 'tests/contracts/test_world_contract.py::TestEveryWorld'
+LIBERO_TESTS := tests/tasks/libero_world tests/sim/test_thinning.py 'tests/contracts/test_world_contract.py::TestEveryWorld'
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
