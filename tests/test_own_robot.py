@@ -25,7 +25,7 @@ DESK = ROOT / "tests" / "recordings" / "desk"
 SIZE = (72, 96)
 SHORTER = {
     "train": ["--steps", "2", "--batch-size", "4", "--threads", "1", "--resize", "64"],
-    "adapt": ["--steps", "12", "--batch-size", "4", "--threads", "1", "--bound", "10"],
+    "adapt": ["--steps", "30", "--lr", "1e-3", "--batch-size", "4", "--threads", "1", "--bound", "10"],
     "run": ["--seconds", "2"],
 }
 """What is typed behind a command to make it take seconds."""
