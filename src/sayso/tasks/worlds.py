@@ -135,7 +135,7 @@ def _metaworld(*, lerobot: bool) -> WorldEntry:
 
 @cache
 def _libero(*, lerobot: bool = False, pro: bool = False) -> WorldEntry:
-    from sayso.tasks.libero.axes import LIBERO
+    from sayso.tasks.libero.axes import LIBERO, PRO
     from sayso.tasks.libero.panda import features
     from sayso.tasks.libero.suites import FAMILIES, PRO_FAMILIES, SUITES
 
@@ -143,7 +143,7 @@ def _libero(*, lerobot: bool = False, pro: bool = False) -> WorldEntry:
         make=partial(_build, "sayso.tasks.libero.world:Libero", lerobot=lerobot, pro=pro),
         families=PRO_FAMILIES if pro else FAMILIES,
         features=features(),
-        axes=(*LIBERO, *(() if lerobot else (RENDERER,))),
+        axes=(*(PRO if pro else LIBERO), *(() if lerobot else (RENDERER,))),
         horizon=max(suite.steps for suite in SUITES.values()),
         extra="libero",
         eye_m=(0.9, 0.7, 1.6),

@@ -12,3 +12,5 @@ from sayso.tasks.axes import (
 )
 
 LIBERO = (CAMERA, LIGHT, IMAGE, METAWORLD_START, WORDS, DYNAMICS)
+PRO = tuple(axis for axis in LIBERO if axis is not WORDS)
+"""LIBERO-PRO's suites: their sentences are changed already."""
