@@ -57,6 +57,7 @@ from sayso.spec.features import (
     image_key,
     lies_in,
     point_names,
+    square_cameras,
 )
 from sayso.spec.protocols import Policy, Robot
 
@@ -102,4 +103,5 @@ __all__ = [
     "lies_in",
     "point_names",
     "seeds",
+    "square_cameras",
 ]

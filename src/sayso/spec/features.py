@@ -56,6 +56,17 @@ def point_names(cameras: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{c}.{r}.{n}" for c in cameras for r in REFERENTS for n in ("u", "v", "visible"))
 
 
+def square_cameras(sizes_px: Mapping[str, int], usual: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Return the (height, width) of cameras whose pictures are square, in the order of their usual sizes.
+
+    Raises:
+        ValueError: if the size of a picture is missing or is no number of pixels.
+    """
+    if sizes_px.keys() != usual.keys() or min(sizes_px.values()) < 1:
+        raise ValueError(f"each view has at least one pixel, such as {usual}, but got {dict(sizes_px)}")
+    return {name: (sizes_px[name], sizes_px[name]) for name in usual}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dimension:
     """One number of a state or action vector: its name and unit, such as ``deg``, ``%`` or ``m/s``, or ""."""

@@ -5,7 +5,7 @@ What may differ from training is said in options of `reset`, which `departing` r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 import gymnasium
@@ -20,7 +20,18 @@ from sayso.tasks.departing import DISTURBANCES, DYNAMICS, NOISE_STREAM, PICTURES
 T = TypeVar("T", bound=Task)
 LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"-_()")
 MAX_INSTRUCTION = 300
-NO_EPISODE = "this world has no episode yet: call reset(seed=...) first"
+S = TypeVar("S")
+
+
+def begun(found: S | None) -> S:
+    """Return what there is of the running episode.
+
+    Raises:
+        SaysoError: before the first reset.
+    """
+    if found is None:
+        raise SaysoError("this world has no episode yet: call reset(seed=...) first")
+    return found
 
 
 class EpisodicWorld(gymnasium.Env[Observation, Array], Generic[T]):
@@ -83,9 +94,7 @@ class EpisodicWorld(gymnasium.Env[Observation, Array], Generic[T]):
         Raises:
             SaysoError: before the first reset.
         """
-        if self._task is None:
-            raise SaysoError(NO_EPISODE)
-        return self._task
+        return begun(self._task)
 
     def begin(self, seed: int | None, options: dict[str, Any] | None) -> tuple[dict[str, Any], str]:
         """Seed everything that is drawn, and return the options of a reset and the family of its episode.
@@ -123,3 +132,15 @@ def observation_space(features: Features) -> spaces.Dict:
     entries[STATE] = spaces.Box(-np.inf, np.inf, (len(features.state),), np.float32)
     entries[TASK] = spaces.Text(MAX_INSTRUCTION, min_length=0, charset=LETTERS)
     return spaces.Dict(entries)
+
+
+class OneTaskScenes:
+    """Scenes of which each is laid out for its one task: whatever may be asked for there can be done."""
+
+    def scenes(self, sentence: str, seeds: Iterable[int]) -> Iterator[int]:
+        """Yield all seeds: what a task needs stands in each of its scenes."""
+        return iter(seeds)
+
+    def feasible(self) -> bool:
+        """Tell that it can be done."""
+        return True

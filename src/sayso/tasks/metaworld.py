@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,12 +41,11 @@ from sayso.spec import (
     Image,
     Observation,
     Policy,
-    SaysoError,
     image_key,
     known,
 )
 from sayso.tasks.departing import disturbance_of, dynamics_of, optics_of, upwards
-from sayso.tasks.episodic import NO_EPISODE, EpisodicWorld
+from sayso.tasks.episodic import EpisodicWorld, OneTaskScenes, begun
 from sayso.tasks.mt50 import TASKS, task_of
 from sayso.tasks.mt50_paraphrases import PARAPHRASES
 from sayso.tasks.sawyer import CAMERA, EYES, FPS, HORIZON, MOVE_M, SIZES_PX, features, squares, views
@@ -75,7 +74,7 @@ class MetaWorldTask:
     horizon: int = HORIZON
 
 
-class MetaWorld(EpisodicWorld[MetaWorldTask]):
+class MetaWorld(OneTaskScenes, EpisodicWorld[MetaWorldTask]):
     """Gymnasium environment: one of Meta-World's tasks per episode, with a simulated Sawyer arm.
 
     A family of tasks is one of the fifty; its simulator is built when it is first asked for and kept (20 MB
@@ -210,14 +209,6 @@ class MetaWorld(EpisodicWorld[MetaWorldTask]):
         """
         return {"family": task_of(sentence), "instruction": sentence}
 
-    def scenes(self, sentence: str, seeds: Iterable[int]) -> Iterator[int]:
-        """Yield all seeds: what a task needs stands in each of its scenes."""
-        return iter(seeds)
-
-    def feasible(self) -> bool:
-        """Tell that it can be done: each scene is laid out for its task."""
-        return True
-
     def sentences(self) -> tuple[str, ...]:
         """Return what can be asked, once each."""
         return tuple(dict.fromkeys(asked.instruction for asked in TASKS.values()))
@@ -245,9 +236,7 @@ class MetaWorld(EpisodicWorld[MetaWorldTask]):
         self._simulator = None
 
     def _running(self) -> TaskSimulator:
-        if self._simulator is None:
-            raise SaysoError(NO_EPISODE)
-        return self._simulator
+        return begun(self._simulator)
 
     def _enter(self, family: str) -> TaskSimulator:
         """Make a task's simulator the running one and return it."""

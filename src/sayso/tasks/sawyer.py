@@ -27,7 +27,7 @@ from PIL import Image as Pillow
 
 from sayso.geometry import project
 from sayso.sim.physics import Eye
-from sayso.spec import Dimension, Features, Image, point_names
+from sayso.spec import Dimension, Features, Image, point_names, square_cameras
 
 CAMERA, HAND = "corner2", "hand"
 CAMERA_M = (0.75, 0.075, 0.7)
@@ -113,8 +113,6 @@ def features(sizes_px: Mapping[str, int] = SIZES_PX) -> Features:
     Raises:
         ValueError: if the size of a view is missing or is no number of pixels.
     """
-    if sizes_px.keys() != SIZES_PX.keys() or min(sizes_px.values()) < 1:
-        raise ValueError(f"each view has at least one pixel, such as {SIZES_PX}, but got {dict(sizes_px)}")
     return Features(
         robot_type="metaworld_sawyer",
         fps=FPS,
@@ -126,7 +124,7 @@ def features(sizes_px: Mapping[str, int] = SIZES_PX) -> Features:
             *(Dimension(name=f"hand.{axis}.vel", unit="share") for axis in "xyz"),
             Dimension(name="gripper.effort", unit="effort"),
         ),
-        cameras={name: (sizes_px[name], sizes_px[name]) for name in (CAMERA, HAND)},
+        cameras=square_cameras(sizes_px, SIZES_PX),
         points=point_names((CAMERA, HAND)),
     )
 

@@ -33,12 +33,11 @@ from sayso.spec import (
     Image,
     Observation,
     Policy,
-    SaysoError,
     image_key,
     known,
 )
 from sayso.tasks.departing import DISTURBANCES, disturbance_of, optics_of
-from sayso.tasks.episodic import NO_EPISODE, EpisodicWorld
+from sayso.tasks.episodic import EpisodicWorld, begun
 from sayso.tasks.household.catalogue import TASKS
 from sayso.tasks.household.clutter import USUAL_GAP_M, cluttered
 from sayso.tasks.household.draw import alternatives, askable, called, draw_task, make_task, say
@@ -132,9 +131,7 @@ class HouseholdWorld(EpisodicWorld[HouseholdTask]):
         Raises:
             SaysoError: before the first reset.
         """
-        if self._simulation is None:
-            raise SaysoError(NO_EPISODE)
-        return self._simulation
+        return begun(self._simulation)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from sayso.geometry import Vector
 from sayso.sim.physics import Eye
-from sayso.spec import Dimension, Features, point_names
+from sayso.spec import Dimension, Features, point_names, square_cameras
 
 AGENT, WRIST = "agentview", "wrist"
 EYES: Mapping[str, Eye] = {AGENT: Eye(name=AGENT), WRIST: Eye(name="robot0_eye_in_hand")}
@@ -31,8 +31,6 @@ def features(sizes_px: Mapping[str, int] = SIZES_PX) -> Features:
     Raises:
         ValueError: if the size of a picture is missing or is no number of pixels.
     """
-    if sizes_px.keys() != SIZES_PX.keys() or min(sizes_px.values()) < 1:
-        raise ValueError(f"each view has at least one pixel, such as {SIZES_PX}, but got {dict(sizes_px)}")
     return Features(
         robot_type="libero_panda",
         fps=FPS,
@@ -46,7 +44,7 @@ def features(sizes_px: Mapping[str, int] = SIZES_PX) -> Features:
             *(Dimension(name=f"hand.turn.{axis}.vel", unit="share") for axis in "xyz"),
             Dimension(name="gripper.effort", unit="effort"),
         ),
-        cameras={name: (sizes_px[name], sizes_px[name]) for name in (AGENT, WRIST)},
+        cameras=square_cameras(sizes_px, SIZES_PX),
         points=point_names((AGENT, WRIST)),
     )
 

@@ -19,7 +19,7 @@ Besides, LIBERO-PRO's sentences are those of its files; LeRobot would say what t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,12 +39,11 @@ from sayso.spec import (
     Image,
     Observation,
     Policy,
-    SaysoError,
     image_key,
     known,
 )
 from sayso.tasks.departing import disturbance_of, dynamics_of, optics_of, upwards
-from sayso.tasks.episodic import NO_EPISODE, EpisodicWorld
+from sayso.tasks.episodic import EpisodicWorld, OneTaskScenes, begun
 from sayso.tasks.libero.panda import AGENT, EYES, FPS, MOVE_M, SIZES_PX, features
 from sayso.tasks.libero.plan import next_goal
 from sayso.tasks.libero.simulators import WAIT, Simulator, build, packages, sentence_of
@@ -66,7 +65,7 @@ class LiberoTask:
     horizon: int
 
 
-class Libero(EpisodicWorld[LiberoTask]):
+class Libero(OneTaskScenes, EpisodicWorld[LiberoTask]):
     """Gymnasium environment: one of LIBERO's tasks per episode, with a simulated Panda arm.
 
     A family of tasks is one of the forty (`sayso.tasks.libero.suites`), or one of LIBERO-PRO's. The reward is
@@ -138,9 +137,7 @@ class Libero(EpisodicWorld[LiberoTask]):
         Raises:
             SaysoError: before the first reset.
         """
-        if self._simulator is None:
-            raise SaysoError(NO_EPISODE)
-        return self._simulator
+        return begun(self._simulator)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -222,14 +219,6 @@ class Libero(EpisodicWorld[LiberoTask]):
             UnknownNameError: if it is no sentence of any task, with the nearest that is.
         """
         return {"family": task_of(sentence), "instruction": sentence}
-
-    def scenes(self, sentence: str, seeds: Iterable[int]) -> Iterator[int]:
-        """Yield all seeds: what a task needs stands in each of its scenes."""
-        return iter(seeds)
-
-    def feasible(self) -> bool:
-        """Tell that it can be done: each scene is laid out for its task."""
-        return True
 
     def sentences(self) -> tuple[str, ...]:
         """Return what can be asked, once each."""
