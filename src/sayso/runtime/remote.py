@@ -32,7 +32,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 """Time between two attempts to connect; each is twice the one before."""
 CLOSE_S = 1.0
 SETTLE_S = 0.005
-"""How long after an answer a second one to the same question may still be on its way to us."""
+"""How long after an answer a second one to the same question is waited for. Answers of openpi's
+protocol carry no number, so one that comes even later cannot be told from that to the next question."""
 LONGEST_CHUNK = 4096
 LARGEST_ANSWER = 16_000_000
 LONGEST_WARNING = 500
