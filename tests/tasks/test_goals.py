@@ -22,6 +22,7 @@ from sayso.tasks.household.goals.scenes import NoSceneError, Scene
 from sayso.tasks.household.goals.search import NotLearnedError, Search
 from sayso.tasks.household.goals.sense import ImpossibleError, refuse_senseless
 from sayso.tasks.household.goals.trial import Trial, scene_of
+from sayso.tasks.household.goals.world import in_own_words
 from sayso.tasks.household.words.kinds import Place, Thing
 from sayso.tasks.household.words.references import NotUnderstoodError
 
@@ -166,6 +167,24 @@ def test_scenes_have_what_is_named_and_it_is_not_so_yet():
     assert scene_of("tabletop", goal, 3).layout == found.layout
     with pytest.raises(NoSceneError, match="it is so from the start"):
         scene_of("tabletop", read_goal("stand the can upright"), 0)
+
+
+@pytest.mark.parametrize(
+    ("description", "heard"),
+    [
+        ("put the can in the bowl", "put the blue can in the purple bowl"),
+        ("put the red can in the bowl", "put the red can in the purple bowl"),
+        ("put the biggest can onto the mat", "put the biggest can onto the purple mat"),
+        ("put all red things in the bowl", "put all red things in the purple bowl"),
+        ("put any can in a bowl", "put any can in a bowl"),
+    ],
+)
+def test_a_policy_hears_which_one_of_the_things_that_a_description_leaves_to_the_scene(description, heard):
+    seen = [Thing("blue", "can"), Thing("purple", "bowl"), Thing("purple", "mat"), Thing("green", "mug")]
+    things = {thing.name: thing for thing in seen}
+    if "red can" in description:
+        things["red can"] = Thing("red", "can")
+    assert in_own_words(read_goal(description), things) == heard
 
 
 def test_a_recipe_carries_a_thing_to_the_left_and_leaves_it_there():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,13 +12,15 @@ from sayso.sim.simulation import Vector as Point
 from sayso.spec import Array, ConfigError, Observation, Policy, SaysoError
 from sayso.tasks.household.goals.goal import Goal
 from sayso.tasks.household.goals.grammar import read_goal
-from sayso.tasks.household.goals.grounding import Asked, conditions
+from sayso.tasks.household.goals.grounding import Asked, conditions, fits
 from sayso.tasks.household.goals.recipe import Practised, Recipe
 from sayso.tasks.household.goals.scenes import DESCRIBED, draw_scene
 from sayso.tasks.household.goals.sense import refuse_senseless
 from sayso.tasks.household.goals.trial import horizon_of
 from sayso.tasks.household.task import HouseholdTask
+from sayso.tasks.household.words.kinds import KINDS, Thing
 from sayso.tasks.household.words.language import Intent
+from sayso.tasks.household.words.own import in_full
 from sayso.tasks.household.words.references import NotUnderstoodError
 from sayso.tasks.household.world import HouseholdWorld
 from sayso.tasks.worlds import WORLDS, WorldEntry, Worlds
@@ -29,8 +31,9 @@ FAMILY = DESCRIBED.family
 class DescribedWorld(HouseholdWorld):
     """World of the household in which every episode asks for one description.
 
-    There is no drawn sentence: policies hear the description. With a recipe there is an expert, who acts by
-    it; where it brings which thing is what labels point at.
+    There is no drawn sentence: policies hear the description, in which things have the colours that tell them
+    from others there ("put the can in the bowl" where two bowls are), as in what a person says. With a recipe
+    there is an expert, who acts by it; where it brings which thing is what labels point at.
     """
 
     def __init__(
@@ -124,7 +127,7 @@ class DescribedWorld(HouseholdWorld):
             world=self.name,
             row=DESCRIBED,
             intent=Intent(FAMILY, DESCRIBED.name, None, anything),
-            instruction=self.goal.said,
+            instruction=in_own_words(self.goal, scene.things),
             horizon=horizon_of(Simulation(self.name, scene.layout), scene.asked),
             layout=scene.layout,
             things=scene.things,
@@ -150,6 +153,16 @@ class DescribedWorld(HouseholdWorld):
         return (simulation.position(there[0]) if there else None), simulation.position(
             [*places, *there[1:]][0]
         )
+
+
+def in_own_words(goal: Goal, things: Mapping[str, Thing]) -> str:
+    """Return a description with the colours of what it names, where that is one thing of a scene."""
+    text = goal.said
+    for reference in goal.references:
+        fitting = [thing for thing in things.values() if fits(reference, thing)]
+        if reference.kind in KINDS and reference.quantifier == "the" and len(fitting) == 1:
+            text = in_full(text, Thing(colour=reference.colour, kind=reference.kind), fitting[0])
+    return text
 
 
 def described(

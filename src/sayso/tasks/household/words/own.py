@@ -51,7 +51,7 @@ def in_own_words(text: str, intent: Intent, families: Collection[str] | None = N
     if said is not None:
         for one, full in ((said.object, meant.object), (said.place, meant.place)):
             if one is not None and full is not None and one != full:
-                text = _in_full(text, one, full)
+                text = in_full(text, one, full)
     # "it", and whatever else has no name there that could be completed, is said plainly.
     return text if _understood(text, families) == meant else plain(meant)
 
@@ -68,8 +68,14 @@ def _understood(text: str, families: Iterable[str] | None) -> Intent | None:
         return None
 
 
-def _in_full(text: str, said: Thing, full: Thing) -> str:
-    """Give a thing its colour or landmark where a text names it, if it does so once."""
+def in_full(text: str, said: Thing, full: Thing) -> str:
+    """Return a text in which a thing has its colour and landmark where it is named, if that is once.
+
+    Args:
+        text: what a person said.
+        said: the thing as the text names it.
+        full: the thing that is meant.
+    """
     words, more = KINDS[said.kind].words, taught.NOUNS.get(said.kind, ())
     nouns = "|".join(sorted(map(re.escape, (*words.train, *words.heldout, *more)), key=len, reverse=True))
     named = re.compile(
