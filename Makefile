@@ -128,7 +128,7 @@ smolvla: ## make .venv-smolvla, in which benchmarks/latency.py times LeRobot's o
 	@$(call environment,.venv-smolvla,3.12)
 	.venv-smolvla/bin/python -m pip install -qq 'lerobot[smolvla]==0.6.1' 'torch==2.11.0'
 
-build: rendering ## build the wheel and run one episode from a clean environment
+build: rendering ## build wheel and source archive into dist/, and run episodes from a clean environment
 	MUJOCO_GL=$$(cat .venv/rendering) scripts/wheel_check.sh
 
 course: rendering ## add Jupyter to .venv and run the course's ten notebooks, five minutes in all

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Build the wheel, install it into a clean environment, and run one episode from there.
+# Build the wheel and the source archive, install the wheel into a clean environment, and run episodes from there.
 #
 # It finds what an editable install hides: a file the wheel forgot, a dependency nobody declared.
 set -eu
 cd "$(dirname "$0")/.."
 
 rm -rf dist
-.venv/bin/python -m build --wheel --outdir dist
+.venv/bin/python -m build --outdir dist
 wheel=$(ls dist/*.whl)
 
 clean=$(mktemp -d)
@@ -18,5 +18,8 @@ pip install -qq --constraint constraints.txt "$wheel"
 
 # Away from the source tree, so that only the wheel can answer.
 cd "$clean"
-venv/bin/sayso eval expert --world tabletop --families put --episodes 1
-echo "build: $wheel runs an episode from a clean environment"
+for policy in expert checkpoints/tabletop; do
+    venv/bin/sayso eval $policy --world tabletop --families put --episodes 2 --out report.json
+done
+venv/bin/sayso demo --instructions 1 </dev/null
+echo "build: $wheel runs episodes, and the policies in it, from a clean environment"

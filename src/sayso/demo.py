@@ -27,6 +27,7 @@ from sayso.onlooker import FILM_EVERY, FilmedRoom, Onlooker, corrected
 from sayso.refusals import elsewhere
 from sayso.runtime.hearing import knows_words
 from sayso.runtime.steered import rollout_steered
+from sayso.shipped import shipped
 from sayso.spec import (
     WHY,
     Episode,
@@ -84,7 +85,7 @@ class DemoConfig:
     @property
     def subject(self) -> Path:
         """Return the folder of the policy to load."""
-        return self.checkpoint or Path(shipped_for(self.world, "--checkpoint"))
+        return shipped(self.checkpoint or shipped_for(self.world, "--checkpoint"))
 
     @property
     def scene(self) -> int:
@@ -163,8 +164,8 @@ def load_policy(config: DemoConfig) -> ModelPolicy:
 
     if not config.subject.is_dir():
         remedy = elsewhere(config.subject, CONFIG) or (
-            " Run this from the folder of the repository, or name another one with --checkpoint, or train "
-            "one with `sayso record` and `sayso train`, as the README shows."
+            " Name another one with --checkpoint, or train one with `sayso record` and `sayso train`, as the "
+            "README shows."
         )
         raise CheckpointError(f"there is no checkpoint in {str(config.subject)!r}.{remedy}")
     if config.threads is not None:

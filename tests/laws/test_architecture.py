@@ -23,7 +23,7 @@ SRC = Path(__file__).resolve().parents[2] / "src"
 ROWS = [
     {"spec"},
     {"extensions", "refusals"},
-    {"calling", "flags", "geometry", "robots", "work"},
+    {"calling", "flags", "geometry", "robots", "shipped", "work"},
     {"sim", "data"},
     {"tasks", "models"},
     {"evaluation"},
@@ -43,7 +43,7 @@ INSIDE_A_ROW = {
 
 TORCH_FREE = {
     *("spec", "calling", "evaluation", "extensions", "flags", "geometry", "refusals", "registration"),
-    *("robots", "work", "sim", "data", "tasks"),
+    *("robots", "shipped", "work", "sim", "data", "tasks"),
     *("runtime", "studio", "learn.record", "learn.recording", "learn.watching"),
     *("models.words", "models.collate", "models.repacked", "models.recovery", "models.hands"),
 }

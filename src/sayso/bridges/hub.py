@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sayso.refusals import elsewhere
+from sayso.shipped import shipped
 from sayso.spec import SaysoError
 from sayso.spec.files import CARD, CONFIG, STATS, VIEWS, VIEWS_PICTURES, WEIGHTS
 from sayso.work.digests import SUMS
@@ -49,12 +50,12 @@ class PushConfig:
 
 
 def policy_at(where: str | Path) -> Path:
-    """Return the folder of a policy: one here or, by the name ``user/name``, one of the hub.
+    """Return the folder of a policy: one here, one that ships or, by the name ``user/name``, one of the hub.
 
     Raises:
         SaysoError: if it is neither, or the hub cannot be reached; it says what to download and where to.
     """
-    return _at(where, POLICY)
+    return _at(shipped(where), POLICY)
 
 
 def dataset_at(where: str | Path) -> Path:

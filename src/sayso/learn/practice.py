@@ -22,6 +22,7 @@ from PIL import Image as Picture
 from sayso.evaluation.noise import ActionNoise
 from sayso.evaluation.statistics import wilson
 from sayso.learn.record import RecordConfig, record
+from sayso.shipped import shipped
 from sayso.sim.scene import SPECS
 from sayso.spec import SPLITS, ConfigError, SaysoError, at_least
 from sayso.tasks.household.goals.endpoint import by_model
@@ -207,7 +208,7 @@ def _trained(demonstrations: Path, config: PracticeConfig) -> Path:
     """Train a policy on the demonstrations, beside what it knows."""
     from sayso.learn.imitate import TrainConfig, train  # brings torch, which nothing before needs
 
-    init = config.init or Path(WORLDS[config.world].checkpoint)
+    init = config.init or shipped(WORLDS[config.world].checkpoint)
     return train(
         TrainConfig(
             datasets=(demonstrations, *config.known),
