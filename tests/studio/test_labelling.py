@@ -27,15 +27,17 @@ def root(tmp_path_factory):
 def page(root, tmp_path):
     """Serve the page, and return a function that asks it."""
     desk = Desk(root, tmp_path / "c.json")
-    server = serving(desk, 0)
+    server, address = serving(desk, 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def ask(path, body=None):
-        url = f"http://127.0.0.1:{server.server_address[1]}{path}"
+        token = address.partition("?")[2]
+        url = f"http://127.0.0.1:{server.server_address[1]}{path}{'&' if '?' in path else '?'}{token}"
         data = None if body is None else json.dumps(body).encode()
         with urllib.request.urlopen(url, data) as answer:
             return answer.read()
 
+    ask.address = address
     yield ask
     server.shutdown()
     server.server_close()
@@ -98,3 +100,26 @@ def test_what_is_none_is_refused_and_nothing_is_written(page, tmp_path, path, bo
         page(path, body)
     assert refused.value.code == 400
     assert not (tmp_path / "c.json").exists()
+
+
+def test_the_page_is_for_who_has_its_address_and_for_no_page_of_another_site(page, tmp_path):
+    click = json.dumps({"episode": 0, "camera": "front", "referent": "object", "clicks": [[0, 0.5, 0.5]]})
+    whole = page.address.replace("localhost", "127.0.0.1")
+    bare, _, token = whole.partition("?")
+
+    def status(url, **headers):
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, click.encode(), headers)) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read()
+
+    code, said = status(f"{bare}clicks")
+    assert code == 401 and b"address in the terminal" in said
+    assert status(f"{bare}clicks?{token}", Origin="https://evil.example")[0] == 403
+    assert status(f"{bare}clicks?{token}", Host="evil.example")[0] == 403
+    assert not (tmp_path / "c.json").exists()
+    assert status(f"{bare}clicks?{token}", Origin=bare.rstrip("/"))[0] == 200
+    with urllib.request.urlopen(whole) as answer:
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    assert status(f"{bare}clicks", Cookie=cookie)[0] == 200

@@ -296,12 +296,12 @@ def test_only_a_script_of_the_page_itself_moves_the_robot():
 
     heard, controls = [], Controls()
     controls.heard = heard.append
-    server = serve("127.0.0.1", 0, "tabletop", controls)
+    server, url = serve("127.0.0.1", 0, "tabletop", controls)
     try:
 
         def get(path, **headers):
             line = http.client.HTTPConnection("127.0.0.1", server.get_port(), timeout=30)
-            line.request("GET", path, headers=headers)
+            line.request("GET", f"{path}?{url.partition('?')[2]}", headers=headers)
             answer = line.getresponse()
             return answer.status, answer.read()
 

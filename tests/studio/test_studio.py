@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from dataclasses import replace
 
@@ -304,7 +305,7 @@ def page(opened):
     from sayso.studio.page import Page, serve
 
     session, controls = opened(Cheats()), Controls()
-    server = serve("127.0.0.1", 0, "tabletop", controls)
+    server, server.url = serve("127.0.0.1", 0, "tabletop", controls)
     yield session, server, Page(server, session, ARM, controls)
     _quietly(server.stop)
 
@@ -355,7 +356,7 @@ def test_the_page_lights_lamps_and_offers_examples(page):
 def test_the_page_is_served(page):
     _, server, shown = page
     shown.update()
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.get_port()}/", timeout=30) as answer:
+    with urllib.request.urlopen(server.url, timeout=30) as answer:
         assert answer.status == 200 and b"<html" in answer.read(2000)
 
 
@@ -373,8 +374,8 @@ def test_ctrl_c_ends_the_page_in_good_order():
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     line, second = page.stdout.readline(), page.stdout.readline()
-    assert re.fullmatch(r"http://localhost:\d+\n", line), line + page.stderr.read()
-    assert second == "That is the page; Ctrl-C ends it.\n"
+    assert re.fullmatch(r"http://localhost:\d+/\?token=[\w-]{32}\n", line), line + page.stderr.read()
+    assert second == "That is the page, with the token that opens it; Ctrl-C ends it.\n"
     page.send_signal(signal.SIGINT)
     said, wrong = page.communicate(timeout=60)
     assert page.returncode == 0 and wrong == "" and "at rest" in said
@@ -391,7 +392,7 @@ def test_a_page_that_finds_its_port_taken_says_where_it_went(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         studio(Stays(), SO101.features(), StudioConfig(port=port), tell, stop)
-    moved = int(told[0].rpartition(":")[2])
+    moved = urllib.parse.urlsplit(told[0]).port
     assert moved > port and f"Port {port} is taken, so it moved to {moved}." in told[1]
 
 

@@ -62,7 +62,7 @@ def studio():
         command = [sys.executable, "-m", "sayso", "studio", "--port", "0", "--hz", str(hz), *PATIENT, *more]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), *sys.path])}
         begun.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True))
-        return re.search(r"http://\S+?:\d+", begun[-1].stdout.readline())[0]
+        return re.search(r"http://\S+", begun[-1].stdout.readline())[0]
 
     begin.pages = begun
     yield begin

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import http.cookiejar
 import socket
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -16,23 +19,35 @@ import viser
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from sayso.studio.door import Door, turned_away
 from sayso.studio.open import _quietly
 from sayso.studio.page import serve
-from sayso.studio.visitors import free_port, strangers_turned_away, turned_away
+from sayso.studio.visitors import free_port, strangers_turned_away
 
 
 @pytest.fixture(scope="module")
-def port():
-    server = serve("127.0.0.1", 0, "tabletop")
-    yield server.get_port()
+def address():
+    server, address = serve("127.0.0.1", 0, "tabletop")
+    yield urllib.parse.urlsplit(address)
     _quietly(server.stop)
 
 
-def call(port: int, host: str | None = None, origin: str | None = None) -> str:
+@pytest.fixture
+def port(address):
+    return address.port
+
+
+@pytest.fixture
+def token(address):
+    return address.query
+
+
+def call(port: int, token: str, host: str | None = None, origin: str | None = None, cookie: str = "") -> str:
     """Open the page's websocket as a browser would, and return what it says first, or the refusal."""
     try:
         with connect(
-            f"ws://{host or f'127.0.0.1:{port}'}/",
+            f"ws://{host or f'127.0.0.1:{port}'}/?{token}",
+            additional_headers={"Cookie": cookie} if cookie else None,
             origin=origin,
             subprotocols=[f"viser-v{viser.__version__}"],
             sock=socket.create_connection(("127.0.0.1", port)),
@@ -43,23 +58,67 @@ def call(port: int, host: str | None = None, origin: str | None = None) -> str:
         return f"{refusal.response.status_code}: {refusal.response.body.decode()}"
 
 
-def test_the_page_itself_and_programs_are_let_in(port):
-    assert call(port, origin=f"http://127.0.0.1:{port}") == "let in: True"
-    assert call(port, f"localhost:{port}", f"http://localhost:{port}") == "let in: True"
-    assert call(port) == "let in: True"
+def test_the_page_itself_and_programs_are_let_in(port, token):
+    assert call(port, token, origin=f"http://127.0.0.1:{port}") == "let in: True"
+    assert call(port, token, f"localhost:{port}", f"http://localhost:{port}") == "let in: True"
+    assert call(port, token) == "let in: True"
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:1", "null", "http://127.0.0.1"])
-def test_a_page_of_another_site_is_turned_away(port, origin):
-    said = call(port, origin=origin)
+def test_who_opened_the_printed_address_needs_no_token_any_more_and_nobody_else_has_it(address, port):
+    jar = http.cookiejar.CookieJar()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    with browser.open(address.geturl(), timeout=30) as page:
+        assert page.status == 200 and b"<html" in page.read(2000)
+    (cookie,) = jar
+    assert cookie.has_nonstandard_attr("HttpOnly") and cookie.get_nonstandard_attr("SameSite") == "Strict"
+    assert cookie.value not in address.query, "who steals the cookie of one page has no token"
+    with browser.open(address.geturl().partition("?")[0], timeout=30) as again:
+        assert again.status == 200
+    shown = f"other=1; {cookie.name}={cookie.value}"
+    assert call(port, "", origin=f"http://127.0.0.1:{port}", cookie=shown) == "let in: True"
+    assert call(port, "", origin="https://evil.example", cookie=shown).startswith("403: ")
+
+
+@pytest.mark.parametrize("shown", ["", "token=", "token", "token=guess", "other=1&token=x%00", "token=%ff"])
+@pytest.mark.parametrize("cookie", ["", "sayso-=", "=;;", "sayso-1=2; a"])
+def test_who_shows_no_token_is_told_in_one_sentence_where_it_is(port, shown, cookie):
+    said = call(port, shown, cookie=cookie)
+    assert said.startswith("401: open this page by the address in the terminal") and said.count("\n") == 1
+
+
+def test_a_page_that_is_opened_again_has_another_token():
+    one, other = Door("127.0.0.1"), Door("127.0.0.1")
+    assert not other.in_address(one.address(8080))
+    cookie = one.cookie.partition(";")[0]
+    assert one.refusal("/", ["localhost"], [], [cookie]) is None
+    assert other.refusal("/", ["localhost"], [], [cookie])
+
+
+@pytest.mark.parametrize(
+    ("listens_on", "begins"),
+    [
+        ("0.0.0.0", "http://localhost:1/?"),
+        ("::1", "http://[::1]:1/?"),
+        ("robot.local", "http://robot.local:1/?"),
+    ],
+)
+def test_the_printed_address_can_be_opened(listens_on, begins):
+    assert Door(listens_on).address(1).startswith(begins)
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://localhost:1", "null", "http://127.0.0.1", "http://["]
+)
+def test_a_page_of_another_site_is_turned_away(port, token, origin):
+    said = call(port, token, origin=origin)
     assert said.startswith("403: ") and "may not drive this robot" in said
 
 
-def test_a_name_that_was_bent_to_this_computer_is_turned_away(port):
-    said = call(port, f"evil.example:{port}", f"http://evil.example:{port}")
+def test_a_name_that_was_bent_to_this_computer_is_turned_away(port, token):
+    said = call(port, token, f"evil.example:{port}", f"http://evil.example:{port}")
     assert said.startswith("403: ") and "does not go by evil.example" in said
     asked = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    asked.request("GET", "/", headers={"Host": "evil.example"})
+    asked.request("GET", f"/?{token}", headers={"Host": "evil.example"})
     assert asked.getresponse().status == 403
     asked.close()
 
@@ -92,7 +151,7 @@ def test_what_is_said_twice_is_turned_away():
 
 
 def test_a_server_that_cannot_be_guarded_is_not_opened():
-    with pytest.raises(SaysoError, match="cannot guard"), strangers_turned_away("127.0.0.1"):
+    with pytest.raises(SaysoError, match="cannot guard"), strangers_turned_away(Door("127.0.0.1")):
         pass
 
 

@@ -48,7 +48,7 @@ class PersonConfig(RobotChoice):
     max_speed_deg_s: float = SERVO_DEG_S
     """Fastest change of a joint's target. Begin with 60 on a robot you do not know."""
     page_host: str = "127.0.0.1"
-    """Address at which the page listens. Whoever reaches it can move the robot: there is no password."""
+    """Address at which the page listens. Whoever has its printed address can move the robot."""
     page_port: int = 8080
     """Port of the page; the next free one if it is taken, any if 0."""
     browser: bool = False

@@ -15,6 +15,7 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,14 @@ from sayso.data.reader import Dataset, RecordedEpisode
 from sayso.data.resize import fitted
 from sayso.data.tracking import HEIGHT_PX, Mark, track
 from sayso.spec import REFERENTS, SaysoError, at_least, known
+from sayso.studio.door import Door
 
 SHOWN_PX = 480
 """Height of the pictures on the page, at most."""
 QUALITY = 85
 EPISODES_AT_HAND = 4
 LONGEST_BODY = 100_000
+HOST = "127.0.0.1"
 
 
 class NothingThereError(SaysoError):
@@ -63,8 +66,8 @@ def label(root: Path, config: LabelConfig, tell: Callable[[str], None] = print) 
     """
     path = config.clicks or root.resolve().with_name(f"{root.resolve().name}.clicks.json")
     desk = Desk(root, path)
-    with serving(desk, config.port) as server:
-        url = f"http://localhost:{server.server_address[1]}"
+    server, url = serving(desk, config.port)
+    with server:
         tell(url)
         tell(f"Click there; every click is kept in {path}. Ctrl-C ends it; then:")
         tell(f"sayso edit {root} --points {path} --out {root}-labelled")
@@ -183,12 +186,13 @@ class Desk:
         return shown, small
 
 
-def serving(desk: Desk, port: int) -> http.server.ThreadingHTTPServer:
-    """Return a server of the page, for this machine alone.
+def serving(desk: Desk, port: int) -> tuple[http.server.ThreadingHTTPServer, str]:
+    """Return a server of the page, for this machine alone, and the page's address with its token.
 
     Raises:
         SaysoError: if the port is taken.
     """
+    door = Door(HOST)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -204,27 +208,42 @@ def serving(desk: Desk, port: int) -> http.server.ThreadingHTTPServer:
             return json.loads(self.rfile.read(length))
 
         def _answer(self, find: Callable[[str, dict[str, str]], tuple[str, bytes]]) -> None:
-            address = urllib.parse.urlsplit(self.path)
-            status, (kind, content) = 200, ("text/plain", b"")
+            kind, content = "text/plain; charset=utf-8", b""
+            status, why = self._refusal() or (HTTPStatus.OK, "")
             try:
+                if why:
+                    raise SaysoError(why)
+                address = urllib.parse.urlsplit(self.path)
                 kind, content = find(address.path, dict(urllib.parse.parse_qsl(address.query)))
             except NothingThereError as error:
-                status, content = 404, str(error).encode()
-            except (SaysoError, ValueError, KeyError, TypeError) as error:
-                status, content = 400, str(error).encode()
+                status, content = HTTPStatus.NOT_FOUND, _in_words(error)
+            except (SaysoError, ValueError, KeyError, TypeError, RecursionError) as error:
+                status, content = status if why else HTTPStatus.BAD_REQUEST, _in_words(error)
             self.send_response(status)
+            if status == HTTPStatus.OK and door.in_address(self.path):
+                self.send_header("Set-Cookie", door.cookie)
+                self.send_header("Referrer-Policy", "no-referrer")
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
 
+        def _refusal(self) -> tuple[HTTPStatus, str] | None:
+            asked = [self.headers.get_all(name, []) for name in ("Host", "Origin", "Cookie")]
+            return door.refusal(self.path, *asked)
+
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing of each picture."""
 
     try:
-        return http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        server = http.server.ThreadingHTTPServer((HOST, port), Handler)
     except OSError as error:
         raise SaysoError(f"port {port} is taken ({error}): give another, or --port 0") from error
+    return server, door.address(server.server_address[1])
+
+
+def _in_words(error: Exception) -> bytes:
+    return str(error).encode(errors="replace")
 
 
 def _got(desk: Desk, path: str, asked: dict[str, str]) -> tuple[str, bytes]:

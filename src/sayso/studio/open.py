@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 PERIOD_S = 0.04
 """How often what is drawn is brought up to date."""
-EVERYWHERE = ("127.0.0.1", "0.0.0.0", "::")
-"""Addresses to listen on that are no name to call a page by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +39,7 @@ class StudioConfig(SessionConfig):
     policy: str = ""
     """Folder of a policy, or ws://host:port of one elsewhere; by default the shipped one of the world."""
     host: str = "127.0.0.1"
-    """Address to listen on. Whoever reaches it can move the robot: there is no password."""
+    """Address to listen on. Whoever has the printed address can move the robot."""
     port: int = 8080
     """Port to listen on; the next free one if it is taken, any if 0."""
     threads: int = 1
@@ -138,15 +136,14 @@ def _show(
     host, port = where
     with on_signals(stop), contextlib.ExitStack() as over:
         controls = Controls()
-        server = serve(host, port, world, controls)
+        server, url = serve(host, port, world, controls)
         over.callback(_quietly, server.stop)
         screen, session = lay_out(server, controls)
         over.callback(session.close)
-        there, name = server.get_port(), "localhost" if host in EVERYWHERE else host
-        url = f"http://[{name}]:{there}" if ":" in name else f"http://{name}:{there}"
+        there = server.get_port()
         tell(url)  # on a line of its own, so that terminals know where it ends
         moved = f" Port {port} is taken, so it moved to {there}." if port not in (0, there) else ""
-        tell(f"That is the page; Ctrl-C ends it.{moved}")
+        tell(f"That is the page, with the token that opens it; Ctrl-C ends it.{moved}")
         if browser:
             webbrowser.open(url)
         while not stop.reason and not session.finished.is_set():

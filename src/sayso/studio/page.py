@@ -13,6 +13,7 @@ from sayso.sim.disturbance import Disturbance
 from sayso.spec import Features
 from sayso.studio.addresses import kinds_for, needs_of, title_of
 from sayso.studio.controls import Controls
+from sayso.studio.door import Door
 from sayso.studio.rooms import SUGGESTIONS
 from sayso.studio.screen import QUIET, THEME, Screen
 from sayso.studio.session import Session
@@ -21,21 +22,25 @@ from sayso.studio.visitors import free_port, strangers_turned_away
 from sayso.tasks.worlds import WORLDS
 
 
-def serve(host: str, port: int, world: str, controls: Controls | None = None) -> viser.ViserServer:
-    """Return a server at a port, or at the next that is free, with an empty page, and keys that are heard.
+def serve(
+    host: str, port: int, world: str, controls: Controls | None = None
+) -> tuple[viser.ViserServer, str]:
+    """Return a server at a port, or at the next that is free, and the address of its page with a token.
+
+    The page is empty, and keys are heard.
 
     Raises:
         SaysoError: if there is no such address or port.
     """
-    port = free_port(host, port)
+    port, door = free_port(host, port), Door(host)
     # It would announce itself in a frame of its own.
-    with contextlib.redirect_stdout(io.StringIO()), strangers_turned_away(host, controls):
+    with contextlib.redirect_stdout(io.StringIO()), strangers_turned_away(door, controls):
         server = viser.ViserServer(host=host, port=port, label="sayso studio", verbose=False)
     entry = WORLDS[world]
     server.initial_camera.position, server.initial_camera.look_at = entry.eye_m, entry.target_m
     server.scene.configure_environment_map("city", environment_intensity=0.6)  # at 1, white is without form
     server.gui.configure_theme(**THEME)
-    return server
+    return server, door.address(server.get_port())
 
 
 class Page(Screen):
