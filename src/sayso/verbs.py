@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sayso import flags, loading
+from sayso.bridges.hub import dataset_at as _dataset
+from sayso.bridges.hub import policy_at as _policy
 from sayso.loading import EXPERT
 from sayso.spec import SaysoError
 
@@ -25,6 +27,7 @@ SHOWN = {"DATASET": "folder of a LeRobotDataset, USER/NAME on the hub, or folder
 DATASETS = {"DATASET...": "folders of LeRobotDatasets, v3.0 or v2.1; several are put together"}
 CLIPS = {"CLIPS": "folder of videos of a hand and of sentences.txt, a line each: `CLIP: SENTENCE`"}
 BOARDS = {"PICTURES": "folder with a picture or a video of the board for each camera: front.mp4, left.mp4"}
+FOLDERS = {"PATH...": "folders of policies, exports, trainings or datasets, or that hold such"}
 SHARED = {"FOLDER": "folder of a policy, of a run or of a dataset", "NAME": "USER/NAME on the hub"}
 CHECKPOINT = {"CHECKPOINT": "folder of a policy, or USER/NAME on the hub"}
 DRIVER = {"CHECKPOINT": "folder of a policy, or ws://host:port of one elsewhere"}
@@ -106,6 +109,13 @@ def _check(given: list[str]) -> int:
 
     dataset, config = _config(CheckConfig, "check", given, DATASET)
     return check(_dataset(dataset), config, Reading.of)
+
+
+def _verify(given: list[str]) -> int:
+    from sayso.data.verify import VerifyConfig, verify
+
+    paths, config = _config(VerifyConfig, "verify", given, FOLDERS)
+    return verify([*map(Path, paths)], config)
 
 
 def _edit(given: list[str]) -> int:
@@ -320,18 +330,6 @@ def _studio(given: list[str]) -> int:
     return 0
 
 
-def _policy(where: str | Path) -> Path:
-    from sayso.bridges.hub import policy_at
-
-    return policy_at(where)
-
-
-def _dataset(where: str | Path) -> Path:
-    from sayso.bridges.hub import dataset_at
-
-    return dataset_at(where)
-
-
 def _config(
     config: type[C],
     verb: str,
@@ -389,6 +387,9 @@ PURPOSES: Mapping[str, Mapping[str, Verb]] = {
         "serve": Verb("let robots elsewhere ask a policy, over openpi's websocket protocol", _serve),
     },
     "share": {
+        "verify": Verb(
+            "say whether policies, trainings and datasets are still as they were written", _verify
+        ),
         "push": Verb("put a policy or a dataset on the Hugging Face Hub, with a card", _push),
     },
 }

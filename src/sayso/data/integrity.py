@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +36,13 @@ class Digest:
 
 def of_files(root: Path) -> dict[str, Digest]:
     """Read every file of a dataset and return its digest by its path below `root`."""
+    return {path.relative_to(root).as_posix(): Digest.of(path) for path in files_of(root)}
+
+
+def files_of(root: Path) -> Iterator[Path]:
+    """Yield every file of a dataset, but that of the digests."""
     paths = (path for folder in _FOLDERS for path in sorted((root / folder).rglob("*.*")))
-    files = (path for path in paths if path.is_file() and path != root / DIGESTS)
-    return {path.relative_to(root).as_posix(): Digest.of(path) for path in files}
+    return (path for path in paths if path.is_file() and path != root / DIGESTS)
 
 
 def write(root: Path) -> Path:

@@ -124,8 +124,7 @@ def save(
         (new / STATS).write_text(json.dumps(stats, indent=2) + "\n", encoding="utf-8")
         (new / CARD).write_text(card or heading, encoding="utf-8")
         (new / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        write_digests(new, (*NEEDED, *write_views(policy.views, new)))
-        write_processors(new)
+        write_digests(new, (*NEEDED, *write_views(policy.views, new), *write_processors(new)))
 
     replace_folder(folder, write)
 

@@ -54,7 +54,8 @@ PROCESSORS: Mapping[str, Mapping[str, Any]] = {
 """File -> LeRobot's steps, the same for every policy."""
 
 
-def write_processors(folder: Path) -> None:
-    """Write LeRobot's steps into a checkpoint's folder."""
+def write_processors(folder: Path) -> tuple[str, ...]:
+    """Write LeRobot's steps into a checkpoint's folder, and return the files' names."""
     for name, steps in PROCESSORS.items():
         (folder / name).write_text(json.dumps(steps, indent=2) + "\n", encoding="utf-8")
+    return tuple(PROCESSORS)
