@@ -17,22 +17,24 @@ Numbers = NDArray[np.float64]
 CLOSED_SHARE = 0.35
 """A hand counts as closed below this share of the way from its smallest to its largest opening."""
 SETTLED_SHARE = 0.10
-"""Having closed, it may still open by this share of it before it counts as letting go."""
+"""Having closed, it may still open by this share of the way to its largest opening before it lets go."""
+LEVEL_S = 0.5
+"""For so long before it opens it tells how wide what is held keeps it: while it carries, that may drift."""
 LEAST_CHANGE_M = 0.012
 """A hand that opens and shuts by less has not grasped."""
 STEEP_S, LEAST_HELD_S, GENTLE = 0.15, 0.6, 0.4
 """Half the time over which a slope is taken; the least between a fall and a rise; the share of its steepest
 below which a fall has ended."""
-LINGERS_S = 0.3
-"""Within this time before it opens, the hand stands stillest at the moment when it lets go."""
 
 
-def moments(opening_m: Numbers, path_m: Numbers, fps: float) -> tuple[int, int] | None:
+def moments(opening_m: Numbers, fps: float) -> tuple[int, int] | None:
     """Return the rows at which a hand has grasped and at which it lets go; None if it does neither.
+
+    Both are the foot of the opening's slope. Where the path is stillest tells less: a hand that dwells before
+    it opens stands still all that time.
 
     Args:
         opening_m: between the pads, ``[N]``.
-        path_m: of their middle, ``[N, 3]``.
         fps: rows a second.
     """
     opening = median(opening_m[:, None], 3)[:, 0]
@@ -47,13 +49,15 @@ def moments(opening_m: Numbers, path_m: Numbers, fps: float) -> tuple[int, int] 
     grasp = start
     while grasp < stop - 1 and opening[grasp] > settled:
         grasp += 1
+    held = float(np.median(opening[max(grasp + 1, stop - round(LEVEL_S * fps)) : stop]))
+    settled = held + SETTLED_SHARE * (high - held)
     opens = stop - 1
     while opens > grasp + 1 and opening[opens] > settled:
         opens -= 1
-    return grasp, _stillest(path_m, max(grasp + 1, opens + 1 - round(LINGERS_S * fps)), opens + 1)
+    return grasp, opens
 
 
-def edges(opening_m: Numbers, path_m: Numbers, fps: float) -> tuple[int, int] | None:
+def edges(opening_m: Numbers, fps: float) -> tuple[int, int] | None:
     """Return the same as `moments` of an opening that drifts, as one camera's does: by its steepest parts.
 
     Of all pairs of a fall and a later rise, those are the grasp and the release that are steepest together.
@@ -76,7 +80,7 @@ def edges(opening_m: Numbers, path_m: Numbers, fps: float) -> tuple[int, int] | 
     opens = rise
     while opens > grasp + 1 and slope[opens] > GENTLE * slope[rise]:
         opens -= 1
-    return grasp, _stillest(path_m, max(grasp + 1, opens + 1 - round(LINGERS_S * fps)), opens + 1 + reach)
+    return grasp, opens
 
 
 def longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
@@ -87,12 +91,3 @@ def longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
         return 0, 0
     k = int((stops - starts).argmax())
     return int(starts[k]), int(stops[k])
-
-
-def _stillest(path_m: Numbers, start: int, stop: int) -> int:
-    """Return after which of some rows the hand moves least; the last of those that are equal."""
-    stop = min(stop, len(path_m) - 1)
-    if stop <= start:
-        return stop
-    speed = np.linalg.norm(np.diff(path_m, axis=0), axis=1)[start:stop]
-    return start + len(speed) - int(speed[::-1].argmin())

@@ -102,7 +102,7 @@ def interpreted(clip: Clip, views: list[View], fps: float) -> Understood:
     apart = filled(ends[:, 1] - ends[:, 0])
     opening = np.linalg.norm(apart, axis=1) - THICK_M
     opening = gaussian(median(opening[:, None], 3 if several else 5), 0.7)[:, 0].clip(0)
-    found = (moments if several else edges)(opening, path, fps)
+    found = (moments if several else edges)(opening, fps)
     if found is None:
         raise NotUnderstoodError(
             f"clip {clip.name!r}: the hand is found, but not seen to close around a thing and open again. "
