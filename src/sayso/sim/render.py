@@ -10,16 +10,19 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import functools
 import importlib.util
 import os
 import sys
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 import mujoco
 import numpy as np
 
+from sayso.sim.culling import HIDDEN_GROUP, Culling
 from sayso.spec import Image, SaysoError
 
 MAX_GEOMS = 2000
@@ -56,18 +59,19 @@ class Cameras:
         self._plain = plain
         self._gl = _open_context(height_px, width_px)
         self._drawn_with: list[mujoco.MjrContext] = []
+        self._handle: int | None = None
         self._free = weakref.finalize(self, _free, self._gl, self._drawn_with)
         # At exit this must come before EGL ends, which `atexit` was told when the context was opened.
         self._free.atexit = False
         atexit.register(self._free)
         self._model: mujoco.MjModel | None = None
         self._option = mujoco.MjvOption()
-        self._option.geomgroup[3] = 0  # collision shapes
+        self._option.geomgroup[HIDDEN_GROUP] = 0
         self._option.sitegroup[4] = 0
 
     def load(self, model: mujoco.MjModel) -> None:
         """Take a new model; the previous one's textures and meshes are freed."""
-        self._gl.make_current()
+        self._make_current()
         while self._drawn_with:
             self._drawn_with.pop().free()
         model.vis.global_.offheight, model.vis.global_.offwidth = self.height_px, self.width_px
@@ -78,7 +82,7 @@ class Cameras:
         if self._plain:
             self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0  # 43 ms a picture, the default map alone
             self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
-        self._model = model
+        self._model, self._culling = model, Culling(model)
 
     def picture(
         self, data: mujoco.MjData, camera: str | mujoco.MjvCamera, size_px: tuple[int, int] | None = None
@@ -91,16 +95,32 @@ class Cameras:
         if not self._drawn_with or self._model is None:
             raise RuntimeError(NO_CAMERA)
         view = view_of(self._model, camera)
-        self._gl.make_current()
-        everything = mujoco.mjtCatBit.mjCAT_ALL.value
-        mujoco.mjv_updateScene(self._model, data, self._option, None, view, everything, self._scene)
+        self._make_current()
         height, width = size_px or (self.height_px, self.width_px)
+        everything = mujoco.mjtCatBit.mjCAT_ALL.value
+        with self._culled(data, view, width / height):
+            mujoco.mjv_updateScene(self._model, data, self._option, None, view, everything, self._scene)
         viewport = mujoco.MjrRect(0, 0, width, height)
         (context,) = self._drawn_with
         mujoco.mjr_render(viewport, self._scene, context)
         image = np.empty((height, width, 3), np.uint8)
         mujoco.mjr_readPixels(image, None, viewport, context)
         return np.ascontiguousarray(image[::-1])
+
+    def _make_current(self) -> None:
+        """Make our GL context the current one, unless it is: changing it flushes what is being drawn."""
+        current = _current_context()
+        if self._handle is None or current() != self._handle:
+            self._gl.make_current()
+            self._handle = current()
+
+    def _culled(
+        self, data: mujoco.MjData, view: mujoco.MjvCamera, aspect: float
+    ) -> contextlib.AbstractContextManager[None]:
+        """Leave out what is outside of the picture, unless its shadow could be in it."""
+        if not self._plain or view.type != mujoco.mjtCamera.mjCAMERA_FIXED:
+            return contextlib.nullcontext()
+        return self._culling.hidden(data, view.fixedcamid, aspect)
 
     def close(self) -> None:
         """Free the GL context. Safe to call twice."""
@@ -135,6 +155,18 @@ def _free(gl: Any, drawn_with: list[mujoco.MjrContext]) -> None:
             return
         context.free()
     gl.free()
+
+
+@functools.cache
+def _current_context() -> Callable[[], int | None]:
+    """Return what tells which EGL context this thread draws in; None where that cannot be told."""
+    try:
+        current = ctypes.CDLL("libEGL.so.1").eglGetCurrentContext
+    except (OSError, AttributeError):  # another system, or another way to draw
+        return lambda: None
+    current.restype = ctypes.c_void_p
+    current.argtypes = []
+    return current
 
 
 class RenderingError(SaysoError):
