@@ -137,6 +137,7 @@ def _metaworld(*, lerobot: bool) -> WorldEntry:
 def _libero(*, lerobot: bool = False, pro: bool = False) -> WorldEntry:
     from sayso.tasks.libero.axes import LIBERO, PRO
     from sayso.tasks.libero.panda import features
+    from sayso.tasks.libero.paraphrases import other_wordings
     from sayso.tasks.libero.suites import FAMILIES, PRO_FAMILIES, SUITES
 
     return WorldEntry(
@@ -145,6 +146,8 @@ def _libero(*, lerobot: bool = False, pro: bool = False) -> WorldEntry:
         features=features(),
         axes=(*(PRO if pro else LIBERO), *(() if lerobot else (RENDERER,))),
         horizon=max(suite.steps for suite in SUITES.values()),
+        wordings=other_wordings,
+        language="libero",
         extra="libero",
         eye_m=(0.9, 0.7, 1.6),
         target_m=(-0.1, 0.0, 0.95),

@@ -153,7 +153,9 @@ def observe(things: Things, pose: Pose, name: str, target: Target, placed: bool)
         turn = math.remainder(target.heading_rad - yaw_of(turned), math.pi)
     lift = origin[2] - low[2]
     place = over(target.origin, target.floor_m + lift)
-    if is_held:
+    touched = things.fingers_on(geoms) > 0
+    closes = touched and EMPTY_M < pose.opening_m < WIDE_OPEN_M and pose.closing_m_s > -0.005
+    if is_held or closes:  # jaws that have begun to close do not look for another grasp
         hand, closing = pose.hand, pose.closing_rad
     else:
         shift = place - origin
@@ -179,7 +181,7 @@ def observe(things: Things, pose: Pose, name: str, target: Target, placed: bool)
         drop=drop,
         laid=downward(nearest_closing(pose.closing_rad, closing + turn) if turn else closing),
         held=is_held,
-        touched=things.fingers_on(geoms) > 0,
+        touched=touched,
         rests=things.touching(things.others([name]), geoms),
         placed=placed,
         lands=target.support is not None and things.touching(target.support, geoms),
@@ -254,7 +256,7 @@ PHASES: tuple[Phase[Situation], ...] = (
             and abs(s.above_m) < (DEEP_M if s.pose.opening_m > WIDE_OPEN_M else 0.02)
             and s.closes
         ),
-        lambda s: Command(s.pose.hand, s.grip, SHUT),
+        lambda s: Command(s.grasp, s.grip, SHUT),  # and not where it is: it still sinks, onto the palm
     ),
     Phase("reach", lambda s: True, _reach),
 )
