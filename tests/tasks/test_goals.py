@@ -115,6 +115,19 @@ def test_left_is_left_for_the_person_at_the_table_and_distance_falls_to_nothing(
     assert u_of[0] < u_of[1]
 
 
+def test_what_stands_against_the_wall_of_a_bowl_is_beside_it_and_what_is_in_it_or_half_on_a_mat_is_not():
+    for place, apart_m, so in (
+        (BOWL, 0.066, True),
+        (BOWL, 0.0, False),
+        (MAT, 0.066, False),
+        (MAT, 0.1, True),
+    ):
+        found = scene(f"push the can beside the {place.kind}", (place, 0.2, 0.1), (CAN, 0.2, -0.1))
+        simulation = Simulation("tabletop", found.layout)
+        with imagined(simulation, "red can", np.array([0.2, 0.1 - apart_m, 0.0])):
+            assert found.asked[0][0].holds(simulation) == so, (place, apart_m)
+
+
 def test_imagination_leaves_everything_as_it_was():
     found = scene("put the can in the bowl", (BOWL, 0.2, 0.1), (CAN, 0.2, -0.1))
     simulation = Simulation("tabletop", found.layout)

@@ -127,8 +127,11 @@ def _on(simulation: Simulation, names: Names) -> float:
 
 
 def _beside(simulation: Simulation, names: Names) -> float:
-    gap = apart_m(simulation, *names)
-    return _short(gap, -0.004, BESIDE_M) + _level(simulation, *names)
+    thing, other = names
+    gap = apart_m(simulation, thing, other)
+    # Against a bowl's sloping wall a thing stands within the circle of its rim, and still beside it.
+    walled = simulation.shape(other).height_m > LEVEL_M and not simulation.inside(thing, other)
+    return _short(gap, -math.inf if walled else -0.004, BESIDE_M) + _level(simulation, thing, other)
 
 
 def _towards(right: float, near: float) -> Callable[[Simulation, Names], float]:
