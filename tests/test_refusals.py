@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from sayso import cli
+from sayso.data.cameras import read_cameras
+from sayso.data.clips import read_clips
 from sayso.data.fit import check_fits
 from sayso.evaluation import measure
 from sayso.evaluation.report import training_of
-from sayso.refusals import in_one_sentence
+from sayso.refusals import for_a_terminal, in_one_sentence
 from sayso.spec import Dimension, FeatureMismatchError, Features, SaysoError, differences
 
 SRC = Path(__file__).parents[1] / "src"
@@ -232,6 +234,24 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
 
 def test_memory_that_is_not_there_is_a_sentence():
     assert "not enough memory" in in_one_sentence(MemoryError())
+
+
+def test_what_a_file_says_is_quoted_as_text_that_no_terminal_obeys(tmp_path, capsys):
+    clicks = tmp_path / "clicks.json"
+    clicks.write_text(json.dumps({"cameras": {"\x1b]0;owned\x07" * 9000: {}}}), encoding="utf-8")
+    with pytest.raises(SaysoError) as refused:
+        read_cameras(clicks)
+    said = for_a_terminal(f"{refused.value} \x1b[2J \x9b1m\nand so on")
+    assert "\x1b" not in said and "\x9b" not in said and "\n" in said
+    assert len(for_a_terminal("a" * 100_000)) < 3000
+    assert cli.main(["verify", f"{tmp_path}/\x1b[31mnowhere"]) == cli.EXIT_REFUSED
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_sentences_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "sentences.txt").write_bytes(b"can: put the can in the bowl\xff\n")
+    with pytest.raises(SaysoError, match="no text in UTF-8"):
+        read_clips(tmp_path, ["front"])
 
 
 def test_an_error_that_was_raised_with_words_keeps_them():

@@ -9,7 +9,7 @@ import stat
 import sys
 from collections.abc import Sequence
 
-from sayso.refusals import in_one_sentence, refuse_unknown_renderer
+from sayso.refusals import for_a_terminal, in_one_sentence, refuse_unknown_renderer
 from sayso.spec import SaysoError, known
 from sayso.verbs import PURPOSES, RENAMED, VERBS
 
@@ -64,7 +64,7 @@ def _carry_out(given: list[str]) -> int:
 
 def _refuse(sentence: str) -> int:
     with contextlib.suppress(OSError):  # nobody may be listening there either
-        print(f"sayso: {sentence}", file=sys.stderr)
+        print(f"sayso: {for_a_terminal(sentence)}", file=sys.stderr)
     return EXIT_REFUSED
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
 from sayso.spec import SaysoError, UnknownNameError
+from sayso.spec.files import parsed
 
 REMEDIES: Mapping[int, str] = {
     errno.ENOSPC: "The disk is full: make room there or name a place on another disk, then give the same "
@@ -34,6 +34,8 @@ REMEDIES: Mapping[int, str] = {
     errno.ECONNREFUSED: "Nobody answers there: look whether the server runs, and its address",
 }
 """What to do about an error of the operating system, by its number."""
+LONGEST = 2000
+"""Characters of a sentence that anybody would read."""
 DRAWS_WITH = ("egl", "osmesa", "glfw", "glx", "cgl", "wgl")
 SWITCHES = ("", "enable", "enabled", "on", "true", "1", "disable", "disabled", "off", "false", "0")
 
@@ -51,6 +53,15 @@ def in_one_sentence(error: OSError | MemoryError) -> str:
     what = error.strerror[0].lower() + error.strerror[1:]
     remedy = REMEDIES.get(error.errno, "")
     return ": ".join([*(" to ".join(where),) * bool(where), what]) + (f". {remedy}" if remedy else "")
+
+
+def for_a_terminal(sentence: str) -> str:
+    """Return what is said with nothing in it that a terminal would obey, and not longer than can be read.
+
+    What a file or a server holds is quoted in many a sentence, and anybody may have written it.
+    """
+    plain = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in sentence)
+    return plain if len(plain) <= LONGEST else f"{plain[: LONGEST // 2]} ... {plain[-LONGEST // 2 :]}"
 
 
 @contextlib.contextmanager
@@ -97,7 +108,7 @@ def mistaken(folder: Path, wanted: str) -> str:
     if (run := folder / "run.json").is_file():
         learned: list[str] = []
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-            learned = [str(root) for root in json.loads(run.read_bytes())["typed"]["datasets"]]
+            learned = [str(root) for root in parsed(run.read_bytes())["typed"]["datasets"]]
         give = f" It learned from {' and '.join(learned)}: give that." if learned else ""
         return f"{folder} is a training, not a dataset.{give} `sayso show {folder}` draws how it went"
     if (folder / "config.json").is_file() and any(folder.glob("model.*")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import wave
 from fractions import Fraction
 
@@ -9,7 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from sayso.data.video import VideoError, concatenate_videos, copy_clip, encode_video, frames_at
+from sayso.data.checks.reel import Reel
+from sayso.data.video import VideoError, concatenate_videos, copy_clip, encode_video, frames_at, opened
 from small_videos import whole_video
 
 FPS = 20
@@ -237,3 +239,13 @@ def test_frames_that_refer_to_later_ones_are_joined_and_copied_in_their_order(tm
 def test_a_clip_that_cannot_stand_alone_or_ends_early_is_not_copied(joined, tmp_path, first, frames):
     assert not copy_clip(tmp_path / "clip.mp4", joined[0], first / FPS, frames, FPS)
     assert not (tmp_path / "clip.mp4").exists()
+
+
+def test_a_video_that_does_not_say_how_its_pictures_are_stored_is_refused(joined):
+    path = joined[0]
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"stsd", b"free", 1))
+    with pytest.raises(VideoError, match=re.escape(str(path))):
+        list(frames_at(path, [0.0]))
+    with pytest.raises(VideoError, match=re.escape(str(path))), opened(path) as container:
+        _ = Reel.of(container).size

@@ -11,7 +11,7 @@ from sayso.evaluation.action_error import ActionError
 from sayso.models.checkpoint import blank_card
 from sayso.models.policy import ModelPolicy
 from sayso.spec import Dimension, Features
-from sayso.spec.files import CARD, CONFIG
+from sayso.spec.files import CARD, CONFIG, parsed
 
 _HEAD = "---\n"
 
@@ -30,7 +30,7 @@ def card_of_policy(policy: ModelPolicy, folder: Path, name: str) -> str:
     text = written.read_text(encoding="utf-8") if written.is_file() else ""
     if text not in ("", blank_card(policy)):
         return text if text.startswith(_HEAD) else head + _without_comments(text)
-    training = json.loads((folder / CONFIG).read_bytes()).get("training", {})
+    training = parsed((folder / CONFIG).read_bytes()).get("training", {})
     parts = [
         f"# {name.partition('/')[2]}",
         f"A policy for {policy.features.robot_type} that follows instructions in plain words, trained with "
@@ -106,5 +106,5 @@ def _heldout(path: Path) -> str:
     """Return a table of the error on held-out episodes, of a run that measured it."""
     if not path.is_file():
         return ""
-    error = ActionError.from_json(json.loads(path.read_bytes()))
+    error = ActionError.from_json(parsed(path.read_bytes()))
     return f"## On held-out episodes\n\n```\n{error}\n```"

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.spec import SaysoError
+from sayso.spec.files import parsed
 from sayso.work.replace import appearing
 
 Numbers = NDArray[np.float64]
@@ -104,13 +105,13 @@ def read_cameras(path: Path) -> dict[str, CalibratedCamera]:
         SaysoError: if it is no calibration, saying of which camera what cannot be.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))["cameras"]
+        raw = parsed(path.read_text(encoding="utf-8"))["cameras"]
         found = {name: _camera(str(name), about) for name, about in raw.items()}
     except FileNotFoundError as error:
         raise SaysoError(
             f"{path} is not there: make it with `sayso calibrate`, from pictures of a printed board"
         ) from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise SaysoError(f"{path} is no calibration ({error}): make it with `sayso calibrate`") from error
     if not found:
         raise SaysoError(f"{path} names no camera: make it with `sayso calibrate`")

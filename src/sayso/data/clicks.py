@@ -19,6 +19,7 @@ import numpy as np
 from sayso.data.reader import Dataset, RecordedEpisode
 from sayso.data.tracking import UNKNOWN, Mark, track
 from sayso.spec import REFERENTS, Array, SaysoError, known
+from sayso.spec.files import parsed
 from sayso.work.replace import appearing
 
 Marks = Mapping[str, Mapping[str, Sequence[Mark]]]
@@ -34,9 +35,9 @@ def read_clicks(path: Path) -> dict[int, Marks]:
     if not path.is_file():
         raise SaysoError(f"{path} is not there; `sayso label DATASET` makes such a file")
     try:
-        episodes = json.loads(path.read_bytes())["episodes"]
+        episodes = parsed(path.read_bytes())["episodes"]
         return {int(number): _marks(cameras) for number, cameras in episodes.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, OverflowError, KeyError, TypeError, AttributeError) as error:
         raise SaysoError(
             f"{path} is no file of clicks ({error}); docs/data.md shows one, `sayso label` makes one"
         ) from error

@@ -98,7 +98,11 @@ def _sentences(folder: Path) -> dict[str, str]:
             "in the bowl` for can.front.mp4"
         )
     found: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise SaysoError(f"{path} is no text in UTF-8 ({error.reason}): save it as such") from error
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         name, colon, sentence = line.partition(":")

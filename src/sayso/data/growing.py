@@ -10,7 +10,6 @@ another joins it.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from sayso.data.format import RECORDING, Ending
 from sayso.data.staging import stage_episode, staged, sweep
 from sayso.data.writer import assemble, recorded
 from sayso.spec import Features, Observation, SaysoError
+from sayso.spec.files import parsed
 from sayso.work.lock import locked
 from sayso.work.provenance import provenance, write_json
 
@@ -69,7 +69,7 @@ class GrowingDataset:
         """Leave it whole, and let go of the folder."""
         with self._held:
             self.whole()
-            about = json.loads((self.root / RECORDING).read_bytes())
+            about = parsed((self.root / RECORDING).read_bytes())
             about["seconds"] = round(about["seconds"] + time.monotonic() - self._began, 1)
             write_json(self.root / RECORDING, about)
 
@@ -114,7 +114,7 @@ class GrowingDataset:
 
 def _config(path: Path) -> Mapping[str, Any]:
     try:
-        about = json.loads(path.read_bytes())
+        about = parsed(path.read_bytes())
         float(about["seconds"])
         return dict(about["config"])
     except (ValueError, KeyError, TypeError) as error:

@@ -10,7 +10,6 @@ Recorders differ in how they call things. What is read here goes by one set of n
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Any
 from sayso.data.format import COUNTERS, INFO, OTHER_TASK_INDEX, VERSION, VIDEO, FormatError, info_text
 from sayso.refusals import elsewhere, mistaken
 from sayso.spec import ACTION, IMAGES, OTHER_POINTS, POINTS, STATE, Dimension, Features
+from sayso.spec.files import parsed
 
 OURS = "sayso"
 """Key of ``info.json`` that only sayso writes. LeRobot's newer tools drop it when they write the file."""
@@ -162,7 +162,7 @@ def nothing_there(root: Path) -> str:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        raw = json.loads(path.read_bytes())
+        raw = parsed(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise FormatError(
             f"{path} cannot be read, so it is cut or damaged ({type(error).__name__}: {str(error)[:80]}); "

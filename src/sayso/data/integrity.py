@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sayso.data.format import DIGESTS, STATS, FormatError
 from sayso.data.info import inside
+from sayso.spec.files import parsed
 
 _FOLDERS = ("meta", "data", "videos", "images")
 _REMEDY = "Take the file from a copy of the dataset; for a change that is meant, delete meta/sayso.json"
@@ -76,7 +77,7 @@ def read(root: Path) -> dict[str, Digest]:
     if not path.is_file():
         return {}
     try:
-        raw = json.loads(path.read_bytes())
+        raw = parsed(path.read_bytes())
         files = raw["files"].items()
         return {
             inside(root, name).relative_to(root).as_posix(): Digest(entry["size"], entry["sha256"])

@@ -39,7 +39,9 @@ from sayso.spec import (
     differences,
     image_key,
 )
+from sayso.spec.files import parsed
 from sayso.work.digests import damaged, write_digests
+from sayso.work.replace import flush, flush_all
 
 STAGING = "staging"
 ABOUT, ARRAYS = "episode.json", "arrays.npz"
@@ -92,7 +94,10 @@ def stage_episode(
     partial.mkdir(parents=True)
     try:
         _write_staged(partial, features, frames, ending or fmt.Ending())
+        flush_all(partial)
         partial.rename(folder)
+        for above in (folder.parent, root):
+            flush(above)
     except OSError:
         if not folder.is_dir():
             raise
@@ -135,7 +140,7 @@ def _drop(path: Path) -> None:
 def _wrong_with(folder: Path, key: EpisodeKey) -> str:
     """Say what is wrong with a staged episode; nothing if it is as it was written."""
     try:
-        features = Features.from_json(json.loads((folder / ABOUT).read_bytes())["features"])
+        features = Features.from_json(parsed((folder / ABOUT).read_bytes())["features"])
         if wrong := damaged(folder, _files(features)):
             return "; ".join(wrong)
         _read(folder, key, features)  # an older version wrote no digests
@@ -242,7 +247,7 @@ def read_staged(folder: Path, key: EpisodeKey, features: Features) -> Staged:
 
 
 def _read(folder: Path, key: EpisodeKey, features: Features) -> Staged:
-    about = json.loads((folder / ABOUT).read_bytes())
+    about = parsed((folder / ABOUT).read_bytes())
     if about["features"] != features.to_json():
         there = Features.from_json(about["features"])
         wrong = differences(there, features, "the staged episode", "this recording") or ["other labels"]

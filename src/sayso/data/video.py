@@ -302,6 +302,8 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise VideoError(f"{path} holds no pictures: it is no video. Copy the right file there")
+            if container.streams.video[0].codec_context is None:
+                raise VideoError(f"{path} does not say how its pictures are stored: {_CUT}")
             yield container
     except (av.FFmpegError, OSError, ValueError) as error:
         raise VideoError(f"{path} {_reason(path, error)}") from error

@@ -20,7 +20,7 @@ from PIL import Image as Picture
 
 from sayso.data.views import NONE_KEPT, Costs, Usual, View, Views
 from sayso.spec import Image
-from sayso.spec.files import VIEWS, VIEWS_PICTURES
+from sayso.spec.files import VIEWS, VIEWS_PICTURES, parsed
 
 FILES = (VIEWS, VIEWS_PICTURES)
 QUALITY = 85
@@ -69,7 +69,7 @@ def read_views(folder: Path) -> Views:
     if len(there) < len(FILES):
         raise ViewsError(f"{there[0]} stands there alone, without the other of {' and '.join(FILES)}")
     try:
-        described = json.loads((folder / VIEWS).read_text(encoding="utf-8"))
+        described = parsed((folder / VIEWS).read_text(encoding="utf-8"))
         states = np.array(described["states"], np.float32)
         with Picture.open(folder / VIEWS_PICTURES) as file:
             if file.width * file.height > LARGEST_PX:

@@ -33,6 +33,7 @@ from sayso.data.staging import staged as staged
 from sayso.data.statistics import describe, describe_images
 from sayso.data.video import concatenate_videos
 from sayso.spec import FeatureMismatchError, Features, SaysoError, image_key
+from sayso.work.replace import flush, flush_all
 
 ASSEMBLING = ".assembling"
 
@@ -52,8 +53,8 @@ def assemble(
 ) -> Path:
     """Turn all staged episodes into a LeRobotDataset v3.0 in `root` and return `root`.
 
-    It may be interrupted and called again at any moment: ``meta`` appears last, by one rename, and staging is
-    removed only after that.
+    It may be interrupted and called again at any moment, by a power cut as well: ``meta`` appears last, by
+    one rename, and staging is removed only when all is on the disk.
 
     Raises:
         FeatureMismatchError: if an episode was staged with other features.
@@ -64,7 +65,9 @@ def assemble(
         _refuse_impossible(root, finished, waiting)
         episodes = [read_staged(root / STAGING / key.folder, key, features) for key in waiting]
         _build(root / ASSEMBLING, features, episodes, data_file_mb, video_file_mb)
+        flush_all(root / ASSEMBLING)
         _publish(root)
+        flush(root)
     if not keep_staging:
         shutil.rmtree(root / STAGING, ignore_errors=True)
     shutil.rmtree(root / ASSEMBLING, ignore_errors=True)

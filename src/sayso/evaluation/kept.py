@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from sayso.evaluation.journal import from_json
 from sayso.evaluation.statistics import Tally, tally
 from sayso.spec import Episode, Outcome, SaysoError
+from sayso.spec.files import parsed
 
 NAMED = ("policy", "weights", "world", "axis", "options", "execute", "swap", "recover")
 """What decides an episode besides its family and seed, in a report's ``config``."""
@@ -101,7 +101,7 @@ def read_result(path: Path) -> dict[str, Any]:
         what = "is a folder" if path.is_dir() else "is not there"
         raise SaysoError(f"{path} {what}; name the JSON file of a report, as --out wrote it.{hint}")
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = parsed(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise SaysoError(f"{path} is no JSON ({error}): name a report that --out wrote") from error
     if not isinstance(raw, dict):

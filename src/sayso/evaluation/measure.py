@@ -16,6 +16,7 @@ from sayso.evaluation.journal import Journal
 from sayso.evaluation.report import Training
 from sayso.evaluation.trials import evaluate
 from sayso.spec import EXECUTE, ConfigError, Policy, SaysoError, at_least, seeds
+from sayso.spec.files import parsed
 from sayso.tasks.axes import Departure, departures, families_of, options_of
 from sayso.tasks.contract import World
 from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families, in_domain, told_of
@@ -213,7 +214,7 @@ def journal_beside(out: Path | None, asked: Mapping[str, Any]) -> Iterator[Journ
 def _is_whole(path: Path) -> bool:
     """Tell whether a file is the report of an evaluation that was not interrupted."""
     try:
-        return json.loads(path.read_bytes())["partial"] is False
+        return parsed(path.read_bytes())["partial"] is False
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sayso.spec import SaysoError
+from sayso.spec.files import parsed
 from sayso.work.digests import damaged, write_digests
 from sayso.work.replace import replace_folder
 
@@ -123,10 +124,10 @@ def load(checkpoint: Path) -> State:
     if wrong := damaged(checkpoint, (TENSORS, FACTS)):
         raise DamagedError(f"{checkpoint}: {'; '.join(wrong)}")
     try:
-        facts = json.loads((checkpoint / FACTS).read_bytes())
+        facts = parsed((checkpoint / FACTS).read_bytes())
         step, seconds = int(facts["step"]), float(facts["seconds"])
         return State(step, seconds, load_file(checkpoint / TENSORS))
-    except (ValueError, TypeError, KeyError, OSError, SafetensorError) as error:
+    except (ValueError, OverflowError, TypeError, KeyError, OSError, SafetensorError) as error:
         raise DamagedError(f"{checkpoint} cannot be read ({error})") from error
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from sayso.learn.config import DEVICES, FREE_TO_CHANGE, IN_THE_LAST_BITS, USUAL, FitConfig, plain
 from sayso.spec import SaysoError
+from sayso.spec.files import parsed
 from sayso.work.provenance import write_json
 
 RUN = "run.json"
@@ -71,7 +72,7 @@ class Claim:
         What cannot be read is refused when the claim is made, which says how to go on.
         """
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            return list(map(str, json.loads((out / RUN).read_bytes()).get(HELDOUT, [])))
+            return list(map(str, parsed((out / RUN).read_bytes()).get(HELDOUT, [])))
         return None
 
     def is_new(self) -> bool:
@@ -124,12 +125,12 @@ class Claim:
 
     def _found(self) -> dict[str, Any]:
         try:
-            found = json.loads(self.path.read_bytes())
+            found = parsed(self.path.read_bytes())
             found.pop(TYPED, None)
             schedule = [(int(after), int(steps)) for after, steps in found.pop("schedule", [])]
             found["steps"] = int(found["steps"])
             self.schedule = schedule or [(0, found["steps"])]
-        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        except (OSError, ValueError, OverflowError, TypeError, AttributeError, KeyError) as error:
             raise self._unreadable(f"cannot be read ({error})") from error
         if self.schedule[0][0] != 0 or self.schedule[-1][1] != found["steps"]:
             raise self._unreadable("contradicts itself about its steps")

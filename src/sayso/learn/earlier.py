@@ -7,7 +7,6 @@ the run beside it says, and the command that made it; only a folder that still h
 from __future__ import annotations
 
 import contextlib
-import json
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from sayso.data.reader import Dataset
 from sayso.learn.claim import RUN, TYPED
 from sayso.spec import SaysoError
+from sayso.spec.files import parsed
 from sayso.work.provenance import training_facts
 
 BEFORE = "before "
@@ -66,7 +66,7 @@ def _places(policy: Path, facts: Mapping[str, Any]) -> Iterator[Path]:
 def _said_in(path: Path) -> list[str]:
     """Return the datasets that a run's file names; none if it cannot be read."""
     with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
-        found = json.loads(path.read_bytes())
+        found = parsed(path.read_bytes())
         return list(map(str, found.get(TYPED, found).get(DATASETS) or ()))
     return []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from sayso.learn.selection import said
 from sayso.learn.source import INDEX
 from sayso.models.repacked import one_robot
 from sayso.spec import SaysoError
+from sayso.spec.files import parsed
 from sayso.work.provenance import write_json
 
 FILE = "heldout.json"
@@ -112,7 +112,7 @@ def read(path: Path) -> ActionError:
         SaysoError: if it is missing or damaged.
     """
     try:
-        return ActionError.from_json(json.loads(path.read_bytes()))
+        return ActionError.from_json(parsed(path.read_bytes()))
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise SaysoError(
             f"{path} cannot be read ({error}): delete it, and training writes it anew"

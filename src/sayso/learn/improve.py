@@ -18,7 +18,6 @@ spends alpha / (k (k + 1)) of it, which is alpha for all rounds together.
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -40,7 +39,7 @@ from sayso.learn.planning import LEAST_STEPS, Pace, Plan, planned
 from sayso.learn.progress import say
 from sayso.models import checkpoint as policies
 from sayso.spec import SPLITS, SaysoError
-from sayso.spec.files import CONFIG
+from sayso.spec.files import CONFIG, parsed
 from sayso.tasks.worlds import WORLDS, Worlds, chosen_families
 from sayso.work import pool
 from sayso.work.ledger import Ledger, Row
@@ -329,7 +328,7 @@ def _fresh(checkpoint: Path) -> int:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
+        found = parsed(path.read_bytes())
         return {
             "asked": dict(found["asked"]),
             "datasets": list(found["datasets"]),

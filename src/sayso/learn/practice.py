@@ -10,7 +10,6 @@ Each step is kept in the folder and not done again: the same command goes on whe
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from sayso.learn.record import RecordConfig, record
 from sayso.shipped import shipped
 from sayso.sim.scene import SPECS
 from sayso.spec import SPLITS, ConfigError, SaysoError, at_least
+from sayso.spec.files import parsed
 from sayso.tasks.household.goals.endpoint import by_model
 from sayso.tasks.household.goals.goal import Goal
 from sayso.tasks.household.goals.grammar import read_goal
@@ -163,7 +163,7 @@ def _kept(path: Path, description: str, config: PracticeConfig) -> dict[str, Any
     """
     if not path.exists():
         return {}
-    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    kept: dict[str, Any] = parsed(path.read_text(encoding="utf-8"))
     was, asked = (kept["description"], kept["world"]), (description, config.world)
     if was != asked:
         raise SaysoError(
@@ -178,7 +178,7 @@ def _practised(goal: Goal, canonical: str, config: PracticeConfig) -> Recipe:
     path = config.out / RECIPE
     plain = [[atom.plain() for atom in stage] for stage in goal.stages]
     if path.exists():
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = parsed(path.read_text(encoding="utf-8"))
         recipe = Recipe.from_json(kept["recipe"])
     else:
         began = time.monotonic()

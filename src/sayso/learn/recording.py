@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from sayso.data.writer import recorded
 from sayso.evaluation.noise import ActionNoise
 from sayso.sim.domains import DOMAINS
 from sayso.spec import SaysoError
+from sayso.spec.files import parsed
 from sayso.tasks.axes import departures
 from sayso.tasks.worlds import WORLDS
 from sayso.work.provenance import provenance, write_json
@@ -92,7 +92,7 @@ def _flags(config: Mapping[str, Any], prefix: str = "--") -> dict[str, str]:
 def _read(path: Path) -> dict[str, Any]:
     """Read what is written down about a recording: ``config``, ``seconds`` and where it comes from."""
     try:
-        about = json.loads(path.read_bytes())
+        about = parsed(path.read_bytes())
         return {**about, "config": dict(about["config"]), "seconds": float(about.get("seconds", 0.0))}
     except (ValueError, KeyError, TypeError) as error:
         raise SaysoError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from sayso.learn.claim import RUN, TYPED
 from sayso.learn.config import TrainConfig
 from sayso.spec import SaysoError
+from sayso.spec.files import parsed
 
 FLAG = "--config"
 CHANGES = "model_config"
@@ -47,7 +47,7 @@ def _bare(flag: str) -> str:
 def _read(path: Path) -> Mapping[str, Any]:
     path = path / RUN if path.is_dir() else path
     try:
-        found = json.loads(path.read_bytes())
+        found = parsed(path.read_bytes())
         return {**found, **found.get(TYPED, {})}
     except OSError as error:
         raise SaysoError(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sayso.learn.source import Meant
 from sayso.spec import SaysoError
+from sayso.spec.files import parsed
 from sayso.tasks.worlds import WORLDS, OtherWordings
 
 Wordings = Mapping[str, Sequence[str]]
@@ -55,8 +55,8 @@ def read_wordings(path: Path, *, fewest: int = 2) -> Wordings:
             for two.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+        found = parsed(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise SaysoError(f"{path} is not JSON: {error}") from error
     if not isinstance(found, dict) or len(found) < fewest:
         many = "two sentences or more" if fewest > 1 else "sentences"

@@ -40,7 +40,7 @@ from sayso.models.table import MODELS, rebuild
 from sayso.models.typed import read
 from sayso.refusals import elsewhere, mistaken
 from sayso.spec import FeatureMismatchError, Features, SaysoError, UnknownNameError
-from sayso.spec.files import CARD, CONFIG, STATS, VIEWS, WEIGHTS
+from sayso.spec.files import CARD, CONFIG, STATS, VIEWS, WEIGHTS, parsed
 from sayso.work.digests import SUMS, damaged, write_digests
 from sayso.work.replace import replace_folder
 
@@ -228,7 +228,7 @@ def refuse_other_files(folder: Path) -> None:
 
 def _json(folder: Path, name: str) -> dict[str, Any]:
     try:
-        return read(dict[str, Any], json.loads((folder / name).read_text(encoding="utf-8")), name)
+        return read(dict[str, Any], parsed((folder / name).read_text(encoding="utf-8")), name)
     except OSError as error:
         raise CheckpointError(f"{str(folder / name)!r} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -22,7 +22,6 @@ Shapes: K chunk, A action, S state, H x W pixels, L words.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,7 @@ from sayso.spec import (
     SaysoError,
     known,
 )
-from sayso.spec.files import CONFIG, STATS, VIEWS
+from sayso.spec.files import CONFIG, STATS, VIEWS, parsed
 from sayso.work.digests import damaged
 from sayso.work.provenance import graph_digest
 
@@ -120,7 +119,7 @@ def is_exported(folder: Path | str) -> bool:
     if any((Path(folder) / graph).exists() for graph in FILES.values()):
         return True
     try:
-        config = json.loads((Path(folder) / CONFIG).read_text(encoding="utf-8"))
+        config = parsed((Path(folder) / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(config, dict) and "engine" in config
@@ -185,7 +184,7 @@ def load(folder: Path | str, *, threads: int = 1) -> ExportedPolicy:
 
 def _json(folder: Path, name: str) -> dict[str, Any]:
     try:
-        raw = json.loads((folder / name).read_text(encoding="utf-8"))
+        raw = parsed((folder / name).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ExportError(f"{str(folder)!r} is not a whole export: {name} missing") from error
     except (ValueError, RecursionError) as error:

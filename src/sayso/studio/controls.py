@@ -9,7 +9,6 @@ one more script. A header that only a script of the same page may set keeps othe
 from __future__ import annotations
 
 import http
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -18,6 +17,8 @@ from typing import Any
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
+
+from sayso.spec.files import parsed
 
 PATH, HEADER = "/sayso/controls", "X-Sayso-Controls"
 SCRIPT = "controls.js"
@@ -59,7 +60,7 @@ class Controls:
                 del request.headers["Accept-Encoding"]  # what is to be added to must not come compressed
             return None
         try:
-            self.heard(pressed(json.loads(request.headers[HEADER])))
+            self.heard(pressed(parsed(request.headers[HEADER])))
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             return _response(http.HTTPStatus.BAD_REQUEST, f"these are no controls: {error}\n".encode())
         return _response(http.HTTPStatus.OK, b"")

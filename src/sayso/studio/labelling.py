@@ -28,6 +28,7 @@ from sayso.data.reader import Dataset, RecordedEpisode
 from sayso.data.resize import fitted
 from sayso.data.tracking import HEIGHT_PX, Mark, track
 from sayso.spec import REFERENTS, SaysoError, at_least, known
+from sayso.spec.files import parsed
 from sayso.studio.door import Door
 
 SHOWN_PX = 480
@@ -205,7 +206,7 @@ def serving(desk: Desk, port: int) -> tuple[http.server.ThreadingHTTPServer, str
             length = int(self.headers.get("Content-Length") or 0)
             if not 0 < length <= LONGEST_BODY:
                 raise SaysoError("a request without clicks")
-            return json.loads(self.rfile.read(length))
+            return parsed(self.rfile.read(length))
 
         def _answer(self, find: Callable[[str, dict[str, str]], tuple[str, bytes]]) -> None:
             kind, content = "text/plain; charset=utf-8", b""

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sayso.refusals import naming
+from sayso.spec.files import parsed
 
 Row = dict[str, Any]
 CHECK = "check"
@@ -103,7 +104,7 @@ def _sum(text: str) -> str:
 def _read(line: bytes, checked: bool) -> Row | None:
     """Return what `Ledger.append` wrote, without its check; None if a byte of it is another."""
     try:
-        row = json.loads(line)
+        row = parsed(line)
         check = row.pop(CHECK, None)
         right = check == _sum(json.dumps(row)) if checked else check is None
         return row if right else None

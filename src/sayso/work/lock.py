@@ -22,6 +22,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sayso.spec import SaysoError
+from sayso.spec.files import parsed
 
 LOCK, HOLDER = ".lock", ".lock.json"
 """Files in a locked folder: what the operating system locks, and who says to hold it."""
@@ -92,7 +93,7 @@ def _holder(path: Path) -> str:
     """Return what the holder wrote, waiting up to a second for one that is about to write."""
     for _ in range(20):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            about = json.loads(path.read_text(encoding="utf-8"))
+            about = parsed(path.read_text(encoding="utf-8"))
             return f"{about['doing']}, by process {about['pid']} on {about['host']} since {about['since']}"
         time.sleep(0.05)
     return "another process writes there"

@@ -21,7 +21,8 @@ from typing import Any
 
 from sayso.refusals import elsewhere, mistaken, naming
 from sayso.spec import SaysoError
-from sayso.spec.files import CONFIG, STATS
+from sayso.spec.files import CONFIG, STATS, parsed
+from sayso.work.replace import flush
 from sayso.work.workers import cores
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -54,7 +55,10 @@ def write_json(path: Path, facts: Mapping[str, Any]) -> Path:
     try:
         with naming(path):
             partial.write_text(text, encoding="utf-8")
-            return partial.replace(path)
+            flush(partial)
+            partial.replace(path)
+            flush(path.parent)
+            return path
     except OSError:
         partial.unlink(missing_ok=True)
         raise
@@ -104,7 +108,7 @@ def digest_of(policy: Path) -> str:
     with contextlib.suppress(FileNotFoundError):
         described = (policy / CONFIG).read_bytes()
         with contextlib.suppress(ValueError, AttributeError):  # it is damaged, and then differs in every byte
-            kept = {k: v for k, v in json.loads(described).items() if k not in ("engine", "source", "type")}
+            kept = {k: v for k, v in parsed(described).items() if k not in ("engine", "source", "type")}
             described = json.dumps(kept, sort_keys=True).encode()
         digest.update(described)
     return digest.hexdigest()
@@ -132,7 +136,7 @@ def training_facts(policy: Path) -> dict[str, Any]:
         missing = f"there is no checkpoint in {str(policy)!r}: {config.name} is missing"
         raise FileNotFoundError(f"{missing}.{elsewhere(policy, config.name)}")
     try:
-        return dict(json.loads(config.read_text(encoding="utf-8")).get("training") or {})
+        return dict(parsed(config.read_text(encoding="utf-8")).get("training") or {})
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise SaysoError(f"{config} is damaged ({error}): fetch it again from where it came from") from error
 

@@ -27,12 +27,11 @@ def replace_folder(final: Path, write: Callable[[Path], object]) -> None:
     new.mkdir(parents=True)
     try:
         write(new)
-        for path in [*new.rglob("*"), new]:
-            _flush(path)
+        flush_all(new)
         if final.exists():
             final.rename(old)
         new.rename(final)
-        _flush(final.parent)
+        flush(final.parent)
     finally:  # of a disk that is full, say
         _put_back(old, final)
         for leftover in (new, old):
@@ -45,7 +44,9 @@ def appearing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.partial")
     try:
         yield partial
+        flush(partial)
         os.replace(partial, path)
+        flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -56,7 +57,13 @@ def _put_back(old: Path, final: Path) -> None:
         old.rename(final)
 
 
-def _flush(path: Path) -> None:
+def flush_all(folder: Path) -> None:
+    """Push a folder and all below it to the disk."""
+    for path in [*folder.rglob("*"), folder]:
+        flush(path)
+
+
+def flush(path: Path) -> None:
     """Push a file or a folder's list of names to the disk, so that a rename never overtakes the contents.
 
     Windows opens no folders, and pushes only what is open for writing: there that is left to the system.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -16,6 +15,7 @@ from sayso.data.checks import remedies
 from sayso.data.checks.evidence import Evidence
 from sayso.data.checks.finding import Finding, error, many, note, warning
 from sayso.data.checks.joints import WORD
+from sayso.spec.files import parsed
 
 _WHOLE = "take data/ and meta/ from one whole copy of the dataset, or record again"
 STALE = 0.05
@@ -143,7 +143,7 @@ def statistics(e: Evidence) -> Iterator[Finding]:
     path = e.root / fmt.STATS
     remedy = remedies.edit(e)
     try:
-        stats = json.loads(path.read_bytes())
+        stats = parsed(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         yield note(f"{path} cannot be read; LeRobot needs it, sayso does not", remedy=remedy)
         return

@@ -9,7 +9,6 @@ Source: https://github.com/huggingface/lerobot, ``src/lerobot/scripts/convert_da
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from sayso.data.format import VERSION, VIDEO, FormatError
 from sayso.data.info import inside, read_raw
 from sayso.data.tables import Clip, number_in
+from sayso.spec.files import parsed
 
 EPISODES, TASKS = "meta/episodes.jsonl", "meta/tasks.jsonl"
 _VIDEO = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
@@ -90,7 +90,7 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parsed(line)
         except (ValueError, RecursionError) as error:
             raise FormatError(f"{path}, line {number}, is no JSON; take it from a copy") from error
         if not isinstance(row, dict):

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sayso.spec import SaysoError
+from sayso.spec.files import parsed
 from sayso.tasks.household.words.kinds import Thing
 from sayso.tasks.household.words.language import NotUnderstoodError, examples, parse
 from sayso.tasks.household.words.plan import MAX_PIECES
@@ -158,7 +159,7 @@ def _prompt(scene: tuple[Thing, ...] | None, families: Collection[str] | None) -
 
 def _content(body: bytes) -> str:
     try:
-        content = json.loads(body)["choices"][0]["message"]["content"]
+        content = parsed(body)["choices"][0]["message"]["content"]
     except (ValueError, LookupError, TypeError) as error:
         start = body[:200].decode(errors="replace")
         raise EndpointError(f"the answer is not that of a chat completion: {start!r}") from error
