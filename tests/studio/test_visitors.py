@@ -19,6 +19,7 @@ import viser
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from sayso.studio.controls import Controls
 from sayso.studio.door import Door, turned_away
 from sayso.studio.open import _quietly
 from sayso.studio.page import serve
@@ -84,6 +85,28 @@ def test_who_opened_the_printed_address_needs_no_token_any_more_and_nobody_else_
 def test_who_shows_no_token_is_told_in_one_sentence_where_it_is(port, shown, cookie):
     said = call(port, shown, cookie=cookie)
     assert said.startswith("401: open this page by the address in the terminal") and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'Host: 127.0.0.1:{port}\r\nX-Sayso-Controls: {{"up": "\xff"}}',
+        "Host: 127.0.0.1:{port}\r\nX-Sayso-Controls: {{}}\r\nX-Sayso-Controls: {{}}",
+        "Host: 127.0.0.1:{port}\r\nX-Sayso-Controls: " + "[" * 5000,
+        "Host: \xff",
+        "Host: 127.0.0.1:{port}\r\nOrigin: \xff",
+    ],
+)
+def test_what_is_no_text_is_refused_and_no_error_of_ours(lines):
+    server, address = serve("127.0.0.1", 0, "tabletop", Controls())
+    place = urllib.parse.urlsplit(address)
+    said = lines.format(port=place.port)
+    with socket.create_connection(("127.0.0.1", place.port), timeout=30) as line:
+        asked = f"GET /sayso/controls?{place.query} HTTP/1.1\r\n{said}\r\n\r\n"
+        line.sendall(asked.encode("latin-1"))
+        answer = line.recv(4096)
+    _quietly(server.stop)
+    assert answer.split()[1] in (b"400", b"403")
 
 
 def test_a_page_that_is_opened_again_has_another_token():

@@ -61,8 +61,9 @@ class Controls:
             return None
         try:
             self.heard(pressed(parsed(request.headers[HEADER])))
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            return _response(http.HTTPStatus.BAD_REQUEST, f"these are no controls: {error}\n".encode())
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            said = f"these are no controls: {error}\n".encode(errors="replace")
+            return _response(http.HTTPStatus.BAD_REQUEST, said)
         return _response(http.HTTPStatus.OK, b"")
 
     def added(self, request: Request, answer: Response | None) -> Response | None:

@@ -62,7 +62,8 @@ async def _ask(
     asked = [headers.get_all(name) for name in ("Host", "Origin", "Cookie")]
     if refusal := door.refusal(request.path, *asked):
         status, why = refusal
-        return connection.respond(status, f"{why}\n")
+        said = why.encode(errors="replace").decode()  # what is quoted need not be text
+        return connection.respond(status, f"{said}\n")
     if controls and (ours := controls.answer(request)):
         return ours
     answer: Answer | Awaitable[Answer] = then(connection, request) if then else None
