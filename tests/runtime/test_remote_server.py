@@ -178,6 +178,17 @@ def test_rubbish_instead_of_http_changes_nothing(url):
         assert looks(caller.ask()) == 1
 
 
+@pytest.mark.parametrize("header", ["Sec-WebSocket-Key", "Sec-WebSocket-Version", "Upgrade", "Connection"])
+def test_a_handshake_that_is_no_text_is_refused_and_no_error_of_ours(url, header):
+    shown = {"Host": "robot", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    shown |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", header: "\xff"}
+    host, port = url.removeprefix("ws://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as raw:
+        lines = "\r\n".join(["GET / HTTP/1.1", *(f"{name}: {said}" for name, said in shown.items()), "", ""])
+        raw.sendall(lines.encode("latin-1"))
+        assert raw.recv(4096).split()[1] == b"400"
+
+
 @given(st.lists(st.binary(max_size=40) | st.text(max_size=10), min_size=1, max_size=5), st.data())
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_message_stops_the_server(url, messages, data):

@@ -93,6 +93,8 @@ def test_who_shows_no_token_is_told_in_one_sentence_where_it_is(port, shown, coo
         'Host: 127.0.0.1:{port}\r\nX-Sayso-Controls: {{"up": "\xff"}}',
         "Host: 127.0.0.1:{port}\r\nX-Sayso-Controls: {{}}\r\nX-Sayso-Controls: {{}}",
         "Host: 127.0.0.1:{port}\r\nX-Sayso-Controls: " + "[" * 5000,
+        "Host: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: \xff",
         "Host: \xff",
         "Host: 127.0.0.1:{port}\r\nOrigin: \xff",
     ],

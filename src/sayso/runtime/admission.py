@@ -13,6 +13,7 @@ from sayso.runtime.metrics import Metrics
 from sayso.runtime.wire import authorization
 from sayso.spec import SaysoError
 
+NO_TEXT = "the headers that open a websocket are no text\n"
 RETRY_S = 1
 """When a client that found no place may try again."""
 
@@ -58,6 +59,8 @@ class Admission:
             busy_s: for how long the policy has been at one answer.
             hung_s: from when on it counts as one that hangs.
         """
+        if not is_text(request):
+            return connection.respond(HTTPStatus.BAD_REQUEST, NO_TEXT)
         path = request.path.partition("?")[0]
         if path == "/healthz":
             return _health(connection, busy_s, hung_s)
@@ -77,6 +80,13 @@ class Admission:
     def _is_allowed(self, request: Request) -> bool:
         shown = [value.encode(errors="surrogateescape") for value in request.headers.get_all("Authorization")]
         return not self._wanted or (len(shown) == 1 and hmac.compare_digest(shown[0], self._wanted))
+
+
+def is_text(request: Request) -> bool:
+    """Tell whether the headers that open a websocket are text: websockets' reader breaks over others."""
+    opening = ("upgrade", "connection", "sec-websocket-")
+    said = (value for name, value in request.headers.raw_items() if name.lower().startswith(opening))
+    return all(value.isascii() for value in said)
 
 
 def _health(connection: ServerConnection, busy_s: float, hung_s: float) -> Response:

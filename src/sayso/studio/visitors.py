@@ -14,6 +14,7 @@ import websockets.asyncio.server as websocket_server
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
+from sayso.runtime.admission import NO_TEXT, is_text
 from sayso.spec import SaysoError
 from sayso.studio.controls import Controls
 from sayso.studio.door import Door
@@ -64,6 +65,8 @@ async def _ask(
         status, why = refusal
         said = why.encode(errors="replace").decode()  # what is quoted need not be text
         return connection.respond(status, f"{said}\n")
+    if not is_text(request):
+        return connection.respond(http.HTTPStatus.BAD_REQUEST, NO_TEXT)
     if controls and (ours := controls.answer(request)):
         return ours
     answer: Answer | Awaitable[Answer] = then(connection, request) if then else None
