@@ -11,13 +11,16 @@ clips that were understood, ``tracker_understood`` their share, ``events_within_
 releases found within two frames, ``pointing_share`` how far labels of thing and place are off in the middle,
 as a share of the picture's width.
 
-Each policy is trained alike, from nothing, on `--tabletop` and: nothing (``none``), clips for pointing
-alone (``pointing_10``), with actions (``videos_10``, ``videos_30``), with the hand's true path
-(``true_path_10``), or demonstrations by the robot, of a recipe that practice found (``robot_10``). Success
-is from pictures on fresh seeds; ``videos_10_share`` is of what the robot's ten reach. ``known_before`` and
-``known_after`` are the means of the families that the policies of ``none`` and ``videos_30`` know. Each row
-can be asked for alone, is kept in a folder and goes on where it was stopped; the file holds the rows that
-are there.
+``replayed_share`` is of clips whose watched way the arm was driven along, blindly, in the scene that was
+filmed, and the goal held in the end; ``replayed_true_share`` the same of the hand's true way.
+
+``none`` is the shipped policy, which never saw the relation. Each other policy begins as that one and is
+fine-tuned alike on `--tabletop`, what it learned from, beside clips for pointing alone (``pointing_10``),
+with actions (``videos_10``, ``videos_30``), with the hand's true path (``true_path_10``), or demonstrations
+by the robot, of a recipe that practice found (``robot_10``). Success is from pictures on fresh seeds;
+``videos_10_share`` is of what the robot's ten reach. ``known_before`` and ``known_after`` are the means of
+the families that the policies of ``none`` and ``videos_30`` know. Each row can be asked for alone, is kept
+in a folder and goes on where it was stopped; the file holds the rows that are there.
 """
 
 from __future__ import annotations
@@ -29,44 +32,39 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 import json
 import shutil
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tyro
 
+from hand_clips import FPS, WORLD, film_clip, replayed, score, truly, truth_of
 from language_only import counted, read
 from results_file import evaluated, write_result
-from sayso.data.cameras import CalibratedCamera, read_cameras, write_cameras
+from sayso.data.cameras import read_cameras
 from sayso.data.clips import Clip, read_clips
 from sayso.data.format import Ending
-from sayso.data.video import encode_video
+from sayso.data.reader import Dataset
 from sayso.data.writer import assemble, stage_episode
 from sayso.evaluation.measure import EvalConfig
 from sayso.learn.practice import PracticeConfig, practice
-from sayso.learn.watching.demonstration import demonstration, features_of, pointing
+from sayso.learn.watching.demonstration import demonstration, features_of
 from sayso.learn.watching.sight import NotUnderstoodError
 from sayso.learn.watching.understanding import Understood, understand
 from sayso.learn.watching.watch import FAMILY, WatchConfig, watch
-from sayso.sim.filmed_hand import SKINS, STANDS, FilmedHand
-from sayso.sim.gesture import Gesture, pick_and_place
-from sayso.sim.objects import shape_of
-from sayso.sim.simulation import Simulation
-from sayso.spec import SPLITS, SaysoError, at_least, known, seeds
-from sayso.tasks.household.goals.goal import Goal
+from sayso.sim.gesture import Gesture
+from sayso.sim.scene import SPECS
+from sayso.spec import SaysoError, at_least, known, seeds
 from sayso.tasks.household.goals.grammar import read_goal
-from sayso.tasks.household.goals.imagination import arranged
-from sayso.tasks.household.goals.trial import scene_of
 from sayso.tasks.household.goals.world import described
 from sayso.tasks.worlds import WORLDS, chosen_families
 from sayso.work.provenance import write_json
 
-WORLD, FPS = "tabletop", 20
-SIZE, HEIGHT = (480, 480), 128
-"""Pictures of the clips, and how high those of the dataset are: as the tabletop's own front camera's."""
-EDGE = 8
-"""Frames at either end in which the hand comes and leaves, and its path is not scored."""
+HEIGHT = 128
+"""Of the pictures that are learned from: as the tabletop's own."""
+STRIDE = 2
+"""Frames between neighbouring windows: the next one tells little more."""
 COUNTS: Mapping[str, int] = {
     "pointing_10": 10,
     "videos_10": 10,
@@ -89,16 +87,20 @@ class HumanVideo:
     clips: int = 16
     """How many clips the tracker is scored on; their number is a multiple of four skins and two lights."""
     tabletop: tuple[Path, ...] = ()
-    """Recordings that every policy learns from."""
-    steps: int = 6000
+    """Recordings of what the shipped policy knows, to be learned beside what is new."""
+    steps: int = 500
     """Steps of each training."""
-    weight: float = 0.2
-    """How often a window of what is new is drawn, of one of each recording."""
+    batch_size: int = 64
+    """Windows of a step."""
+    lr: float = 3e-4
+    """Peak of the learning rate."""
+    new_share: float = 0.5
+    """Share of the windows that are of what is new."""
     episodes: int = 100
     """Fresh seeds of each policy."""
     workers: int = 0
     """Processes side by side; 0 is one per core."""
-    threads: int = 2
+    threads: int = 1
     """Threads of a training."""
     parts: Path = Path("runs/human_video")
     """Folder of clips, datasets, trainings and reports."""
@@ -107,9 +109,11 @@ class HumanVideo:
         """Refuse rows that there are none of, and trainings on nothing."""
         for row in self.rows:
             known("row", row, ROWS)
-        at_least(self, clips=1, steps=1, episodes=1, workers=0, threads=1)
-        if {*self.rows} & {"none", *COUNTS} and not self.tabletop:
-            raise SaysoError("--tabletop is missing: name the recordings that the policies learn from")
+        at_least(self, clips=1, steps=1, batch_size=1, episodes=1, workers=0, threads=1)
+        if not 0 < self.new_share < 1:
+            raise SaysoError(f"--new-share is {self.new_share:g}, but must be between 0 and 1")
+        if {*self.rows} & {*COUNTS} and not self.tabletop:
+            raise SaysoError("--tabletop is missing: name recordings of what the shipped policy knows")
 
 
 def main(config: HumanVideo) -> None:
@@ -126,8 +130,7 @@ def main(config: HumanVideo) -> None:
     settings = {
         "task": config.task,
         "rows": sorted(config.rows),
-        "steps": config.steps,
-        "clips": config.clips,
+        **{name: getattr(config, name) for name in ("steps", "batch_size", "lr", "new_share", "clips")},
     }
     fresh = list(seeds("test", config.episodes, 0))
     print(write_result("human_video", metrics, seeds=fresh, n=config.episodes, config=settings))
@@ -151,76 +154,6 @@ def filmed(config: HumanVideo, count: int) -> Path:
     return folder
 
 
-def film_clip(folder: Path, goal: Goal, number: int) -> None:
-    """Film one clip, in a scene, a skin and a light of its own, and keep the truth beside it."""
-    seed = SPLITS["train"].start + number
-    scene, rng = scene_of(WORLD, goal, seed), np.random.default_rng([seed, 2])
-    name = scene.asked[0][0].ways[0][0]
-    item = next(one for one in scene.layout.items if one.name == name)
-    shape, simulation = shape_of(item), Simulation(WORLD, scene.layout)
-    arranged(simulation, scene.asked[0])
-    up = np.array([0.0, 0.0, shape.grasp_m])
-    gesture = pick_and_place(
-        np.array(item.position_m) + up,
-        simulation.data.body(name).xpos.copy() + up,
-        width_m=shape.width_m,
-        yaw_rad=item.yaw_rad,
-        symmetry=shape.symmetry,
-        from_rad=np.pi,
-        rng=rng,
-        fps=FPS,
-    )
-    skin = [*SKINS.values()][number % len(SKINS)]
-    light = bool(number // len(SKINS) % 2)
-    with FilmedHand(scene.layout, name, skin, size=SIZE, shadows=light) as film:
-        cameras = [calibrated(film, camera) for camera in STANDS]
-        for camera in STANDS:
-            encode_video(folder / f"{number:03}.{camera}.mp4", pictures(film, gesture, camera), FPS)
-    write_cameras(folder / "cameras.json", cameras)
-    np.savez(folder / f"{number:03}.npz", **vars(gesture))
-
-
-def pictures(film: FilmedHand, gesture: Gesture, camera: str) -> Iterator[np.ndarray]:
-    """Yield what a camera sees of a gesture."""
-    for row in range(len(gesture.middle_m)):
-        film.show(gesture, row)
-        yield film.picture(camera)
-
-
-def calibrated(film: FilmedHand, name: str) -> CalibratedCamera:
-    """Return a camera as a calibration without error would have it."""
-    matrix, rotation, translation_m = film.pinhole(name)
-    return CalibratedCamera(
-        name=name,
-        size=SIZE,
-        matrix=matrix,
-        rotation=rotation,
-        translation_m=translation_m,
-        distortion=np.zeros(5),
-    )
-
-
-def truth_of(folder: Path, clip: Clip) -> Gesture:
-    """Return what the hand of a clip really did."""
-    with np.load(folder / f"{clip.name}.npz") as kept:
-        found = {key: kept[key] for key in kept.files}
-    whole = {key: int(found.pop(key)) for key in ("grasp", "release")}
-    return Gesture(from_rad=float(found.pop("from_rad")), **found, **whole)
-
-
-def truly(found: Understood, true: Gesture) -> Understood:
-    """Return a clip as it would be understood by a tracker that makes no error."""
-    across = np.stack([np.cos(true.closing_rad), np.sin(true.closing_rad), 0 * true.closing_rad], axis=1)
-    return replace(
-        found,
-        path_m=true.middle_m,
-        opening_m=true.opening_m,
-        closing=across,
-        grasp=true.grasp,
-        release=true.release,
-    )
-
-
 def understood(folder: Path, but: Container[str] = ()) -> Iterator[tuple[Clip, Gesture, Understood | str]]:
     """Yield each clip but some, what the hand did, and what the tracker understood, or why it did not."""
     from sayso.models.hands.landmarks import HandTracker
@@ -239,30 +172,19 @@ def understood(folder: Path, but: Container[str] = ()) -> Iterator[tuple[Clip, G
 def scored(config: HumanVideo) -> None:
     """Score the tracker on clips, one after the other, and keep each score."""
     folder, path = filmed(config, config.clips), config.parts / "tracker.json"
+    goal = read_goal(config.task)
     kept = read(path)
     scores = kept.get("clips", {}) if kept.get("task") == config.task else {}
     for clip, true, found in understood(folder, but=scores):
-        scores[clip.name] = one = {"why": found} if isinstance(found, str) else score(found, true)
+        one: dict[str, Any] = {"why": found}
+        if not isinstance(found, str):
+            one = score(found, true) | {
+                name: replayed(goal, int(clip.name), way)
+                for name, way in (("replayed", found), ("replayed_true", truly(found, true)))
+            }
+        scores[clip.name] = one
         write_json(path, {"clips": scores, "task": config.task})
         print(clip.name, {key: one[key] for key in one if not key.endswith("_mm")}, flush=True)
-
-
-def score(found: Understood, true: Gesture) -> dict[str, Any]:
-    """Return how far what was understood of a clip is from what the hand did."""
-    length = min(len(found.path_m), len(true.middle_m))
-    rows = slice(EDGE, length - EDGE)
-    path = np.linalg.norm(found.path_m[:length] - true.middle_m[:length], axis=1)[rows]
-    opening = np.abs(found.opening_m[:length] - true.opening_m[:length])[rows]
-    labels = [pointing(one)[:length].reshape(length, -1, 3) for one in (found, truly(found, true))]
-    seen = (labels[0][..., 2] * labels[1][..., 2])[rows] > 0
-    off = np.linalg.norm(labels[0][rows, :, :2] - labels[1][rows, :, :2], axis=-1)[seen]
-    return {
-        "path_mm": (1000 * path).round(2).tolist(),
-        "opening_mm": (1000 * opening).round(2).tolist(),
-        "grasp_frames": found.grasp - true.grasp,
-        "release_frames": found.release - true.release,
-        "pointing": float(np.median(off)),
-    }
 
 
 def learned_from(config: HumanVideo, row: str) -> Path | None:
@@ -316,16 +238,32 @@ def trained(config: HumanVideo, row: str) -> Path:
     """Return the policy of a row, trained as far as it is not."""
     from sayso.learn.imitate import TrainConfig, train
 
+    shipped = Path(WORLDS[WORLD].checkpoint)
     new = learned_from(config, row)
+    if new is None:
+        return shipped
     return train(
         TrainConfig(
-            datasets=(*config.tabletop, *([new] if new else [])),
-            weights=(*(1.0 for _ in config.tabletop), *([config.weight] if new else [])),
+            datasets=(*config.tabletop, new),
+            weights=weights(config, new),
+            cameras=(*SPECS[WORLD][0].cameras,),
+            init=shipped,
             out=config.parts / row / "training",
             steps=config.steps,
+            batch_size=config.batch_size,
+            stride=STRIDE,
+            lr=config.lr,
+            ema=0.99,
             threads=config.threads,
         )
     )
+
+
+def weights(config: HumanVideo, new: Path) -> tuple[float, ...]:
+    """Return how often a window of each dataset is drawn, for `new_share` of them to be new."""
+    old, fresh = sum(len(Dataset(root)) for root in config.tabletop), len(Dataset(new))
+    often = (1 - config.new_share) / config.new_share * fresh / old
+    return (*(float(f"{often:.4g}") for _ in config.tabletop), 1.0)
 
 
 def succeeded(config: HumanVideo, row: str) -> None:
@@ -343,7 +281,7 @@ def succeeded(config: HumanVideo, row: str) -> None:
 def known_families(config: HumanVideo) -> None:
     """Measure what policies without and with clips can of the families in the recordings."""
     for row in ("none", "videos_30"):
-        policy = config.parts / row / "training" / "policy"
+        policy = trained(config, row) if row == "none" else config.parts / row / "training" / "policy"
         if not policy.exists():
             continue
         for family in chosen_families(WORLDS[WORLD].families, ()):
@@ -368,6 +306,8 @@ def summary(config: HumanVideo) -> dict[str, float]:
         metrics["events_within_2"] = float(np.mean(events))
         metrics["pointing_share"] = float(np.median([clip["pointing"] for clip in found]))
         metrics["tracker_understood"] = len(found) / len(clips)
+        for name in ("replayed", "replayed_true"):
+            metrics[f"{name}_share"] = float(np.mean([clip[name] for clip in found]))
     for row in ("none", *COUNTS):
         if report := read(config.parts / f"{row}.json"):
             metrics |= counted(row, report)
