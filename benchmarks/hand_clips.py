@@ -12,8 +12,9 @@ import numpy as np
 from sayso.data.cameras import CalibratedCamera, write_cameras
 from sayso.data.clips import Clip
 from sayso.data.video import encode_video
-from sayso.learn.watching.demonstration import joints, pointing
+from sayso.learn.watching.demonstration import pointing
 from sayso.learn.watching.understanding import Understood
+from sayso.learn.watching.way import way_of
 from sayso.sim.filmed_hand import SKINS, STANDS, FilmedHand
 from sayso.sim.gesture import Gesture, pick_and_place
 from sayso.sim.objects import shape_of
@@ -23,6 +24,7 @@ from sayso.tasks.household.goals.goal import Goal
 from sayso.tasks.household.goals.grounding import conditions
 from sayso.tasks.household.goals.imagination import arranged
 from sayso.tasks.household.goals.trial import scene_of
+from sayso.tasks.household.goals.world import in_own_words
 
 WORLD, FPS = "tabletop", 20
 SIZE = (480, 480)
@@ -80,6 +82,11 @@ def calibrated(film: FilmedHand, name: str) -> CalibratedCamera:
     )
 
 
+def said(goal: Goal, number: int) -> str:
+    """Return what a person says who shows this in the scene of a clip, with the colours of what is meant."""
+    return in_own_words(goal, scene_of(WORLD, goal, SPLITS["train"].start + number).things)
+
+
 def truth_of(folder: Path, clip: Clip) -> Gesture:
     """Return what the hand of a clip really did."""
     with np.load(folder / f"{clip.name}.npz") as kept:
@@ -104,12 +111,10 @@ def truly(found: Understood, true: Gesture) -> Understood:
 def replayed(goal: Goal, number: int, found: Understood) -> bool:
     """Tell whether the arm does what a clip shows, driven along its way in its scene without seeing."""
     scene = scene_of(WORLD, goal, SPLITS["train"].start + number)
-    simulation, (actions, _) = Simulation(WORLD, scene.layout), joints(found)
+    simulation, way = Simulation(WORLD, scene.layout), way_of(found, FPS)
     simulation.watch_heights()
-    before = simulation.state()
-    share = np.linspace(0, 1, FPS)[:, None]
-    for action in (*(before + share * (actions[0] - before)), *actions, *actions[-1:].repeat(FPS, axis=0)):
-        simulation.apply(action.astype(np.float32))
+    for action in (*way.action, *way.action[-1:].repeat(FPS, axis=0)):
+        simulation.apply(action)
     return all(conditions(scene.asked[0], simulation).values())
 
 

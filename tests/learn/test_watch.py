@@ -15,8 +15,10 @@ from sayso.learn.watching.fingers import triangulated
 from sayso.learn.watching.sight import NotUnderstoodError
 from sayso.learn.watching.understanding import understand
 from sayso.learn.watching.watch import WatchConfig, watch
+from sayso.learn.watching.way import JAWS_PERCENT_S, way_of
+from sayso.sim.jaws import percent_for
 from sayso.sim.kinematics import ArmKinematics
-from sayso.sim.robots import from_robot_units
+from sayso.sim.robots import REST_RAD, from_robot_units, to_robot_units
 from sayso.spec import SaysoError
 from small_clips import FPS, PLACE, THING, KnownHand, cameras, film, gesture, landmarks_m
 
@@ -118,13 +120,10 @@ def test_clips_become_a_dataset_whose_actions_bring_the_arm_where_the_hand_was(t
     assert [episode.family for episode in dataset.episodes] == ["hand", "hand"]
     assert dataset.episodes[0].tasks == ("put the can in the bowl",)
     assert dataset.episodes[0].ending.actor == "person"
-    arm, rows = ArmKinematics(), range(one.grasp - 5, one.release)
-    off = [
-        np.linalg.norm(arm.forward(from_robot_units(dataset.state[k])[0])[0] - one.middle_m[k]) for k in rows
-    ]
-    assert np.median(off) < 0.012
-    np.testing.assert_array_equal(dataset.action[one.grasp], dataset.state[one.grasp + 1])
-    assert dataset.state[one.grasp - 5, 5] > 20 > dataset.state[one.release - 5, 5]
+    way = way_of(understood(tmp_path / "one", one, "front", "left"), FPS)
+    assert len(dataset.state) == 2 * len(way.moments)
+    np.testing.assert_allclose(dataset.state[: len(way.state)], way.state, atol=1e-3)
+    np.testing.assert_allclose(dataset.action[: len(way.action)], way.action, atol=1e-3)
     front = cameras("front")[0]
     for column, point in ((0, THING), (3, PLACE)):
         uv = front.project(point) / (128, 96)
@@ -135,13 +134,49 @@ def test_clips_become_a_dataset_whose_actions_bring_the_arm_where_the_hand_was(t
     assert "2 of 2" in said[-1]
 
 
+def jaws_m(state):
+    """Return the tool centre point of an arm with this state, and the axis of its jaws."""
+    point, rotation = ArmKinematics().forward(from_robot_units(state)[0][:5])
+    return point, rotation[:, 0]
+
+
+def test_an_arm_comes_from_rest_follows_the_hand_near_the_thing_and_leaves_straight_up(tmp_path):
+    one = gesture()
+    way = way_of(understood(tmp_path, one, "front", "left"), FPS)
+    np.testing.assert_allclose(way.state[0, :5], to_robot_units(REST_RAD)[:5], atol=1e-3)
+    assert way.moments[0] == 0 and (np.diff(way.moments) >= 0).all()
+    carried = np.flatnonzero((way.moments >= one.grasp) & (way.moments <= one.release))
+    off = []
+    for k in carried:
+        point, _ = jaws_m(way.state[k])
+        off.append(np.linalg.norm(point - one.middle_m[way.moments[k]]))
+    assert np.median(off) < 0.012
+    aside = [jaws_m(way.state[k])[0][:2] for k in (carried[-1], -1)]
+    assert np.linalg.norm(aside[1] - aside[0]) < 0.01
+    assert jaws_m(way.state[-1])[0][2] > jaws_m(way.state[carried[-1]])[0][2] + 0.04
+
+
+def test_an_arm_waits_until_its_jaws_which_are_slower_than_fingers_have_closed_and_opened(tmp_path):
+    one = gesture()
+    way = way_of(understood(tmp_path, one, "front", "left"), FPS)
+    assert np.abs(np.diff(way.state[:, 5])).max() <= JAWS_PERCENT_S / FPS + 1e-3
+    held = float(percent_for(np.array([one.opening_m[one.grasp + 5]]))[0])
+    leaves = np.flatnonzero(way.moments > one.grasp + 1)[0]
+    assert way.state[leaves, 5] == pytest.approx(held, abs=8), "it lifts before it has closed"
+    assert way.action[leaves, 5] == 0 < way.state[leaves, 5], "what is held stops the jaws, which squeeze"
+    opened = np.flatnonzero(way.moments > one.release + 2)[0]
+    assert way.state[opened, 5] > way.state[leaves, 5] + 5
+
+
 def test_where_the_arm_does_not_reach_frames_only_teach_to_point(tmp_path):
     one = gesture(place=(0.55, 0.30, 0.05))
     path = film(tmp_path / "clips", one)
     config = WatchConfig(cameras=path, out=tmp_path / "seen")
     watch(tmp_path / "clips", config, trackers(one, "front", "left"), lambda _: None)
     dataset = Dataset(tmp_path / "seen")
-    batch = Windows([dataset], chunk=4).batch([one.grasp, one.release])
+    way = way_of(understood(tmp_path / "one", one, "front", "left"), FPS)
+    held = np.flatnonzero(way.moments == one.grasp)[0], np.flatnonzero(way.moments == one.release)[0]
+    batch = Windows([dataset], chunk=4).batch(held)
     assert not batch["action_is_pad"][0].all()
     assert batch["action_is_pad"][1].all()
     assert batch["task"][1] == "put the can in the bowl"

@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sayso.learn.watching.smoothing import gaussian
 from sayso.learn.watching.understanding import Understood
+from sayso.learn.watching.way import Way, way_of
 from sayso.robots import SO101
-from sayso.sim.jaws import percent_for
-from sayso.sim.kinematics import PAN_AXIS_X_M, ArmKinematics
-from sayso.sim.robots import REST_RAD, gripper_rad, to_robot_units
+from sayso.sim.robots import REST_RAD, to_robot_units
 from sayso.spec import (
     ACTION,
     OTHER_POINTS,
@@ -30,16 +27,6 @@ from sayso.spec import (
     image_key,
     point_names,
 )
-
-Numbers = NDArray[np.float64]
-TILT_RAD = 0.25
-"""How far the hand of the arm leans outward, as its experts hold it."""
-REACHES_M = 0.015
-"""How near the arm must come to where the hand was."""
-SHUT_PERCENT = 0.0
-"""What is asked of the jaws while they hold: they stop at the thing and squeeze it."""
-LOWEST_M = 0.008
-"""A measured path may lie in the table; the arm's does not."""
 
 
 def features_of(understood: Understood, fps: float) -> Features:
@@ -57,54 +44,34 @@ def features_of(understood: Understood, fps: float) -> Features:
     )
 
 
-def demonstration(understood: Understood, *, actions: bool = True) -> tuple[list[Observation], float]:
+def demonstration(
+    understood: Understood, fps: float, *, actions: bool = True
+) -> tuple[list[Observation], float]:
     """Return the frames of a clip, and at which share of them the arm reaches the hand.
 
     Args:
         understood: the clip.
+        fps: rows a second.
         actions: whether the arm's are worked out; else every frame only teaches to point.
     """
     points = pointing(understood)
-    numbers, reached = joints(understood) if actions else _at_rest(len(points))
-    last, frames = len(points) - 1, []
-    for k in range(len(points)):
-        frame: Observation = {image_key(v.camera.name): v.images[k] for v in understood.views}
-        follows = reached[k] and reached[min(k + 1, last)]
+    way = way_of(understood, fps) if actions else _at_rest(len(points))
+    last, frames = len(way.moments) - 1, []
+    for k, row in enumerate(way.moments):
+        frame: Observation = {image_key(v.camera.name): v.images[row] for v in understood.views}
+        follows = way.reached[k] and way.reached[min(k + 1, last)]
         frames.append(
             frame
             | {
-                STATE: numbers[k],
-                ACTION: numbers[min(k + 1, last)],
+                STATE: way.state[k],
+                ACTION: way.action[k],
                 TASK: understood.clip.sentence,
-                POINTS: points[k],
+                POINTS: points[row],
                 OTHER_TASK: "" if follows else understood.clip.sentence,
-                OTHER_POINTS: points[k],
+                OTHER_POINTS: points[row],
             }
         )
-    return frames, float(reached.mean())
-
-
-def joints(understood: Understood) -> tuple[Array, NDArray[np.bool_]]:
-    """Return the arm's numbers in its units ``[N, 6]``, and at which moments it reaches the hand ``[N]``.
-
-    By inverse kinematics; the jaws close along the heading along which the hand closed around the thing.
-    """
-    arm, pose = ArmKinematics(), REST_RAD[:5]
-    path = understood.path_m.copy()
-    path[:, 2] = path[:, 2].clip(LOWEST_M)
-    percent = np.where(understood.held, SHUT_PERCENT, percent_for(understood.opening_m))
-    percent = gaussian(percent[:, None], 0.7)[:, 0]
-    rows, reached = [], []
-    heading = _nearest_heading(arm, understood)
-    for k, target in enumerate(path):
-        bearing = np.arctan2(target[1], target[0] - PAN_AXIS_X_M)
-        at_grasp = path[understood.grasp]
-        turned = bearing - np.arctan2(at_grasp[1], at_grasp[0] - PAN_AXIS_X_M)
-        closing = heading if k <= understood.grasp else heading + turned  # what is held turns with the arm
-        pose = arm.solve(pose, target, TILT_RAD, closing, iterations=60 if k == 0 else 12)
-        reached.append(float(np.linalg.norm(arm.forward(pose)[0] - target)) <= REACHES_M)
-        rows.append(to_robot_units(np.array([*pose, gripper_rad(float(percent[k]))])))
-    return np.array(rows, np.float32), np.array(reached)
+    return frames, float(way.reached.mean())
 
 
 def pointing(understood: Understood) -> Array:
@@ -121,15 +88,7 @@ def pointing(understood: Understood) -> Array:
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
-def _at_rest(length: int) -> tuple[Array, NDArray[np.bool_]]:
-    return np.tile(to_robot_units(REST_RAD.copy()), (length, 1)), np.zeros(length, np.bool_)
-
-
-def _nearest_heading(arm: ArmKinematics, understood: Understood) -> float:
-    """Return the heading of the grasp, whichever way round the wrist turns least for."""
-    target = understood.path_m[understood.grasp]
-    ways = [understood.heading_rad + turn for turn in (0.0, np.pi, -np.pi)]
-    turns = [
-        abs(float(arm.solve(REST_RAD, target, TILT_RAD, way, iterations=60)[4] - REST_RAD[4])) for way in ways
-    ]
-    return ways[int(np.argmin(turns))]
+def _at_rest(length: int) -> Way:
+    numbers = np.tile(to_robot_units(REST_RAD.copy()), (length, 1))
+    never = np.zeros(length, np.bool_)
+    return Way(moments=np.arange(length), state=numbers, action=numbers, reached=never)

@@ -84,7 +84,7 @@ def watch(
                 tell(str(error))
                 continue
             features = _one_kind(features, features_of(found, config.fps), clip.name)
-            frames, share = demonstration(found, actions=config.actions == "reached")
+            frames, share = demonstration(found, config.fps, actions=config.actions == "reached")
             ending = Ending(outcome=Outcome.SUCCESS, actor="person")
             stage_episode(config.out, features, frames, seed=number, family=FAMILY, ending=ending)
             tell(_summary(found, share, config))
