@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from sayso.models import words as words_module
 from sayso.models.vla.language import WordReader
 from sayso.models.words import (
     ACTING,
@@ -215,3 +216,22 @@ def test_sentences_that_differ_only_where_no_policy_hears_are_refused() -> None:
             refuse_alike([SHORT, one, RED_IN_BLUE, other])
     refuse_alike(["put it there", "Put it  there", "take the café", "take the cafe", "put it there"])
     refuse_alike([CUT + "left tray", RED_IN_BLUE])
+
+
+def test_what_was_read_before_needs_no_network(encoder, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SAYSO_CACHE", str(tmp_path))
+    first = FrozenTextEncoder(on_disk=True).encode([RED_IN_BLUE, SHORT])
+    usual = encoder.encode([RED_IN_BLUE, SHORT])
+    monkeypatch.setattr(words_module, "_network", lambda threads: pytest.fail("it was opened again"))
+    again = FrozenTextEncoder(on_disk=True).encode([RED_IN_BLUE, SHORT])
+    for one, other, here in zip(first, again, usual, strict=True):
+        assert one.tobytes() == other.tobytes() == here.tobytes()
+
+
+def test_states_of_another_length_are_read_anew(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SAYSO_CACHE", str(tmp_path))
+    once, _ = FrozenTextEncoder(on_disk=True).encode([SHORT])
+    (name,) = (f"words/{path.name}" for path in (tmp_path / "words").iterdir())
+    words_module.keep(name, b"1234", most=1)
+    again, _ = FrozenTextEncoder(on_disk=True).encode([SHORT])
+    assert (again == once).all()

@@ -125,6 +125,24 @@ def test_openvino_in_bfloat16_is_near_the_source(made, checkpoint, dataset):
     assert Agreement.of(source, policy, samples, FEATURES, policy.stats).within(0.03)
 
 
+def test_a_graph_is_compiled_once_and_answers_the_same_from_the_cache(made, dataset, tmp_path, monkeypatch):
+    monkeypatch.setenv("SAYSO_CACHE", str(tmp_path))
+    sample = dataset_samples(dataset, FEATURES, 5)[0]
+    compiled = exported.load(made("openvino", "fp32")).act(sample)
+    assert len(list((tmp_path / "graphs").iterdir())) == 1
+    core = engines.openvino_core()
+    monkeypatch.setattr(engines, "openvino_core", lambda: ImportsOnly(core))
+    from_cache = exported.load(made("openvino", "fp32")).act(sample)
+    assert from_cache.actions.tobytes() == compiled.actions.tobytes()
+
+
+class ImportsOnly:
+    """OpenVINO that compiles nothing."""
+
+    def __init__(self, core):
+        self.get_property, self.import_model = core.get_property, core.import_model
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "engine", "precision"),

@@ -24,7 +24,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -34,9 +34,11 @@ from numpy.typing import NDArray
 from sayso.data.video import video_info
 from sayso.spec import (
     ACTION,
+    ACTORS,
     OTHER_POINTS,
     POINTS,
     STATE,
+    Actor,
     Features,
     Outcome,
     SaysoError,
@@ -82,12 +84,8 @@ dataset, and the row of its instruction in ``tasks.parquet``."""
 OTHER_TASK_INDEX = "label.other_task_index"
 """Row in ``tasks.parquet`` of something else that could have been asked in a frame (`spec.OTHER_TASK`)."""
 
-Actor = Literal["expert", "policy", "person"]
-"""Who moved the robot in an episode. Where a policy was corrected, the policy: the actions that are kept are
-then what the expert would have done."""
 REAL = "real"
 """Family of what was recorded on a real robot: no scene has a seed there, so episodes are counted."""
-ACTORS: tuple[Actor, ...] = get_args(Actor)
 
 
 @dataclass(frozen=True, kw_only=True)

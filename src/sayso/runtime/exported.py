@@ -90,7 +90,7 @@ class ExportedPolicy(CalledLikeAModel):
             features=features,
             chain=two_way(stats, features),
             inputs=tuple(key for key in inputs if key.startswith(IMAGES) or key == STATE),
-            encoder=FrozenTextEncoder(max_words=max_words, short_words=max_words),
+            encoder=FrozenTextEncoder(max_words=max_words, short_words=max_words, on_disk=True),
         )
 
     def hear(self, instruction: str) -> Reading | None:

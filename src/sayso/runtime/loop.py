@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from sayso.data.format import Actor
 from sayso.data.statistics import Stats
 from sayso.runtime import familiar
 from sayso.runtime.cameras import WHY_STRICT, looks
@@ -40,6 +39,7 @@ from sayso.runtime.tick import Tick, Watch, unwatched
 from sayso.spec import (
     FASTEST_HZ,
     STATE,
+    Actor,
     Array,
     ConfigError,
     FeatureMismatchError,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sayso.data.format import Actor
 from sayso.runtime.chunking import Plan
-from sayso.spec import Array, Observation
+from sayso.spec import Actor, Array, Observation
 
 
 @dataclass(frozen=True, eq=False)

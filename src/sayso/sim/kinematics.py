@@ -29,8 +29,8 @@ class ArmKinematics:
     """Forward and inverse kinematics: where the hand is, which joints bring it there; from the arm's base."""
 
     def __init__(self) -> None:
-        """Compile the arm alone."""
-        self._model = arm_spec().compile()
+        """Take the arm alone, with a state of its own."""
+        self._model = _arm_alone()
         self._data = mujoco.MjData(self._model)
         self._site = self._model.site("tcp").id
         self._body = self._model.body("gripper").id
@@ -132,6 +132,12 @@ class ArmKinematics:
             [linear[:, :5], APPROACH_WEIGHT_M * turning, CLOSING_WEIGHT_M * along @ turning]
         )
         return error, jacobian
+
+
+@cache
+def _arm_alone() -> mujoco.MjModel:
+    """Compile the arm, once in a process: nobody changes it."""
+    return arm_spec().compile()
 
 
 PAN_AXIS_X_M = 0.0388

@@ -14,12 +14,14 @@ Conventions, written here once and nowhere contradicted:
 from __future__ import annotations
 
 from sayso.spec.episodes import (
+    ACTORS,
     CHOSEN_OBJECT,
     ENDED,
     EXECUTE,
     SPLITS,
     STILL,
     WHY,
+    Actor,
     Chunk,
     Episode,
     Outcome,
@@ -63,6 +65,7 @@ from sayso.spec.protocols import Policy, Robot
 
 __all__ = [
     "ACTION",
+    "ACTORS",
     "AS_LEARNED",
     "CHOSEN_OBJECT",
     "ENDED",
@@ -79,6 +82,7 @@ __all__ = [
     "STILL",
     "TASK",
     "WHY",
+    "Actor",
     "Array",
     "Box",
     "Chunk",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -41,6 +42,12 @@ ENDED, STILL = "ended", "still"
 """Note of a failed episode that ended standing still (`sayso.data.stillness`)."""
 WHY = "why"
 """Note of an episode, and entry of a world's `info`: why a task is not done, in words."""
+
+
+Actor = Literal["expert", "policy", "person"]
+"""Who moved the robot in an episode. Where a policy was corrected, the policy: the actions that are kept are
+then what the expert would have done."""
+ACTORS: tuple[Actor, ...] = get_args(Actor)
 
 
 class Outcome(StrEnum):

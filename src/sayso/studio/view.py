@@ -10,9 +10,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.data.format import Actor
 from sayso.sim.physics import Eye, Physics
-from sayso.spec import Image
+from sayso.spec import Actor, Image
 
 Vectors = NDArray[np.float64]
 Tone = Literal["idle", "busy", "good", "bad"]

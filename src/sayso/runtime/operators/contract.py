@@ -14,10 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from sayso.data.format import Actor
 from sayso.runtime.clock import Clock
 from sayso.runtime.stopping import Stop
-from sayso.spec import Array, Observation
+from sayso.spec import Actor, Array, Observation
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.data.format import Actor
 from sayso.robots import DEGREES, PERCENT, known_robot
 from sayso.runtime.clock import Clock
 from sayso.runtime.operators.contract import Moment
@@ -26,7 +25,7 @@ from sayso.runtime.standing import is_speed
 from sayso.runtime.stopping import Stop
 from sayso.sim.kinematics import PAN_AXIS_X_M, ArmKinematics
 from sayso.sim.robots import LEKIWI, SO101, from_robot_units, gripper_percent, gripper_rad, to_robot_units
-from sayso.spec import Array, Features, Observation
+from sayso.spec import Actor, Array, Features, Observation
 
 Vector = NDArray[np.float64]
 HAND_M_S, DRAG_M_S, TURN_RAD_S = 0.12, 0.25, 1.2

@@ -13,7 +13,6 @@ import math
 from collections import deque
 from collections.abc import Callable
 
-from sayso.data.format import Actor
 from sayso.runtime.chunking import Plan, Strategy
 from sayso.runtime.clock import Clock
 from sayso.runtime.inference import Inference, PolicyFailedError, Timed
@@ -21,7 +20,7 @@ from sayso.runtime.operators.contract import Moment
 from sayso.runtime.pacing import at_full_pace, paced
 from sayso.runtime.report import KEPT
 from sayso.runtime.stopping import Stop
-from sayso.spec import Array, Features, Observation, Policy
+from sayso.spec import Actor, Array, Features, Observation, Policy
 
 WARM_UP_S = 60.0
 """How long a policy may take for its first answer, for which nobody waits in mid-motion."""

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.data.format import Actor
 from sayso.runtime.clock import Clock
 from sayso.runtime.correction import USUAL_M, Correction, NotACorrectionError
 from sayso.runtime.operators.contract import Moment
@@ -35,7 +34,7 @@ from sayso.runtime.standing import hold
 from sayso.runtime.stopping import Stop
 from sayso.sim.kinematics import ArmKinematics
 from sayso.sim.robots import LEKIWI, SO101, from_robot_units
-from sayso.spec import STATE, Array, Features, Observation
+from sayso.spec import STATE, Actor, Array, Features, Observation
 
 Vector = NDArray[np.float64]
 SLOWER, MUCH_SLOWER, A_BIT_SLOWER = 0.5, 0.25, 0.75

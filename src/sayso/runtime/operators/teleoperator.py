@@ -19,7 +19,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.data.format import Actor
 from sayso.runtime.clock import Clock
 from sayso.runtime.operators.contract import Moment
 from sayso.runtime.operators.person import PersonOperator, Wish, can_steer
@@ -27,7 +26,7 @@ from sayso.runtime.robot import DRIVER_ERRORS, vector
 from sayso.runtime.senses import RobotFailedError
 from sayso.runtime.standing import hold, is_speed
 from sayso.runtime.stopping import Stop
-from sayso.spec import Array, Features, Observation, SaysoError
+from sayso.spec import Actor, Array, Features, Observation, SaysoError
 
 DELTAS = ("delta_x", "delta_y", "delta_z")
 PHONE = ("phone.enabled", "phone.pos")
