@@ -21,7 +21,8 @@ from sayso.loading import EXPERT
 from sayso.spec import Outcome, seeds
 from sayso.tasks.libero.suites import FAMILIES
 
-WORLD = "libero"
+WORLD, SPLIT = "libero", "validation"
+"""Seeds of the test split would begin in the benchmark's own states."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,7 @@ def main(config: LiberoExperts) -> None:
             world=WORLD,
             families=families,
             episodes=config.episodes,
+            split=SPLIT,
             workers=config.workers,
             out=config.reports / f"{suite}.json",
         )
@@ -62,9 +64,9 @@ def main(config: LiberoExperts) -> None:
     written = write_result(
         "libero_experts",
         metrics,
-        seeds=seeds("test", config.episodes),
+        seeds=seeds(SPLIT, config.episodes),
         n=config.episodes,
-        config={"episodes": config.episodes},
+        config={"episodes": config.episodes, "split": SPLIT},
         reports=reports,
     )
     print("wrote", written)

@@ -11,7 +11,8 @@ interruption it goes on where it was. ::
     wide_0/ wide_1/ .. wide/    own_wide/                                            wider/
 
 What is wide varies along axes (cameras, light, paint) and is told in many words: the tabletop's. Meta-World's
-has no further rounds; it is taught other wordings of its sentences instead, into ``taught/``.
+has no further rounds; it is taught other wordings of its sentences instead, into ``taught/``. LIBERO's hears
+other wordings all the while; its own environment makes it (``.venv-libero/bin/python``, docs/libero.md).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from sayso.spec import above, at_least
 from sayso.work import pool
 
 ROOT = Path(__file__).resolve().parent.parent
-UNDISTURBED = "--noise.deg 0 --noise.m-per-s 0 --noise.deg-per-s 0"
+UNDISTURBED = "--noise.deg 0 --noise.m-per-s 0 --noise.deg-per-s 0 --noise.share 0"
 """A policy's own mistakes are disturbance enough."""
 PACE = "--stride 2 --batch-size 64"
 
@@ -76,13 +77,15 @@ class Recipe:
     demonstrations: int
     steps: int
     share: int = 12
-    """What numbers are multiples of, so that the families, two to four or fifty, share episodes equally."""
+    """What numbers are multiples of, so that the families, two to fifty, share episodes equally."""
     rounds: tuple[Round, ...] = ()
     """What follows the first training."""
     noise: str = ""
     """What disturbs the expert, where it is not as usual."""
     model: str = ""
     """What the policy is, where it is not as usual."""
+    hears: str = ""
+    """Which other ways to say it are heard while it learns, if any."""
     wordings: str = ""
     """Which other ways to say it are taught at the end, if any."""
     widening: Widening | None = None
@@ -121,6 +124,14 @@ RECIPES = {
         model="--chunk 16 --lr 1e-3",
         wordings="metaworld",
     ),
+    "libero": Recipe(
+        demonstrations=2000,
+        steps=20000,
+        share=40,
+        rounds=(Round(own=400, steps=8000),),
+        model="--chunk 16 --model.width 256 --model.heads 8 --model.layers 4 --model.features 96",
+        hears="libero",
+    ),
 }
 
 
@@ -128,7 +139,7 @@ RECIPES = {
 class FromNothing:
     """Say which world, and where to."""
 
-    world: tyro.conf.Positional[Literal["tabletop", "home", "metaworld"]]
+    world: tyro.conf.Positional[Literal["tabletop", "home", "metaworld", "libero"]]
     """World to make a policy for."""
     out: Path = ROOT / "runs" / "from_nothing"
     """Folder with a folder per world for all that is made on the way."""
@@ -154,6 +165,8 @@ def commands(world: str, scale: float, cores: int) -> Iterator[str]:
     many = scaled(recipe.demonstrations)
     yield f"{record} --episodes {many} {recipe.noise} --out demonstrations"
     pace = f"{PACE} --threads {cores} {recipe.model}"
+    if recipe.hears:
+        pace += f" --wordings {recipe.hears}"
     made, data = NAMES[0], "demonstrations"
     yield f"train --datasets {data} {pace} --steps {scaled(recipe.steps)} --out {made}"
     for number, (following, more) in enumerate(zip(NAMES[1:], recipe.rounds, strict=False)):

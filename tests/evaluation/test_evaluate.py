@@ -48,6 +48,12 @@ def test_the_interval_is_wilsons(successes, n, low, high):
     assert interval.high == pytest.approx(high, abs=5e-5)
 
 
+def test_an_interval_holds_its_share_where_all_or_none_succeed():
+    for n in range(1, 200):
+        none, whole = wilson(0, n), wilson(n, n)
+        assert none.low == none.share == 0.0 < none.high and whole.low < whole.share == whole.high == 1.0
+
+
 def test_the_interval_of_nothing_is_everything_and_impossible_counts_are_refused():
     nothing = wilson(0, 0)
     assert math.isnan(nothing.share) and (nothing.low, nothing.high) == (0.0, 1.0)

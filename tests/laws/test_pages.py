@@ -29,7 +29,7 @@ ELSEWHERE = {
     r"^make ": "make's targets are what .ci/run and `make browser`, `make openpi`, `make lerobot` run",
     r"^(\S+/)?pip install|-m venv|^\.venv-lerobot": "an environment of its own: `make lerobot`",
     r"^ssh ": "another computer",
-    r"--world libero|sayso/Libero|benchmarks/libero_drawing\.py": "its own environment: `make libero-test`",
+    r"--world libero|sayso/Libero|\.venv-libero/bin/python": "its own environment: `make libero-test`",
     r"sayso studio --world metaworld": "an environment of its own: `test_metaworld_shipped.py` drives it",
     r"^wait": "joins what ran in the background",
     r"benchmarks/tables\.py --write": "`test_readme.py` holds that it would change nothing",

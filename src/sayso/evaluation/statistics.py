@@ -41,7 +41,8 @@ def wilson(successes: int, n: int, z: float = Z_95) -> Interval:
     share, spread = successes / n, z * z / n
     centre = (share + spread / 2) / (1 + spread)
     half = math.sqrt(share * (1 - share) * spread + spread * spread / 4) / (1 + spread)
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Interval(share, min(low, share), max(high, share))  # rounding may end just short of 0 or of 1
 
 
 def is_void(n: int, invalid: int) -> bool:
