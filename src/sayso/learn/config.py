@@ -69,8 +69,8 @@ class DemonstrationsConfig:
     are labelled so; a model that learns no pointing is asked nothing else."""
     wordings: str = ""
     """Other words for what is asked, drawn anew each time a window is: household (both household worlds),
-    metaworld, or a JSON file from each recorded instruction to a list of other ways to say it. With none,
-    a policy hears what was recorded."""
+    metaworld, libero, or a JSON file from each recorded instruction to a list of other ways to say it. With
+    none, a policy hears what was recorded."""
     wordings_share: float = 0.75
     """Share of windows that are asked for in other words, where --wordings names some."""
 
