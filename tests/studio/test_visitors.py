@@ -111,6 +111,13 @@ def test_what_is_no_text_is_refused_and_no_error_of_ours(lines):
     assert answer.split()[1] in (b"400", b"403")
 
 
+def test_an_address_that_no_file_can_have_is_nowhere(port, token):
+    asked = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    asked.request("GET", f"/{'a' * 2000}?{token}", headers={"Host": "localhost"})
+    assert asked.getresponse().status == 404
+    asked.close()
+
+
 def test_a_page_that_is_opened_again_has_another_token():
     one, other = Door("127.0.0.1"), Door("127.0.0.1")
     assert not other.in_address(one.address(8080))

@@ -69,8 +69,11 @@ async def _ask(
         return connection.respond(http.HTTPStatus.BAD_REQUEST, NO_TEXT)
     if controls and (ours := controls.answer(request)):
         return ours
-    answer: Answer | Awaitable[Answer] = then(connection, request) if then else None
-    found = await answer if isinstance(answer, Awaitable) else answer
+    try:
+        answer: Answer | Awaitable[Answer] = then(connection, request) if then else None
+        found = await answer if isinstance(answer, Awaitable) else answer
+    except OSError:  # no file can be called what was asked for
+        return connection.respond(http.HTTPStatus.NOT_FOUND, "there is nothing at this address\n")
     if found and found.status_code == http.HTTPStatus.OK and door.in_address(request.path):
         found.headers["Set-Cookie"] = door.cookie
         found.headers["Referrer-Policy"] = "no-referrer"
