@@ -85,7 +85,7 @@ def kills(config: Trust) -> dict[str, Any]:
     """Kill long work at random moments, let it go on, and compare."""
     from trust_kills import kill_all
 
-    return kill_all(config.kills, config.seed)
+    return kill_all(config.kills, config.seed, config.work)
 
 
 def loop(config: Trust) -> dict[str, Any]:

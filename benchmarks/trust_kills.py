@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.progress import track
 
 from sayso.work.ledger import rows_of
+from sayso.work.provenance import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_A_ROW = 5
@@ -115,19 +116,32 @@ WORKS = (
 )
 
 
-def kill_all(kills: int, seed: int) -> dict[str, Any]:
-    """Kill each kind of work in turn until there were so many kills; return what came, by kind."""
+def kill_all(kills: int, seed: int, keep: Path) -> dict[str, Any]:
+    """Kill each kind of work in turn until there were so many kills; return what came, by kind.
+
+    What came of each kind is kept in ``keep/kills-KIND.json``, and a kind that is there is not done again.
+    """
+    share = [kills // len(WORKS) + (k < kills % len(WORKS)) for k in range(len(WORKS))]
+    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
+        for work, n in zip(WORKS, share, strict=True):
+            path = keep / f"kills-{work.name}.json"
+            kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"sent": 0}
+            if kept["sent"] < n:
+                _prepare(root)
+                kept = _killed(work, root, n, random.Random(f"{seed}/{work.name}"))
+                write_json(path, kept)
+            found[work.name] = kept
+    return found
+
+
+def _prepare(root: Path) -> None:
+    """Make what trainings and improvements begin with, once."""
+    if not (root / "policy").exists():
         _to_the_end(WORKS[0], root, root / "dataset")
         _to_the_end(WORKS[1], root, root / "run")
         shutil.copytree(root / "run" / "policy", root / "policy")
-        share = [kills // len(WORKS) + (k < kills % len(WORKS)) for k in range(len(WORKS))]
-        return {
-            work.name: _killed(work, root, n, random.Random(f"{seed}/{work.name}"))
-            for work, n in zip(WORKS, share, strict=True)
-            if n
-        }
 
 
 def _killed(work: Work, root: Path, kills: int, draw: random.Random) -> dict[str, Any]:

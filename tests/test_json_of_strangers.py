@@ -48,6 +48,14 @@ def test_a_persons_file_is_refused_in_a_sentence(reader, content, tmp_path):
     assert str(path) in str(refused.value) and "\n" not in str(refused.value)
 
 
+def test_changes_of_a_model_that_are_none_are_refused(tmp_path):
+    path = tmp_path / "run.json"
+    for wrong in ("nonsense", 7, [1]):
+        path.write_text(json.dumps({"model_config": wrong}), encoding="utf-8")
+        with pytest.raises(SaysoError, match=r"no run\.json of a training"):
+            READERS["settings"](path)
+
+
 def test_sizes_and_frames_that_are_endless_are_refused(tmp_path):
     path, endless = tmp_path / "file.json", float("inf")
     camera = {"size": [endless, 640], "matrix": UPRIGHT, "rotation": UPRIGHT, "translation_m": [0, 0, 1]}

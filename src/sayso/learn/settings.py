@@ -48,7 +48,8 @@ def _read(path: Path) -> Mapping[str, Any]:
     path = path / RUN if path.is_dir() else path
     try:
         found = parsed(path.read_bytes())
-        return {**found, **found.get(TYPED, {})}
+        settings = {**found, **found.get(TYPED, {})}
+        return {**settings, CHANGES: dict(settings.get(CHANGES) or {})}
     except OSError as error:
         raise SaysoError(
             f"--config is {path}, which cannot be read ({error.strerror}): give the folder of a training, or "
@@ -63,7 +64,7 @@ def _flags(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     for field in dataclasses.fields(TrainConfig):
         value, name = found.get(field.name), "--" + field.name.replace("_", "-")
         if field.name == CHANGES:
-            yield from _changes(value or {}, "--model.")
+            yield from _changes(found[CHANGES], "--model.")
         elif field.name not in ("out", "config") and value not in (None, "", [], False):
             yield name, _words(name, value)
 
