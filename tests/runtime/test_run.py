@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -405,3 +407,13 @@ def test_help_explains_robots_and_strategies(capsys, monkeypatch):
         "--watchdog-ms",
     ):
         assert word in shown
+
+
+def test_what_only_acts_loads_neither_torch_nor_readers_of_recordings():
+    """They take a third of the time to the first action, and 50 MB."""
+    code = (
+        "import sys, sayso.cli, sayso.runtime.run, sayso.runtime.exported\n"
+        "print(sorted({'av', 'pyarrow', 'torch', 'gymnasium'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
