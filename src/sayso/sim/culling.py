@@ -54,5 +54,5 @@ def _sides(fovy_deg: float, aspect: float) -> NDArray[np.float64]:
     """Return the normals, [3, 5], that point out of a view along -z: right, left, up, down, and behind."""
     up = math.tan(math.radians(fovy_deg) / 2)
     sides = np.array([(1, 0, up * aspect), (-1, 0, up * aspect), (0, 1, up), (0, -1, up), (0, 0, 1)])
-    unit: NDArray[np.float64] = sides / np.linalg.norm(sides, axis=1, keepdims=True)
-    return unit.T
+    normals: NDArray[np.float64] = sides / np.linalg.norm(sides, axis=1, keepdims=True)
+    return normals.T
