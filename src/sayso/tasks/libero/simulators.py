@@ -18,7 +18,7 @@ import contextlib
 import functools
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,6 +146,7 @@ class _Lean:
     model_timestep: float
     timestep: int
     cur_time: float
+    _post_process: Callable[[], None]
     before: Vector
     """Positions of everything at the beginning of the present step of physics."""
     shown: Shown
