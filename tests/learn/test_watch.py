@@ -121,7 +121,7 @@ def test_clips_become_a_dataset_whose_actions_bring_the_arm_where_the_hand_was(t
     assert dataset.episodes[0].tasks == ("put the can in the bowl",)
     assert dataset.episodes[0].ending.actor == "person"
     way = way_of(understood(tmp_path / "one", one, "front", "left"), FPS)
-    assert len(dataset.state) == 2 * len(way.moments)
+    assert dataset.episodes[0].stop == len(way.moments)
     np.testing.assert_allclose(dataset.state[: len(way.state)], way.state, atol=1e-3)
     np.testing.assert_allclose(dataset.action[: len(way.action)], way.action, atol=1e-3)
     front = cameras("front")[0]

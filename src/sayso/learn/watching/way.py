@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sayso.geometry import wrap_angle
 from sayso.learn.watching.understanding import Understood
 from sayso.sim.jaws import percent_for
 from sayso.sim.kinematics import PAN_AXIS_X_M, ArmKinematics
@@ -34,10 +35,14 @@ LOWEST_M = 0.008
 """A measured path may lie in the table; the arm's does not."""
 NEAR_M, ABOVE_M = 0.12, 0.07
 """From how near to the grasp on the arm follows the hand; how far it leaves upward."""
-FIXED_JAW_ROOM_M = 0.0145
-"""Half width of the thing that fits between the tool centre point and the fixed jaw with 5 mm to spare."""
-JAWS_PERCENT_S, JOINTS_RAD_S = 60.0, 1.2
-"""How fast the jaws close and open under load; how fast joints turn on the way from rest."""
+FIXED_JAW_ROOM_M = 0.0115
+"""Half width of the thing that fits between the tool centre point and the fixed jaw with 8 mm to spare: the
+experts' 5, and by how much a path may be off that was watched."""
+JAWS_PERCENT_S, JOINTS_RAD_S = 60.0, 2.0
+"""How fast jaws close and open under load, and how fast joints turn: where a hand is quicker, the arm takes
+the time that it needs."""
+WRIST_SLACK_RAD = 0.15
+"""By how much jaws may miss the hand's heading: a wrist that is at its limit comes no nearer."""
 CLEAR_PERCENT = 12.0
 """By how much jaws open until they are clear of the thing."""
 
@@ -73,20 +78,23 @@ def way_of(understood: Understood, fps: float) -> Way:
     steps = np.repeat(np.arange(len(rows)), times)
     asked = np.where(understood.held[rows], SHUT_PERCENT, wide[rows])[steps]
     asked[np.flatnonzero(rows[steps] == release)[0] :] = float(wide[release:].max())
-    comes = math.ceil(float(np.abs(poses[0] - REST_RAD[:5]).max()) / JOINTS_RAD_S * fps)
-    share = np.linspace(0, 1, comes, endpoint=False)[:, None]
-    joints = np.concatenate([REST_RAD[:5] + share * (poses[0] - REST_RAD[:5]), poses[steps]])
-    resting = gripper_percent(float(REST_RAD[5]))
-    asked = np.concatenate([resting + share[:, 0] * (asked[0] - resting), asked])
-    seen = np.concatenate([np.linspace(0, first, comes, endpoint=False).astype(np.int64), rows[steps]])
-    jaws = _jaws(asked, np.where(understood.held[seen], held, 0.0), each)
+    joints = np.concatenate([REST_RAD[None, :5], poses[steps]])
+    asked = np.concatenate([asked[:1], asked])
+    places = _paced(joints, JOINTS_RAD_S / fps)  # counted in these, and in between
+    after, counted = np.ceil(places).astype(int), np.arange(len(joints))
+    asked = asked[after]
+    joints = np.stack([np.interp(places, counted, one) for one in joints.T], axis=1)
+    seen = np.interp(places, counted, [0, *rows[steps]]).round().astype(np.int64)
+    jaws = _jaws(
+        asked, np.where(understood.held[seen], held, 0.0), each, start=gripper_percent(float(REST_RAD[5]))
+    )
     numbers = [_units(*one) for one in zip(joints, jaws, strict=True)]
     wanted = [_units(*one) for one in zip(joints, asked, strict=True)]
     return Way(
         moments=seen,
         state=np.array(numbers, np.float32),
         action=np.array([*wanted[1:], wanted[-1]], np.float32),
-        reached=np.concatenate([np.ones(comes, np.bool_), reached[steps]]),
+        reached=np.concatenate([[True], reached[steps]])[after],
     )
 
 
@@ -124,18 +132,28 @@ def _bearing(point_m: Numbers) -> float:
 
 
 def _nearest_heading(arm: ArmKinematics, heading_rad: float, grasp_m: Numbers) -> float:
-    """Return the heading of the grasp, whichever way round the wrist turns least for."""
+    """Return the heading of the grasp, whichever way round the wrist comes nearest to it, and turns least."""
     ways = [heading_rad + turn for turn in (0.0, math.pi, -math.pi)]
-    turns = [
-        abs(float(arm.solve(REST_RAD[:5], grasp_m, TILT_RAD, way, iterations=60)[4] - REST_RAD[4]))
-        for way in ways
-    ]
-    return ways[int(np.argmin(turns))]
+
+    def cost(way: float) -> float:
+        pose = arm.solve(REST_RAD[:5], grasp_m, TILT_RAD, way, iterations=60)
+        axis = arm.forward(pose)[1][:, 0]
+        off = abs(wrap_angle(math.atan2(axis[1], axis[0]) - way))
+        return max(0.0, off - WRIST_SLACK_RAD) * 10 + abs(float(pose[4] - REST_RAD[4]))
+
+    return min(ways, key=cost)
 
 
-def _jaws(asked: Numbers, least: Numbers, each: float) -> Numbers:
+def _paced(joints: Numbers, most: float) -> Numbers:
+    """Return places along rows ``[N, D]``, between which no number changes by more, ``[M]``."""
+    counts = np.ceil(np.abs(np.diff(joints, axis=0)).max(axis=1) / most).astype(int).clip(1)
+    parts = [k + np.arange(1, count + 1) / count for k, count in enumerate(counts)]
+    return np.concatenate([[0.0], *parts])
+
+
+def _jaws(asked: Numbers, least: Numbers, each: float, start: float) -> Numbers:
     """Return where jaws are that go towards what is asked by so much a step, and stop at what they hold."""
-    found = [float(asked[0])]
+    found = [start]
     for target, stop in zip(asked[1:], least[1:], strict=True):
         here = found[-1] + float(np.clip(target - found[-1], -each, each))
         found.append(max(here, min(float(stop), found[-1])))
