@@ -68,7 +68,7 @@ def way_of(understood: Understood, fps: float) -> Way:
     poses, reached = _poses(understood, path, first, last)
     rows = np.arange(first, last + 1)
     wide = percent_for(understood.opening_m)
-    held = float(percent_for(np.median(understood.opening_m[grasp : release + 1])[None])[0])
+    held = float(percent_for(np.array([np.median(understood.opening_m[grasp : release + 1])]))[0])
     each = JAWS_PERCENT_S / fps
     closes = math.ceil(max(0.0, float(wide[grasp - 3 : grasp + 1].max()) - held) / each)
     opens = math.ceil(CLEAR_PERCENT / each)
