@@ -24,7 +24,7 @@ SRC = Path(__file__).parents[1] / "src"
 
 FLAGS = {
     "record": ["--by", "--world", "--out", "--families", "--episodes", "--split", "--start", "--workers"]
-    + ["--axis", "--domain", "--policy", "--keep", "--execute", "--cluster"]
+    + ["--axis", "--domain", "--policy", "--keep", "--execute", "--handover", "--cluster"]
     + [f"--noise.{name}" for name in ("deg", "percent", "m-per-s", "deg-per-s", "share")]
     + [f"--noise.{name}" for name in ("correlation-steps", "burst-s", "pause-s", "stream")],
     "show": ["--out", "--episodes", "--crop", "--rerun"],

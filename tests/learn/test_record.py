@@ -368,6 +368,36 @@ def test_a_policy_that_acts_is_corrected_by_the_expert_and_its_failures_are_kept
     assert not np.array_equal(dataset.action, np.broadcast_to(acted, dataset.action.shape))
 
 
+def test_the_expert_takes_over_at_a_moment_of_each_seed_and_finishes(tmp_path):
+    wanted = config(
+        tmp_path / "d", episodes=8, policy=tmp_path / "policy", noise=ActionNoise(m_per_s=0.0), handover=0.3
+    )
+    dataset = Dataset(record(wanted, SMALL_WORLDS, still).out)
+    done = [episode for episode in dataset.episodes if episode.ending.outcome is SUCCESS]
+    assert len(done) >= 4  # it gives up on spots in the corner
+    stood = []
+    for episode in done:
+        moved = np.abs(np.diff(dataset.state[episode.start : episode.stop], axis=0)).max(axis=1) > 1e-6
+        stood.append(int(np.argmax(moved)))
+        assert moved[
+            stood[-1] : -1
+        ].all()  # the policy stood still, then the expert went on until it was done
+    assert len(set(stood)) > 1 and max(stood) <= 0.3 * SpotWorld().horizon + wanted.execute
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"handover": 1.5, "policy": "p"}, "must be a share from 0 to 1, but is 1.5"),
+        ({"handover": 0.5}, "from a --policy to the expert"),
+        ({"handover": 0.5, "policy": "p", "keep": "successes"}, "from a --policy to the expert"),
+    ],
+)
+def test_a_handover_that_cannot_be_is_refused(tmp_path, changes, why):
+    with pytest.raises(SaysoError, match=why):
+        config(tmp_path, **changes)
+
+
 def test_a_policy_needs_both_a_folder_and_a_way_to_load_it(tmp_path):
     with pytest.raises(ValueError, match="folder"):
         record(config(tmp_path / "d", policy=tmp_path), SMALL_WORLDS)

@@ -18,9 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
 from sayso.evaluation.comparison import Comparison
 from sayso.evaluation.journal import Journal
 from sayso.evaluation.kept import Kept, read_report, told_apart
@@ -32,6 +29,7 @@ from sayso.tasks.axes import departures, families_of, options_of
 from sayso.tasks.worlds import WORLDS, WorldEntry, chosen_families, in_domain
 from sayso.work import pool
 from sayso.work.lock import locked
+from sayso.work.progress import counting
 from sayso.work.provenance import code, provenance, write_json
 
 Seed = tuple[str, int]
@@ -214,7 +212,10 @@ class _Duel:
         waiting = iter([(k, Trial(*seed, film=False)) for seed in self.trials for k in (0, 1)
                         if seed not in done[k] and not self.ended(found)])  # fmt: skip
         running = pool.run(self._build(), lambda: next(waiting, None), workers=self.config.workers)
-        with _progress() as bar, contextlib.closing(running) as results:
+        with (
+            counting("pairs at most{task.fields[now]}", time_left=False) as bar,
+            contextlib.closing(running) as results,
+        ):
             task = bar.add_task("comparing", total=len(self.trials), completed=len(found.pairs), now="")
             with contextlib.suppress(KeyboardInterrupt):
                 for (k, trial), result in results:
@@ -268,16 +269,6 @@ class _Both:
             return attempts[which](trial)
 
         return attempt
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("pairs at most{task.fields[now]}", markup=False),
-        console=Console(stderr=True),
-    )
 
 
 def _now(found: Comparison) -> str:

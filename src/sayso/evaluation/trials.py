@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from sayso.data.film import write_film
 from sayso.evaluation.journal import Journal
 from sayso.evaluation.report import Report, Training
@@ -25,6 +22,7 @@ from sayso.evaluation.statistics import tally
 from sayso.spec import EXECUTE, SPLITS, Episode, Outcome, Policy, SaysoError
 from sayso.tasks.contract import World
 from sayso.work import pool
+from sayso.work.progress import counting
 from sayso.work.provenance import code, provenance
 
 
@@ -174,7 +172,7 @@ def _run(
         return next((Trial(*trial, film=failures < max_films) for trial in waiting), None)
 
     running = pool.run(build, next_trial, workers=workers, writes=build.films)
-    with _progress() as bar, contextlib.closing(running) as ended:
+    with counting("success {task.fields[rate]}") as bar, contextlib.closing(running) as ended:
         task = bar.add_task("evaluating", total=len(trials), completed=len(done), rate="")
         with contextlib.suppress(KeyboardInterrupt):
             for trial, result in ended:
@@ -185,17 +183,6 @@ def _run(
                 so_far = tally(list(done.values()))
                 bar.update(task, completed=len(done), rate=f"{so_far.successes}/{so_far.n} {so_far.success}")
     return done
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("success {task.fields[rate]}", markup=False),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
 
 
 def lost_episode(trial: Trial, lost: pool.Lost) -> Episode:

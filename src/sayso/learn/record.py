@@ -27,11 +27,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sayso.data.format import Ending
 from sayso.data.staging import EpisodeKey, stage_episode, sweep
 from sayso.data.writer import assemble, recorded
+from sayso.evaluation.handover import HandedOver
 from sayso.evaluation.noise import ActionNoise
 from sayso.evaluation.rollout import rollout
 from sayso.learn.recording import claimed
@@ -43,6 +43,7 @@ from sayso.tasks.worlds import WORLDS, Worlds, chosen_families, in_domain
 from sayso.work import pool
 from sayso.work.ledger import Ledger, Row
 from sayso.work.lock import locked
+from sayso.work.progress import counting
 
 FAILED = "failed.jsonl"
 _HOPELESS_FAILURES = 20
@@ -90,6 +91,9 @@ class RecordConfig:
     the episodes that succeeded, without any expert."""
     execute: int = EXECUTE
     """How many actions of that policy's chunk to apply before it looks again."""
+    handover: float = 0.0
+    """With --keep corrections, share of an episode's time after which at the latest the expert itself acts,
+    and finishes; when is drawn for each. 0: the policy acts to the end."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
@@ -103,6 +107,10 @@ class RecordConfig:
             )
         if self.keep == "successes" and self.policy is None:
             raise ValueError("own successes need a policy that acts; an expert's are kept anyway")
+        if not 0 <= self.handover <= 1:
+            raise ConfigError(f"handover must be a share from 0 to 1, but is {self.handover:g}")
+        if self.handover and (self.policy is None or self.own):
+            raise ConfigError("handover is from a --policy to the expert, with --keep corrections")
 
     @property
     def own(self) -> bool:
@@ -328,6 +336,8 @@ class _Demonstrate:
         expert = None if config.own else expert_of(world)
         policy = self.make_policy(world) if self.make_policy else expert or expert_of(world)
         execute = config.execute if self.make_policy else 1
+        if config.handover and expert is not None:
+            policy = HandedOver(world, policy, expert, config.handover, execute)
 
         def demonstrate(key: EpisodeKey) -> Episode:
             episode = rollout(
@@ -371,7 +381,7 @@ def _fill(ledger: _Ledger, demonstrate: _Demonstrate) -> None:
     config = ledger.config
     ended = pool.run(demonstrate, ledger.next, workers=config.workers, writes=config.out)
     total = ledger.total
-    with _progress() as bar, contextlib.closing(ended):
+    with counting("{task.fields[steps]}") as bar, contextlib.closing(ended):
         steps = 0
         task = bar.add_task("recording", total=total, completed=total - ledger.missing, steps="")
         for key, episode in ended:
@@ -382,14 +392,3 @@ def _fill(ledger: _Ledger, demonstrate: _Demonstrate) -> None:
             elapsed = bar.tasks[task].elapsed or 0.0
             rate = f"{steps / max(elapsed, 1e-6):.0f} steps/s, slowest {ledger.slowest},"
             bar.update(task, completed=total - ledger.missing, steps=rate)
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[steps]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )

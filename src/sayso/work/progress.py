@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 T = TypeVar("T")
 PLAIN_EVERY_S = 10.0
@@ -39,3 +46,16 @@ def tracked(
             if not console.is_terminal and time.monotonic() - said >= every_s:
                 said = time.monotonic()
                 console.print(f"{what}: {done} of {total}", markup=False, highlight=False, soft_wrap=True)
+
+
+def counting(text: str, *, time_left: bool = True) -> Progress:
+    """Return a bar on the standard error that counts pieces of work.
+
+    Args:
+        text: what stands behind the count, such as ``success {task.fields[rate]}``.
+        time_left: show that as well.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    behind = TextColumn(text, markup=False)
+    left = (TimeRemainingColumn(),) if time_left else ()
+    return Progress(*columns, behind, *left, console=Console(stderr=True))

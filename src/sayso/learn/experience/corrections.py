@@ -2,10 +2,11 @@
 
 ::
 
-    policy acts     o----o----o----o----x  fails      what it did is forgotten
-    expert says     ^    ^    ^    ^                  what would have been right, where it came to, is learned
+    policy acts     o----o----o- - > expert acts ----o  finishes      what the policy did is forgotten
+    expert says     ^    ^    ^    ^    ^    ^    ^                   what would have been right is learned
 
-It meets the states that its own mistakes lead to, which no demonstration shows, together with the way out.
+It meets the states that its own mistakes lead to, which no demonstration shows, together with the way out. To
+follow it to the end of each failure taught a weak policy nothing (docs/log.md), so the expert takes over.
 Source: Ross, Gordon and Bagnell 2011, "A reduction of imitation learning and structured prediction to
 no-regret online learning".
 """
@@ -16,6 +17,9 @@ from collections.abc import Sequence
 
 from sayso.learn.experience.contract import UNDISTURBED, Round, Shown, Source
 from sayso.learn.record import RecordConfig, record
+
+HANDOVER = 0.5
+"""Share of an episode's time after which the expert acts at the latest."""
 
 
 def gather(round: Round) -> Sequence[Shown]:
@@ -35,6 +39,7 @@ def gather(round: Round) -> Sequence[Shown]:
         policy=str(round.policy),
         keep="corrections",
         execute=round.execute,
+        handover=HANDOVER,
     )
     return (Shown(dataset=record(config, round.worlds, round.make_policy).out),)
 
