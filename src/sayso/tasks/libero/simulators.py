@@ -147,6 +147,7 @@ class _Lean:
     timestep: int
     cur_time: float
     _post_process: Callable[[], None]
+    step: Callable[[Vector], Any]
     before: Vector
     """Positions of everything at the beginning of the present step of physics."""
     shown: Shown
@@ -155,10 +156,16 @@ class _Lean:
     """What controls the arm in the present model; made with the first step after a reset."""
 
     def advance(self, action: Vector) -> None:
-        """Take a control step as robosuite's `step` does, to the bit, in less time: see `controllers`."""
-        model, data = self.sim.model._model, self.sim.data._data
+        """Take a control step as robosuite's `step` does, to the bit, in less time: see `controllers`.
+
+        The first after a reset is robosuite's own: its controller then acts on where the arm was before one
+        of the benchmark's states was set.
+        """
         if self.fast is None:
             self.fast = OperationalSpaceController(self)
+            self.step(action)
+            return
+        model, data = self.sim.model._model, self.sim.data._data
         self.timestep += 1
         for substep in range(int(self.control_timestep / self.model_timestep)):
             mujoco.mj_step1(model, data)
