@@ -63,7 +63,8 @@ def claimed(out: Path, decides: Mapping[str, Any]) -> Iterator[None]:
 
 def _refuse_other(out: Path, decides: Mapping[str, Any], there: dict[str, Any]) -> None:
     # What there was not yet when it began was as its default is.
-    there = {"keep": "corrections", "axis": [], "domain": "", "handover": 0.0} | there
+    before: dict[str, Any] = {"keep": "corrections", "axis": [], "domain": "", "handover": 0.0}
+    there = before | there
     there["noise"] = dataclasses.asdict(ActionNoise()) | there.get("noise", {})
     begun, asked = _flags(there), _flags(decides)
     if differing := [
