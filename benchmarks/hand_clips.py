@@ -74,7 +74,7 @@ def calibrated(film: FilmedHand, name: str) -> CalibratedCamera:
     matrix, rotation, translation_m = film.pinhole(name)
     return CalibratedCamera(
         name=name,
-        size=SIZE,
+        size=film.size,
         matrix=matrix,
         rotation=rotation,
         translation_m=translation_m,

@@ -53,6 +53,7 @@ from sayso.learn.watching.demonstration import demonstration, features_of
 from sayso.learn.watching.sight import NotUnderstoodError
 from sayso.learn.watching.understanding import Understood, understand
 from sayso.learn.watching.watch import FAMILY, WatchConfig, watch
+from sayso.shipped import shipped
 from sayso.sim.gesture import Gesture
 from sayso.sim.scene import SPECS
 from sayso.spec import SaysoError, at_least, known, seeds
@@ -241,16 +242,16 @@ def trained(config: HumanVideo, row: str) -> Path:
     """Return the policy of a row, trained as far as it is not."""
     from sayso.learn.imitate import TrainConfig, train
 
-    shipped = Path(WORLDS[WORLD].checkpoint)
     new = learned_from(config, row)
+    begun_with = shipped(WORLDS[WORLD].checkpoint)
     if new is None:
-        return shipped
+        return begun_with
     return train(
         TrainConfig(
             datasets=(*config.tabletop, new),
             weights=weights(config, new),
             cameras=(*SPECS[WORLD][0].cameras,),
-            init=shipped,
+            init=begun_with,
             out=config.parts / row / "training",
             steps=config.steps,
             batch_size=config.batch_size,

@@ -13,7 +13,6 @@ import json
 import random
 import struct
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
-from mistakes import damage
+from mistakes import damage, entries
 
 
 def changed(path: Path, draw: random.Random) -> str:
@@ -47,7 +46,7 @@ def _json(path: Path, draw: random.Random) -> str:
     if draw.random() < 0.5:
         return damage(path, draw)
     whole = json.loads(path.read_text(encoding="utf-8"))
-    places = [(holder, key) for holder, key in _places(whole)]
+    places = list(entries(whole))
     holder, key = draw.choice(places)
     value = copy.deepcopy(draw.choice(HARD))
     if isinstance(holder, dict) and draw.random() < 0.15:
@@ -61,13 +60,6 @@ def _json(path: Path, draw: random.Random) -> str:
         said = f"{key!r} became {str(value)[:30]!r}"
     path.write_text(json.dumps(whole), encoding="utf-8")
     return said
-
-
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(value, dict | list):
-        for key in value if isinstance(value, dict) else range(len(value)):
-            yield value, key
-            yield from _places(value[key])
 
 
 def _table(path: Path, draw: random.Random) -> str:

@@ -79,7 +79,7 @@ def _edited(path: Path, draw: random.Random) -> str:
         whole = json.loads(lines[number])
     except json.JSONDecodeError:
         return _gone(path)
-    places = list(_places(whole))
+    places = list(entries(whole))
     if not places:
         return _gone(path)
     holder, key = draw.choice(places)
@@ -95,11 +95,12 @@ def _edited(path: Path, draw: random.Random) -> str:
     return said
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+def entries(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each list or map of plain JSON with each of its keys, at every depth."""
     if isinstance(value, dict | list):
         for key in value if isinstance(value, dict) else range(len(value)):
             yield value, key
-            yield from _places(value[key])
+            yield from entries(value[key])
 
 
 RIGHT = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sayso.data.cameras import CalibratedCamera, write_cameras
+from hand_clips import calibrated, pictures
+from sayso.data.cameras import write_cameras
 from sayso.data.clips import read_clips
 from sayso.data.video import encode_video
 from sayso.learn.watching.understanding import understand
@@ -34,24 +35,10 @@ def filmed(folder, *, seed, skin, kind="can"):
         rng=rng,
         fps=FPS,
     )
-    cameras, pictures = {}, {name: [] for name in STANDS}
     with FilmedHand(Layout(items=(thing, bowl)), "thing", SKINS[skin], size=SIZE) as scene:
-        for row in range(len(gesture.middle_m)):
-            scene.show(gesture, row)
-            for name, taken in pictures.items():
-                taken.append(scene.picture(name))
+        cameras = {name: calibrated(scene, name) for name in STANDS}
         for name in STANDS:
-            matrix, rotation, translation_m = scene.pinhole(name)
-            cameras[name] = CalibratedCamera(
-                name=name,
-                size=SIZE,
-                matrix=matrix,
-                rotation=rotation,
-                translation_m=translation_m,
-                distortion=np.zeros(5),
-            )
-    for name, taken in pictures.items():
-        encode_video(folder / f"can.{name}.mp4", taken, FPS)
+            encode_video(folder / f"can.{name}.mp4", pictures(scene, gesture, name), FPS)
     (folder / "sentences.txt").write_text("can: put the can in the bowl", encoding="utf-8")
     write_cameras(folder / "cameras.json", list(cameras.values()))
     return gesture, cameras

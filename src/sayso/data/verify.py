@@ -144,13 +144,10 @@ def _of_dataset(folder: Path) -> Verdict:
         return Verdict(folder, unvouched=f"it has no {DIGESTS}: {OLDER}, and other software writes none")
     there = _names(folder, integrity.files_of(folder))
     held = _held(folder, written, there)
-    return (
-        held
-        if INFO not in held.changed or not _rewritten(folder)
-        else Verdict(
-            folder, unvouched=f"other software has written it since, so that {DIGESTS} does not count"
-        )
-    )
+    if INFO in held.changed and _rewritten(folder):
+        why = f"other software has written it since, so that {DIGESTS} does not count"
+        return Verdict(folder, unvouched=why)
+    return held
 
 
 def _rewritten(folder: Path) -> bool:

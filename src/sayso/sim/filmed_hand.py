@@ -70,7 +70,7 @@ class FilmedHand:
             stands: name -> where a camera is.
             shadows: whether things throw them.
         """
-        self._mesh, self._scale, self._size = hand_mesh(scale), scale, size
+        self._mesh, self._scale, self.size = hand_mesh(scale), scale, size
         self._item = next(item for item in layout.items if item.name == thing)
         spec = bare_table_spec(layout)
         add_hand(spec, self._mesh, skin)
@@ -118,7 +118,7 @@ class FilmedHand:
 
     def pinhole(self, camera: str) -> tuple[Numbers, Numbers, Numbers]:
         """Return a camera's matrix [3, 3], camera_from_arm [3, 3] and translation [3], as OpenCV has them."""
-        height, width = self._size
+        height, width = self.size
         focal = height / 2 / math.tan(math.radians(float(self.model.camera(camera).fovy[0])) / 2)
         matrix = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
         seen = self.data.camera(camera)

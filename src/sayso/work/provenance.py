@@ -22,7 +22,7 @@ from typing import Any
 from sayso.refusals import elsewhere, mistaken, naming
 from sayso.spec import SaysoError
 from sayso.spec.files import CONFIG, STATS, parsed
-from sayso.work.replace import flush
+from sayso.work.replace import appearing
 from sayso.work.workers import cores
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -50,18 +50,10 @@ def write_json(path: Path, facts: Mapping[str, Any]) -> Path:
         ValueError: if a number is not finite, which JSON has no word for.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
     text = json.dumps(facts, indent=1, allow_nan=False) + "\n"
-    try:
-        with naming(path):
-            partial.write_text(text, encoding="utf-8")
-            flush(partial)
-            partial.replace(path)
-            flush(path.parent)
-            return path
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+    with naming(path), appearing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return path
 
 
 def commit(repository: Path | None = None) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sayso.tasks.libero.suites import GROCERIES
+
 Ways = tuple[str, str, str]
 
 _BOWLS: Mapping[str, Ways] = {
@@ -68,21 +70,9 @@ def _grocery(name: str) -> Ways:
     )
 
 
-_GROCERIES = (
-    "alphabet soup",
-    "cream cheese",
-    "salad dressing",
-    "bbq sauce",
-    "ketchup",
-    "tomato sauce",
-    "butter",
-    "milk",
-    "chocolate pudding",
-    "orange juice",
-)
 HELDOUT: Mapping[str, Ways] = {
     **{f"pick up the black bowl {where} and place it on the plate": ways for where, ways in _BOWLS.items()},
-    **{f"pick up the {name} and place it in the basket": _grocery(name) for name in _GROCERIES},
+    **{f"pick up the {name} and place it in the basket": _grocery(name) for name in GROCERIES},
     "open the middle drawer of the cabinet": (
         "pull out the drawer in the middle",
         "of the cabinet's drawers, the second is to be drawn out",

@@ -12,6 +12,8 @@ from functools import cache
 
 import numpy as np
 
+from sayso.tasks.libero.suites import GROCERIES
+
 PUT, TAKE, MOVE = "[put|place|set]", "[take|grab|lift|fetch]", "[move|bring|carry|transfer]"
 ON = "[on|onto]"
 FRAMES = (
@@ -87,21 +89,7 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
         f"pick up the black bowl {where} and place it on the plate": _bowls(so)
         for where, so in _WHERE.items()
     },
-    **{
-        f"pick up the {name} and place it in the basket": _grocery(name)
-        for name in (
-            "alphabet soup",
-            "cream cheese",
-            "salad dressing",
-            "bbq sauce",
-            "ketchup",
-            "tomato sauce",
-            "butter",
-            "milk",
-            "chocolate pudding",
-            "orange juice",
-        )
-    },
+    **{f"pick up the {name} and place it in the basket": _grocery(name) for name in GROCERIES},
     "open the middle drawer of the cabinet": (
         "open the cabinet's [second|center] drawer",
         "[pull|slide] the middle drawer[| of the cabinet] open",

@@ -34,6 +34,21 @@ class Suite:
         return not self.sentences
 
 
+GROCERIES = (
+    "alphabet soup",
+    "cream cheese",
+    "salad dressing",
+    "bbq sauce",
+    "ketchup",
+    "tomato sauce",
+    "butter",
+    "milk",
+    "chocolate pudding",
+    "orange juice",
+)
+"""What the tasks of `object` put in the basket, in their order."""
+
+
 def _bowl(where: str) -> str:
     return f"pick up the black bowl {where} and place it on the plate"
 
@@ -62,18 +77,7 @@ SUITES: Mapping[str, Suite] = {
     "object": Suite(
         folder="libero_object",
         steps=280,
-        sentences=(
-            _grocery("alphabet soup"),
-            _grocery("cream cheese"),
-            _grocery("salad dressing"),
-            _grocery("bbq sauce"),
-            _grocery("ketchup"),
-            _grocery("tomato sauce"),
-            _grocery("butter"),
-            _grocery("milk"),
-            _grocery("chocolate pudding"),
-            _grocery("orange juice"),
-        ),
+        sentences=tuple(map(_grocery, GROCERIES)),
     ),
     "goal": Suite(
         folder="libero_goal",
